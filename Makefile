@@ -1,0 +1,41 @@
+# Two commands matter: `make demo` and `make test`. Both do all set-up themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONHASHSEED ?= 0
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup:  ## install what is missing: system packages, .venv, Node packages
+	@scripts/setup/setup.sh
+
+demo: setup  ## run a verified job end to end on this machine (DEMO="--minilm FILE" for the other model)
+	@$(BIN)/python -m scripts.demo $(DEMO)
+
+test: setup lint contracts-test  ## everything CI checks
+	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+
+contracts-test: setup  ## Solidity unit, fuzz and invariant tests, gas snapshots
+	@scripts/contracts test
+
+lint: setup  ## formatter, linter, strict types, import rules
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+fmt: setup  ## format and mend what the linter can mend
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+soak: setup  ## long property and end-to-end tests
+	@$(BIN)/pytest -m soak
+
+bench: setup  ## run benchmarks: make bench NAME=gas|auction|tape|transfer|daemon|cli|all
+	@$(BIN)/python -m scripts.bench $(or $(NAME),all)
+
+lock:  ## resolve and pin Python dependencies again
+	@scripts/setup/lock.sh
+
+clean:  ## remove what set-up and builds made
+	@rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help setup demo test contracts-test lint fmt soak bench lock clean

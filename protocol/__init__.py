@@ -1,0 +1,1 @@
+"""What all roles share: pure rooms and adapters."""

@@ -1,0 +1,1 @@
+"""Bid decision, bid scoring and the client's auction machine. Pure."""

@@ -1,0 +1,1 @@
+"""Adapter to an EVM chain: web3, deployment, local node."""

@@ -1,0 +1,1 @@
+"""Hashes, signatures, Merkle trees and sealed boxes. Pure."""

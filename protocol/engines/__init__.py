@@ -1,0 +1,1 @@
+"""Fast back ends of the tape and readers of foreign models."""

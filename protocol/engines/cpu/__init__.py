@@ -1,0 +1,1 @@
+"""Fast CPU back end: the reference's bits, at the machine's speed."""

@@ -1,0 +1,1 @@
+"""Adapter to the libp2p network: gossip, requests, artifact transfer."""

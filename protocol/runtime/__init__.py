@@ -1,0 +1,1 @@
+"""What every daemon stands on: loop, config, keystore, logging, CLI root."""

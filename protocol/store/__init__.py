@@ -1,0 +1,1 @@
+"""Adapter to disk: SQLite journal and content-addressed artifacts."""

@@ -1,0 +1,1 @@
+"""The reproducible tensor program: nodes, numbers, encoding, reference interpreter. Pure."""

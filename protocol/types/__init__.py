@@ -1,0 +1,1 @@
+"""Value types and units that every room shares."""

@@ -1,0 +1,1 @@
+"""The provider daemon: bids, executes, meters, posts, withdraws."""

@@ -1,0 +1,1 @@
+"""Thin callers: demo, benchmarks, code generation."""

@@ -1,0 +1,1 @@
+"""Benchmarks: one table for people, one JSON line for programs."""

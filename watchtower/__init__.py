@@ -1,0 +1,1 @@
+"""Follows results, re-runs a share of them, reports mismatches."""
