@@ -1,0 +1,287 @@
+"""What the execution worker can be asked: one argument record and one result record per operation.
+
+The frame on the pipe is a 4-byte big-endian length and a msgpack map: a request `{"id", "op", "args"}`, a
+reply
+`{"id", "ok": result}` or `{"id", "error": {"kind", "message"}}`, and any number of `{"id", "progress"}`
+before it.
+`to_wire` turns a record into the plain map that goes in, `from_wire` reads one back; paths are text, roots 32
+bytes.
+
+This module imports no numerical library: daemons use it.
+"""
+
+from typing import Any, ClassVar, Literal, TypeVar
+
+import msgspec
+
+MAX_FRAME = 16 * 2**20
+"""Bytes in one frame. A run of 2^18 items still returns all its item roots in one reply."""
+
+ErrorKind = Literal["input", "transient", "broken"]
+
+T = TypeVar("T")
+
+
+class TensorInfo(msgspec.Struct, frozen=True):
+    """One input or output of a program: its name, dtype (`f32`, `i32` or `i8`) and shape for one item."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class Speed(msgspec.Struct, frozen=True):
+    """What one device of this machine does in a second, measured by `calibrate`."""
+
+    device: str
+    threads: int
+    fmas: float
+    """Multiply-adds of a CONTRACT per second."""
+    steps: float
+    """Scalar instructions of a MAP per second."""
+    moved: float
+    """Bytes read and written by MOVE, GATHER and JOIN per second."""
+
+
+class ProgramInfo(msgspec.Struct, frozen=True):
+    """What a program is and what it costs."""
+
+    program_root: bytes
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+    nodes: int
+    constants_bytes: int
+    fmas: int
+    """Multiply-adds of one item."""
+    steps: int
+    """Scalar instructions of one item, over all elements of all MAP and REDUCE nodes."""
+    moved: int
+    """Bytes that MOVE, GATHER and JOIN read and write for one item."""
+    peak_bytes: int
+    """Memory that running one item needs, constants included."""
+    item_seconds: float
+    """Estimated time of one item on one thread, at the given speed (or a cautious one)."""
+    item_seconds_worst: float
+    """The same if a hostile input makes every number subnormal: the bound that a time limit should allow
+    for."""
+
+
+class LowerArgs(msgspec.Struct, frozen=True):
+    """Turn the ONNX file at `onnx_path` into a program file at `out_path`.
+
+    `shapes` pins dynamic axes: input name -> whole shape of one item. InputError names each input and axis
+    left open,
+    and each unsupported operator with its node.
+    """
+
+    OP: ClassVar[str] = "lower"
+    onnx_path: str
+    out_path: str
+    shapes: dict[str, tuple[int, ...]] = {}
+
+
+class InspectArgs(msgspec.Struct, frozen=True):
+    """Read, validate and measure the program at `program_path`; result `ProgramInfo`."""
+
+    OP: ClassVar[str] = "inspect"
+    program_path: str
+    speed: Speed | None = None
+
+
+class PackArgs(msgspec.Struct, frozen=True):
+    """Make the input artifact at `out_path` from an `.npz` whose arrays are named as the program's inputs.
+
+    Each array has one leading axis, the item, then the input's shape. Integers are narrowed when every value
+    fits.
+    """
+
+    OP: ClassVar[str] = "pack_inputs"
+    program_path: str
+    arrays_path: str
+    out_path: str
+
+
+class PackResult(msgspec.Struct, frozen=True):
+    """The packed input artifact."""
+
+    input_root: bytes
+    item_count: int
+    item_bytes: int
+
+
+class UnpackArgs(msgspec.Struct, frozen=True):
+    """Write the items of the artifact at `items_path` as an `.npz` at `arrays_path`, item axis first.
+
+    Array names are the program's outputs, or its inputs where `side` is "inputs".
+    """
+
+    OP: ClassVar[str] = "unpack"
+    program_path: str
+    items_path: str
+    arrays_path: str
+    side: Literal["inputs", "outputs"] = "outputs"
+
+
+class UnpackResult(msgspec.Struct, frozen=True):
+    """How much was unpacked."""
+
+    item_count: int
+    tensors: tuple[TensorInfo, ...]
+
+
+class CheckArgs(msgspec.Struct, frozen=True):
+    """Recompute both roots from the bytes and hold them and the item count to what the job says.
+
+    A provider does this before `start`. InputError says which of them differs.
+    """
+
+    OP: ClassVar[str] = "check_job"
+    program_path: str
+    input_path: str
+    program_root: bytes
+    input_root: bytes
+    item_count: int
+    speed: Speed | None = None
+
+
+class RunArgs(msgspec.Struct, frozen=True):
+    """Run items `first` to `first + count` and write their outputs to `output_path`.
+
+    Unfinished work stays in `output_path + ".part"`, bound to the program and the inputs; a later call with
+    the same
+    arguments goes on from it. `time_limit` is in seconds of wall time for this call (0: none).
+    """
+
+    OP: ClassVar[str] = "run"
+    program_path: str
+    input_path: str
+    output_path: str
+    count: int
+    first: int = 0
+    threads: int = 1
+    time_limit: float = 0.0
+    device: str = "cpu"
+
+
+class RunProgress(msgspec.Struct, frozen=True):
+    """Sent after each item."""
+
+    done: int
+    total: int
+    resumed: int
+    wall_seconds: float
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """The outputs' roots and what they cost."""
+
+    output_root: bytes
+    item_roots: tuple[bytes, ...]
+    resumed: int
+    """Items found finished in a partly written output."""
+    cpu_seconds: float
+    wall_seconds: float
+    peak_bytes: int
+    """Largest resident size of the child so far."""
+
+
+class VerifyArgs(msgspec.Struct, frozen=True):
+    """Recompute the output root from the bytes at `output_path`, without running anything."""
+
+    OP: ClassVar[str] = "verify"
+    program_path: str
+    output_path: str
+    item_count: int
+    expected_root: bytes
+
+
+class VerifyResult(msgspec.Struct, frozen=True):
+    """Whether the bytes are what was posted."""
+
+    matches: bool
+    output_root: bytes
+
+
+class CompareArgs(msgspec.Struct, frozen=True):
+    """Run the job again and compare with the outputs at `output_path`.
+
+    `items` names the items to re-run; None is all of them. `output_root` of the result covers claimed outputs
+    with the
+    re-run items put in their places, so that it equals the claimed root exactly when nothing differs.
+    """
+
+    OP: ClassVar[str] = "compare"
+    program_path: str
+    input_path: str
+    output_path: str
+    item_count: int
+    items: tuple[int, ...] | None = None
+    threads: int = 1
+    time_limit: float = 0.0
+    device: str = "cpu"
+
+
+class CompareResult(msgspec.Struct, frozen=True):
+    """Both roots, and the first item that differs."""
+
+    claimed_root: bytes
+    own_root: bytes
+    compared: int
+    first_different: int | None
+    claimed_item_root: bytes | None
+    own_item_root: bytes | None
+    cpu_seconds: float
+    wall_seconds: float
+
+    @property
+    def matches(self) -> bool:
+        """Whether every re-run item gave the claimed bits."""
+        return self.first_different is None
+
+
+class CalibrateArgs(msgspec.Struct, frozen=True):
+    """Measure this machine's speed for about `seconds`."""
+
+    OP: ClassVar[str] = "calibrate"
+    seconds: float = 1.0
+    threads: int = 1
+    device: str = "cpu"
+
+
+class DevicesArgs(msgspec.Struct, frozen=True):
+    """List the devices that an engine can run on here."""
+
+    OP: ClassVar[str] = "devices"
+
+
+class DevicesResult(msgspec.Struct, frozen=True):
+    """Device keys, `cpu` first."""
+
+    devices: tuple[str, ...]
+
+
+RESULTS: dict[str, type[msgspec.Struct]] = {
+    "lower": ProgramInfo,
+    "inspect": ProgramInfo,
+    "pack_inputs": PackResult,
+    "unpack": UnpackResult,
+    "check_job": ProgramInfo,
+    "run": RunResult,
+    "verify": VerifyResult,
+    "compare": CompareResult,
+    "calibrate": Speed,
+    "devices": DevicesResult,
+}
+"""Operation -> the record its reply holds. `run` and `compare` also send `RunProgress`."""
+
+
+def to_wire(record: msgspec.Struct) -> dict[str, Any]:
+    """A record as the plain map of a frame; bytes stay bytes."""
+    plain = msgspec.to_builtins(record, builtin_types=(bytes,))
+    assert isinstance(plain, dict)
+    return plain
+
+
+def from_wire(plain: object, kind: type[T]) -> T:
+    """The record of type `kind` in a plain map from a frame. Raises msgspec.ValidationError if it is none."""
+    return msgspec.convert(plain, kind, builtin_types=(bytes,))
