@@ -1,1 +1,43 @@
 """Value types and units that every room shares."""
+
+from protocol.types.enums import BidFlags, EnergyGrade, JobKind, LeaseClass, Verification
+from protocol.types.errors import BrokenInvariant, GavelError, InputError, TransientError
+from protocol.types.hexes import parse_address, parse_bytes, parse_hash, to_hex
+from protocol.types.units import (
+    ZERO_ADDRESS,
+    ZERO_HASH,
+    Address,
+    Amount,
+    ArtifactId,
+    BlockNo,
+    Blocks,
+    Hash32,
+    LeaseId,
+    Wei,
+)
+
+__all__ = [
+    "ZERO_ADDRESS",
+    "ZERO_HASH",
+    "Address",
+    "Amount",
+    "ArtifactId",
+    "BidFlags",
+    "BlockNo",
+    "Blocks",
+    "BrokenInvariant",
+    "EnergyGrade",
+    "GavelError",
+    "Hash32",
+    "InputError",
+    "JobKind",
+    "LeaseClass",
+    "LeaseId",
+    "TransientError",
+    "Verification",
+    "Wei",
+    "parse_address",
+    "parse_bytes",
+    "parse_hash",
+    "to_hex",
+]

@@ -1,0 +1,33 @@
+"""The roots of every error that Gavel raises on purpose. What derives from none of them is a bug."""
+
+
+class GavelError(Exception):
+    """Base of all; `advice` says what to do about it and may be empty."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.advice})" if self.advice else self.message
+
+
+class InputError(GavelError):
+    """A user, a file or a peer is wrong: refuse, say what and why. Retrying the same will fail again."""
+
+    exit_code = 2
+
+
+class TransientError(GavelError):
+    """The world is not ready (RPC down, peer gone, child died): the adapter may try again."""
+
+    exit_code = 3
+
+
+class BrokenInvariant(GavelError):  # noqa: N818 - named after what it says, not after being an error
+    """Our own state contradicts itself: stop the process before it does harm."""
+
+    exit_code = 4
