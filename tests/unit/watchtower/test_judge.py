@@ -1,0 +1,113 @@
+"""The watchtower's choice: bounded, repeatable, unpredictable from outside."""
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.messages import Bid
+from protocol.types import Address, BlockNo, Hash32, LeaseClass, LeaseId, Verification
+from tests.strategies.messages import bids
+from watchtower.judge import WHOLE_SHARE, Pass, Policy, PostedResult, Rerun, Stop, View, judge
+
+SECRET = b"\x05" * 32
+RESULTS = st.lists(
+    st.builds(
+        PostedResult,
+        st.binary(min_size=32, max_size=32).map(LeaseId),
+        bids(),
+        st.just(Hash32(bytes(32))),
+        st.integers(0, 50).map(BlockNo),
+    ),
+    max_size=6,
+    unique_by=lambda r: r.lease,
+).map(tuple)
+
+
+def tape_bid(owner: int = 1) -> Bid:
+    zero = Hash32(bytes(32))
+    return Bid(
+        client=Address(bytes(20)),
+        rate_per_block=1,
+        owner=Address(bytes([owner]) * 20),
+        completion_fee=0,
+        job_hash=zero,
+        delegates=zero,
+        bond=0,
+        capacity_nonce=0,
+        expiry=9,
+        start_deadline=1,
+        grace=1,
+        max_blocks=1,
+        top_up_cap=1,
+        result_deadline=1,
+        challenge_window=1,
+        trace_allowance=0,
+        token=0,
+        lease_class=LeaseClass.JOB,
+        verification=Verification.TAPE,
+        flags=0,
+    )
+
+
+def result(number: int, bid: Bid | None = None, end: int = 100) -> PostedResult:
+    return PostedResult(
+        LeaseId(number.to_bytes(32, "big")), bid or tape_bid(), Hash32(bytes(32)), BlockNo(end)
+    )
+
+
+def view(*results: PostedResult, height: int = 0, judged=(), running=()) -> View:
+    return View(BlockNo(height), results, frozenset(judged), frozenset(running))
+
+
+def everything(parallel: int = 1) -> Policy:
+    return Policy(SECRET, WHOLE_SHARE, frozenset(), parallel)
+
+
+@given(RESULTS, st.integers(0, 60), st.integers(1, 3))
+def test_never_more_than_parallel_never_late_never_twice(results, height, parallel) -> None:
+    running = frozenset(r.lease for r in results[:1])
+    judged = frozenset(r.lease for r in results[1:2])
+    seen = View(BlockNo(height), results, judged, running)
+    actions = judge(seen, everything(parallel))
+    reruns = [a.result for a in actions if isinstance(a, Rerun)]
+    still = {r.lease for r in results if r.lease in running and r.window_end > height}
+    assert len(reruns) + len(still) <= max(parallel, len(still))
+    assert all(r.window_end > height and r.lease not in judged | running for r in reruns)
+    assert {a.lease for a in actions if isinstance(a, Stop)} == running - still
+    assert judge(seen, everything(parallel)) == actions
+
+
+def test_the_window_that_ends_first_is_served_first() -> None:
+    late, soon = result(1, end=90), result(2, end=10)
+    assert judge(view(late, soon), everything()) == (Rerun(soon),)
+
+
+def test_a_share_is_drawn_and_the_secret_decides_which() -> None:
+    results = tuple(result(n) for n in range(400))
+    drawn = {
+        secret: {
+            a.result.lease
+            for a in judge(view(*results), Policy(secret, 2_500, frozenset(), 400))
+            if isinstance(a, Rerun)
+        }
+        for secret in (SECRET, b"\x06" * 32)
+    }
+    assert all(60 <= len(d) <= 140 for d in drawn.values())
+    assert drawn[SECRET] != drawn[b"\x06" * 32]
+
+
+def test_chosen_providers_are_always_rerun_others_never_at_share_zero() -> None:
+    policy = Policy(SECRET, 0, frozenset({tape_bid(2).owner}), 5)
+    actions = judge(view(result(1), result(2, tape_bid(2))), policy)
+    assert Rerun(result(2, tape_bid(2))) in actions
+    assert Pass(result(1).lease, "not drawn") in actions
+
+
+def test_private_and_unjudgeable_results_are_passed_with_the_reason() -> None:
+    private = dataclasses.replace(tape_bid(), flags=1)
+    opaque = dataclasses.replace(tape_bid(), verification=Verification.NONE)
+    whys = [
+        a.why for a in judge(view(result(1, private), result(2, opaque)), everything()) if isinstance(a, Pass)
+    ]
+    assert [w.split(":")[0] for w in whys] == ["private", "not a tape"]

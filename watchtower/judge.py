@@ -1,0 +1,108 @@
+"""Which results a watchtower re-runs. Pure: a view of the chain in, actions out.
+
+The choice is unpredictable to providers (keyed by a secret of this watchtower) and the same after a
+restart, so nothing about it needs to be stored.
+"""
+
+from dataclasses import dataclass
+
+from protocol.crypto import keccak256
+from protocol.messages import Bid
+from protocol.types import Address, BidFlags, BlockNo, Hash32, LeaseClass, LeaseId, Verification
+
+WHOLE_SHARE = 10_000
+"""Shares are in hundredths of a percent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostedResult:
+    """A result that stands on chain and is not final."""
+
+    lease: LeaseId
+    bid: Bid
+    output_root: Hash32
+    window_end: BlockNo
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What this watchtower looks at."""
+
+    secret: bytes
+    """32 random bytes that no provider may learn."""
+    share: int
+    """How many results of unnamed providers are re-run, out of `WHOLE_SHARE`."""
+    owners: frozenset[Address]
+    """Providers whose every result is re-run."""
+    parallel: int = 1
+    """Most re-runs at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The chain as last confirmed, and what is under way here."""
+
+    height: BlockNo
+    results: tuple[PostedResult, ...]
+    judged: frozenset[LeaseId]
+    """Leases with a verdict on disk."""
+    running: frozenset[LeaseId]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Fetch the job, execute it here, compare roots."""
+
+    result: PostedResult
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The window closed (or the result is final): a verdict would come too late."""
+
+    lease: LeaseId
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Leave this result alone, for the reason given."""
+
+    lease: LeaseId
+    why: str
+
+
+Action = Rerun | Stop | Pass
+
+
+def judge(view: View, policy: Policy) -> tuple[Action, ...]:
+    """Return what to do now; calling again with the same view changes nothing."""
+    open_results = {r.lease: r for r in view.results if r.window_end > view.height}
+    actions: list[Action] = [Stop(lease) for lease in sorted(view.running - open_results.keys())]
+    free = policy.parallel - len(view.running & open_results.keys())
+    for result in sorted(open_results.values(), key=lambda r: (r.window_end, r.lease)):
+        if result.lease in view.judged or result.lease in view.running:
+            continue
+        reason = why_not(result, policy)
+        if reason:
+            actions.append(Pass(result.lease, reason))
+        elif free > 0:
+            actions.append(Rerun(result))
+            free -= 1
+    return tuple(actions)
+
+
+def why_not(result: PostedResult, policy: Policy) -> str:
+    """Return why a result is not re-run, or nothing if it is."""
+    bid = result.bid
+    if bid.lease_class != LeaseClass.JOB or bid.verification != Verification.TAPE:
+        return "not a tape: no contract could judge it"
+    if bid.flags & BidFlags.PRIVATE:
+        return "private: only the client and its delegates can read it"
+    if bid.owner in policy.owners or _drawn(result.lease, policy):
+        return ""
+    return "not drawn"
+
+
+def _drawn(lease: LeaseId, policy: Policy) -> bool:
+    draw = int.from_bytes(keccak256(b"gavel watch" + policy.secret + lease), "big") % WHOLE_SHARE
+    return draw < policy.share
