@@ -1,11 +1,9 @@
 """What the execution worker can be asked: one argument record and one result record per operation.
 
-The frame on the pipe is a 4-byte big-endian length and a msgpack map: a request `{"id", "op", "args"}`, a
-reply
-`{"id", "ok": result}` or `{"id", "error": {"kind", "message"}}`, and any number of `{"id", "progress"}`
-before it.
-`to_wire` turns a record into the plain map that goes in, `from_wire` reads one back; paths are text, roots 32
-bytes.
+A frame on the pipe is a 4-byte big-endian length and a msgpack map. A request is `{"id", "op", "args"}`; its
+reply is `{"id", "ok": result}` or `{"id", "error": {"kind", "message"}}`, after any number of
+`{"id", "progress"}`. `to_wire` turns a record into the plain map that goes in, `from_wire` reads one back;
+paths are text, roots 32 bytes.
 
 This module imports no numerical library: daemons use it.
 """
