@@ -1,0 +1,300 @@
+"""Content-addressed files on disk: chunked, checked, resumable, pinned, within a quota.
+
+Layout under the root: `objects/ab/<hex>` the bytes and `objects/ab/<hex>.leaves` the manifest;
+`partial/<hex>.*` what is being fetched; `index.db` sizes, last use and pins. A file appears under its id
+only by an atomic rename after its bytes and manifest were synced, so whatever is there is whole. Nothing is
+ever read whole into memory. All calls block: async callers use `trio.to_thread.run_sync`. Safe for several
+threads and processes.
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from protocol.store.files import chunks_of, sync_directory, write_whole
+from protocol.store.index import Index
+from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
+from protocol.types import ArtifactId, InputError, TransientError
+
+DEFAULT_QUOTA = 64 << 30
+_STALE_NS = 3600 * 10**9
+
+
+class QuotaExceededError(InputError):
+    """The store is full of pinned artifacts: nothing may be dropped to make room."""
+
+
+class Artifacts:
+    """A store of artifacts under `root`, of at most `quota` bytes."""
+
+    def __init__(self, root: Path, quota: int = DEFAULT_QUOTA) -> None:
+        self.root, self.quota = root, quota
+        for name in ("objects", "partial"):
+            (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._index = Index(root / "index.db")
+        self._reconcile()
+
+    def close(self) -> None:
+        """Close the index; the store must not be used any more."""
+        self._index.close()
+
+    def put_file(self, path: Path) -> ArtifactId:
+        """Copy the file at `path` in and return its id.
+
+        Raises `InputError` if it cannot be read and `QuotaExceededError` if it does not fit.
+        """
+        try:
+            with path.open("rb") as source:
+                return self._put(source.read, os.fstat(source.fileno()).st_size)
+        except OSError as error:
+            raise InputError(f"cannot store {path}: {error.strerror}") from error
+
+    def put_bytes(self, data: bytes) -> ArtifactId:
+        """Store `data` and return its id; `QuotaExceededError` if it does not fit."""
+        view, at = memoryview(data), 0
+
+        def read(count: int) -> bytes:
+            nonlocal at
+            at += count
+            return bytes(view[at - count : at])
+
+        return self._put(read, len(data))
+
+    def has(self, artifact: ArtifactId) -> bool:
+        """Tell whether the whole artifact is here."""
+        return self._file(artifact).exists()
+
+    def path(self, artifact: ArtifactId) -> Path:
+        """Return the read-only file that holds the artifact; `InputError` if it is not here."""
+        file = self._file(artifact)
+        if not file.exists():
+            raise InputError(f"artifact 0x{artifact.hex()} is not in the store {self.root}")
+        self._index.touch(artifact)
+        return file
+
+    def manifest(self, artifact: ArtifactId) -> Manifest:
+        """Return size and leaves of the artifact; `InputError` if it is not here."""
+        return Manifest.from_bytes(_leaves(self.path(artifact)).read_bytes())
+
+    def read_chunk(self, artifact: ArtifactId, index: int) -> bytes:
+        """Return the bytes of chunk `index`; `InputError` if the artifact or the chunk is not here."""
+        file = self.path(artifact)
+        if not 0 <= index * CHUNK < max(file.stat().st_size, 1):
+            raise InputError(f"artifact 0x{artifact.hex()} has no chunk {index}")
+        with file.open("rb") as source:
+            source.seek(index * CHUNK)
+            return source.read(CHUNK)
+
+    def begin(self, artifact: ArtifactId, manifest: Manifest) -> "Partial":
+        """Start to fetch an artifact, or go on where an earlier fetch (also of an earlier process) ended.
+
+        Raises `InputError` if the manifest does not prove the id, `QuotaExceededError` if it does not fit.
+        """
+        if manifest.id() != artifact:
+            raise InputError(f"manifest does not belong to artifact 0x{artifact.hex()}")
+        self._make_room(manifest.size, artifact)
+        return Partial(self, artifact, manifest)
+
+    def partial(self, artifact: ArtifactId) -> "Partial | None":
+        """Return the fetch of this artifact that an earlier process began, or None."""
+        leaves = self._partial(artifact, "leaves")
+        try:
+            return self.begin(artifact, Manifest.from_bytes(leaves.read_bytes()))
+        except (FileNotFoundError, InputError):
+            return None
+
+    def pin(self, artifact: ArtifactId, reason: str, until: int | None = None) -> None:
+        """Keep the artifact until block `until` (None: until unpinned) for `reason`, e.g. a lease id in hex.
+
+        The artifact need not be here yet. Pinning again for the same reason moves the height.
+        """
+        self._index.pin(artifact, reason, until)
+
+    def unpin(self, artifact: ArtifactId, reason: str) -> None:
+        """Drop the pin for `reason`, if there is one."""
+        self._index.unpin(artifact, reason)
+
+    def expire(self, height: int) -> None:
+        """Drop every pin whose height is at or below `height`."""
+        self._index.expire(height)
+
+    def used(self) -> int:
+        """Return the bytes of all artifacts here, those being fetched included."""
+        return self._index.used()
+
+    def collect(self, target: int) -> int:
+        """Delete unpinned artifacts, longest unused first, until at most `target` bytes are used.
+
+        Returns the bytes that were freed, which may be fewer than asked for.
+        """
+        freed = 0
+        excess = self.used() - target
+        for artifact, size in self._index.unpinned():
+            if freed >= excess:
+                break
+            self._delete(artifact)
+            freed += size
+        return freed
+
+    def _put(self, read: Callable[[int], bytes], size: int) -> ArtifactId:
+        self._make_room(size)
+        handle, name = tempfile.mkstemp(dir=self.root / "partial", prefix="put-")
+        temporary = Path(name)
+        try:
+            leaves, total = [], 0
+            with os.fdopen(handle, "wb") as target:
+                for chunk in chunks_of(read, CHUNK):
+                    target.write(chunk)
+                    leaves.append(chunk_leaf(chunk))
+                    total += len(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            return self._adopt(temporary, Manifest(total, tuple(leaves)))
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _adopt(self, data: Path, manifest: Manifest) -> ArtifactId:
+        """Move a synced file with these contents to where its id says."""
+        artifact = manifest.id()
+        file = self._file(artifact)
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        write_whole(_leaves(file), manifest.to_bytes())
+        data.chmod(0o400)
+        # Index before rename: after a crash in between, `used` counts bytes that are not here (and `collect`
+        # forgets them), never the other way round.
+        self._index.add(artifact, manifest.size)
+        data.replace(file)
+        sync_directory(file.parent)
+        return artifact
+
+    def _make_room(self, size: int, artifact: ArtifactId | None = None) -> None:
+        if artifact is not None and self._index.size(artifact) is not None:
+            return
+        if self.used() + size > self.quota:
+            self.collect(self.quota - size)
+        if self.used() + size > self.quota:
+            raise QuotaExceededError(
+                f"artifact of {size} bytes does not fit: {self.used()} of {self.quota} bytes are pinned",
+                "raise store.quota in the config file, or wait until leases end",
+            )
+        if artifact is not None:
+            # Counted before the first byte comes, so that two fetches cannot both take the last room.
+            self._index.add(artifact, size)
+
+    def _reconcile(self) -> None:
+        """Make the index agree with the files after a crash, and drop copies that were never finished."""
+        known, stale_ns = self._index.known(), time.time_ns() - _STALE_NS
+        for file in self.root.glob("objects/??/*.leaves"):
+            artifact = ArtifactId(bytes.fromhex(file.stem))
+            if artifact not in known and self.has(artifact):
+                self._index.add(artifact, self._file(artifact).stat().st_size)
+        for artifact, used_ns in known.items():
+            # Only old ones: another process may be about to move the file in.
+            if (
+                used_ns < stale_ns
+                and not self.has(artifact)
+                and not self._partial(artifact, "leaves").exists()
+            ):
+                self._index.forget(artifact)
+        for file in self.root.glob("partial/put-*"):
+            if file.stat().st_mtime_ns < stale_ns:
+                file.unlink(missing_ok=True)
+
+    def _delete(self, artifact: ArtifactId) -> None:
+        file = self._file(artifact)
+        for each in (file, _leaves(file), self._partial(artifact, "data"), self._partial(artifact, "leaves")):
+            each.unlink(missing_ok=True)
+        self._partial(artifact, "have").unlink(missing_ok=True)
+        self._index.forget(artifact)
+
+    def _file(self, artifact: ArtifactId) -> Path:
+        if len(artifact) != 32:
+            raise InputError(f"an artifact id has 32 bytes, not {len(artifact)}")
+        return self.root / "objects" / artifact.hex()[:2] / artifact.hex()
+
+    def _partial(self, artifact: ArtifactId, kind: str) -> Path:
+        return self.root / "partial" / f"{artifact.hex()}.{kind}"
+
+
+class Partial:
+    """An artifact that is being fetched. Chunks may be written in any order, by several threads."""
+
+    def __init__(self, store: Artifacts, artifact: ArtifactId, manifest: Manifest) -> None:
+        self.artifact, self.manifest = artifact, manifest
+        self._store = store
+        self._data = store._partial(artifact, "data")
+        self._leaves = store._partial(artifact, "leaves")
+        self._have_file = store._partial(artifact, "have")
+        self._have: set[int] = set()
+        if store.has(artifact):
+            self._have = set(range(len(manifest.leaves)))
+            return
+        if not self._leaves.exists():
+            write_whole(self._leaves, manifest.to_bytes())
+        self._data.touch(mode=0o600)
+        self._resume()
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the chunks that are still to be written, in order."""
+        return [i for i in range(len(self.manifest.leaves)) if i not in self._have]
+
+    def write_chunk(self, index: int, data: bytes) -> None:
+        """Check chunk `index` against its leaf and store it.
+
+        Raises `InputError` if length or contents are wrong: the sender is at fault, and nothing is written.
+        """
+        wrong = len(data) != self.manifest.length(index) or chunk_leaf(data) != self.manifest.leaves[index]
+        if wrong:
+            raise InputError(f"chunk {index} of artifact 0x{self.artifact.hex()} does not match its hash")
+        if index in self._have:
+            return
+        try:
+            with self._data.open("r+b") as target:
+                os.pwrite(target.fileno(), data, index * CHUNK)
+        except FileNotFoundError:
+            raise TransientError(
+                f"artifact 0x{self.artifact.hex()} was dropped to make room while it was fetched",
+                "pin it before fetching",
+            ) from None
+        with self._have_file.open("ab") as target:
+            target.write(index.to_bytes(4, "big"))
+        self._have.add(index)
+
+    def finish(self) -> Path:
+        """Move the whole artifact into the store and return its file; `InputError` if chunks are missing."""
+        if not self._store.has(self.artifact):
+            if missing := self.missing():
+                raise InputError(f"artifact 0x{self.artifact.hex()} still lacks {len(missing)} chunks")
+            with self._data.open("r+b") as target:
+                os.fsync(target.fileno())
+            self._store._adopt(self._data, self.manifest)
+        for each in (self._data, self._leaves, self._have_file):
+            each.unlink(missing_ok=True)
+        return self._store.path(self.artifact)
+
+    def abandon(self) -> None:
+        """Delete what was fetched so far and give its room back."""
+        if not self._store.has(self.artifact):
+            self._store._delete(self.artifact)
+
+    def _resume(self) -> None:
+        """Take over the chunks that an earlier process noted, if their bytes really reached the disk."""
+        try:
+            noted = self._have_file.read_bytes()
+        except FileNotFoundError:
+            return
+        with self._data.open("rb") as source:
+            for at in range(0, len(noted) - 3, 4):
+                index = int.from_bytes(noted[at : at + 4], "big")
+                if index in self._have or index >= len(self.manifest.leaves):
+                    continue
+                source.seek(index * CHUNK)
+                chunk = source.read(self.manifest.length(index))
+                if chunk_leaf(chunk) == self.manifest.leaves[index]:
+                    self._have.add(index)
+
+
+def _leaves(file: Path) -> Path:
+    return file.with_name(file.name + ".leaves")
