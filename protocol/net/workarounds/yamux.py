@@ -1,0 +1,28 @@
+"""A yamux connection that bounds what a peer can make us hold.
+
+Stock yamux only logs when a peer sends past its window and keeps all of it, reads a data frame of
+any announced length (up to 4 GiB) into memory, and gives up on a stream after 5 s of zero window.
+"""
+
+from __future__ import annotations
+
+from libp2p.network.connection.exceptions import RawConnError
+from libp2p.stream_muxer.yamux.yamux import Yamux
+
+MAX_FRAME = 1024 * 1024
+"""Longest data frame, bytes; honest peers send 64 KiB."""
+MAX_HELD = 24 * 1024 * 1024
+"""Bytes that may wait, over all streams of a connection, to be read by us: one stream's largest
+window (16 MiB) and room for the small ones."""
+
+
+class BoundYamux(Yamux):
+    """Closes the connection of a peer that breaks either bound."""
+
+    async def _read_data_body(self, length: int) -> bytes:
+        if length > MAX_FRAME:
+            raise RawConnError(f"data frame of {length} bytes, limit {MAX_FRAME}")
+        held = sum(map(len, self.stream_buffers.values()))
+        if held + length > MAX_HELD:
+            raise RawConnError(f"peer sent {held + length} bytes that nobody asked for")
+        return await super()._read_data_body(length)
