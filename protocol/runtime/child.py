@@ -1,0 +1,113 @@
+"""A child process that answers calls over its stdin and stdout, one at a time.
+
+It has its own memory limit, lower priority and session; it is started by the first call, ended when idle,
+killed when a call is cancelled, and started again by the next call. It dies with this process, however that
+ends. Request `{"id", "op", "args"}`; reply `{"id", "ok": result}` or `{"id", "error": {"kind", "message"}}`
+after any number of `{"id", "progress": {...}}`, each one frame (`protocol.runtime.frames`).
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import trio
+
+from protocol.runtime.child_process import (
+    ChildDiedError,
+    ChildOptions,
+    ChildOutOfMemoryError,
+    ChildProcess,
+    Progress,
+)
+from protocol.runtime.frames import encode_frame
+from protocol.types import BrokenInvariant, GavelError, InputError, TransientError
+
+log = logging.getLogger(__name__)
+
+__all__ = ["Child", "ChildDiedError", "ChildOptions", "ChildOutOfMemoryError", "open_child"]
+
+_KINDS: dict[str, type[GavelError]] = {
+    "input": InputError,
+    "transient": TransientError,
+    "broken": BrokenInvariant,
+}
+
+
+@asynccontextmanager
+async def open_child(
+    module: str, args: Sequence[str] = (), options: ChildOptions | None = None
+) -> AsyncIterator["Child"]:
+    """Give a `Child` that runs `python -m module args` on demand; at the end of the block it is killed."""
+    async with trio.open_nursery() as nursery:
+        child = Child(module, args, options or ChildOptions(), nursery)
+        try:
+            yield child
+        finally:
+            child.kill()
+            nursery.cancel_scope.cancel()
+
+
+class Child:
+    """See `open_child`. Calls from several tasks wait for each other."""
+
+    def __init__(
+        self, module: str, args: Sequence[str], options: ChildOptions, nursery: trio.Nursery
+    ) -> None:
+        self._module, self._args, self._options, self._nursery = module, args, options, nursery
+        self._process: ChildProcess | None = None
+        self._lock = trio.Lock()
+        self._calls = 0
+        self._idle = trio.CancelScope()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, or None while none runs."""
+        return self._process.popen.pid if self._process else None
+
+    async def call(self, op: str, args: dict[str, Any], on_progress: Progress | None = None) -> Any:
+        """Return the result of `op`; `on_progress` gets each progress map meanwhile.
+
+        Raises what the child says is wrong (`InputError`, `TransientError`, `BrokenInvariant`),
+        `ChildOutOfMemoryError` or `ChildDiedError`. Cancelling the call kills the child.
+        """
+        async with self._lock:
+            self._idle.cancel()
+            self._calls += 1
+            request = encode_frame({"id": self._calls, "op": op, "args": args})
+            process = self._process or self._start()
+            try:
+                reply = await process.converse(self._calls, request, on_progress)
+            except BaseException:
+                self.kill()
+                raise
+            finally:
+                self._idle = trio.CancelScope()
+                self._nursery.start_soon(self._end_when_idle, self._idle)
+        if "ok" in reply:
+            return reply["ok"]
+        raise _error(reply.get("error"))
+
+    def kill(self) -> None:
+        """Kill the child and all it started, if it runs; the next call starts a new one."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.kill()
+            self._nursery.start_soon(process.reap)
+
+    def _start(self) -> ChildProcess:
+        self._process = ChildProcess.start(self._module, self._args, self._options)
+        self._nursery.start_soon(self._process.listen)
+        return self._process
+
+    async def _end_when_idle(self, scope: trio.CancelScope) -> None:
+        with scope:
+            await trio.sleep(self._options.idle_s)
+            log.debug("%s was idle for %g s and is ended", self._module, self._options.idle_s)
+            self.kill()
+
+
+def _error(error: Any) -> GavelError:
+    if isinstance(error, dict) and error.get("kind") in _KINDS:
+        return _KINDS[error["kind"]](str(error.get("message", ""))[:2000])
+    return InputError(f"the child answered neither a result nor an error: {error!r:.200}")

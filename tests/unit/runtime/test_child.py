@@ -1,0 +1,133 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.runtime.child import ChildDiedError, ChildOptions, ChildOutOfMemoryError, open_child
+from protocol.types import BrokenInvariant, InputError, TransientError
+
+ECHO = "tests.unit.runtime.echo_child"
+
+
+def alive(pid: int) -> bool:
+    try:
+        # A zombie has ended, though its number is still taken.
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+
+
+async def until_dead(pid: int) -> None:
+    with trio.fail_after(5):
+        while alive(pid):
+            await trio.sleep(0.01)
+
+
+@pytest.mark.trio
+async def test_calls_reach_one_process_of_low_priority_and_it_ends_with_the_block() -> None:
+    async with open_child(ECHO) as child:
+        first = await child.call("echo", {"x": b"\x00\xff"})
+        second = await child.call("echo", {"x": 2})
+        assert (first["x"], second["x"]) == (b"\x00\xff", 2)
+        assert first["pid"] == second["pid"] == child.pid
+        assert first["nice"] == os.nice(0) + 10 or first["nice"] == 19
+    assert not alive(first["pid"])
+
+
+@pytest.mark.trio
+async def test_progress_comes_before_the_result() -> None:
+    seen: list[int] = []
+    async with open_child(ECHO) as child:
+        await child.call("count", {"to": 3}, lambda progress: seen.append(progress["done"]))
+    assert seen == [0, 1, 2]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(
+    ("kind", "error"), [("input", InputError), ("transient", TransientError), ("broken", BrokenInvariant)]
+)
+async def test_the_childs_errors_keep_their_root_and_the_child_lives_on(
+    kind: str, error: type[Exception]
+) -> None:
+    async with open_child(ECHO) as child:
+        before = (await child.call("echo", {}))["pid"]
+        with pytest.raises(error, match="because"):
+            await child.call("refuse", {"kind": kind})
+        assert (await child.call("echo", {}))["pid"] == before
+
+
+@pytest.mark.trio
+async def test_a_death_is_transient_says_why_and_the_next_call_starts_anew() -> None:
+    async with open_child(ECHO) as child:
+        with pytest.raises(ChildDiedError, match=r"exit code 7 .*the reason"):
+            await child.call("die", {"code": 7})
+        assert (await child.call("echo", {"x": 1}))["x"] == 1
+
+
+@pytest.mark.trio
+async def test_memory_beyond_the_limit_is_the_jobs_fault() -> None:
+    async with open_child(ECHO, options=ChildOptions(memory=512 << 20)) as child:
+        assert (await child.call("allocate", {"bytes": 1 << 20}))["bytes"] == 1 << 20
+        with pytest.raises(ChildOutOfMemoryError, match="512 MiB"):
+            await child.call("allocate", {"bytes": 1 << 30})
+
+
+@pytest.mark.trio
+async def test_nonsense_is_refused_and_ends_the_child() -> None:
+    async with open_child(ECHO) as child:
+        with pytest.raises(InputError, match="longer than"):
+            await child.call("nonsense", {})
+        assert child.pid is None
+
+
+@pytest.mark.trio
+async def test_cancelling_a_call_kills_the_child() -> None:
+    async with open_child(ECHO) as child:
+        pid = (await child.call("echo", {}))["pid"]
+        with trio.move_on_after(0.1) as scope:
+            await child.call("hang", {})
+        assert scope.cancelled_caught
+        await until_dead(pid)
+        assert (await child.call("echo", {}))["pid"] != pid
+
+
+@pytest.mark.trio
+async def test_an_idle_child_is_ended() -> None:
+    async with open_child(ECHO, options=ChildOptions(idle_s=0.05)) as child:
+        pid = (await child.call("echo", {}))["pid"]
+        await until_dead(pid)
+        assert child.pid is None
+
+
+def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    program = f"""
+        import trio
+        from protocol.runtime.child import open_child
+
+        async def main():
+            async with open_child({ECHO!r}) as child:
+                print((await child.call("echo", {{}}))["pid"], flush=True)
+                await child.call("hang", {{}})
+
+        trio.run(main)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, env=env)
+    assert parent.stdout is not None
+    with parent.stdout:
+        pid = int(parent.stdout.readline())
+    assert alive(pid)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    for _ in range(500):
+        if not alive(pid):
+            break
+        time.sleep(0.01)
+    assert not alive(pid)
