@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.30;
+
+import {LeaseId} from "../types/Types.sol";
+
+/// @title What the Escrow offers to judges
+/// @notice A judge is a contract of its own, bound to a verification kind when the Escrow is deployed. It may
+/// hold a posted result (`freeze`), let go of it (`release`) and declare it wrong (`convict`), and nothing else:
+/// it can move no money beyond the bond and deposit of the lease it convicts, and it can finalise nothing.
+///
+/// Assumptions
+/// - A judge calls `release` exactly once for each `freeze` of a game that did not convict.
+/// - A judge that never releases holds the lease's money for ever: its code must bound every game in time.
+interface IJudgeHost {
+    /// @notice A judge holds the lease; `freezes` games and demands are open now.
+    event Frozen(LeaseId indexed leaseId, uint32 freezes);
+    /// @notice A judge let go of the lease once.
+    event Released(LeaseId indexed leaseId, uint32 freezes);
+
+    /// @notice Hold a posted result: nobody can finalise it until as many `release` calls have followed.
+    /// @dev Within the challenge window, or at any time while the lease is held already.
+    function freeze(bytes32[6] calldata bid) external;
+
+    /// @notice Take back one `freeze`. It finalises nothing by itself.
+    function release(bytes32[6] calldata bid) external;
+
+    /// @notice Declare the posted result wrong. Only while held.
+    /// The client is paid back first; then `reward`, but at most half of what is left of the bond, becomes
+    /// credits of the judge, which shares it out; the rest of the bond is burnt.
+    /// @return paid what the judge was credited
+    function convict(bytes32[6] calldata bid, uint256 reward) external returns (uint256 paid);
+}
