@@ -1,0 +1,108 @@
+"""`gavel wallet`: make, list, import and use the keys in `$GAVEL_HOME/keys`."""
+
+from pathlib import Path
+
+import click
+
+from protocol.runtime.settings import Settings, pass_settings
+
+_password_file = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the password, readable by you alone; else GAVEL_PASSWORD_FILE, else asked.",
+)
+_light = click.option("--light", is_flag=True, help="Weak but quick key derivation, for tests and demos.")
+
+
+@click.group()
+def wallet() -> None:
+    """Make, list, import and use keys (keystore v3)."""
+
+
+@wallet.command()
+@click.argument("name", default="default")
+@_password_file
+@_light
+@pass_settings
+def new(settings: Settings, name: str, password_file: Path | None, light: bool) -> None:
+    """Make a new key and store it encrypted under NAME."""
+    from protocol.runtime.keystore import create_key, read_password
+
+    password = read_password(password_file, f"Password for the new wallet {name}", confirm=True)
+    key = create_key(name, password, light)
+    human = f"{_checksum(key.address)}\n{key.path}: back it up; without file and password its money is lost"
+    settings.emit({"name": name, "address": _checksum(key.address), "path": str(key.path)}, human)
+
+
+@wallet.command(name="list")
+@pass_settings
+def list_(settings: Settings) -> None:
+    """List names and addresses."""
+    from protocol.runtime.keystore import list_keys
+
+    rows = [{"name": key.name, "address": _checksum(key.address)} for key in list_keys()]
+    human = "\n".join(f"{row['address']}  {row['name']}" for row in rows)
+    settings.emit(rows, human or "no wallets yet; gavel wallet new makes one")
+
+
+@wallet.command()
+@click.argument("name", default="default")
+@pass_settings
+def address(settings: Settings, name: str) -> None:
+    """Print the address of a wallet; needs no password."""
+    from protocol.runtime.keystore import find_key
+
+    text = _checksum(find_key(name).address)
+    settings.emit({"address": text}, text)
+
+
+@wallet.command(name="import")
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the private key in hex, or a keystore file; else the key is asked for.",
+)
+@_password_file
+@_light
+@pass_settings
+def import_(
+    settings: Settings, name: str, source: Path | None, password_file: Path | None, light: bool
+) -> None:
+    """Store an existing private key under NAME. The key never stands on the command line."""
+    from protocol.runtime.keystore import find_key, parse_key, read_password, read_private, store_key, unlock
+
+    if source is None:
+        text = click.prompt("Private key (hex)", hide_input=True, err=True)
+    else:
+        text = read_private(source).decode(errors="replace").strip()
+    if text.startswith("{") and source is not None:
+        sealed = find_key(str(source))
+        private_key = bytes(unlock(sealed, read_password(password_file, f"Password of {source}")).key)
+    else:
+        private_key = parse_key(text)
+    password = read_password(password_file, f"Password for the wallet {name}", confirm=True)
+    key = store_key(name, private_key, password, light)
+    settings.emit({"name": name, "address": _checksum(key.address), "path": str(key.path)}, str(key.path))
+
+
+@wallet.command()
+@click.argument("name")
+@click.argument("text")
+@_password_file
+@pass_settings
+def sign(settings: Settings, name: str, text: str, password_file: Path | None) -> None:
+    """Sign TEXT (EIP-191), to prove that you own the wallet NAME."""
+    from eth_account.messages import encode_defunct
+
+    from protocol.runtime.keystore import load_account
+
+    signed = load_account(name, password_file).sign_message(encode_defunct(text=text))
+    settings.emit({"signature": bytes(signed.signature)}, "0x" + bytes(signed.signature).hex())
+
+
+def _checksum(address: bytes) -> str:
+    from eth_utils.address import to_checksum_address
+
+    return str(to_checksum_address(address))

@@ -1,0 +1,60 @@
+"""A clean end for trio programs: the first Ctrl-C or SIGTERM cancels, the second one does not wait."""
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+import trio
+
+from protocol.runtime.exit_codes import ExitCode
+
+T = TypeVar("T")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal ended the program; `code` is the exit code to leave with."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"stopped by signal {code - 128}")
+        self.code = code
+
+
+def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
+    """Run a trio program; a SIGINT or SIGTERM cancels it, and once it has cleaned up `Stopped` is raised.
+
+    A second signal ends the process at once, without clean-up. Must be called from the main thread.
+    """
+    stopped: list[int] = []
+    result: list[T] = []
+
+    async def watch(scope: trio.CancelScope) -> None:
+        with trio.open_signal_receiver(*_SIGNALS) as received:
+            async for number in received:
+                if stopped:
+                    os._exit(128 + number)
+                stopped.append(128 + number)
+                scope.cancel()
+
+    async def supervise() -> None:
+        async with trio.open_nursery() as watchers:
+            with trio.CancelScope() as scope:
+                # Shielded by its place: the watcher outlives the scope, so that the second signal is heard.
+                watchers.start_soon(watch, scope)
+                result.append(await main())
+            watchers.cancel_scope.cancel()
+
+    trio.run(supervise)
+    if stopped and not result:
+        raise Stopped(stopped[0])
+    return result[0]
+
+
+def run_daemon(main: Callable[[], Awaitable[None]]) -> int:
+    """Run a daemon until it ends or is told to; return its exit code, 0 if a signal stopped it."""
+    with suppress(Stopped):
+        run_until_signal(main)
+    return ExitCode.OK
