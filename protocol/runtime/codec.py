@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, NewType, TypeVar, Union, get_args, get
 
 import msgspec
 
-from protocol.types.errors import BrokenInvariant
+from protocol.types.errors import BrokenInvariant, GavelError
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Codec(Generic[T]):
         """Return the value that `data` holds, migrated; `BrokenInvariant` if it does not fit."""
         try:
             version, body = msgspec.msgpack.decode(data, type=tuple[int, Any])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
             raise BrokenInvariant(f"journal record is no msgpack pair: {error}") from None
         while version < self._version:
             upgrade = self._migrations.get(version)
@@ -115,7 +115,11 @@ class Codec(Generic[T]):
         fields, body = self._fields[cls], plain[1]
         if not isinstance(body, dict) or body.keys() != fields.keys():
             raise BrokenInvariant(f"{where}: fields of {cls.__name__} do not match: {sorted(body)}")
-        return cls(**{name: self._read(fields[name], body[name], f"{where}.{name}") for name in fields})
+        values = {name: self._read(fields[name], body[name], f"{where}.{name}") for name in fields}
+        try:
+            return cls(**values)
+        except (GavelError, ValueError) as error:
+            raise BrokenInvariant(f"{where}: {cls.__name__} refuses its fields: {error}") from error
 
     def _read_container(self, origin: Any, args: tuple[Any, ...], plain: Any, where: str) -> Any:
         if origin is dict:

@@ -172,13 +172,13 @@ class Artifacts:
     def _make_room(self, size: int, artifact: ArtifactId | None = None) -> None:
         if artifact is not None and self._index.size(artifact) is not None:
             return
-        if self.used() + size > self.quota:
-            self.collect(self.quota - size)
-        if self.used() + size > self.quota:
+        pinned = self.used() - sum(each for _, each in self._index.unpinned())
+        if pinned + size > self.quota:
             raise QuotaExceededError(
-                f"artifact of {size} bytes does not fit: {self.used()} of {self.quota} bytes are pinned",
+                f"artifact of {size} bytes does not fit: {pinned} of {self.quota} bytes of quota are pinned",
                 "raise store.quota in the config file, or wait until leases end",
             )
+        self.collect(self.quota - size)
         if artifact is not None:
             # Counted before the first byte comes, so that two fetches cannot both take the last room.
             self._index.add(artifact, size)

@@ -1,0 +1,212 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.runtime.performer import UNEXPECTED_TRIES, Context
+from protocol.store import Journal
+from protocol.store.journal import DROPPED
+from protocol.types import BrokenInvariant, InputError, TransientError
+from tests.unit.runtime.machines import (
+    MACHINE,
+    Account,
+    AskedClose,
+    AskedPay,
+    DidPay,
+    SendOnce,
+    SendPay,
+)
+
+ME = MachineId("account", b"me")
+
+
+class Bank:
+    """Handlers that remember what they did; `fail` holds what to raise next."""
+
+    def __init__(self) -> None:
+        self.paid: list[int] = []
+        self.closed = 0
+        self.attempts: list[int] = []
+        self.fail: list[BaseException] = []
+        self.gate = trio.Event()
+        self.gate.set()
+
+    async def pay(self, effect: SendPay, context: Context) -> DidPay:
+        self.attempts.append(context.attempt)
+        await self.gate.wait()
+        if self.fail:
+            raise self.fail.pop(0)
+        self.paid.append(effect.amount)
+        return DidPay(effect.amount)
+
+    def close(self, effect: SendOnce, context: Context) -> None:
+        self.closed += 1
+
+
+@asynccontextmanager
+async def running(path: Path, bank: Bank) -> AsyncIterator[Loop]:
+    journal = Journal(path)
+    loop = Loop(journal, pause=lambda attempt: 0.001)
+    loop.machine(MACHINE)
+    loop.handle(SendPay, bank.pay)
+    loop.handle_blocking(SendOnce, bank.close)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(loop.run)
+            yield loop
+            nursery.cancel_scope.cancel()
+    finally:
+        journal.close()
+
+
+@pytest.mark.trio
+async def test_effects_are_performed_and_their_outcomes_come_back(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        assert await loop.open(ME, Account(), AskedPay(5))
+        assert not await loop.open(ME, Account(), AskedPay(6))
+        state = await loop.wait_for(ME, lambda state: state.paid)
+        assert state == Account(paid=(5,)) == loop.state(ME)
+        assert loop.states("account") == {b"me": state}
+    assert bank.paid == [5]
+
+
+@pytest.mark.trio
+async def test_a_cause_is_taken_once_even_after_a_restart(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(1))
+        assert await loop.give(ME, AskedPay(2), once=b"log 7", notes={"block": b"7"})
+        assert not await loop.give(ME, AskedPay(2), once=b"log 7")
+        await loop.quiet()
+    async with running(tmp_path / "j", bank) as loop:
+        assert not await loop.give(ME, AskedPay(2), once=b"log 7")
+        assert loop.state(ME).paid == (1, 2)
+    assert Journal(tmp_path / "j").recall("block") == b"7"
+
+
+@pytest.mark.trio
+async def test_inputs_that_come_together_are_taken_in_order(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(0))
+        async with trio.open_nursery() as nursery:
+            for i in range(1, 300):
+                nursery.start_soon(loop.give, ME, AskedPay(i), b"same" if i % 2 else None)
+        await loop.quiet()
+        assert sorted(loop.state(ME).paid) == sorted(bank.paid)
+        assert sum(amount % 2 for amount in bank.paid) == 1, "one cause, one input"
+        assert len(bank.paid) == 151
+
+
+@pytest.mark.trio
+async def test_what_is_pending_is_offered_again_after_a_restart(tmp_path: Path) -> None:
+    stuck = Bank()
+    stuck.gate = trio.Event()
+    async with running(tmp_path / "j", stuck) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        assert stuck.paid == []
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.wait_for(ME, lambda state: state.paid == (5,))
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.quiet()
+    assert bank.paid == [5]
+
+
+@pytest.mark.trio
+async def test_a_transient_error_is_tried_again(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.fail = [TransientError("rpc down"), ExceptionGroup("nursery", [TransientError("peer gone")])]
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        await loop.wait_for(ME, lambda state: state.paid == (5,))
+    assert bank.attempts == [0, 1, 2]
+
+
+@pytest.mark.trio
+async def test_a_refusal_goes_to_the_machine(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.fail = [ExceptionGroup("nursery", [TransientError("x"), InputError("too little", "add money")])]
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        await loop.wait_for(ME, lambda state: state.refusals == ("too little (add money)",))
+        await loop.quiet()
+    assert bank.attempts == [0]
+
+
+@pytest.mark.trio
+async def test_a_bug_in_a_handler_is_refused_after_some_tries_and_spares_the_others(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.fail = [KeyError("hostile") for _ in range(UNEXPECTED_TRIES)]
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        state = await loop.wait_for(ME, lambda state: state.refusals)
+        assert "hostile" in state.refusals[0]
+        await loop.open(MachineId("account", b"other"), Account(), AskedPay(6))
+        await loop.quiet()
+    assert bank.paid == [6]
+
+
+@pytest.mark.trio
+async def test_a_broken_invariant_stops_the_loop_and_frees_who_waits(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.fail = [BrokenInvariant("balance below zero")]
+    loops: list[Loop] = []
+
+    async def session() -> None:
+        async with running(tmp_path / "j", bank) as loop:
+            loops.append(loop)
+            await loop.open(ME, Account(), AskedPay(5))
+            await trio.sleep_forever()
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await session()
+    assert caught.group_contains(BrokenInvariant, match="below zero")
+    with pytest.raises(TransientError, match="stopped"):
+        await loops[0].give(ME, AskedPay(1))
+
+
+@pytest.mark.trio
+async def test_an_effect_that_the_state_no_longer_wants_is_cancelled_and_dropped(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.gate = trio.Event()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        await loop.give(ME, AskedClose())
+        await loop.quiet()
+        assert (bank.paid, bank.closed) == ([], 1)
+    journal = Journal(tmp_path / "j")
+    assert journal.pending() == []
+    assert [s for (s,) in journal._db.execute("SELECT status FROM effect ORDER BY rowid")] == [DROPPED, 1]
+
+
+@pytest.mark.trio
+async def test_a_keyed_effect_happens_once_however_often_it_is_asked_for(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedClose())
+        await loop.give(ME, AskedClose())
+        await loop.quiet()
+        await loop.give(ME, AskedClose())
+        await loop.quiet()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.give(ME, AskedClose())
+        await loop.quiet()
+        assert bank.closed == 1
+        await loop.forget(ME)
+        assert loop.state(ME) is None
+        with pytest.raises(InputError, match="there is no account"):
+            await loop.give(ME, AskedClose())
+
+
+@pytest.mark.trio
+async def test_an_effect_without_a_handler_is_found_at_the_start(tmp_path: Path) -> None:
+    loop = Loop(Journal(tmp_path / "j"))
+    loop.machine(MACHINE)
+    with pytest.raises(BrokenInvariant, match="no handler for SendPay"):
+        await loop.run()
