@@ -1,0 +1,169 @@
+"""The chain as roles see it: typed reads, past events, calls to send. Blocking; see `AsyncChain`."""
+
+from collections import Counter
+from functools import cached_property
+
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.codec import decode_values
+from protocol.chain.events import LeaseOpened, NonceCancelled, OperatorSet, ProviderRegistered
+from protocol.chain.networks import Clock, Deployment, Network
+from protocol.chain.networks_file import newest
+from protocol.chain.node import Node
+from protocol.chain.permits import Permit, sign_permit
+from protocol.chain.reads import Reads
+from protocol.chain.rpc import Rpc
+from protocol.chain.scan import Scanner
+from protocol.chain.sender import Sender
+from protocol.chain.sent import SentJournal
+from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
+from protocol.messages import Registration
+from protocol.types import ZERO_ADDRESS, Address, Amount, Hash32, InputError, to_hex
+
+_FAR_FUTURE = 1 << 48
+
+
+class Chain(Reads):
+    """One deployment on one network, with or without a key to send from. Thread-safe; blocking."""
+
+    def __init__(self, node: Node, network: Network, deployment: Deployment, sender: Sender | None) -> None:
+        super().__init__(node, network, deployment)
+        self._sender = sender
+        self.scanner = Scanner(self)
+
+    @classmethod
+    def connect(
+        cls,
+        network: Network,
+        key: bytes | None = None,
+        deployment: Deployment | None = None,
+        journal: SentJournal | None = None,
+    ) -> "Chain":
+        """Return the adapter; nothing is asked of any node yet.
+
+        Without `deployment`, the newest (`InputError` if the network has none). `key` is a 32-byte private
+        key; a daemon gives a `FileJournal` too, so that a crash cannot make it send twice.
+        """
+        node = Node(Rpc(network.rpc_urls, network.chain_id))
+        sender = Sender(node, network, key, journal) if key is not None else None
+        return cls(node, network, deployment or newest(network), sender)
+
+    def with_key(self, key: bytes, journal: SentJournal | None = None) -> "Chain":
+        """Return the same chain sending from another key."""
+        return Chain(self.node, self.network, self.deployment, Sender(self.node, self.network, key, journal))
+
+    def check(self) -> None:
+        """Make sure that node, contracts and networks.yaml agree. `InputError` says what does not."""
+        where = f"network {self.network.name!r} in {self.network.source}"
+        for name, address in (("escrow", self.escrow.address), ("staking", self.staking.address)):
+            if not self.node.code(address):
+                raise InputError(f"{where}: there is no contract at {name} {to_hex(address)}")
+        mode = decode_values(["string"], self.node.call(self._plain("CLOCK_MODE")), "Escrow.CLOCK_MODE")[0]
+        found = Clock.TIMESTAMP if "timestamp" in mode else Clock.BLOCK
+        if found is not self.network.clock:
+            raise InputError(f"{where}: clock must be {found.value!r}, as the Escrow says ({mode})")
+        listed = tuple(listing.token for listing in self.listings())
+        if listed != tuple(token.address for token in self.deployment.tokens):
+            raise InputError(f"{where}: tokens must be {', '.join(map(to_hex, listed))}, as the Escrow lists")
+
+    # -- sending ---------------------------------------------------------------------------------------
+
+    @property
+    def sender(self) -> Sender:
+        """The sender of this chain's key; `InputError` without one."""
+        if self._sender is None:
+            raise InputError("this needs a wallet", "name one with --wallet")
+        return self._sender
+
+    @property
+    def address(self) -> Address:
+        """The address that sends."""
+        return self.sender.address
+
+    def send(self, call: Call, effect: str = "", timeout: float | None = None) -> TxReceipt:
+        """Send a call and wait until it is in a block; see `Sender.send`."""
+        return self.sender.send(call, effect, timeout)
+
+    def permit(
+        self, key: bytes, token: int, amount: Amount, spender: Address, deadline: int = _FAR_FUTURE
+    ) -> Permit:
+        """Return a permit by the holder of `key`, for `spender` to pull `amount` of a listed token."""
+        from protocol.crypto import address_of
+
+        owner, calls = address_of(key), self.token(token)
+        separator = Hash32(self.node.call(calls.domain_separator()))
+        nonce = self._number(calls.nonces(owner))
+        return sign_permit(
+            key,
+            separator=separator,
+            owner=owner,
+            spender=spender,
+            value=amount,
+            nonce=nonce,
+            deadline=deadline,
+        )
+
+    # -- past events -----------------------------------------------------------------------------------
+
+    def leases_of(
+        self, owner: Address | None = None, client: Address | None = None
+    ) -> tuple[OpenedLease, ...]:
+        """Return every lease ever opened, of one owner or one client or both, oldest first.
+
+        Read from the chain itself: after any gap this and `leases` tell a role all that it missed.
+        """
+        topics = (self._topic("LeaseOpened"), None, _padded(owner), _padded(client))
+        found = self.scanner.all(topics)
+        return tuple(OpenedLease(e.lease, e.bid, e.at.block) for e in found if isinstance(e, LeaseOpened))
+
+    def registrations(self) -> tuple[Registered, ...]:
+        """Return all providers that ever registered, with their newest registration and present operator."""
+        names = ("Registered", "OperatorSet")
+        found: dict[Address, ProviderRegistered] = {}
+        operators: dict[Address, Address] = {}
+        for event in self.scanner.all((tuple(self._topic(name) for name in names),)):
+            if isinstance(event, ProviderRegistered):
+                found[event.owner] = event
+                operators[event.owner] = event.operator
+            elif isinstance(event, OperatorSet):
+                operators[event.owner] = event.operator
+        return tuple(
+            Registered(owner, operators.get(owner, ZERO_ADDRESS), _registration(event))
+            for owner, event in found.items()
+        )
+
+    def history(self, owner: Address) -> ProviderHistory:
+        """Return how an owner's leases ended, and how many capacity nonces it cancelled."""
+        leases = self.leases_of(owner=owner)
+        states = Counter(view.state for view in self.leases([each.lease for each in leases]))
+        cancelled = self.scanner.all((self._topic("NonceCancelled"), _padded(owner)))
+        return ProviderHistory(
+            opened=len(leases),
+            finalized=states[LeaseState.FINALIZED],
+            provider_closed=states[LeaseState.PROVIDER_CLOSED],
+            start_missed=states[LeaseState.START_MISSED],
+            result_missed=states[LeaseState.RESULT_MISSED],
+            convicted=states[LeaseState.CONVICTED],
+            nonces_cancelled=sum(isinstance(event, NonceCancelled) for event in cancelled),
+        )
+
+    def _topic(self, name: str) -> bytes:
+        return self._topics[name]
+
+    @cached_property
+    def _topics(self) -> dict[str, bytes]:
+        return {entry.name: topic for topic, entry in self.escrow.abi.events.items()}
+
+    def _plain(self, function: str) -> Call:
+        return Call(self.escrow.address, self.escrow.abi.call_data(function), f"Escrow.{function}")
+
+
+def _padded(address: Address | None) -> bytes | None:
+    return None if address is None else bytes(12) + address
+
+
+def _registration(event: ProviderRegistered) -> Registration | None:
+    try:
+        registration = Registration.decode(event.registration)
+    except InputError:
+        return None
+    return registration if registration.owner == event.owner else None

@@ -1,0 +1,144 @@
+"""Encoding and decoding by ABI: bytes for addresses and hashes, ints for numbers, tuples for structs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_utils.abi import collapse_if_tuple
+
+from protocol.chain.abi import artifact
+from protocol.crypto import keccak256
+from protocol.types import BrokenInvariant
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function, event or error of an ABI."""
+
+    name: str
+    inputs: tuple[tuple[str, str, bool], ...]
+    """(name, canonical type, indexed)."""
+    outputs: tuple[str, ...]
+
+    @property
+    def signature(self) -> str:
+        """Return `name(type,...)`."""
+        return f"{self.name}({','.join(kind for _, kind, _ in self.inputs)})"
+
+    @property
+    def topic(self) -> bytes:
+        """Return the keccak of the signature: an event's first topic; its first four bytes are a selector."""
+        return keccak256(self.signature.encode())
+
+
+class Abi:
+    """One contract's functions by name, events by topic, errors by selector."""
+
+    def __init__(self, name: str, entries: Sequence[Mapping[str, Any]], bytecode: bytes = b"") -> None:
+        self.name, self.bytecode, self._entries = name, bytecode, entries
+
+    @classmethod
+    def shipped(cls, name: str) -> "Abi":
+        """Return the ABI of contract `name` that ships in this package."""
+        shipped = artifact(name)
+        return cls(name, shipped.abi, shipped.bytecode)
+
+    @cached_property
+    def functions(self) -> dict[str, Entry]:
+        """Functions by name; our contracts overload none."""
+        return {entry.name: entry for entry in self._of("function")}
+
+    @cached_property
+    def events(self) -> dict[bytes, Entry]:
+        """Events by first topic."""
+        return {entry.topic: entry for entry in self._of("event")}
+
+    @cached_property
+    def errors(self) -> dict[bytes, Entry]:
+        """Custom errors by selector."""
+        return {entry.topic[:4]: entry for entry in self._of("error")}
+
+    def call_data(self, function: str, *args: Any) -> bytes:
+        """Return the calldata of a call."""
+        entry = self.functions[function]
+        return entry.topic[:4] + encode_values([kind for _, kind, _ in entry.inputs], args)
+
+    def results(self, function: str, data: bytes) -> tuple[Any, ...]:
+        """Return what a call of `function` returned."""
+        return decode_values(self.functions[function].outputs, data, f"{self.name}.{function}")
+
+    def creation_code(self, *args: Any) -> bytes:
+        """Return bytecode and constructor arguments."""
+        kinds = [e.inputs for e in self._of("constructor")]
+        return self.bytecode + encode_values([kind for _, kind, _ in (kinds[0] if kinds else ())], args)
+
+    def event(self, topics: Sequence[bytes], data: bytes) -> tuple[Entry, dict[str, Any]] | None:
+        """Return event and arguments by name of one log, or None if the ABI does not know it."""
+        entry = self.events.get(topics[0]) if topics else None
+        if entry is None:
+            return None
+        plain = [kind for _, kind, indexed in entry.inputs if not indexed]
+        rest = iter(decode_values(plain, data, entry.signature))
+        indexed = iter(topics[1:])
+        values = {
+            name: decode_values([kind], next(indexed), entry.signature)[0] if is_indexed else next(rest)
+            for name, kind, is_indexed in entry.inputs
+        }
+        return entry, values
+
+    def _of(self, kind: str) -> list[Entry]:
+        return [_entry(entry) for entry in self._entries if entry["type"] == kind]
+
+
+def _entry(entry: Mapping[str, Any]) -> Entry:
+    return Entry(
+        name=entry.get("name", ""),
+        inputs=tuple(
+            (i["name"], collapse_if_tuple(i), i.get("indexed", False)) for i in entry.get("inputs", ())
+        ),
+        outputs=tuple(collapse_if_tuple(o) for o in entry.get("outputs", ())),
+    )
+
+
+def encode_values(kinds: Sequence[str], values: Sequence[Any]) -> bytes:
+    """Return the ABI encoding of `values`."""
+    try:
+        return encode(list(kinds), list(values))
+    except EncodingError as error:
+        raise BrokenInvariant(f"value does not fit the ABI: {error}") from error
+
+
+def decode_values(kinds: Sequence[str], data: bytes, what: str) -> tuple[Any, ...]:
+    """Return the values that `data` encodes, addresses as 20 bytes."""
+    try:
+        values = decode(list(kinds), data)
+    except DecodingError as error:
+        raise BrokenInvariant(
+            f"{what} answers what its ABI does not allow: {error}",
+            "the contract address in networks.yaml may be of another version",
+        ) from error
+    return tuple(_bytes_of(kind, value) for kind, value in zip(kinds, values, strict=True))
+
+
+def _bytes_of(kind: str, value: Any) -> Any:
+    if kind == "address":
+        return bytes.fromhex(value[2:])
+    if kind.endswith("]"):
+        return tuple(_bytes_of(kind[: kind.rindex("[")], item) for item in value)
+    if kind.startswith("("):
+        return tuple(_bytes_of(inner, v) for inner, v in zip(_members(kind), value, strict=True))
+    return value
+
+
+def _members(kind: str) -> list[str]:
+    members, depth = [""], 0
+    for char in kind[1:-1]:
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            members.append("")
+        else:
+            members[-1] += char
+    return members if members != [""] else []

@@ -1,0 +1,95 @@
+"""Following confirmed events: in order, each once, from a cursor that the caller keeps."""
+
+import json
+from dataclasses import dataclass
+
+from protocol.chain.client import Chain
+from protocol.chain.events import Event
+from protocol.chain.node import BlockHead
+from protocol.types import BlockNo, Hash32, InputError, to_hex
+
+_MARKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Up to where events were delivered: the newest blocks that a poll ended at, oldest first.
+
+    The older marks tell, after a re-org deeper than the confirmations, how far back it went.
+    """
+
+    marks: tuple[tuple[BlockNo, Hash32], ...] = ()
+
+    def encode(self) -> str:
+        """Return the cursor as text to store."""
+        return json.dumps([[number, to_hex(digest)] for number, digest in self.marks])
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Return a stored cursor. `InputError` if it is damaged."""
+        try:
+            marks = [(BlockNo(int(n)), Hash32(bytes.fromhex(h[2:]))) for n, h in json.loads(text)]
+        except (ValueError, TypeError) as error:
+            raise InputError(
+                f"stored chain cursor is damaged: {error}", "delete it to read from the start"
+            ) from error
+        return cls(tuple(marks))
+
+    def after(self, head: BlockHead) -> "Cursor":
+        """Return the cursor moved to `head`."""
+        return Cursor((*self.marks, (head.number, head.hash))[-_MARKS:])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll found. Store `cursor` in the same transaction as what the events caused."""
+
+    events: tuple[Event, ...]
+    cursor: Cursor
+    rolled_back_to: BlockNo | None = None
+    """Set if blocks that had been delivered are no longer part of the chain: events after this block were
+    undone, and those of the new chain follow in later batches. Reconcile from `Chain.leases`."""
+
+
+class Follower:
+    """Delivers the deployment's events once they have the network's number of confirmations.
+
+    A re-org shallower than that is never seen. Not thread-safe: one thread polls.
+    """
+
+    def __init__(self, chain: Chain, cursor: Cursor | None = None) -> None:
+        """Go on after `cursor`; without one, start at the deployment's first block."""
+        self._chain, self.cursor = chain, cursor or Cursor()
+
+    @classmethod
+    def from_now(cls, chain: Chain) -> "Follower":
+        """Return a follower of what is confirmed from now on; state read afterwards misses nothing."""
+        head = chain.node.head(chain.scanner.confirmed_head())
+        return cls(chain, Cursor().after(head) if head else None)
+
+    def poll(self) -> Batch | None:
+        """Return the next events, or None while nothing is new. `TransientError` if no node answers."""
+        scanner, marks = self._chain.scanner, self.cursor.marks
+        confirmed = scanner.confirmed_head()
+        done = marks[-1][0] if marks else self._chain.deployment.block - 1
+        if confirmed < done:  # a node that lags, or a shorter fork that will grow
+            return None
+        if marks and not self._stands(marks[-1]):
+            return self._roll_back()
+        if confirmed == done:
+            return None
+        events, head = scanner.chunk(done + 1, confirmed)
+        self.cursor = self.cursor.after(head)
+        return Batch(events, self.cursor)
+
+    def _stands(self, mark: tuple[BlockNo, Hash32]) -> bool:
+        head = self._chain.node.head(mark[0])
+        return head is not None and head.hash == mark[1]
+
+    def _roll_back(self) -> Batch:
+        marks = self.cursor.marks
+        while marks and not self._stands(marks[-1]):
+            marks = marks[:-1]
+        self.cursor = Cursor(marks)
+        back_to = marks[-1][0] if marks else BlockNo(self._chain.deployment.block - 1)
+        return Batch((), self.cursor, back_to)

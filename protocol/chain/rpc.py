@@ -1,0 +1,165 @@
+"""JSON-RPC over several URLs: the first that answers serves; all down is a `TransientError`."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from web3.exceptions import Web3Exception
+from web3.providers.rpc import HTTPProvider
+from web3.types import RPCEndpoint
+
+from protocol.types import InputError, TransientError
+
+T = TypeVar("T")
+_BUSY_CODES = (-32005, -32016, -32097, 429)
+"""Answers that mean "ask somebody else", not "no"."""
+_UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
+_LONGEST_REST = 30.0
+
+
+class RpcRefused(TransientError):  # noqa: N818 - says what happened
+    """The node answered with a JSON-RPC error. `data` is what a revert returned, if there is any."""
+
+    def __init__(self, method: str, error: dict[str, Any]) -> None:
+        self.code, self.reason = int(error.get("code", 0)), str(error.get("message", ""))
+        self.data = _revert_data(error.get("data"))
+        super().__init__(f"node refuses {method}: {self.reason} (code {self.code})")
+
+
+class _Endpoint:
+    def __init__(self, url: str, timeout: float) -> None:
+        self.shown = (
+            f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}"  # paths hold API keys
+        )
+        self.provider = HTTPProvider(
+            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+        )
+        self.rest, self.until = 0.0, 0.0
+        self.checked = False
+
+
+class Rpc:
+    """Calls JSON-RPC methods with failover. Thread-safe; blocking.
+
+    A URL that failed rests for 0.5 s, then twice as long each time, up to 30 s; it is asked earlier only if
+    nobody else answers. `patience` is how many seconds a call goes on asking when all are down.
+    """
+
+    def __init__(
+        self, urls: Sequence[str], chain_id: int, timeout: float = 10.0, patience: float = 3.0
+    ) -> None:
+        self._endpoints = [_Endpoint(url, timeout) for url in urls]
+        self._lock = threading.Lock()
+        self.chain_id, self.patience = chain_id, patience
+
+    def call(self, method: str, *params: Any) -> Any:
+        """Return the `result` of one call.
+
+        `RpcRefused` if a node answers with an error, `TransientError` if none answers, `InputError` if a node
+        serves another chain.
+        """
+        return self._ask(lambda endpoint: _single(endpoint, method, params))
+
+    def batch(self, *requests_: tuple[str, Sequence[Any]]) -> list[Any]:
+        """Return the results of several calls that one and the same node answered, in order."""
+        return self._ask(lambda endpoint: _batch(endpoint, requests_))
+
+    def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
+        deadline, pause, failures = time.monotonic() + self.patience, 0.1, ""
+        while True:
+            failures = ""
+            for endpoint in self._by_health():
+                try:
+                    self._check_chain(endpoint)
+                    answer = ask(endpoint)
+                except RpcRefused as error:
+                    if error.code not in _BUSY_CODES:
+                        self._did_answer(endpoint)
+                        raise
+                    failures += f"; {endpoint.shown}: {error.reason}"
+                except _UNREACHABLE as error:
+                    failures += f"; {endpoint.shown}: {_brief(error)}"
+                else:
+                    self._did_answer(endpoint)
+                    return answer
+                self._did_fail(endpoint)
+            if time.monotonic() + pause > deadline:
+                raise TransientError(
+                    f"no RPC answers for chain {self.chain_id}{failures}",
+                    "check rpc_urls in networks.yaml and that the node runs",
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    def _by_health(self) -> list[_Endpoint]:
+        now = time.monotonic()
+        with self._lock:  # sorted() is stable: among the healthy the file's order stands
+            return sorted(self._endpoints, key=lambda e: e.until if e.until > now else 0.0)
+
+    def _did_answer(self, endpoint: _Endpoint) -> None:
+        with self._lock:
+            endpoint.rest = endpoint.until = 0.0
+
+    def _did_fail(self, endpoint: _Endpoint) -> None:
+        with self._lock:
+            endpoint.rest = min(2 * endpoint.rest or 0.5, _LONGEST_REST)
+            endpoint.until = time.monotonic() + endpoint.rest
+            endpoint.checked = False  # what comes back may be another node
+
+    def _check_chain(self, endpoint: _Endpoint) -> None:
+        if endpoint.checked:
+            return
+        found = int(_single(endpoint, "eth_chainId", ()), 16)
+        if found != self.chain_id:
+            raise InputError(
+                f"{endpoint.shown} serves chain {found}, the network is chain {self.chain_id}",
+                "correct chain_id or rpc_urls in networks.yaml",
+            )
+        endpoint.checked = True
+
+
+def _single(endpoint: _Endpoint, method: str, params: Sequence[Any]) -> Any:
+    return _result(method, endpoint.provider.make_request(RPCEndpoint(method), list(params)))
+
+
+def _batch(endpoint: _Endpoint, requests_: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+    answers = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
+    if not isinstance(answers, list):
+        answers = [answers]
+    results = [_result(method, answer) for (method, _), answer in zip(requests_, answers, strict=False)]
+    if len(results) != len(requests_):
+        raise ValueError("node answered only a part of the batch")
+    return results
+
+
+def _result(method: str, answer: Any) -> Any:
+    if not isinstance(answer, dict):
+        raise ValueError("answer is not a JSON object")
+    if error := answer.get("error"):
+        raise RpcRefused(method, error if isinstance(error, dict) else {"message": str(error)})
+    return answer.get("result")
+
+
+def _revert_data(data: Any) -> bytes:
+    if isinstance(data, dict):  # some nodes wrap it
+        data = data.get("data") or data.get("result")
+    if isinstance(data, str):
+        start = data.find("0x")  # others put words before it
+        try:
+            return bytes.fromhex(data[start + 2 :]) if start >= 0 else b""
+        except ValueError:
+            return b""
+    return b""
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, requests.ConnectionError):
+        return "connection failed"
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"HTTP status {error.response.status_code}"
+    return " ".join(str(error).split())[:120] or type(error).__name__

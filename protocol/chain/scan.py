@@ -1,0 +1,69 @@
+"""Finding past events of a deployment: in chunks that nodes accept, each confirmed block read once."""
+
+import threading
+from collections.abc import Sequence
+
+from protocol.chain.calls import Log
+from protocol.chain.events import Event, decode_event
+from protocol.chain.node import BlockHead
+from protocol.chain.reads import Reads
+from protocol.chain.rpc import RpcRefused
+from protocol.types import BlockNo
+
+Topics = tuple[bytes | tuple[bytes, ...] | None, ...]
+_FIRST_SPAN = 2_000
+_LONGEST_SPAN = 50_000
+
+
+class Scanner:
+    """Reads logs of one deployment. Thread-safe."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._contracts = {reads.escrow.address: reads.escrow.abi, reads.staking.address: reads.staking.abi}
+        self._span = _FIRST_SPAN
+        self._memory: dict[Topics, tuple[int, tuple[Event, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def confirmed_head(self) -> BlockNo:
+        """Return the newest block that has the network's number of confirmations, itself included."""
+        head = self._reads.block_number() - (self._reads.network.confirmations - 1)
+        return BlockNo(max(head, 0))
+
+    def chunk(self, first: int, last: int, topics: Topics = ()) -> tuple[tuple[Event, ...], BlockHead]:
+        """Return the events of as many blocks from `first` on as a node gives at once, and the last head."""
+        while True:
+            end = min(last, first + self._span - 1)
+            try:
+                logs, head = self._reads.node.logs(list(self._contracts), first, end, topics)
+            except RpcRefused:
+                if end == first:
+                    raise
+                self._span = max(1, (end - first + 1) // 4)  # the node's limit is nowhere written down
+                continue
+            self._span = min(2 * self._span, _LONGEST_SPAN)
+            return self.typed(logs), head
+
+    def all(self, topics: Topics) -> tuple[Event, ...]:
+        """Return every event of the deployment that matches, oldest first, up to the newest block.
+
+        Confirmed blocks are remembered, so that asking again costs only what is new.
+        """
+        with self._lock:
+            done, events = self._memory.get(topics, (self._reads.deployment.block - 1, ()))
+            confirmed = self.confirmed_head()
+            while done < confirmed:
+                found, head = self.chunk(done + 1, confirmed, topics)
+                done, events = head.number, events + found
+            self._memory[topics] = (done, events)
+        newest = self._reads.block_number()
+        fresh: tuple[Event, ...] = ()
+        while done < newest:
+            found, head = self.chunk(done + 1, newest, topics)
+            done, fresh = head.number, fresh + found
+        return events + fresh
+
+    def typed(self, logs: Sequence[Log]) -> tuple[Event, ...]:
+        """Return the logs that we know as events."""
+        decoded = (decode_event(self._contracts[log.address], log) for log in logs)
+        return tuple(event for event in decoded if event is not None)

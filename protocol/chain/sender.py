@@ -1,0 +1,249 @@
+"""Sending transactions of one key: nonces, fees, replacement of what is stuck, one transaction per effect."""
+
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from eth_account import Account
+
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.errors import Revert, revert_of
+from protocol.chain.fees import Fee, bumped, fee_now
+from protocol.chain.networks import Network
+from protocol.chain.node import Node
+from protocol.chain.rpc import RpcRefused
+from protocol.chain.sent import Attempt, MemoryJournal, Sent, SentJournal, trimmed
+from protocol.crypto import address_of
+from protocol.types import Address, BlockNo, Hash32, InputError, TransientError, Wei, to_hex
+
+_PATIENCE_BLOCKS = 3
+"""Blocks that a transaction may miss before it is replaced by one that pays more."""
+_LOST_AFTER = 5
+"""Polls for which a spent nonce may lack a receipt: nodes index receipts a little late."""
+_KNOWN = ("already known", "already imported", "alreadyknown", "known transaction")
+_NONCE_TAKEN = ("nonce too low", "underpriced")
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Names a transaction on its way; `Sender.poll` tells what became of it."""
+
+    nonce: int
+    what: str
+
+
+class Sender:
+    """Sends calls for one key. Thread-safe: many threads may submit and poll at once.
+
+    An effect (a name that the caller derives from the cause) never has two transactions: submitting it again,
+    also after a restart with the same journal, goes on with the first one.
+    """
+
+    def __init__(self, node: Node, network: Network, key: bytes, journal: SentJournal | None = None) -> None:
+        self._node, self._network, self._key = node, network, key
+        self.address: Address = address_of(key)
+        self._journal = journal or MemoryJournal()
+        self._lock = threading.RLock()
+        self._sent = {entry.nonce: entry for entry in self._journal.load()}
+        self._misses: dict[int, int] = {}
+
+    def submit(self, call: Call, effect: str = "") -> Ticket:
+        """Sign and broadcast `call`; return at once, before it is in a block.
+
+        `Revert` if it would fail now, `InputError` if the balance does not reach (with the figures),
+        `TransientError` if no node answers or the base fee is above the network's limit.
+        """
+        if known := self._of_effect(effect):
+            return Ticket(known.nonce, known.call.what)
+        gas, fee = self._gas(call), fee_now(self._node, self._network.fees)
+        self._check_balance(call, gas, fee)
+        block = self._node.block_number()
+        with self._lock:
+            if known := self._of_effect(effect):  # another thread was quicker
+                return Ticket(known.nonce, known.call.what)
+            nonce = self._free_nonce(self._node.nonce(self.address, "pending"))
+            for _ in range(8):
+                sent = Sent(nonce, call, gas, effect, (self._sign(call, nonce, gas, fee),), block)
+                self._keep(sent)  # before it leaves: after a crash it can be found
+                if self._broadcast(sent):
+                    return Ticket(nonce, call.what)
+                # Another process uses this key: its transaction holds the nonce, ours can never be mined.
+                self._forget(nonce)
+                nonce = self._free_nonce(max(nonce + 1, self._node.nonce(self.address, "latest")))
+        raise TransientError(
+            f"no free nonce found for {to_hex(self.address)}", "another process uses this key"
+        )
+
+    def poll(self, ticket: Ticket) -> TxReceipt | None:
+        """Return the receipt, or None while there is none; replaces or repeats what is stuck.
+
+        `Revert` if it failed on chain, `TransientError` if another transaction of this key took its nonce:
+        then nothing happened, and the same effect may be submitted again.
+        """
+        with self._lock:
+            sent = self._sent.get(ticket.nonce)
+        if sent is None:
+            raise TransientError(f"{ticket.what}: its nonce {ticket.nonce} was taken by another transaction")
+        if receipt := self._receipt(sent):
+            return receipt
+        if self._node.nonce(self.address, "latest") > sent.nonce:
+            self._miss(sent)
+            return None
+        block = self._node.block_number()
+        with self._lock:
+            if block - sent.since >= _PATIENCE_BLOCKS:
+                self._replace(self._sent.get(sent.nonce, sent), block)
+            elif not self._node.knows_transaction(sent.attempts[-1].tx):
+                self._broadcast(sent)
+        return None
+
+    def send(self, call: Call, effect: str = "", timeout: float | None = None) -> TxReceipt:
+        """Submit and wait until it is in a block, `timeout` seconds at most (default: 60 blocks).
+
+        After that, `TransientError`: it may still be mined, and the same effect sent again goes on waiting.
+        """
+        ticket = self.submit(call, effect)
+        deadline = time.monotonic() + (timeout or 30 + 60 * self._network.seconds_per_block)
+        while (receipt := self.poll(ticket)) is None:
+            if time.monotonic() > deadline:
+                raise TransientError(
+                    f"{call.what}: nonce {ticket.nonce} of {to_hex(self.address)} is not in a block yet",
+                    "it stays pending; try again later",
+                )
+            time.sleep(self.poll_seconds)
+        return receipt
+
+    @property
+    def poll_seconds(self) -> float:
+        """How long to rest between polls."""
+        return min(1.0, self._network.seconds_per_block / 5)
+
+    def _of_effect(self, effect: str) -> Sent | None:
+        with self._lock:
+            return next((s for s in self._sent.values() if effect and s.effect == effect), None)
+
+    def _gas(self, call: Call) -> int:
+        try:
+            estimate = self._node.estimate_gas(call, self.address, "pending" if self._open() else "latest")
+        except RpcRefused as error:
+            raise self._explained(error, call) from None
+        return estimate + estimate // 4 + 10_000  # blocks move on before it is mined
+
+    def _open(self) -> bool:
+        with self._lock:
+            return any(not sent.mined for sent in self._sent.values())
+
+    def _explained(self, error: RpcRefused, call: Call) -> Exception:
+        if error.code == 3 or error.data or "revert" in error.reason.lower():
+            return revert_of(error.data, call.what)
+        balance = self._node.balance(self.address)
+        if balance < call.value or "insufficient funds" in error.reason or "exceeds" in error.reason:
+            return _too_little(self.address, call, balance, Wei(call.value + 1))
+        return error
+
+    def _check_balance(self, call: Call, gas: int, fee: Fee) -> None:
+        balance, need = self._node.balance(self.address), Wei(gas * fee.max_fee + call.value)
+        if balance < need:
+            raise _too_little(self.address, call, balance, need)
+
+    def _free_nonce(self, first: int) -> int:
+        nonce = first
+        while nonce in self._sent and not self._sent[nonce].mined:
+            nonce += 1
+        return nonce
+
+    def _sign(self, call: Call, nonce: int, gas: int, fee: Fee) -> Attempt:
+        fields = {
+            "type": 2,
+            "chainId": self._network.chain_id,
+            "nonce": nonce,
+            "gas": gas,
+            "maxFeePerGas": fee.max_fee,
+            "maxPriorityFeePerGas": fee.tip,
+            "value": call.value,
+            "data": call.data,
+        }
+        if call.to is not None:
+            fields["to"] = call.to
+        signed = Account.from_key(self._key).sign_transaction(fields)
+        return Attempt(Hash32(bytes(signed.hash)), bytes(signed.raw_transaction), fee.max_fee, fee.tip)
+
+    def _broadcast(self, sent: Sent) -> bool:
+        """Return False if the nonce belongs to another transaction; transport errors are left to `poll`."""
+        try:
+            self._node.send_raw(sent.attempts[-1].raw)
+        except RpcRefused as error:
+            reason = error.reason.lower()
+            if any(word in reason for word in _NONCE_TAKEN):
+                return False
+            if "insufficient funds" in reason:
+                self._forget(sent.nonce)
+                need = Wei(sent.gas * sent.attempts[-1].max_fee + sent.call.value)
+                raise _too_little(self.address, sent.call, self._node.balance(self.address), need) from None
+            if not any(word in reason for word in _KNOWN):
+                self._forget(sent.nonce)
+                raise
+        except TransientError:
+            return True
+        return True
+
+    def _replace(self, sent: Sent, block: BlockNo) -> None:
+        fee = bumped(self._node, self._network.fees, sent.attempts[-1])
+        if fee is None:  # already pays as much as the network's limit allows
+            self._broadcast(sent)
+            return
+        attempt = self._sign(sent.call, sent.nonce, sent.gas, fee)
+        self._keep(sent.with_attempt(attempt, block))
+        self._broadcast(self._sent[sent.nonce])
+
+    def _receipt(self, sent: Sent) -> TxReceipt | None:
+        for attempt in reversed(sent.attempts):
+            found = self._node.receipt(attempt.tx)
+            if found is None:
+                continue
+            receipt, succeeded = found
+            if not succeeded:
+                self._forget(sent.nonce)
+                raise self._failure(sent, receipt)
+            if not sent.mined:
+                self._keep(replace(sent, mined=True))
+            return receipt
+        return None
+
+    def _failure(self, sent: Sent, receipt: TxReceipt) -> Revert:
+        if receipt.gas_used >= sent.gas - sent.gas // 50:
+            return Revert("OutOfGas", {"gas": sent.gas}, sent.call.what)
+        try:
+            self._node.call(sent.call, self.address, receipt.block)
+        except Revert as error:
+            return error
+        except TransientError:
+            pass
+        return Revert("", {"transaction": receipt.tx}, sent.call.what)
+
+    def _miss(self, sent: Sent) -> None:
+        with self._lock:
+            self._misses[sent.nonce] = self._misses.get(sent.nonce, 0) + 1
+            if self._misses[sent.nonce] < _LOST_AFTER:
+                return
+            self._forget(sent.nonce)
+        raise TransientError(f"{sent.call.what}: its nonce {sent.nonce} was taken by another transaction")
+
+    def _keep(self, sent: Sent) -> None:
+        with self._lock:
+            self._sent[sent.nonce] = sent
+            self._sent = trimmed(self._sent)
+            self._journal.save(self._sent.values())
+
+    def _forget(self, nonce: int) -> None:
+        with self._lock:
+            self._sent.pop(nonce, None)
+            self._misses.pop(nonce, None)
+            self._journal.save(self._sent.values())
+
+
+def _too_little(address: Address, call: Call, balance: int, need: int) -> InputError:
+    return InputError(
+        f"{to_hex(address)} has {balance} wei, {call.what} needs up to {need} wei (gas and value)",
+        f"send it at least {need - balance} wei of the chain's coin",
+    )

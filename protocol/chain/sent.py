@@ -1,0 +1,134 @@
+"""Transactions on their way: what a sender must not forget, and where it writes that down."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from protocol.chain.calls import Call
+from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, to_hex
+
+_KEPT_MINED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed form of a transaction; replacements share the nonce, so at most one is ever mined."""
+
+    tx: Hash32
+    raw: bytes
+    max_fee: Wei
+    """Per gas."""
+    tip: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction with its nonce and all attempts, oldest first."""
+
+    nonce: int
+    call: Call
+    gas: int
+    effect: str
+    """The caller's id of what this is for; empty if it has none."""
+    attempts: tuple[Attempt, ...]
+    since: BlockNo
+    """Block at which the newest attempt was sent."""
+    mined: bool = False
+
+    def with_attempt(self, attempt: Attempt, block: BlockNo) -> "Sent":
+        """Return this with a replacement added."""
+        return replace(self, attempts=(*self.attempts, attempt), since=block)
+
+
+class SentJournal(Protocol):
+    """Where `Sent` survives a crash. `save` returns only when the new state would."""
+
+    def load(self) -> tuple[Sent, ...]:
+        """Return what was saved last."""
+        ...
+
+    def save(self, sent: Iterable[Sent]) -> None:
+        """Replace what is stored."""
+        ...
+
+
+class MemoryJournal:
+    """Keeps nothing: for tools that wait for each transaction, and for tests."""
+
+    def load(self) -> tuple[Sent, ...]:
+        """Return nothing."""
+        return ()
+
+    def save(self, sent: Iterable[Sent]) -> None:
+        """Forget."""
+
+
+class FileJournal:
+    """One JSON file per sending address and chain, replaced atomically."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> tuple[Sent, ...]:
+        """Return what the file holds; nothing if there is none yet."""
+        try:
+            entries = json.loads(self.path.read_text())
+            return tuple(_from_json(entry) for entry in entries)
+        except FileNotFoundError:
+            return ()
+        except (ValueError, KeyError, TypeError) as error:
+            raise BrokenInvariant(
+                f"{self.path} is not a transaction journal: {error}",
+                "move it away once no transaction of this key is pending",
+            ) from error
+
+    def save(self, sent: Iterable[Sent]) -> None:
+        """Replace the file; it is on the disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".tmp")
+        with draft.open("w") as file:
+            json.dump([_to_json(entry) for entry in sent], file)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(self.path)
+
+
+def trimmed(sent: dict[int, Sent]) -> dict[int, Sent]:
+    """Return `sent` without the oldest mined ones: only the newest can still be re-orged away."""
+    mined = sorted(nonce for nonce, entry in sent.items() if entry.mined)
+    gone = set(mined[:-_KEPT_MINED])
+    return {nonce: entry for nonce, entry in sent.items() if nonce not in gone}
+
+
+def _to_json(sent: Sent) -> dict[str, Any]:
+    return {
+        "nonce": sent.nonce,
+        "to": to_hex(sent.call.to) if sent.call.to else None,
+        "data": to_hex(sent.call.data),
+        "what": sent.call.what,
+        "value": sent.call.value,
+        "gas": sent.gas,
+        "effect": sent.effect,
+        "attempts": [[to_hex(a.tx), to_hex(a.raw), a.max_fee, a.tip] for a in sent.attempts],
+        "since": sent.since,
+        "mined": sent.mined,
+    }
+
+
+def _from_json(entry: dict[str, Any]) -> Sent:
+    to = Address(bytes.fromhex(entry["to"][2:])) if entry["to"] else None
+    return Sent(
+        nonce=int(entry["nonce"]),
+        call=Call(to, bytes.fromhex(entry["data"][2:]), str(entry["what"]), Wei(int(entry["value"]))),
+        gas=int(entry["gas"]),
+        effect=str(entry["effect"]),
+        attempts=tuple(
+            Attempt(Hash32(bytes.fromhex(tx[2:])), bytes.fromhex(raw[2:]), Wei(int(fee)), Wei(int(tip)))
+            for tx, raw, fee, tip in entry["attempts"]
+        ),
+        since=BlockNo(int(entry["since"])),
+        mined=bool(entry["mined"]),
+    )
