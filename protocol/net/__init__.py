@@ -7,6 +7,8 @@
                 ...
         node.serve(protocol_id(chain_id, escrow, "bid"), handler, max_request=..., max_response=...)
         answer = await node.request(provider, protocol_id(...), payload, timeout_s=5)
+        node.serve_artifacts(store, lambda peer, artifact: True)
+        await node.fetch_artifact(store, artifact, [provider], max_size=1 << 30)
 
 Every peer is named by its 20-byte Ethereum address, which its connection proves.
 """
@@ -25,10 +27,21 @@ from protocol.net.peers import Peer
 from protocol.net.requests import RequestHandler
 from protocol.net.settings import GossipSettings, NetSettings, StreamSettings
 from protocol.net.topics import TopicKind, protocol_id, topic
+from protocol.net.transfer import (
+    ArtifactSource,
+    ArtifactStore,
+    ArtifactTooLargeError,
+    ArtifactUnavailableError,
+    WrongBytesError,
+)
 from protocol.net.verdict import Accept, Ignore, Reject, Validator, Verdict
 
 __all__ = [
     "Accept",
+    "ArtifactSource",
+    "ArtifactStore",
+    "ArtifactTooLargeError",
+    "ArtifactUnavailableError",
     "GossipSettings",
     "Ignore",
     "Message",
@@ -48,6 +61,7 @@ __all__ = [
     "TopicKind",
     "Validator",
     "Verdict",
+    "WrongBytesError",
     "open_node",
     "protocol_id",
     "topic",

@@ -17,8 +17,9 @@ from libp2p.network.stream.net_stream import NetStream
 from protocol.net.errors import PeerProtocolError, PeerTimeoutError, PeerUnreachableError
 
 _READ = 256 * 1024
-# Under yamux's frame of 64 KiB less its header, so that a write is one frame and not one and a scrap.
-_WRITE = 64 * 1024 - 12
+# One yamux frame that is one Noise message: 65,535 less its tag and the yamux header, so that no write
+# is cut into a frame and a scrap.
+_WRITE = 65535 - 16 - 12
 
 
 class Wire:
@@ -43,6 +44,18 @@ class Wire:
         data = bytes(memoryview(buffer)[:size])
         del buffer[:size]
         return data
+
+    async def read_or_end(self, size: int) -> bytes | None:
+        """Read exactly `size` bytes, or return None if the peer is done; an end in between is an error."""
+        if not self._buffer:
+            try:
+                with _own_errors():
+                    self._buffer += await self.stream.read(_READ)
+            except PeerUnreachableError as error:
+                if isinstance(error.__cause__, StreamEOF):
+                    return None
+                raise
+        return await self.read_exact(size)
 
     async def read_frame(self, limit: int) -> bytes:
         """Read one frame; PeerProtocolError, before reading it, if it is longer than `limit`."""

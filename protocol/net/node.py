@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
 import trio
@@ -25,10 +25,13 @@ from protocol.net.limits import Buckets
 from protocol.net.metrics import NetMetrics
 from protocol.net.peers import Peer, PeerTable
 from protocol.net.requests import RequestHandler, RequestServer, Served, ask
-from protocol.net.score import Scores
+from protocol.net.score import Fault, Scores
 from protocol.net.settings import MIB, NetSettings
+from protocol.net.transfer import PROTOCOL as ARTIFACTS
+from protocol.net.transfer import Allow, ArtifactServer, ArtifactSource, ArtifactStore, Progress, fetch
 from protocol.net.verdict import Validator
-from protocol.types import Address
+from protocol.store.manifest import Manifest
+from protocol.types import Address, ArtifactId
 from protocol.types.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -221,6 +224,45 @@ class Node:
                 f"peer 0x{address.hex()} is not connected and its addresses are unknown"
             )
         return await self._dialer.reach(entry)
+
+    # ------------------------------------------------------------------ artifacts
+
+    def serve_artifacts(self, store: ArtifactSource, allow: Allow) -> None:
+        """Serve what `store` has to every peer for which `allow(peer, artifact)` is true."""
+        server = ArtifactServer(store, allow, self._settings.streams, self.metrics, self._peers.blame)
+        self._host.set_stream_handler(TProtocol(ARTIFACTS), server)
+
+    async def fetch_artifact(
+        self,
+        store: ArtifactStore,
+        artifact: ArtifactId,
+        peers: Sequence[Address],
+        *,
+        max_size: int,
+        progress: Progress | None = None,
+    ) -> Manifest:
+        """Fetch an artifact of at most `max_size` bytes from any of `peers`; return its manifest.
+
+        Every chunk is checked before it is written; up to four peers serve at a time; a broken
+        connection is dialled again, and what came survives this process. Returns at once if the store
+        has it. Raises ArtifactUnavailableError (transient), WrongBytesError, ArtifactTooLargeError, and
+        what the store raises (no room).
+        """
+        return await fetch(
+            store,
+            artifact,
+            peers,
+            max_size=max_size,
+            open_stream=lambda peer: self.open_stream(peer, ARTIFACTS),
+            metrics=self.metrics,
+            blame=self._blame_wrong_bytes,
+            progress=progress,
+        )
+
+    def _blame_wrong_bytes(self, address: Address) -> None:
+        peer = self._peers.id_of(address)
+        if peer is not None:
+            self._peers.blame(peer, Fault.WRONG_BYTES)
 
     # ------------------------------------------------------------------ life
 
