@@ -18,6 +18,7 @@ from libp2p.security.noise.transport import Transport as NoiseTransport
 from multiaddr import Multiaddr
 
 from protocol.net.settings import NetSettings
+from protocol.net.workarounds.connector import IdleConnector
 from protocol.net.workarounds.yamux import BoundYamux
 from protocol.types.errors import InputError
 
@@ -38,7 +39,6 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
     """Return a host that is not running yet.
 
     Stock hosts also accept plaintext, TLS and secio: a peer could choose to be unauthenticated.
-    The automatic connector would dial every peer it ever heard of: whom to dial is `Dialer`'s matter.
     """
     noise = NoiseTransport(keys, noise_privkey=new_x25519().private_key)
     host = new_host(
@@ -66,7 +66,9 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
         announce_addrs=[parse_addr(text) for text in settings.announce] or None,
     )
     # The dialler has its own back-off; a dial that waits inside the swarm blocks the next address.
-    swarm_of(host).retry_config = RetryConfig(max_retries=0)
+    swarm = swarm_of(host)
+    swarm.retry_config = RetryConfig(max_retries=0)
+    swarm.auto_connector = IdleConnector(swarm)
     return host
 
 

@@ -17,6 +17,7 @@ from protocol.net.transfer.errors import ArtifactTooLargeError, ArtifactUnavaila
 from protocol.net.transfer.ports import ArtifactPartial, ArtifactStore
 from protocol.net.transfer.queue import ChunkQueue
 from protocol.net.transfer.wire import Kind, PeerRefusalError, Request, read_status
+from protocol.net.workarounds.yamux import open_window
 from protocol.store.manifest import CHUNK, MAX_SIZE, Manifest
 from protocol.types import Address, ArtifactId
 from protocol.types.errors import InputError, TransientError
@@ -28,6 +29,7 @@ Progress = Callable[[int, int], None]
 
 Opener = Callable[[Address], Awaitable[INetStream]]
 Blame = Callable[[Address], None]
+Put = Callable[[list[tuple[int, bytes]]], Awaitable[None]]
 
 WINDOW = 16
 """Chunks under way per peer: 4 MiB, which is 80 MB/s at 50 ms."""
@@ -88,32 +90,81 @@ class _Source:
         finally:
             await reset(stream)
 
-    async def chunks(
-        self, manifest: Manifest, queue: ChunkQueue, store: Callable[[int, bytes], Awaitable[None]]
-    ) -> None:
+    async def chunks(self, manifest: Manifest, queue: ChunkQueue, store: Put) -> None:
         """Pull chunks over one stream until none is left to take, passing each to `store`."""
         stream = await self._open_stream(self.address)
-        wire = Wire(stream)
-        under_way: deque[int] = deque()
-        arrived: deque[int] = deque()
+        await _Pull(stream, self._artifact, manifest, queue, store).run()
+
+
+class _Pull:
+    """One stream of chunks: one task asks and reads, another checks and stores.
+
+    At most WINDOW chunks are asked for and not yet stored, so the reader never has to wait for room.
+    """
+
+    def __init__(
+        self, stream: INetStream, artifact: ArtifactId, manifest: Manifest, queue: ChunkQueue, store: Put
+    ) -> None:
+        self._stream = stream
+        self._wire = Wire(stream)
+        self._artifact = artifact
+        self._manifest = manifest
+        self._queue = queue
+        self._store = store
+        self._to_read: deque[int] = deque()
+        self._to_store: deque[tuple[int, bytes]] = deque()
+        self._changed = trio.Event()
+
+    async def run(self) -> None:
+        """Raises what either task raises; chunks that were not stored go back into the queue."""
         try:
-            while True:
-                while run := queue.take_run(min(_RUN, WINDOW - len(under_way))):
-                    under_way.extend(run)
-                    request = Request(Kind.CHUNKS, self._artifact, run.start, len(run))
-                    await wire.write(request.to_bytes())
-                if not under_way:
-                    break
-                async with deadline(_PATIENCE_S, "the next chunk"):
-                    read_status((await wire.read_exact(1))[0])
-                    data = await wire.read_exact(manifest.length(under_way[0]))
-                arrived.append(under_way.popleft())
-                await store(arrived[0], data)
-                arrived.popleft()
-            await wire.finish()
+            await open_window(self._stream, (WINDOW + 1) * CHUNK)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._store_all)
+                await self._read_all()
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         finally:
-            queue.give_back([*arrived, *under_way])
-            await reset(stream)
+            self._queue.give_back([*self._to_read, *(index for index, _ in self._to_store)])
+            await reset(self._stream)
+
+    async def _read_all(self) -> None:
+        while True:
+            await self._ask()
+            if self._to_read:
+                index = self._to_read[0]
+                async with deadline(_PATIENCE_S, "the next chunk"):
+                    read_status((await self._wire.read_exact(1))[0])
+                    data = await self._wire.read_exact(self._manifest.length(index))
+                self._to_read.popleft()
+                self._to_store.append((index, data))
+                self._wake()
+            elif self._to_store:
+                await self._changed.wait()
+            else:
+                break
+        await self._wire.finish()
+
+    async def _store_all(self) -> None:
+        while True:
+            while self._to_store:
+                # All that came meanwhile in one visit to a worker thread: visits are what costs.
+                batch = list(self._to_store)
+                await self._store(batch)
+                for _ in batch:
+                    self._to_store.popleft()
+                self._wake()
+            await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def _ask(self) -> None:
+        while run := self._queue.take_run(min(_RUN, WINDOW - len(self._to_read) - len(self._to_store))):
+            self._to_read.extend(run)
+            await self._wire.write(Request(Kind.CHUNKS, self._artifact, run.start, len(run)).to_bytes())
 
 
 class _Fetch:
@@ -166,15 +217,20 @@ class _Fetch:
         self._here = manifest.size - sum(manifest.length(index) for index in missing)
         self._report(manifest)
 
-        async def put(index: int, data: bytes) -> None:
+        def write(chunks: list[tuple[int, bytes]]) -> None:
+            for index, data in chunks:
+                partial.write_chunk(index, data)
+
+        async def put(chunks: list[tuple[int, bytes]]) -> None:
             try:
-                await trio.to_thread.run_sync(partial.write_chunk, index, data)
+                await trio.to_thread.run_sync(write, chunks)
             except InputError as error:
                 self._metrics.artifact_chunks_bad += 1
                 raise _WrongError(str(error)) from None
-            self._here += len(data)
-            self._metrics.artifact_bytes_received += len(data)
-            queue.wrote()
+            size = sum(len(data) for _, data in chunks)
+            self._here += size
+            self._metrics.artifact_bytes_received += size
+            queue.wrote(len(chunks))
             self._report(manifest)
 
         async with trio.open_nursery() as nursery:
@@ -189,7 +245,7 @@ class _Fetch:
         source: _Source,
         manifest: Manifest,
         queue: ChunkQueue,
-        put: Callable[[int, bytes], Awaitable[None]],
+        put: Put,
         scope: trio.CancelScope,
     ) -> None:
         fruitless = 0
@@ -241,9 +297,7 @@ async def fetch(
     """Fetch an artifact into `store`; see `Node.fetch_artifact`."""
     if await trio.to_thread.run_sync(store.has, artifact):
         return await trio.to_thread.run_sync(store.manifest, artifact)
-    run = _Fetch(
-        store, artifact, open_stream=open_stream, metrics=metrics, blame=blame, progress=progress
-    )
+    run = _Fetch(store, artifact, open_stream=open_stream, metrics=metrics, blame=blame, progress=progress)
     manifest = await run.manifest(peers, min(max_size, MAX_SIZE))
     if manifest is not None:
         partial = await trio.to_thread.run_sync(store.begin, artifact, manifest)

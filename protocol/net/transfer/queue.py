@@ -34,9 +34,9 @@ class ChunkQueue:
         self._todo = sorted({*self._todo, *chunks}, reverse=True)
         self._wake()
 
-    def wrote(self) -> None:
-        """Note that one more chunk is in the store."""
-        self._left -= 1
+    def wrote(self, count: int) -> None:
+        """Note that `count` more chunks are in the store."""
+        self._left -= count
         if self._left == 0:
             self._wake()
 

@@ -6,8 +6,12 @@ any announced length (up to 4 GiB) into memory, and gives up on a stream after 5
 
 from __future__ import annotations
 
+from typing import cast
+
+from libp2p.abc import INetStream
 from libp2p.network.connection.exceptions import RawConnError
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.network.stream.net_stream import NetStream
+from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
 MAX_FRAME = 1024 * 1024
 """Longest data frame, bytes; honest peers send 64 KiB."""
@@ -26,3 +30,16 @@ class BoundYamux(Yamux):
         if held + length > MAX_HELD:
             raise RawConnError(f"peer sent {held + length} bytes that nobody asked for")
         return await super()._read_data_body(length)
+
+
+async def open_window(stream: INetStream, size: int) -> None:
+    """Let the peer send `size` bytes on this stream before it has to wait for us.
+
+    Stock, a window starts at 256 KiB and grows only while reads are less than four round trips apart; a
+    sender at zero window polls every 10 ms and gives up after 5 s. A reader that never lets more than
+    `size` bytes be under way keeps its sender from ever seeing a zero window.
+    """
+    muxed = cast(NetStream, stream).muxed_stream
+    if isinstance(muxed, YamuxStream) and muxed.target_recv_window < size:
+        muxed.target_recv_window = size
+        await muxed._auto_tune_and_send_window_update()
