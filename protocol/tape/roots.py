@@ -1,0 +1,106 @@
+"""Commitments: tensor roots, item roots, input and output roots, the program root."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.crypto.hashing import keccak256
+from protocol.tape.dtypes import TensorType
+from protocol.tape.encoding import node_headers
+from protocol.tape.encoding.fields import type_bytes
+from protocol.tape.limits import LEAF_BYTES, MAX_ITEMS
+from protocol.tape.merkle import PLAIN, ZERO_LEAF, Bytes, Hasher, Tree, tree
+from protocol.tape.tape import Tape
+from protocol.types import Hash32
+from protocol.types.errors import InputError
+
+TAG_PROGRAM = keccak256(b"gavel.tape.program.v1")
+TAG_INPUT = keccak256(b"gavel.tape.input.v1")
+TAG_CONSTANT = keccak256(b"gavel.tape.constant.v1")
+TAG_NODE = keccak256(b"gavel.tape.node.v1")
+TAG_ITEM = keccak256(b"gavel.tape.item.v1")
+
+
+def leaves_per_row(kind: TensorType) -> int:
+    """Leaves of 128 bytes that one row of the last axis takes."""
+    return -(-kind.columns * kind.dtype.width // LEAF_BYTES)
+
+
+def leaf_count(kind: TensorType) -> int:
+    """Leaves of a tensor; none if it is empty."""
+    return kind.rows * leaves_per_row(kind)
+
+
+def leaf_of(kind: TensorType, element: int) -> tuple[int, int]:
+    """The leaf that holds an element (row-major index) and the byte at which it begins there."""
+    row, column = divmod(element, kind.columns)
+    leaf, byte = divmod(column * kind.dtype.width, LEAF_BYTES)
+    return row * leaves_per_row(kind) + leaf, byte
+
+
+def tensor_tree(kind: TensorType, data: Bytes, hasher: Hasher = PLAIN) -> Tree:
+    """The tree over a tensor's raw little-endian bytes."""
+    if len(memoryview(data).cast("B")) != kind.nbytes:
+        raise InputError(f"a {kind.dtype.name}{kind.shape} has {kind.nbytes} bytes")
+    return tree(hasher.leaves(data, kind.rows, kind.columns * kind.dtype.width), ZERO_LEAF, hasher)
+
+
+def tensor_root(kind: TensorType, data: Bytes, hasher: Hasher = PLAIN) -> Hash32:
+    """The root over a tensor's raw little-endian bytes."""
+    return tensor_tree(kind, data, hasher).root
+
+
+def item_root(types: Sequence[TensorType], tensors: Sequence[NDArray[Any]], hasher: Hasher = PLAIN) -> Hash32:
+    """keccak(tag, tensor roots in order) of one item's inputs or outputs."""
+    roots = []
+    for kind, array in zip(types, tensors, strict=True):
+        dense = np.ascontiguousarray(array, dtype=kind.dtype.numpy)
+        roots.append(tensor_root(kind, dense.reshape(-1).view(np.uint8).data, hasher))
+    return item_root_of(roots)
+
+
+def item_root_of(roots: Sequence[Hash32]) -> Hash32:
+    """The item root over known tensor roots."""
+    return keccak256(TAG_ITEM + b"".join(roots))
+
+
+def items_tree(item_roots: Iterable[Hash32], hasher: Hasher = PLAIN) -> Tree:
+    """The tree over n item roots, n known from the job: its root is the inputRoot or outputRoot."""
+    leaves = b"".join(item_roots)
+    if not 32 <= len(leaves) <= 32 * MAX_ITEMS:
+        raise InputError(f"{len(leaves) // 32} items, not 1..{MAX_ITEMS}")
+    return tree(leaves, hasher=hasher)
+
+
+def items_root(item_roots: Iterable[Hash32], hasher: Hasher = PLAIN) -> Hash32:
+    """The inputRoot or outputRoot over n item roots."""
+    return items_tree(item_roots, hasher).root
+
+
+def nodes_tree(tape: Tape) -> Tree:
+    """The tree over keccak(tag, header) of every node."""
+    return tree(b"".join(keccak256(TAG_NODE + header) for header in node_headers(tape)))
+
+
+def constants_tree(tape: Tape, hasher: Hasher = PLAIN) -> Tree:
+    """The tree over keccak(tag, tensor root, type) of every constant."""
+    leaves = [
+        keccak256(TAG_CONSTANT + tensor_root(held.type, held.data, hasher) + type_bytes(held.type))
+        for held in tape.constants
+    ]
+    return tree(b"".join(leaves))
+
+
+def inputs_tree(tape: Tape) -> Tree:
+    """The tree over keccak(tag, type) of every input."""
+    return tree(b"".join(keccak256(TAG_INPUT + type_bytes(kind)) for kind in tape.inputs))
+
+
+def program_root(tape: Tape, hasher: Hasher = PLAIN) -> Hash32:
+    """keccak over tag, the four counts as 32-byte words, and the roots of inputs, constants and nodes."""
+    counts = (len(tape.inputs), len(tape.constants), len(tape.nodes), tape.outputs)
+    trees = (inputs_tree(tape), constants_tree(tape, hasher), nodes_tree(tape))
+    words = b"".join(count.to_bytes(32) for count in counts)
+    return keccak256(TAG_PROGRAM + words + b"".join(each.root for each in trees))
