@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.30;
+pragma solidity 0.8.37;
 
 /// @notice keccak256(abi.encodePacked(owner, bidHash)), where bidHash is the EIP-712 struct hash of the bid.
 type LeaseId is bytes32;
