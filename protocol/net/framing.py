@@ -93,6 +93,16 @@ class _own_errors:  # noqa: N801 - reads as a statement
 
 
 @asynccontextmanager
+async def together() -> AsyncIterator[trio.Nursery]:
+    """A nursery that raises the first error of its tasks as it is, not in a group."""
+    try:
+        async with trio.open_nursery() as nursery:
+            yield nursery
+    except ExceptionGroup as group:
+        raise group.exceptions[0] from None
+
+
+@asynccontextmanager
 async def deadline(seconds: float, what: str) -> AsyncIterator[None]:
     """Raise PeerTimeoutError naming `what` if the body takes longer than `seconds`."""
     with trio.move_on_after(seconds) as scope:

@@ -14,11 +14,11 @@ from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
 from libp2p.rcmgr.manager import ResourceLimits, new_resource_manager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
-from libp2p.security.noise.transport import Transport as NoiseTransport
 from multiaddr import Multiaddr
 
 from protocol.net.settings import NetSettings
 from protocol.net.workarounds.connector import IdleConnector
+from protocol.net.workarounds.reads import EagerNoise
 from protocol.net.workarounds.yamux import BoundYamux
 from protocol.types.errors import InputError
 
@@ -40,7 +40,7 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
 
     Stock hosts also accept plaintext, TLS and secio: a peer could choose to be unauthenticated.
     """
-    noise = NoiseTransport(keys, noise_privkey=new_x25519().private_key)
+    noise = EagerNoise(keys, noise_privkey=new_x25519().private_key)
     host = new_host(
         key_pair=keys,
         sec_opt={NOISE: noise},

@@ -21,13 +21,18 @@ SIZE = 256 << 20
 RIVAL = "/bench/raw/1"
 _PIECE = 64 * 1024 - 12
 _LIMIT_S = 300
+_ROUNDS = 3
 
 
 def run() -> dict[str, dict[str, object]]:
     """Return transfer_ratio (our speed / the rival's; higher is better) and transfer_rss_mb (either side)."""
-    with tempfile.TemporaryDirectory() as folder:
-        rival = _pair(Path(folder), "rival")
-        ours = _pair(Path(folder), "ours")
+    pairs: dict[str, list[dict[str, float]]] = {"rival": [], "ours": []}
+    # In turn, and the best of each: other work on the machine then hits both alike.
+    for _ in range(_ROUNDS):
+        for kind, done in pairs.items():
+            with tempfile.TemporaryDirectory() as folder:
+                done.append(_pair(Path(folder), kind))
+    rival, ours = (min(done, key=lambda figures: figures["seconds"]) for done in pairs.values())
     ratio = rival["seconds"] / ours["seconds"]
     megabytes = SIZE / 1e6
     note = f"{megabytes / ours['seconds']:.0f} MB/s against {megabytes / rival['seconds']:.0f} MB/s bare"

@@ -10,7 +10,7 @@ import trio
 from libp2p.abc import INetStream
 
 from protocol.net.errors import PeerProtocolError, PeerTimeoutError, PeerUnreachableError
-from protocol.net.framing import Wire, deadline
+from protocol.net.framing import Wire, deadline, together
 from protocol.net.guard import reset
 from protocol.net.metrics import NetMetrics
 from protocol.net.transfer.errors import ArtifactTooLargeError, ArtifactUnavailableError, WrongBytesError
@@ -119,12 +119,10 @@ class _Pull:
         """Raises what either task raises; chunks that were not stored go back into the queue."""
         try:
             await open_window(self._stream, (WINDOW + 1) * CHUNK)
-            async with trio.open_nursery() as nursery:
+            async with together() as nursery:
                 nursery.start_soon(self._store_all)
                 await self._read_all()
                 nursery.cancel_scope.cancel()
-        except ExceptionGroup as group:
-            raise group.exceptions[0] from None
         finally:
             self._queue.give_back([*self._to_read, *(index for index, _ in self._to_store)])
             await reset(self._stream)

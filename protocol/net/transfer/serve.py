@@ -11,7 +11,7 @@ from libp2p.abc import INetStream
 from libp2p.peer.id import ID
 
 from protocol.net.errors import PeerProtocolError, PeerTimeoutError
-from protocol.net.framing import Wire, deadline
+from protocol.net.framing import Wire, deadline, together
 from protocol.net.guard import reset
 from protocol.net.identity import address_of
 from protocol.net.metrics import NetMetrics
@@ -19,6 +19,7 @@ from protocol.net.score import Fault
 from protocol.net.settings import StreamSettings
 from protocol.net.transfer.ports import ArtifactSource
 from protocol.net.transfer.wire import REQUEST_SIZE, Kind, Request, Status
+from protocol.store.manifest import CHUNK
 from protocol.types import Address, ArtifactId
 from protocol.types.errors import InputError
 
@@ -30,8 +31,8 @@ Allow = Callable[[Address, ArtifactId], bool]
 _PER_PEER = 4
 _TOTAL = 64
 _BATCH = 4
-"""Chunks read in one visit to a worker thread, and so held per stream: 1 MiB."""
-_CHUNK_S = 60.0
+"""Chunks read in one visit to a worker thread, and so held per stream, twice: 2 MiB."""
+_ANSWER_S = 60.0
 """A peer that takes a chunk of 256 KiB in more than this is not worth the stream: 4 KiB/s."""
 
 
@@ -75,49 +76,58 @@ class ArtifactServer:
                 del self._open[peer]
 
     async def _serve(self, wire: Wire, peer: ID) -> None:
-        address = address_of(peer)
+        # One batch is read from disk while another is on the wire.
+        send, receive = trio.open_memory_channel[list[bytes]](0)
+        async with together() as nursery:
+            nursery.start_soon(self._write_all, wire, receive)
+            async with send:
+                await self._answer_all(wire, address_of(peer), send)
+
+    async def _answer_all(self, wire: Wire, peer: Address, out: trio.MemorySendChannel[list[bytes]]) -> None:
         while True:
             async with deadline(self._settings.idle_s, "the next request"):
                 raw = await wire.read_or_end(REQUEST_SIZE)
             if raw is None:
                 return
             request = Request.from_bytes(raw)
-            if not self._allow(address, request.artifact):
-                await wire.write(bytes([Status.DENIED]))
+            if not self._allow(peer, request.artifact):
+                await out.send([bytes([Status.DENIED])])
             elif request.kind == Kind.MANIFEST:
-                await self._send_manifest(wire, request.artifact)
+                await out.send([await trio.to_thread.run_sync(self._manifest, request.artifact)])
             else:
-                await self._send_chunks(wire, request)
+                await self._answer_chunks(request, out)
 
-    async def _send_manifest(self, wire: Wire, artifact: ArtifactId) -> None:
+    async def _write_all(self, wire: Wire, batches: trio.MemoryReceiveChannel[list[bytes]]) -> None:
+        async for batch in batches:
+            for answer in batch:
+                async with deadline(_ANSWER_S * (1 + len(answer) // CHUNK), "taking an answer"):
+                    await wire.write(answer)
+
+    def _manifest(self, artifact: ArtifactId) -> bytes:
         try:
-            manifest = await trio.to_thread.run_sync(self._store.manifest, artifact)
+            return bytes([Status.OK]) + self._store.manifest(artifact).to_bytes()
         except InputError:
-            await wire.write(bytes([Status.MISSING]))
-            return
-        async with deadline(_CHUNK_S * (1 + len(manifest.leaves) // 8192), "taking the manifest"):
-            await wire.write(bytes([Status.OK]) + manifest.to_bytes())
+            return bytes([Status.MISSING])
 
-    async def _send_chunks(self, wire: Wire, request: Request) -> None:
-        for first in range(request.first, request.first + request.count, _BATCH):
-            indexes = range(first, min(first + _BATCH, request.first + request.count))
-            chunks, problem = await trio.to_thread.run_sync(self._read, request.artifact, indexes)
-            for chunk in chunks:
-                async with deadline(_CHUNK_S, "taking a chunk"):
-                    await wire.write(bytes([Status.OK]) + chunk)
-                self._metrics.artifact_bytes_sent += len(chunk)
-            if problem is not None:
-                await wire.write(bytes([problem]))
+    async def _answer_chunks(self, request: Request, out: trio.MemorySendChannel[list[bytes]]) -> None:
+        end = request.first + request.count
+        for first in range(request.first, end, _BATCH):
+            indexes = range(first, min(first + _BATCH, end))
+            batch = await trio.to_thread.run_sync(self._read, request.artifact, indexes)
+            await out.send(batch)
+            self._metrics.artifact_bytes_sent += sum(len(answer) - 1 for answer in batch)
+            if len(batch[-1]) == 1:
                 return
 
-    def _read(self, artifact: ArtifactId, indexes: range) -> tuple[list[bytes], Status | None]:
-        chunks: list[bytes] = []
+    def _read(self, artifact: ArtifactId, indexes: range) -> list[bytes]:
+        """Return an answer per chunk; a status alone is the last one."""
+        answers: list[bytes] = []
         try:
             for index in indexes:
-                chunks.append(self._store.read_chunk(artifact, index))
+                answers.append(bytes([Status.OK]) + self._store.read_chunk(artifact, index))
         except InputError:
-            return chunks, Status.MISSING
+            answers.append(bytes([Status.MISSING]))
         except OSError as error:
             logger.error("cannot read artifact 0x%s: %s", artifact.hex(), error)
-            return chunks, Status.FAILED
-        return chunks, None
+            answers.append(bytes([Status.FAILED]))
+        return answers
