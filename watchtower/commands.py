@@ -1,0 +1,67 @@
+"""Follow results, re-run a share of them, report what is wrong."""
+
+from pathlib import Path
+
+import click
+
+from protocol.runtime.settings import Settings, pass_settings
+
+
+@click.group()
+def watchtower() -> None:
+    """Follow results, re-run a share of them, report what is wrong."""
+
+
+@watchtower.command()
+@click.option("--wallet", help="Wallet whose key is this node's identity on the network.")
+@click.option("--password-file", help="File with the wallet's password.")
+@click.option("--share-percent", type=float, help="Part of all results that is re-run.")
+@click.option(
+    "--provider", "providers", multiple=True, help="Owner whose every result is re-run; repeatable."
+)
+@click.option("--data-dir", help="Folder of verdicts and artifacts.")
+@click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")
+@click.option("--log-level", help="debug, info, warning or error.")
+@pass_settings
+def run(settings: Settings, /, **options: object) -> int:
+    """Watch until Ctrl-C."""
+    from protocol.chain.networks_file import load_network
+    from protocol.runtime.config import load_config
+    from protocol.runtime.keystore import load_account
+    from protocol.runtime.logs import setup_logs
+    from protocol.runtime.metrics import Metrics
+    from protocol.runtime.signals import run_daemon
+    from watchtower.config import WatchtowerConfig
+    from watchtower.daemon import data_dir as folder_of
+    from watchtower.daemon import watch
+
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    flags = {"network": settings.network, **given}
+    if settings.debug:
+        flags["log_level"] = "debug"
+    config = load_config(WatchtowerConfig, "watchtower", settings.config, flags).value
+    network = load_network(config.network)
+    password = Path(config.password_file).expanduser() if config.password_file else None
+    key = bytes(load_account(config.wallet, password).key)
+    setup_logs("watchtower", folder_of(config) / "logs", config.log_level, json_console=settings.json)
+    return run_daemon(lambda: watch(config, network, key, Metrics()))
+
+
+@watchtower.command()
+@click.option("--data-dir", help="Folder of the watchtower.")
+@pass_settings
+def status(settings: Settings, data_dir: str | None) -> int:
+    """List what was found; the exit code is 1 if a result was wrong."""
+    from dataclasses import asdict
+
+    from protocol.runtime.config import load_config
+    from protocol.runtime.exit_codes import ExitCode
+    from watchtower.config import WatchtowerConfig
+    from watchtower.daemon import data_dir as folder_of
+    from watchtower.verdicts import Finding, Verdicts
+
+    config = load_config(WatchtowerConfig, "watchtower", settings.config, {"data_dir": data_dir}).value
+    found = Verdicts(folder_of(config) / "verdicts").all()
+    human = "\n".join(verdict.sentence() for verdict in found) or "no result has been re-run yet"
+    settings.emit([asdict(verdict) for verdict in found], human)
+    return ExitCode.NO if any(v.finding is Finding.MISMATCH for v in found) else ExitCode.OK

@@ -1,0 +1,28 @@
+"""What a watchtower's operator can set: `watchtower.yaml`, environment and flags."""
+
+from dataclasses import dataclass
+
+from protocol.runtime.config import option
+
+
+@dataclass(frozen=True)
+class WatchtowerConfig:
+    """The whole file."""
+
+    network: str = option("local", "network of networks.yaml")
+    wallet: str = option("watchtower", "wallet whose key is this node's identity on the network")
+    password_file: str = option("", "file with the wallet's password")
+    share_percent: float = option(5.0, "part of all results that is re-run, drawn unpredictably")
+    providers: tuple[str, ...] = option((), "owner addresses whose every result is re-run")
+    parallel: int = option(1, "re-runs at a time")
+    threads: int = option(1, "processor threads of one re-run")
+    memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes")
+    item_seconds: float = option(600.0, "longest time that one item may take", unit="seconds")
+    attempts: int = option(5, "tries to fetch a result's artifacts before it is called unavailable")
+    max_bytes: int = option(16 << 30, "largest artifact that is fetched", unit="bytes")
+    quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes")
+    data_dir: str = option("", "verdicts and artifacts; empty: watchtower in GAVEL_HOME")
+    listen: tuple[str, ...] = option(("/ip4/127.0.0.1/tcp/0",), "multiaddrs to listen on")
+    bootstrap: tuple[str, ...] = option((), "peers to start from, beside those of the network")
+    metrics_port: int = option(0, "port of /metrics and /healthz on loopback; 0: the system chooses")
+    log_level: str = option("info", "debug, info, warning or error")

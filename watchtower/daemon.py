@@ -1,0 +1,206 @@
+"""The watchtower daemon: scan, judge, respond, for as long as it runs."""
+
+import logging
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.networks import Network
+from protocol.engines.worker.interface import CompareResult
+from protocol.net import NetSettings, open_node
+from protocol.runtime import paths
+from protocol.runtime.logs import about
+from protocol.runtime.metrics import Health, Metrics
+from protocol.runtime.retry import backoff
+from protocol.store.artifacts import Artifacts
+from protocol.store.files import write_whole
+from protocol.types import InputError, LeaseId, TransientError, parse_address, to_hex
+from watchtower.config import WatchtowerConfig
+from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, Stop, View, judge
+from watchtower.rerun import Rig, WrongArtifactsError, rerun
+from watchtower.scan import Scan
+from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+
+
+def data_dir(config: WatchtowerConfig) -> Path:
+    """Return the folder of verdicts, artifacts and the secret that decides what is re-run."""
+    path = Path(config.data_dir).expanduser() if config.data_dir else paths.role_dir("watchtower")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def policy(config: WatchtowerConfig) -> Policy:
+    """Return the policy of a configuration. `InputError` says which field is wrong."""
+    if not 0 <= config.share_percent <= 100:
+        raise InputError(f"share_percent must be between 0 and 100, not {config.share_percent}")
+    if config.parallel < 1:
+        raise InputError(f"parallel must be at least 1, not {config.parallel}")
+    owners = frozenset(parse_address(text, "an entry of providers") for text in config.providers)
+    share = round(config.share_percent * WHOLE_SHARE / 100)
+    return Policy(_secret(data_dir(config)), share, owners, config.parallel)
+
+
+def _secret(folder: Path) -> bytes:
+    file = folder / "secret"
+    if not file.exists():
+        write_whole(file, secrets.token_bytes(32))
+    return file.read_bytes()
+
+
+async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
+    """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
+    rules, folder = policy(config), data_dir(config)
+    chain = AsyncChain(Chain.connect(network))
+    await _reach(chain)
+    scan = await chain.run(Scan)
+    async with AsyncExitStack() as stack:
+        settings = NetSettings(listen=config.listen, bootstrap=(*network.bootstrap, *config.bootstrap))
+        node = await stack.enter_async_context(open_node(key, settings))
+        store = Artifacts(folder / "artifacts", config.quota)
+        stack.callback(store.close)
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        rig = Rig(chain, chain.blocking.domain, node, store, config)
+        tower = Tower(rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics)
+        port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, tower.health)
+        log.info("watching %s as 0x%s, metrics on port %d", network.name, node.address.hex(), port)
+        await tower.run()
+
+
+async def _reach(chain: AsyncChain) -> None:
+    """Wait for a node that answers: a daemon started before its node is no mistake."""
+    for attempt in range(1 << 30):
+        try:
+            await chain.run(Chain.check)
+        except TransientError as error:
+            log.warning("no chain node answers, trying again: %s", error)
+            await trio.sleep(backoff(attempt))
+        else:
+            return
+
+
+@dataclass
+class Tower:
+    """Polls, asks the judge, and does what it says. Verdicts on disk are its only memory."""
+
+    rig: Rig
+    scan: Scan
+    rules: Policy
+    verdicts: Verdicts
+    nursery: trio.Nursery
+    metrics: Metrics
+    running: dict[LeaseId, trio.CancelScope] = field(default_factory=dict)
+    passed: dict[LeaseId, str] = field(default_factory=dict)
+    chain_state: str = "not read yet"
+
+    def __post_init__(self) -> None:
+        self._found = self.metrics.counter(
+            "gavel_watchtower_verdicts_total", "Re-runs by finding.", ["finding"]
+        )
+        self._running = self.metrics.gauge("gavel_watchtower_running", "Re-runs under way.")
+        self._height = self.metrics.gauge("gavel_watchtower_height", "Clock reading last seen.")
+
+    def health(self) -> Health:
+        """Say whether the chain is being read."""
+        return Health(self.chain_state.startswith("at "), {"chain": self.chain_state})
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._turn()
+                failures = 0
+            except TransientError as error:
+                self.chain_state = f"unreachable: {error.message}"
+                log.warning("cannot read the chain, trying again: %s", error)
+                failures += 1
+            await trio.sleep(backoff(failures) if failures else _POLL_S)
+
+    async def _turn(self) -> None:
+        height, results = await self.rig.chain.run(self.scan.poll)
+        self.chain_state = f"at {height}"
+        self._height.set(height)
+        await trio.to_thread.run_sync(self.rig.store.expire, height)
+        judged = await trio.to_thread.run_sync(self.verdicts.judged)
+        view = View(height, results, judged, frozenset(self.running))
+        for action in judge(view, self.rules):
+            match action:
+                case Rerun(result):
+                    scope = self.running[result.lease] = trio.CancelScope()
+                    self._running.set(len(self.running))
+                    self.nursery.start_soon(self._rerun, result, scope)
+                case Stop(lease):
+                    self.running[lease].cancel()
+                case pass_:
+                    self._note(pass_.lease, pass_.why)
+
+    def _note(self, lease: LeaseId, why: str) -> None:
+        if lease not in self.passed:
+            self.passed[lease] = why
+            log.info("lease %s is left alone: %s", to_hex(lease), why)
+
+    async def _rerun(self, result: PostedResult, scope: trio.CancelScope) -> None:
+        with scope, about(lease=to_hex(result.lease)):
+            log.info("re-running the result of 0x%s", result.bid.owner.hex())
+            started = trio.current_time()
+            verdict = await self._find(result, started)
+            file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
+            self._found.labels(verdict.finding).inc()
+            level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
+            log.log(level, "%s (%s)", verdict.sentence(), file)
+        if scope.cancelled_caught:
+            log.warning("lease %s: its window closed before the re-run ended", to_hex(result.lease))
+        self.running.pop(result.lease, None)
+        self._running.set(len(self.running))
+
+    async def _find(self, result: PostedResult, started: float) -> Verdict:
+        detail, finding = "", Finding.UNAVAILABLE
+        for attempt in range(self.rig.config.attempts):
+            try:
+                found = await rerun(self.rig, result)
+            except WrongArtifactsError as error:
+                return self._verdict(result, Finding.UNAVAILABLE, started, error.message)
+            except InputError as error:
+                return self._verdict(result, Finding.UNJUDGED, started, error.message)
+            except TransientError as error:
+                detail = error.message
+                log.info("cannot re-run yet: %s", error)
+                await trio.sleep(backoff(attempt))
+            else:
+                return self._compared(result, found, started)
+        return self._verdict(result, finding, started, detail)
+
+    def _compared(self, result: PostedResult, found: CompareResult, started: float) -> Verdict:
+        return Verdict(
+            lease=lease_name(result.lease),
+            owner=to_hex(result.bid.owner),
+            finding=Finding.MATCH if found.matches else Finding.MISMATCH,
+            claimed_root=to_hex(found.claimed_root),
+            own_root=to_hex(found.own_root),
+            first_different_item=found.first_different,
+            claimed_item_root=to_hex(found.claimed_item_root or b"") if not found.matches else "",
+            own_item_root=to_hex(found.own_item_root or b"") if not found.matches else "",
+            window_end=result.window_end,
+            seconds=round(trio.current_time() - started, 3),
+        )
+
+    def _verdict(self, result: PostedResult, finding: Finding, started: float, detail: str) -> Verdict:
+        return Verdict(
+            lease=lease_name(result.lease),
+            owner=to_hex(result.bid.owner),
+            finding=finding,
+            claimed_root=to_hex(result.output_root),
+            window_end=result.window_end,
+            seconds=round(trio.current_time() - started, 3),
+            detail=detail,
+        )

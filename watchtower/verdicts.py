@@ -1,0 +1,91 @@
+"""What a watchtower found, one JSON file per lease: a restart repeats no work, and a person can read it."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from protocol.types import InputError, LeaseId, to_hex
+
+
+class Finding(StrEnum):
+    """How a re-run ended."""
+
+    MATCH = "match"
+    MISMATCH = "mismatch"
+    UNAVAILABLE = "unavailable"
+    """The provider served no, or not the right, artifacts within the attempts allowed."""
+    UNJUDGED = "unjudged"
+    """This machine could not re-run it (too large, too slow)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One finding. Roots are hex; the item is the first whose output differs."""
+
+    lease: str
+    owner: str
+    finding: Finding
+    claimed_root: str
+    own_root: str = ""
+    first_different_item: int | None = None
+    claimed_item_root: str = ""
+    own_item_root: str = ""
+    window_end: int = 0
+    seconds: float = 0.0
+    detail: str = ""
+
+    def sentence(self) -> str:
+        """Return the finding as one line for people."""
+        match self.finding:
+            case Finding.MATCH:
+                return f"lease {self.lease} of {self.owner}: result {self.claimed_root} is right"
+            case Finding.MISMATCH:
+                return (
+                    f"lease {self.lease} of {self.owner}: WRONG RESULT: posted {self.claimed_root}, "
+                    f"re-run gives {self.own_root}; first different item: {self.first_different_item}"
+                )
+            case _:
+                return f"lease {self.lease} of {self.owner}: {self.finding}: {self.detail}"
+
+
+class Verdicts:
+    """The folder of verdicts."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def judged(self) -> frozenset[LeaseId]:
+        """Return the leases that have a verdict."""
+        return frozenset(LeaseId(bytes.fromhex(path.stem[2:])) for path in self._folder.glob("0x*.json"))
+
+    def add(self, verdict: Verdict) -> Path:
+        """Write a verdict so that it is there whole or not at all; return its file."""
+        path = self._folder / f"{verdict.lease}.json"
+        part = path.with_suffix(".part")
+        with part.open("w") as file:
+            json.dump(asdict(verdict), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        return path
+
+    def all(self) -> tuple[Verdict, ...]:
+        """Return every verdict, oldest first. `InputError` names a damaged file."""
+        paths = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_mtime)
+        return tuple(map(_read, paths))
+
+
+def lease_name(lease: LeaseId) -> str:
+    """Return a lease id as verdicts name it."""
+    return to_hex(lease)
+
+
+def _read(path: Path) -> Verdict:
+    try:
+        fields = json.loads(path.read_text())
+        return Verdict(**{**fields, "finding": Finding(fields["finding"])})
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"verdict {path} is damaged: {error}", "delete it to have it made again") from error
