@@ -1,0 +1,43 @@
+"""Sums for people: the smallest unit as whole tokens and back, exactly."""
+
+from dataclasses import dataclass
+
+from protocol.types import Amount, InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """How a token is written: its symbol and the decimals of its smallest unit."""
+
+    symbol: str
+    decimals: int
+
+    def show(self, amount: int) -> str:
+        """Return `amount` in whole tokens with the symbol, without trailing zeros."""
+        return f"{self.plain(amount)} {self.symbol}"
+
+    def plain(self, amount: int) -> str:
+        """Return `amount` in whole tokens, exact."""
+        whole, part = divmod(abs(amount), 10**self.decimals)
+        digits = f"{part:0{self.decimals}d}".rstrip("0") if self.decimals else ""
+        return ("-" if amount < 0 else "") + str(whole) + (f".{digits}" if digits else "")
+
+    def short(self, amount: int, places: int = 6) -> str:
+        """Return `amount` in whole tokens, rounded up at `places`; for tables."""
+        if self.decimals <= places:
+            return self.plain(amount)
+        step: int = 10 ** (self.decimals - places)
+        return self.plain(-(-amount // step) * step)
+
+    def parse(self, text: str, what: str) -> Amount:
+        """Return the sum that `text` spells in whole tokens. `InputError` names `what`."""
+        whole, _, part = text.strip().partition(".")
+        if not (whole + part).isascii() or not (whole + part).isdigit():
+            raise InputError(
+                f"{what} must be a number of whole {self.symbol} such as 0.40, found {text!r:.40}"
+            )
+        if len(part) > self.decimals:
+            raise InputError(
+                f"{what} has more than the {self.decimals} decimals of {self.symbol}: {text!r:.60}"
+            )
+        return Amount(int(whole or "0") * 10**self.decimals + int(part.ljust(self.decimals, "0") or "0"))
