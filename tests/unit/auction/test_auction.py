@@ -1,0 +1,212 @@
+"""The auction machine: who is opened, who next, and what is said when nobody is."""
+
+import pytest
+
+from protocol.auction.auction import (
+    ALLOWED,
+    MAX_JUNK,
+    AskedOpen,
+    AskedStop,
+    Collecting,
+    DidClose,
+    FailedOpen,
+    GotDecline,
+    GotEntry,
+    GotJunk,
+    Junk,
+    Lost,
+    OpenFailure,
+    Opening,
+    OpenLease,
+    Proposed,
+    ReadMarket,
+    Rejected,
+    SawMarket,
+    SawOpened,
+    State,
+    Weighing,
+    Won,
+    step,
+)
+from protocol.auction.quotes import Declined
+from protocol.runtime.codec import Codec
+from protocol.types import Address, BlockNo, Hash32
+from tests.unit.auction.answers import HEIGHT, OFFER, WISH, entry, market, operator, owner, standing
+
+NOW = BlockNo(HEIGHT)
+
+
+def run(*inputs, state=None):
+    state = state or Collecting(WISH)
+    effects = ()
+    for each in inputs:
+        done = step(state, each)
+        state, effects = done.state, done.effects
+    return state, effects
+
+
+def proposed(*numbers, **changes):
+    inputs = [GotEntry(entry(number, **changes)) for number in numbers]
+    return run(*inputs, DidClose(), SawMarket(market(*map(standing, numbers))))[0]
+
+
+def lease(number, **changes):
+    return entry(number, **changes).bid.lease_id()
+
+
+def test_best_bid_is_opened_and_won():
+    state, effects = run(AskedOpen(NOW), state=proposed(4, 3))
+    assert effects == (OpenLease(entry(3)),)
+    state, effects = run(SawOpened(lease(3)), state=state)
+    assert isinstance(state, Won)
+    assert (state.lease, effects) == (lease(3), ())
+
+
+def test_chain_is_asked_about_every_bidder_and_nonce():
+    _, effects = run(GotEntry(entry(3)), GotEntry(entry(4, capacity_nonce=9)), DidClose())
+    assert effects == (ReadMarket(((owner(3), 7), (owner(4), 9))),)
+
+
+@pytest.mark.parametrize("failure", [OpenFailure.NONCE_SPENT, OpenFailure.EXPIRED, OpenFailure.BID_VOID])
+def test_next_bid_is_opened_unasked_when_the_best_is_gone(failure):
+    state, _ = run(AskedOpen(NOW), state=proposed(3, 4, 5))
+    state, effects = run(FailedOpen(lease(3), failure, "gone", NOW), state=state)
+    assert effects == (OpenLease(entry(4)),)
+    state, _ = run(SawOpened(lease(4)), state=state)
+    assert isinstance(state, Won)
+    assert [(each.owner, each.reason) for each in state.tried] == [(owner(3), "gone")]
+
+
+@pytest.mark.parametrize("failure", [OpenFailure.CANNOT_PAY, OpenFailure.REFUSED])
+def test_no_other_bid_is_tried_when_the_fault_is_not_the_bids(failure):
+    state, _ = run(AskedOpen(NOW), state=proposed(3, 4))
+    state, effects = run(FailedOpen(lease(3), failure, "2 GVL are missing", NOW), state=state)
+    assert isinstance(state, Lost)
+    assert (state.reason, effects) == ("2 GVL are missing", ())
+
+
+def test_all_bids_gone_is_said_with_each_reason():
+    state, _ = run(AskedOpen(NOW), state=proposed(3, 4))
+    for number in (3, 4):
+        state, _ = run(
+            FailedOpen(lease(number), OpenFailure.NONCE_SPENT, f"spent {number}", NOW), state=state
+        )
+    assert isinstance(state, Lost)
+    assert [each.reason for each in state.tried] == ["spent 3", "spent 4"]
+
+
+def test_bids_that_expired_while_the_user_thought_are_passed_over():
+    best, next_one = entry(3, expiry=HEIGHT + 1), entry(4, expiry=HEIGHT + 9)
+    state, _ = run(
+        GotEntry(best), GotEntry(next_one), DidClose(), SawMarket(market(standing(3), standing(4)))
+    )
+    _, effects = run(AskedOpen(BlockNo(HEIGHT + 1)), state=state)
+    assert effects == (OpenLease(next_one),)
+    late, effects = run(AskedOpen(BlockNo(HEIGHT + 9)), state=state)
+    assert isinstance(late, Lost)
+    assert effects == ()
+
+
+def test_no_bids_at_all():
+    state, _ = run(DidClose())
+    assert isinstance(state, Lost)
+    assert state.reason == "no bids"
+
+
+def test_only_declines_are_shown_with_each_reason():
+    words = Declined(Address(b"\x01" * 20), owner(3), OFFER, "no GPU")
+    state, _ = run(GotDecline(words), DidClose())
+    assert isinstance(state, Lost)
+    assert state.reason == "nobody can serve it: 1 provider declined"
+    assert state.declines == (words,)
+
+
+def test_only_unusable_bids():
+    state, _ = run(GotEntry(entry(3, expiry=1)), DidClose(), SawMarket(market(standing(3))))
+    assert isinstance(state, Lost)
+    assert state.refused[0].reason == "expired: good until block 1, now is 100"
+
+
+def test_replays_and_floods_are_rejected_aloud():
+    state = Collecting(WISH)
+    foreign = Hash32(b"\x01" * 32)
+    for value in (GotEntry(entry(3, offer=foreign)), GotDecline(Declined(owner(3), owner(3), foreign, "x"))):
+        after, effects = run(value, state=state)
+        assert after == state
+        assert isinstance(effects[0], Rejected)
+    junk = [GotJunk(Junk(Address(bytes([i]) * 20), "no message")) for i in range(MAX_JUNK)]
+    full, _ = run(*junk)
+    after, effects = run(GotJunk(Junk(owner(9), "one more")), state=full)
+    assert after == full
+    assert isinstance(effects[0], Rejected)
+    once, _ = run(GotEntry(entry(3)))
+    twice, effects = run(GotEntry(entry(3)), state=once)
+    assert twice == once
+    assert isinstance(effects[0], Rejected)
+
+
+def test_user_can_stop_until_the_opening_is_sent():
+    for state in (Collecting(WISH), run(GotEntry(entry(3)), DidClose())[0], proposed(3)):
+        assert isinstance(run(AskedStop(), state=state)[0], Lost)
+    opening, _ = run(AskedOpen(NOW), state=proposed(3))
+    after, effects = run(AskedStop(), state=opening)
+    assert after == opening
+    assert isinstance(effects[0], Rejected)
+
+
+def test_opening_listens_to_its_own_lease_only():
+    opening, _ = run(AskedOpen(NOW), state=proposed(3, 4))
+    for value in (SawOpened(lease(4)), FailedOpen(lease(4), OpenFailure.EXPIRED, "x", NOW)):
+        after, effects = run(value, state=opening)
+        assert after == opening
+        assert isinstance(effects[0], Rejected)
+
+
+def test_every_state_survives_the_journal():
+    """The machine is total over its states, and each can be read back after a crash."""
+    codec: Codec[State] = Codec(State)
+    opening, _ = run(AskedOpen(NOW), state=proposed(3, 4))
+    states = [
+        Collecting(WISH, (entry(3),)),
+        run(GotEntry(entry(3)), DidClose())[0],
+        proposed(3, 4),
+        opening,
+        run(SawOpened(lease(3)), state=opening)[0],
+        run(DidClose())[0],
+    ]
+    assert {type(each) for each in states} == set(ALLOWED)
+    for each in states:
+        assert codec.decode(codec.encode(each)) == each
+
+
+def test_the_table_is_what_step_does():
+    """Every (state, input) either keeps to the table or is rejected without change."""
+    lease_id = lease(3)
+    opening = run(AskedOpen(NOW), state=proposed(3, 4))[0]
+    states = [
+        Collecting(WISH, (entry(3),)),
+        run(GotEntry(entry(3)), DidClose())[0],
+        proposed(3, 4),
+        opening,
+        run(SawOpened(lease_id), state=opening)[0],
+        run(DidClose())[0],
+    ]
+    inputs = [
+        GotEntry(entry(5)),
+        GotDecline(Declined(operator(3)[:20], owner(3), OFFER, "no")),
+        GotJunk(Junk(owner(1), "x")),
+        DidClose(),
+        SawMarket(market(standing(3))),
+        AskedOpen(NOW),
+        AskedStop(),
+        SawOpened(lease_id),
+        FailedOpen(lease_id, OpenFailure.EXPIRED, "late", NOW),
+    ]
+    for state in states:
+        for value in inputs:
+            done = step(state, value)
+            rejected = any(isinstance(effect, Rejected) for effect in done.effects)
+            allowed = ALLOWED[type(state)].get(type(value), frozenset())
+            assert (not rejected and type(done.state) in allowed) or (rejected and done.state is state)
+            assert rejected or allowed
+    assert {Collecting, Weighing, Proposed, Opening, Won, Lost} == set(ALLOWED)
