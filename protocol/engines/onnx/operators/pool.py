@@ -1,0 +1,95 @@
+"""Pooling: MaxPool, AveragePool, LpPool and their global forms.
+
+A MOVE gathers the windows, a REDUCE or CONTRACT takes them together. Shape rule as for Conv, channel by channel.
+"""
+
+import math
+
+import numpy as np
+
+from protocol.engines.onnx.graph import Tensor
+from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.operators.windows import Windows, gather_windows, windows_of
+from protocol.tape.dtypes import F32
+from protocol.tape.nodes import ReduceKind
+from protocol.tape.scalar import sqrt
+
+LEAST_F32 = 0xFF800000
+LEAST_I32 = 0x80000000
+
+
+def _windows(ctx: Context, x: Tensor) -> Windows:
+    if x.rank < 3:
+        raise ctx.refuse(f"a tensor of shape {list(x.shape)} has no spatial axes")
+    return windows_of(ctx, x.shape[2:], tuple(ctx.ints("kernel_shape") or ()))
+
+
+def _pooled(ctx: Context, x: Tensor, windows: Windows, fill: int) -> Tensor:
+    """(N, C, *out, window)."""
+    n, c = x.shape[:2]
+    one_each = ctx.graph.reshape(x, (n * c, 1, *x.shape[2:]))
+    cols = gather_windows(ctx, one_each, windows, fill=fill)
+    return ctx.graph.reshape(cols, (n, c, *windows.out, math.prod(windows.kernel)))
+
+
+@operator("MaxPool")
+def max_pool(ctx: Context, x: Tensor) -> Tensor:
+    """The largest of each window; padding never wins."""
+    if len(ctx.node.outputs) > 1:
+        raise ctx.refuse("its indices output is not supported")
+    fill = LEAST_F32 if x.word is F32 else LEAST_I32
+    return ctx.graph.reduce(ReduceKind.MAX, _pooled(ctx, x, _windows(ctx, x), fill))
+
+
+def _window_sizes(windows: Windows, spatial: tuple[int, ...], *, padding: bool) -> np.ndarray:
+    """How many elements each window holds, with or without padding (never what ceil_mode adds)."""
+    counts = np.ones((), np.float32)
+    for i, size in enumerate(spatial):
+        starts = np.arange(windows.out[i]) * windows.stride[i] - windows.before[i]
+        places = starts[:, None] + np.arange(windows.kernel[i])[None, :] * windows.dilation[i]
+        low, high = (-windows.before[i], size + windows.after[i]) if padding else (0, size)
+        held = ((places >= low) & (places < high)).sum(axis=1)
+        counts = counts[..., None] * held.astype(np.float32)
+    return np.maximum(counts, np.float32(1))
+
+
+@operator("AveragePool")
+def average_pool(ctx: Context, x: Tensor) -> Tensor:
+    """The mean of each window, padding counted only if asked."""
+    ctx.float_only(x)
+    windows = _windows(ctx, x)
+    total = ctx.graph.total(_pooled(ctx, x, windows, 0))
+    sizes = _window_sizes(windows, x.shape[2:], padding=bool(ctx.attr("count_include_pad", 0)))
+    return ctx.graph.apply("f32", lambda s, n: s / n, total, ctx.graph.constant(sizes.astype(np.float32)))
+
+
+@operator("LpPool")
+def lp_pool(ctx: Context, x: Tensor) -> Tensor:
+    """(sum |x|^p)^(1/p) of each window, p = 1 or 2."""
+    ctx.float_only(x)
+    p = int(ctx.attr("p", 2))
+    if p not in (1, 2):
+        raise ctx.refuse(f"p = {p}; 1 and 2 are supported")
+    powered = ctx.graph.apply("f32", (lambda v: v * v) if p == 2 else abs, x)
+    total = ctx.graph.total(_pooled(ctx, powered, _windows(ctx, x), 0))
+    return ctx.graph.apply("f32", lambda v: sqrt(v), total) if p == 2 else total
+
+
+def _global(ctx: Context, x: Tensor) -> Tensor:
+    return ctx.graph.reshape(x, (*x.shape[:2], math.prod(x.shape[2:])))
+
+
+@operator("GlobalMaxPool")
+def global_max_pool(ctx: Context, x: Tensor) -> Tensor:
+    """The largest of all spatial positions."""
+    made = ctx.graph.reduce(ReduceKind.MAX, _global(ctx, x))
+    return ctx.graph.reshape(made, (*x.shape[:2], *(1,) * (x.rank - 2)))
+
+
+@operator("GlobalAveragePool")
+def global_average_pool(ctx: Context, x: Tensor) -> Tensor:
+    """The mean of all spatial positions."""
+    ctx.float_only(x)
+    count = float(math.prod(x.shape[2:]))
+    made = ctx.graph.apply("f32", lambda v: v / count, ctx.graph.total(_global(ctx, x)))
+    return ctx.graph.reshape(made, (*x.shape[:2], *(1,) * (x.rank - 2)))
