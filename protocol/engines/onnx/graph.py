@@ -45,6 +45,22 @@ def argument(index: int, word: DType) -> Scalar:
     return Scalar(word, "input", word=index)
 
 
+def substitute(root: Scalar, parts: dict[int, Scalar]) -> Scalar:
+    """The expression with input i replaced by `parts[i]`; shared subexpressions stay shared."""
+    memo: dict[int, Scalar] = {}
+
+    def walk(node: Scalar) -> Scalar:
+        if node.op == "input":
+            return parts[node.word]
+        if not node.args:
+            return node
+        if id(node) not in memo:
+            memo[id(node)] = Scalar(node.dtype, node.op, tuple(walk(a) for a in node.args), node.word)
+        return memo[id(node)]
+
+    return walk(root)
+
+
 @dataclass(frozen=True)
 class View:
     """Elements of the flat output of node `node`.
@@ -115,7 +131,7 @@ class ReduceNode:
 class MoveNode:
     """Element of `source`, reshaped to `view_shape`, at start + matrix @ c.
 
-    `fill` (a word) if that is outside.
+    `fill` if that is outside.
     """
 
     shape: Shape
@@ -124,7 +140,7 @@ class MoveNode:
     view_shape: Shape
     start: tuple[int, ...]
     matrix: tuple[tuple[int, ...], ...]
-    fill: int
+    fill: float
     label: str
 
 
@@ -140,7 +156,7 @@ class GatherNode:
     table: int
     rows: int
     index: int
-    fill: int
+    fill: float
     label: str
 
 
@@ -189,6 +205,13 @@ def is_contiguous(shape: Shape, strides: Sequence[int]) -> bool:
         size == 1 or stride == natural
         for size, stride, natural in zip(shape, strides, row_major(shape), strict=True)
     )
+
+
+def literal(tensor: "Tensor") -> Scalar:
+    """A constant of one element as a literal of the scalar program."""
+    assert tensor.array is not None
+    words = as_words(tensor.array)
+    return Scalar(tensor.word, "const", word=int(words.reshape(-1).view(np.uint32)[0]))
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
@@ -302,10 +325,14 @@ class Graph:
     def map(self, kind: str, expr: Scalar, *args: Tensor, shape: Shape | None = None) -> Tensor:
         """`expr` over the arguments, broadcast against each other (and to `shape`)."""
         full = broadcast_shapes(*(a.shape for a in args), *([shape] if shape is not None else []))
-        views = tuple(self._broadcast_view(a, full) for a in args)
         word = word_of(kind)
         assert expr.dtype is word, (kind, expr.dtype)
-        return self._add(MapNode(full, word, views, expr, self.label), kind, full)
+        read = [i for i, a in enumerate(args) if a.array is None or a.size != 1] or [0]
+        parts = {
+            i: argument(read.index(i), a.word) if i in read else literal(a) for i, a in enumerate(args)
+        }
+        views = tuple(self._broadcast_view(args[i], full) for i in read)
+        return self._add(MapNode(full, word, views, substitute(expr, parts), self.label), kind, full)
 
     def apply(self, kind: str, function: Callable[..., Scalar], *args: Tensor) -> Tensor:
         """A MAP of `function`, which is called with one symbolic scalar per argument."""
@@ -360,7 +387,7 @@ class Graph:
         start: Sequence[int],
         matrix: Sequence[Sequence[int]],
         *,
-        fill: int = 0,
+        fill: float = 0,
     ) -> Tensor:
         """A MOVE.
 
@@ -378,7 +405,7 @@ class Graph:
         )
         return self._add(node, value.kind, shape)
 
-    def gather(self, table: Tensor, index: Tensor, *, fill: int = 0) -> Tensor:
+    def gather(self, table: Tensor, index: Tensor, *, fill: float = 0) -> Tensor:
         """Rows of `table`, shape (rows, width), by `index` of any shape: index's shape + (width,)."""
         rows, width = table.shape
         node = GatherNode(

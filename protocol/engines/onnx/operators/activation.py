@@ -1,6 +1,7 @@
 """Functions of one element: Exp to Erf, the sigmoid and relu families, Clip, rounding.
 
-Shape rule: the output has the input's shape. exp, log, tanh, erf, sigmoid and the like are the tape's own table.
+Shape rule: the output has the input's shape. exp, log, tanh, erf, sigmoid and the like are the tape's own
+table.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,9 @@ import numpy as np
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import ceil, clamp, floor, round_even
+from protocol.tape import functions as table
 from protocol.tape.dtypes import F32
 from protocol.tape.scalar import Value, const, maximum, minimum, where
-from protocol.tape.scalar import functions as table
 
 Unary = Callable[[Value], Value]
 
@@ -120,9 +121,7 @@ def swish(ctx: Context, x: Tensor) -> Tensor:
 def shrink(ctx: Context, x: Tensor) -> Tensor:
     """x moved towards 0 by `bias` outside [-lambd, lambd], 0 inside."""
     bias, edge = float(ctx.attr("bias", 0.0)), float(ctx.attr("lambd", 0.5))
-    return unary(
-        ctx, x, lambda v: where(v < -edge, v + bias, where(v > edge, v - bias, const(0.0, F32)))
-    )
+    return unary(ctx, x, lambda v: where(v < -edge, v + bias, where(v > edge, v - bias, const(0.0, F32))))
 
 
 @operator("Gelu")

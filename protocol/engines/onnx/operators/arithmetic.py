@@ -11,9 +11,9 @@ import numpy as np
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, Lowering, operator
 from protocol.engines.onnx.operators.scalars import trunc, wrap
+from protocol.tape import functions as table
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.scalar import Value, const, eq, fma, idiv, irem, maximum, minimum, shr, sqrt, where
-from protocol.tape.scalar import functions as table
 
 Binary = Callable[[Value, Value], Value]
 

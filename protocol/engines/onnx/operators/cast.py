@@ -1,7 +1,7 @@
 """Cast and CastLike.
 
-Shape rule: unchanged. f32 to integer truncates and saturates at 32 bits (NaN gives 0), then wraps for bytes; i64 and
-i32 are the same words; anything to bool is 1 unless zero.
+Shape rule: unchanged. f32 to integer truncates and saturates at 32 bits (NaN gives 0), then wraps for
+bytes; i64 and i32 are the same words; anything to bool is 1 unless zero.
 """
 
 from onnx import TensorProto

@@ -38,7 +38,9 @@ def arange(ctx: Context, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     first, last, step = (p.reshape(())[()] for p in parts if p is not None)
     if step == 0 or abs((float(last) - float(first)) / float(step)) > MAX_ELEMENTS:
         raise ctx.refuse("a range without end")
-    return ctx.graph.constant(np.arange(first, last, step, dtype=start.array.dtype if start.array is not None else None))
+    return ctx.graph.constant(
+        np.arange(first, last, step, dtype=start.array.dtype if start.array is not None else None)
+    )
 
 
 @operator("EyeLike")

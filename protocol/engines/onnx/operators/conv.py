@@ -1,6 +1,7 @@
 """Conv and ConvTranspose: a MOVE (im2col) and a CONTRACT.
 
-Shape rule: (N, C, *spatial) by (M, C / groups, *kernel) gives (N, M, *out) with the windows' usual arithmetic.
+Shape rule: (N, C, *spatial) by (M, C / groups, *kernel) gives (N, M, *out) with the windows' usual
+arithmetic.
 """
 
 import math
@@ -37,11 +38,11 @@ def convolve(ctx: Context, x: Tensor, weight: Tensor, windows: Windows, groups: 
 def check_channels(ctx: Context, x: Tensor, weight: Tensor, groups: int) -> None:
     """InputError unless channels, groups and weights agree."""
     if x.rank < 3 or weight.rank != x.rank:
-        raise ctx.refuse(f"input {list(x.shape)} and weights {list(weight.shape)} have no common spatial axes")
-    if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         raise ctx.refuse(
-            f"{x.shape[1]} channels in {groups} groups do not fit weights {list(weight.shape)}"
+            f"input {list(x.shape)} and weights {list(weight.shape)} have no common spatial axes"
         )
+    if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
+        raise ctx.refuse(f"{x.shape[1]} channels in {groups} groups do not fit weights {list(weight.shape)}")
 
 
 def add_bias(ctx: Context, made: Tensor, bias: Tensor | None) -> Tensor:
@@ -129,7 +130,10 @@ def _transposed_pads(
 
 
 def _spread(ctx: Context, x: Tensor, stride: list[int]) -> Tensor:
-    """stride - 1 zeros between neighbours: each element widened to a view of one, read outside for the rest."""
+    """stride - 1 zeros between neighbours.
+
+    Each element widened to a view of one, read outside for the rest.
+    """
     if all(s == 1 for s in stride):
         return x
     apart = ctx.graph.reshape(x, (*x.shape[:2], *(k for s in x.shape[2:] for k in (s, 1))))

@@ -1,7 +1,7 @@
 """Matrix products: MatMul, Gemm, MatMulInteger.
 
-A CONTRACT reads both operands along their last axis, so the right one is transposed: while lowering if it is constant,
-else by its view. Shape rule: numpy's matmul.
+A CONTRACT reads both operands along their last axis, so the right one is transposed: while lowering if it
+is constant, else by its view. Shape rule: numpy's matmul.
 """
 
 import numpy as np

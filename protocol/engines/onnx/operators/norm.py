@@ -79,9 +79,7 @@ def batch_norm(
     return ctx.graph.apply("f32", lambda v, f, c: fma(v, f, c), x, a, b)
 
 
-def _grouped(
-    ctx: Context, x: Tensor, groups: int, scale: Tensor, bias: Tensor, *, per_group: bool
-) -> Tensor:
+def _grouped(ctx: Context, x: Tensor, groups: int, scale: Tensor, bias: Tensor, *, per_group: bool) -> Tensor:
     """Normalised over each group of channels and all positions; one scale and bias per channel (or group)."""
     ctx.float_only(x, scale, bias)
     n, c = x.shape[:2]

@@ -1,7 +1,7 @@
 """Along one axis: ArgMax, ArgMin, Hardmax, CumSum.
 
-ArgMax is REDUCE max, MAP (own index where equal, else a number beyond), REDUCE min. CumSum adds shifted copies,
-doubling the shift: log2(n) MOVEs.
+ArgMax is REDUCE max, MAP (own index where equal, else a number beyond), REDUCE min. CumSum adds shifted
+copies, doubling the shift: log2(n) MOVEs.
 """
 
 import numpy as np
@@ -21,9 +21,7 @@ def best_index(ctx: Context, x: Tensor, kind: ReduceKind, *, last: bool) -> Tens
     wide = ctx.graph.reshape(top, (*top.shape, 1))
     line = ctx.graph.constant(np.arange(x.shape[-1]))
     beyond = -1 if last else x.shape[-1]
-    own = ctx.graph.apply(
-        "i64", lambda v, m, i: where(eq(v, m), i, const(beyond, I32)), x, wide, line
-    )
+    own = ctx.graph.apply("i64", lambda v, m, i: where(eq(v, m), i, const(beyond, I32)), x, wide, line)
     return ctx.graph.reduce(ReduceKind.MAX if last else ReduceKind.MIN, own)
 
 
@@ -59,7 +57,10 @@ def hardmax(ctx: Context, x: Tensor) -> Tensor:
 
 @operator("CumSum")
 def cum_sum(ctx: Context, x: Tensor, axis: Tensor) -> Tensor:
-    """Running sums of an axis; `exclusive` leaves each element out of its own, `reverse` starts at the end."""
+    """Running sums of an axis.
+
+    `exclusive` leaves each element out of its own, `reverse` starts at the end.
+    """
     named = ctx.ints("axis", axis) or [0]
     along = ctx.axis(named[0], x.rank)
     size = x.shape[along]

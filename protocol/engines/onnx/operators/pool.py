@@ -1,6 +1,7 @@
 """Pooling: MaxPool, AveragePool, LpPool and their global forms.
 
-A MOVE gathers the windows, a REDUCE or CONTRACT takes them together. Shape rule as for Conv, channel by channel.
+A MOVE gathers the windows, a REDUCE or CONTRACT takes them together. Shape rule as for Conv, channel by
+channel.
 """
 
 import math
@@ -14,8 +15,7 @@ from protocol.tape.dtypes import F32
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import sqrt
 
-LEAST_F32 = 0xFF800000
-LEAST_I32 = 0x80000000
+LEAST_I32 = -(2**31)
 
 
 def _windows(ctx: Context, x: Tensor) -> Windows:
@@ -24,7 +24,7 @@ def _windows(ctx: Context, x: Tensor) -> Windows:
     return windows_of(ctx, x.shape[2:], tuple(ctx.ints("kernel_shape") or ()))
 
 
-def _pooled(ctx: Context, x: Tensor, windows: Windows, fill: int) -> Tensor:
+def _pooled(ctx: Context, x: Tensor, windows: Windows, fill: float) -> Tensor:
     """(N, C, *out, window)."""
     n, c = x.shape[:2]
     one_each = ctx.graph.reshape(x, (n * c, 1, *x.shape[2:]))
@@ -37,7 +37,7 @@ def max_pool(ctx: Context, x: Tensor) -> Tensor:
     """The largest of each window; padding never wins."""
     if len(ctx.node.outputs) > 1:
         raise ctx.refuse("its indices output is not supported")
-    fill = LEAST_F32 if x.word is F32 else LEAST_I32
+    fill = -math.inf if x.word is F32 else LEAST_I32
     return ctx.graph.reduce(ReduceKind.MAX, _pooled(ctx, x, _windows(ctx, x), fill))
 
 

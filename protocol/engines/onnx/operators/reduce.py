@@ -1,7 +1,7 @@
 """The Reduce family: Sum, Mean, Max, Min, Prod, L1, L2, SumSquare, LogSum, LogSumExp.
 
-A sum is a CONTRACT with the literal 1, an extreme is a REDUCE, both along the last axis: other axes are moved there by
-their view. Shape rule: reduced axes go, or stay with one element (`keepdims`).
+A sum is a CONTRACT with the literal 1, an extreme is a REDUCE, both along the last axis: other axes are
+moved there by their view. Shape rule: reduced axes go, or stay with one element (`keepdims`).
 """
 
 import math
@@ -12,9 +12,9 @@ import numpy as np
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
+from protocol.tape import functions as table
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import Value, sqrt
-from protocol.tape.scalar import functions as table
 
 Rows = Callable[[Context, Tensor], Tensor]
 """Takes (kept..., reduced) to (kept...)."""

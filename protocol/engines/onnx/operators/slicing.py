@@ -34,7 +34,7 @@ def slice_(
         picked = range(*slice(start, end, step).indices(x.shape[axis]))
         if end < -x.shape[axis] and step < 0:
             picked = range(*slice(start, None, step).indices(x.shape[axis]))
-        x = ctx.graph.slice(x, axis, picked.start if len(picked) else 0, len(picked), step)
+        x = ctx.graph.slice(x, axis, picked.start if picked else 0, len(picked), step)
     return x
 
 
@@ -100,23 +100,21 @@ def pad(
         return x
     mode = ctx.attr("mode", "constant")
     if mode == "constant":
-        return pad_constant(ctx, x, before, after, fill_word(ctx, x.kind, value))
+        return pad_constant(ctx, x, before, after, fill_of(ctx, x.kind, value))
     for axis in range(x.rank):
         if before[axis] or after[axis]:
             x = _pad_axis(ctx, x, axis, (before[axis], after[axis]), mode)
     return x
 
 
-def fill_word(ctx: Context, kind: str, value: Tensor | None) -> int:
-    """The bits of a constant fill value."""
+def fill_of(ctx: Context, kind: str, value: Tensor | None) -> float:
+    """The number that a constant padding puts in."""
     found = ctx.fixed(value, "constant_value")
     number = ctx.attr("value", 0.0) if found is None else (found.reshape(-1)[0] if found.size else 0)
-    return int(as_words(np.array([number]).astype(DTYPE_OF_KIND[kind])).view(np.uint32)[0])
+    return float(as_words(np.array([number]).astype(DTYPE_OF_KIND[kind]))[0])
 
 
-def pad_constant(
-    ctx: Context, x: Tensor, before: Sequence[int], after: Sequence[int], fill: int
-) -> Tensor:
+def pad_constant(ctx: Context, x: Tensor, before: Sequence[int], after: Sequence[int], fill: float) -> Tensor:
     """One MOVE that reads outside."""
     shape = tuple(b + s + a for b, s, a in zip(before, x.shape, after, strict=True))
     identity = [[int(i == j) for j in range(x.rank)] for i in range(x.rank)]

@@ -7,8 +7,8 @@ import math
 
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.tape import functions as table
 from protocol.tape.nodes import ReduceKind
-from protocol.tape.scalar import functions as table
 
 
 def last_axis_form(ctx: Context, x: Tensor) -> tuple[Tensor, list[int] | None]:

@@ -57,7 +57,13 @@ def windows_of(ctx: Context, spatial: tuple[int, ...], kernel: tuple[int, ...]) 
 
 
 def gather_windows(
-    ctx: Context, x: Tensor, windows: Windows, *, groups: int = 1, channels_last: bool = False, fill: int = 0
+    ctx: Context,
+    x: Tensor,
+    windows: Windows,
+    *,
+    groups: int = 1,
+    channels_last: bool = False,
+    fill: float = 0,
 ) -> Tensor:
     """im2col, one MOVE: (N, C, *spatial) to (N, groups, *out, C / groups, *kernel).
 

@@ -1,0 +1,143 @@
+"""ONNX to tape: pins shapes, computes while lowering what is constant, lowers each node, writes the tape.
+
+tape, labels = lower(read_model(path), {"input_ids": (1, 128)})
+"""
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+from onnx import TensorProto
+
+from protocol.engines.onnx.emit import emit
+from protocol.engines.onnx.fold import can_fold, fold
+from protocol.engines.onnx.graph import Graph, Tensor
+from protocol.engines.onnx.operators import OPERATORS, Context
+from protocol.engines.onnx.operators.cast import KINDS
+from protocol.engines.onnx.reader import Model, ModelInput, ModelNode
+from protocol.tape import Labels, Tape
+from protocol.tape.dtypes import Shape
+from protocol.types.errors import GavelError, InputError
+
+_MISTAKES = (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, AssertionError)
+"""What a malformed node makes a lowering stumble over.
+
+Wrong number of inputs, attributes of another type, ...
+"""
+
+
+def lower(model: Model, shapes: Mapping[str, Shape]) -> tuple[Tape, Labels]:
+    """The tape of a model whose open axes are pinned by `shapes` (input name -> shape of one item).
+
+    InputError lists every input axis left open, or every unsupported operator with its node.
+    """
+    graph = Graph()
+    values: dict[str, Tensor] = {"": Tensor("", ())}
+    _check_supported(model)
+    for given in _pinned(model, shapes):
+        values[given[0]] = graph.input(*given)
+    for name, array in model.constants.items():
+        values[name] = graph.constant(array)
+    for node in _needed(model):
+        graph.label = node.name
+        made = _lower_node(graph, model, node, values)
+        for name, tensor in zip(node.outputs, made, strict=False):
+            values[name] = tensor
+        missing = [name for name in node.outputs[len(made) :] if name]
+        if missing:
+            raise InputError(f"{node.where}: its output {missing[0]!r} is not supported")
+    return emit(graph, [(name, values[name]) for name in model.outputs])
+
+
+def _pinned(model: Model, shapes: Mapping[str, Shape]) -> list[tuple[str, str, Shape]]:
+    """Name, element type and shape of every input. InputError lists all that is wrong."""
+    names = {given.name for given in model.inputs}
+    wrong = [f"the model has no input {name!r}" for name in shapes if name not in names]
+    found = []
+    for given in model.inputs:
+        if given.kind not in KINDS:
+            known = {number: name for name, number in TensorProto.DataType.items()}
+            wrong.append(f"input {given.name!r} has element type {known.get(given.kind, given.kind)}")
+            continue
+        shape = shapes.get(given.name)
+        wrong += _open_axes(given) if shape is None else _misfits(given, tuple(shape))
+        axes = given.axes if shape is None else shape
+        found.append((given.name, KINDS[given.kind], tuple(a for a in axes or () if isinstance(a, int))))
+    if wrong:
+        raise InputError("; ".join(wrong))
+    return found
+
+
+def _open_axes(given: ModelInput) -> list[str]:
+    if given.axes is None:
+        return [f"input {given.name!r} declares no shape: give one"]
+    return [
+        f"input {given.name!r} leaves axis {i} ({axis}) open: give its shape"
+        for i, axis in enumerate(given.axes)
+        if not isinstance(axis, int)
+    ]
+
+
+def _misfits(given: ModelInput, shape: Shape) -> list[str]:
+    if any(size < 1 for size in shape):
+        return [f"input {given.name!r}: the given shape {list(shape)} has an axis below 1"]
+    if given.axes is None:
+        return []
+    fits = len(shape) == len(given.axes) and all(
+        not isinstance(axis, int) or axis == size for axis, size in zip(given.axes, shape, strict=True)
+    )
+    declared = ", ".join(str(axis) for axis in given.axes)
+    return [] if fits else [f"input {given.name!r} is declared [{declared}], but {list(shape)} was given"]
+
+
+def _check_supported(model: Model) -> None:
+    """InputError that names every operator without a lowering, once each with its first node."""
+    constant = set(model.constants) | {""}
+    missing: dict[str, list[ModelNode]] = {}
+    for node in _needed(model):
+        known = node.domain == "" and node.op in OPERATORS
+        folds = can_fold(node) and all(name in constant for name in node.inputs)
+        if folds or node.op in ("Shape", "Size"):
+            constant |= set(node.outputs)
+        if not known and not folds:
+            missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
+    if missing:
+        listed = ", ".join(
+            f"{op} (node {nodes[0].name!r}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})"
+            for op, nodes in missing.items()
+        )
+        raise InputError(f"the model uses operators that cannot be lowered: {listed}")
+
+
+def _needed(model: Model) -> list[ModelNode]:
+    """The nodes that some output depends on, in order."""
+    wanted = set(model.outputs)
+    found = []
+    for node in reversed(model.nodes):
+        if any(name in wanted for name in node.outputs if name):
+            wanted.update(node.inputs)
+            found.append(node)
+    return found[::-1]
+
+
+def _lower_node(graph: Graph, model: Model, node: ModelNode, values: dict[str, Tensor]) -> tuple[Tensor, ...]:
+    inputs = [values[name] if name else None for name in node.inputs]
+    while inputs and inputs[-1] is None:
+        inputs.pop()
+    try:
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            arrays = [None if t is None else t.array for t in inputs]
+            constant = all(t is None or t.array is not None for t in inputs)
+            if constant and inputs and can_fold(node):
+                return tuple(graph.constant(a) for a in fold(node, arrays, model.opset))
+            made = OPERATORS[node.op](Context(graph, node, model.opset), *inputs)
+    except GavelError as fault:
+        text = str(fault)
+        raise type(fault)(text if node.name in text else f"{node.where}: {text}") from fault
+    except MemoryError:
+        raise
+    except _MISTAKES as fault:
+        reason = str(fault) or type(fault).__name__
+        raise InputError(f"{node.where} is malformed: {reason}") from fault
+    return made if isinstance(made, tuple) else (made,)
