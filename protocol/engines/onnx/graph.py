@@ -24,7 +24,7 @@ from protocol.types.errors import InputError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-KIND_OF_DTYPE = {
+KIND_OF_DTYPE: dict[np.dtype[Any], str] = {
     np.dtype(np.float32): "f32",
     np.dtype(np.int32): "i32",
     np.dtype(np.int64): "i64",
@@ -32,7 +32,7 @@ KIND_OF_DTYPE = {
     np.dtype(np.int8): "i8",
     np.dtype(np.uint8): "u8",
 }
-DTYPE_OF_KIND = {name: dtype for dtype, name in KIND_OF_DTYPE.items()}
+DTYPE_OF_KIND: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in KIND_OF_DTYPE.items()}
 
 
 def word_of(kind: str) -> DType:
@@ -328,9 +328,7 @@ class Graph:
         word = word_of(kind)
         assert expr.dtype is word, (kind, expr.dtype)
         read = [i for i, a in enumerate(args) if a.array is None or a.size != 1] or [0]
-        parts = {
-            i: argument(read.index(i), a.word) if i in read else literal(a) for i, a in enumerate(args)
-        }
+        parts = {i: argument(read.index(i), a.word) if i in read else literal(a) for i, a in enumerate(args)}
         views = tuple(self._broadcast_view(args[i], full) for i in read)
         return self._add(MapNode(full, word, views, substitute(expr, parts), self.label), kind, full)
 
@@ -393,17 +391,28 @@ class Graph:
 
         At c the value's element at start + matrix @ c (one row per axis), `fill` where that is outside.
         """
+        source, order = self._ordered(value)
         node = MoveNode(
             shape=shape,
             word=value.word,
-            source=self.flat(value),
-            view_shape=value.shape,
-            start=tuple(start),
-            matrix=tuple(tuple(row) for row in matrix),
+            source=source,
+            view_shape=tuple(value.shape[axis] for axis in order),
+            start=tuple(start[axis] for axis in order),
+            matrix=tuple(tuple(matrix[axis]) for axis in order),
             fill=fill,
             label=self.label,
         )
         return self._add(node, value.kind, shape)
+
+    def _ordered(self, value: Tensor) -> tuple[int, list[int]]:
+        """A node that holds exactly the value's elements, and the order of axes in which it does."""
+        view = self.viewed(value)
+        order = sorted(range(value.rank), key=lambda axis: (-view.strides[axis], axis))
+        shape = tuple(value.shape[axis] for axis in order)
+        whole = view.offset == 0 and self.size_of(view.node) == value.size
+        if whole and is_contiguous(shape, [view.strides[axis] for axis in order]):
+            return view.node, order
+        return self.flat(value), list(range(value.rank))
 
     def gather(self, table: Tensor, index: Tensor, *, fill: float = 0) -> Tensor:
         """Rows of `table`, shape (rows, width), by `index` of any shape: index's shape + (width,)."""

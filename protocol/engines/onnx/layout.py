@@ -48,7 +48,7 @@ def wanted_rows(nodes: list[Node], outputs: list[int], sizes: list[int]) -> dict
 
 
 def with_rows(shape: Shape, row: int) -> Shape | None:
-    """The shape with its trailing axes regrouped so that the last one is `row`, or None if they do not divide."""
+    """The shape with its trailing axes regrouped so that the last is `row`, or None if they do not divide."""
     axes = [size for size in shape if size != 1]
     step = 1
     while axes and step < row:

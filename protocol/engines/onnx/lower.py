@@ -56,7 +56,7 @@ def _pinned(model: Model, shapes: Mapping[str, Shape]) -> list[tuple[str, str, S
     found = []
     for given in model.inputs:
         if given.kind not in KINDS:
-            known = {number: name for name, number in TensorProto.DataType.items()}
+            known: dict[int, str] = {number: name for name, number in TensorProto.DataType.items()}
             wrong.append(f"input {given.name!r} has element type {known.get(given.kind, given.kind)}")
             continue
         shape = shapes.get(given.name)

@@ -24,7 +24,7 @@ MAX_FILE_BYTES = 2**31 - 1
 MAX_WEIGHT_BYTES = 16 * 2**30
 MAX_NODES = 100_000
 MAX_RANK = 8
-OPSETS = range(7, 27)
+OPSETS = range(7, 29)
 """Versions of the default operator set whose meanings are known here."""
 
 Shape = tuple[int, ...]

@@ -10,7 +10,7 @@ import numpy as np
 
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
-from protocol.engines.onnx.operators.scalars import ceil, clamp, floor, round_even
+from protocol.engines.onnx.operators.scalars import clamp
 from protocol.tape import functions as table
 from protocol.tape.dtypes import F32
 from protocol.tape.scalar import Value, const, maximum, minimum, where
@@ -28,11 +28,6 @@ def _register(name: str, function: Unary) -> None:
     operator(name)(lambda ctx, x: unary(ctx, x, function))
 
 
-def softplus(x: Value) -> Value:
-    """log(1 + exp(x)) without overflow."""
-    return maximum(x, 0.0) + table.log(table.exp(-abs(x)) + 1.0)
-
-
 _register("Exp", table.exp)
 _register("Log", table.log)
 _register("Tanh", table.tanh)
@@ -41,13 +36,13 @@ _register("Sigmoid", table.sigmoid)
 _register("Sin", table.sin)
 _register("Cos", table.cos)
 _register("Tan", lambda x: table.sin(x) / table.cos(x))
-_register("Floor", floor)
-_register("Ceil", ceil)
-_register("Round", round_even)
-_register("Softplus", softplus)
+_register("Floor", table.floor)
+_register("Ceil", table.ceil)
+_register("Round", table.round_even)
+_register("Softplus", table.softplus)
 _register("Softsign", lambda x: x / (abs(x) + 1.0))
 _register("HardSwish", lambda x: x * clamp(x * (1.0 / 6.0) + 0.5, 0.0, 1.0))
-_register("Mish", lambda x: x * table.tanh(softplus(x)))
+_register("Mish", lambda x: x * table.tanh(table.softplus(x)))
 _register("Sinh", lambda x: (table.exp(x) - table.exp(-x)) * 0.5)
 _register("Cosh", lambda x: (table.exp(x) + table.exp(-x)) * 0.5)
 
@@ -83,16 +78,14 @@ def p_relu(ctx: Context, x: Tensor, slope: Tensor) -> Tensor:
 def elu(ctx: Context, x: Tensor) -> Tensor:
     """x, or alpha (exp(x) - 1) below 0."""
     alpha = float(ctx.attr("alpha", 1.0))
-    return unary(ctx, x, lambda v: where(v < 0.0, (table.exp(v) - 1.0) * alpha, v))
+    return unary(ctx, x, lambda v: where(v < 0.0, table.expm1(v) * alpha, v))
 
 
 @operator("Celu")
 def celu(ctx: Context, x: Tensor) -> Tensor:
     """max(x, 0) + min(0, alpha (exp(x / alpha) - 1))."""
     alpha = float(ctx.attr("alpha", 1.0))
-    return unary(
-        ctx, x, lambda v: maximum(v, 0.0) + minimum((table.exp(v * (1.0 / alpha)) - 1.0) * alpha, 0.0)
-    )
+    return unary(ctx, x, lambda v: maximum(v, 0.0) + minimum(table.expm1(v * (1.0 / alpha)) * alpha, 0.0))
 
 
 @operator("Selu")
@@ -100,7 +93,7 @@ def selu(ctx: Context, x: Tensor) -> Tensor:
     """gamma x, or gamma alpha (exp(x) - 1) up to 0."""
     alpha = float(ctx.attr("alpha", 1.67326319217681884765625))
     gamma = float(ctx.attr("gamma", 1.05070102214813232421875))
-    return unary(ctx, x, lambda v: where(v > 0.0, v, (table.exp(v) - 1.0) * alpha) * gamma)
+    return unary(ctx, x, lambda v: where(v > 0.0, v, table.expm1(v) * alpha) * gamma)
 
 
 @operator("HardSigmoid")

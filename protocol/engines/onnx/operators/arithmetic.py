@@ -1,4 +1,4 @@
-"""Arithmetic: Add, Sub, Mul, Div, Mod, Pow, Neg, Abs, Sign, Reciprocal, Sqrt, Min, Max, Sum, Mean, bit operations.
+"""Arithmetic from Add to Pow, Min and Max, Sum and Mean, bit operations.
 
 Shape rule: inputs broadcast against each other. Integers wrap in 32 bits (i64 too), bytes in 8.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, Lowering, operator
-from protocol.engines.onnx.operators.scalars import trunc, wrap
+from protocol.engines.onnx.operators.scalars import wrap
 from protocol.tape import functions as table
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.scalar import Value, const, eq, fma, idiv, irem, maximum, minimum, shr, sqrt, where
@@ -74,7 +74,7 @@ def _floor_mod(x: Value, y: Value) -> Value:
 
 def _float_mod(x: Value, y: Value) -> Value:
     """x - y * trunc(x / y), right while the quotient is below 2^23; the fma makes the product exact."""
-    rest = fma(-trunc(x / y), y, x)
+    rest = fma(-table.trunc(x / y), y, x)
     too_far = ((rest < 0.0) ^ (x < 0.0)) & (eq(rest, 0.0) ^ 1)
     towards = where((x < 0.0) ^ (y < 0.0), -y, y)
     return where(too_far, rest + towards, rest)
@@ -111,7 +111,7 @@ def power(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
         exponent = float(b.array.reshape(-1)[0])
         shaped = ctx.graph.expand(a, tuple(np.broadcast_shapes(a.shape, b.shape)))
         if exponent == 0.5 and a.kind == "f32":
-            return ctx.graph.apply("f32", lambda x: sqrt(x), shaped)
+            return ctx.graph.apply("f32", sqrt, shaped)
         if exponent in range(1, 65):
             return ctx.graph.apply(a.kind, lambda x: wrap(_whole_power(x, int(exponent)), a.kind), shaped)
         if exponent == -1.0 and a.kind == "f32":
@@ -161,7 +161,7 @@ def reciprocal(ctx: Context, a: Tensor) -> Tensor:
 def square_root(ctx: Context, a: Tensor) -> Tensor:
     """Correctly rounded square root."""
     ctx.float_only(a)
-    return ctx.graph.apply("f32", lambda x: sqrt(x), a)
+    return ctx.graph.apply("f32", sqrt, a)
 
 
 @operator("BitwiseNot")

@@ -11,7 +11,7 @@ from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import as_bool, wrap
 from protocol.tape.scalar import Value, to_f32, to_i32
 
-KINDS = {
+KINDS: dict[int, str] = {
     TensorProto.FLOAT: "f32",
     TensorProto.INT32: "i32",
     TensorProto.INT64: "i64",
@@ -50,7 +50,7 @@ def cast(ctx: Context, x: Tensor) -> Tensor:
     """To the element type that attribute `to` names."""
     to = int(ctx.attr("to", 0))
     if to not in KINDS:
-        names = {v: k for k, v in TensorProto.DataType.items()}
+        names: dict[int, str] = {v: k for k, v in TensorProto.DataType.items()}
         raise ctx.refuse(f"it casts to {names.get(to, to)}; only {', '.join(KINDS.values())} can run")
     return cast_to(ctx, x, KINDS[to])
 

@@ -41,7 +41,7 @@ def negation(ctx: Context, a: Tensor) -> Tensor:
 def choose(ctx: Context, condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
     """`yes` where the condition holds, else `no`."""
     kind = ctx.same_kind(yes, no)
-    return ctx.graph.apply(kind, lambda c, x, y: where(c, x, y), condition, yes, no)
+    return ctx.graph.apply(kind, where, condition, yes, no)
 
 
 @operator("IsNaN")

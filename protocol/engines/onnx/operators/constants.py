@@ -1,5 +1,7 @@
 """Values known while lowering: Constant, ConstantOfShape, Range, EyeLike."""
 
+import math
+
 import numpy as np
 
 from protocol.engines.onnx.graph import Tensor
@@ -34,13 +36,15 @@ def constant_of_shape(ctx: Context, shape: Tensor) -> Tensor:
 @operator("Range")
 def arange(ctx: Context, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """start, start + delta, ... below limit."""
-    parts = [ctx.fixed(t, n) for t, n in ((start, "start"), (limit, "limit"), (delta, "delta"))]
-    first, last, step = (p.reshape(())[()] for p in parts if p is not None)
-    if step == 0 or abs((float(last) - float(first)) / float(step)) > MAX_ELEMENTS:
+    first, last, step = (ctx.fixed(t, "start, limit and delta") for t in (start, limit, delta))
+    assert first is not None
+    assert last is not None
+    assert step is not None
+    count = math.ceil((float(last) - float(first)) / float(step)) if float(step) else MAX_ELEMENTS + 1
+    if count > MAX_ELEMENTS:
         raise ctx.refuse("a range without end")
-    return ctx.graph.constant(
-        np.arange(first, last, step, dtype=start.array.dtype if start.array is not None else None)
-    )
+    places = np.arange(max(count, 0)).astype(first.dtype)
+    return ctx.graph.constant((first + places * step).astype(first.dtype))
 
 
 @operator("EyeLike")
@@ -53,4 +57,6 @@ def eye_like(ctx: Context, x: Tensor) -> Tensor:
     kind = x.kind if to is None else KINDS.get(int(to), "?")
     if kind not in DTYPE_OF_KIND or x.rank != 2:
         raise ctx.refuse("it needs a matrix of a type that can run")
-    return ctx.graph.constant(np.eye(*x.shape, k=int(ctx.attr("k", 0)), dtype=DTYPE_OF_KIND[kind]))
+    return ctx.graph.constant(
+        np.eye(x.shape[0], x.shape[1], k=int(ctx.attr("k", 0)), dtype=DTYPE_OF_KIND[kind])
+    )

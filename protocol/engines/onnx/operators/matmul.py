@@ -101,7 +101,8 @@ def einsum(ctx: Context, *inputs: Tensor) -> Tensor:
         if not gone:
             return moved
         return ctx.graph.total(ctx.graph.reshape(moved, (*(sizes[c] for c in right), _count(sizes, gone))))
-    return _einsum_two(ctx, terms, inputs, right, sizes, kind)
+    done = _einsum_two(ctx, terms, inputs, right, sizes)
+    return done if done.word is F32 else ctx.graph.apply(kind, lambda v: wrap(v, kind), done)
 
 
 def _count(sizes: dict[str, int], letters: list[str]) -> int:
@@ -109,7 +110,7 @@ def _count(sizes: dict[str, int], letters: list[str]) -> int:
 
 
 def _einsum_two(
-    ctx: Context, terms: list[str], inputs: tuple[Tensor, ...], right: str, sizes: dict[str, int], kind: str
+    ctx: Context, terms: list[str], inputs: tuple[Tensor, ...], right: str, sizes: dict[str, int]
 ) -> Tensor:
     first, second = terms
     batch = [c for c in first if c in second and c in right]
@@ -127,5 +128,4 @@ def _einsum_two(
     made = ctx.graph.contract(arrange(first, inputs[0], rows), arrange(second, inputs[1], columns))
     apart = ctx.graph.reshape(made, tuple(sizes[c] for c in [*batch, *rows, *columns]))
     order = [*batch, *rows, *columns]
-    done = ctx.graph.transpose(apart, [order.index(c) for c in right])
-    return done if done.word is F32 else ctx.graph.apply(kind, lambda v: wrap(v, kind), done)
+    return ctx.graph.transpose(apart, [order.index(c) for c in right])

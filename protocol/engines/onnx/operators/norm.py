@@ -15,7 +15,7 @@ from protocol.tape.scalar import const, fma, sqrt
 
 
 def normalised_rows(ctx: Context, x: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Distances from the mean of the last axis, the mean, and 1 / sqrt(variance + epsilon), both with axis 1."""
+    """Distances from the mean of the last axis, that mean, and 1 / sqrt(variance + epsilon)."""
     wide = (*x.shape[:-1], 1)
     mean = ctx.graph.reshape(row_mean(ctx, x), wide)
     away = ctx.graph.apply("f32", lambda v, m: v - m, x, mean)
@@ -56,11 +56,10 @@ def rms_norm(ctx: Context, x: Tensor, scale: Tensor) -> Tensor:
 
 
 @operator("BatchNormalization")
-def batch_norm(
-    ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
-) -> Tensor:
+def batch_norm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, *statistics: Tensor) -> Tensor:
     """(x - mean) / sqrt(variance + epsilon) * scale + bias with stored statistics, one per channel."""
     ctx.float_only(x)
+    mean, variance = statistics
     if ctx.attr("training_mode", 0) or len([o for o in ctx.node.outputs if o]) > 1:
         raise ctx.refuse("training mode is not supported: export the model for inference")
     epsilon = float(ctx.attr("epsilon", 1e-5))
@@ -76,7 +75,7 @@ def batch_norm(
         b = ctx.graph.apply("f32", lambda c, m, f: c - m * f, bias, mean, a)
         channel = (a.size, *shape[1:])
         a, b = ctx.graph.reshape(a, channel), ctx.graph.reshape(b, channel)
-    return ctx.graph.apply("f32", lambda v, f, c: fma(v, f, c), x, a, b)
+    return ctx.graph.apply("f32", fma, x, a, b)
 
 
 def _grouped(ctx: Context, x: Tensor, groups: int, scale: Tensor, bias: Tensor, *, per_group: bool) -> Tensor:
@@ -91,7 +90,7 @@ def _grouped(ctx: Context, x: Tensor, groups: int, scale: Tensor, bias: Tensor, 
     shape = (groups, 1) if per_group else (c, *(1,) * (x.rank - 2))
     unit = unit if per_group else ctx.graph.reshape(unit, x.shape)
     s, b = ctx.graph.reshape(scale, shape), ctx.graph.reshape(bias, shape)
-    return ctx.graph.reshape(ctx.graph.apply("f32", lambda v, f, d: fma(v, f, d), unit, s, b), x.shape)
+    return ctx.graph.reshape(ctx.graph.apply("f32", fma, unit, s, b), x.shape)
 
 
 @operator("InstanceNormalization")
@@ -117,5 +116,5 @@ def lp_norm(ctx: Context, x: Tensor) -> Tensor:
     axis, p = ctx.axis(int(ctx.attr("axis", -1)), x.rank), int(ctx.attr("p", 2))
     powered = ctx.graph.apply("f32", (lambda v: v * v) if p == 2 else abs, x)
     total = reduce_over(ctx, powered, [axis], True, row_sum)
-    norm = ctx.graph.apply("f32", lambda v: sqrt(v), total) if p == 2 else total
+    norm = ctx.graph.apply("f32", sqrt, total) if p == 2 else total
     return ctx.graph.apply("f32", lambda v, n: where(eq(n, 0.0), const(0.0, F32), v / n), x, norm)

@@ -73,8 +73,8 @@ def cum_sum(ctx: Context, x: Tensor, axis: Tensor) -> Tensor:
 
     if ctx.attr("exclusive", 0) and size:
         x = shifted(x, 1)
-    step = 1
+    step, kind = 1, x.kind
     while step < size:
-        x = ctx.graph.apply(x.kind, lambda a, b: wrap(a + b, x.kind), x, shifted(x, step))
+        x = ctx.graph.apply(kind, lambda a, b: wrap(a + b, kind), x, shifted(x, step))
         step *= 2
     return ctx.graph.slice(x, along, size - 1, size, -1) if ctx.attr("reverse", 0) and size else x

@@ -72,7 +72,7 @@ def lp_pool(ctx: Context, x: Tensor) -> Tensor:
         raise ctx.refuse(f"p = {p}; 1 and 2 are supported")
     powered = ctx.graph.apply("f32", (lambda v: v * v) if p == 2 else abs, x)
     total = ctx.graph.total(_pooled(ctx, powered, _windows(ctx, x), 0))
-    return ctx.graph.apply("f32", lambda v: sqrt(v), total) if p == 2 else total
+    return ctx.graph.apply("f32", sqrt, total) if p == 2 else total
 
 
 def _global(ctx: Context, x: Tensor) -> Tensor:

@@ -54,14 +54,14 @@ def row_mean(ctx: Context, x: Tensor) -> Tensor:
 
 def row_product(ctx: Context, x: Tensor) -> Tensor:
     """Product of the last axis by halves."""
-    axis = x.rank - 1
+    axis, kind = x.rank - 1, x.kind
     if x.shape[axis] == 0:
         return ctx.graph.constant(np.ones(x.shape[:-1], np.float32 if x.kind == "f32" else np.int32))
     while x.shape[axis] > 1:
         size = x.shape[axis]
         half = size // 2
         left, right = ctx.graph.slice(x, axis, 0, half), ctx.graph.slice(x, axis, half, half)
-        made = ctx.graph.apply(x.kind, lambda a, b: wrap(a * b, x.kind), left, right)
+        made = ctx.graph.apply(kind, lambda a, b: wrap(a * b, kind), left, right)
         if size % 2:
             made = ctx.graph.join([made, ctx.graph.slice(x, axis, size - 1, 1)], axis)
         x = made
@@ -112,7 +112,7 @@ _register("ReduceMax", _extreme(ReduceKind.MAX))
 _register("ReduceMin", _extreme(ReduceKind.MIN))
 _register("ReduceProd", row_product)
 _register("ReduceL1", _then(abs, None))
-_register("ReduceL2", _then(_square, lambda v: sqrt(v)))
+_register("ReduceL2", _then(_square, sqrt))
 _register("ReduceSumSquare", _then(_square, None))
 _register("ReduceLogSum", _then(None, table.log))
 _register("ReduceLogSumExp", row_log_sum_exp)

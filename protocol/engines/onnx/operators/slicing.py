@@ -12,15 +12,9 @@ from protocol.engines.onnx.operators.context import Context, operator
 
 
 @operator("Slice")
-def slice_(
-    ctx: Context,
-    x: Tensor,
-    starts: Tensor | None = None,
-    ends: Tensor | None = None,
-    axes: Tensor | None = None,
-    steps: Tensor | None = None,
-) -> Tensor:
-    """Ranges of axes, with numpy's clamping."""
+def slice_(ctx: Context, x: Tensor, *ranges: Tensor | None) -> Tensor:
+    """Ranges of axes (starts, ends, axes, steps), with numpy's clamping."""
+    starts, ends, axes, steps = (*ranges, None, None, None, None)[:4]
     first, last = ctx.ints("starts", starts) or [], ctx.ints("ends", ends) or []
     named = ctx.ints("axes", axes)
     along = list(range(len(first))) if named is None else named

@@ -1,4 +1,4 @@
-"""Shape without arithmetic: Reshape, Flatten, Squeeze, Unsqueeze, Transpose, Expand, Identity, Dropout, Shape, Size.
+"""Shape without arithmetic: Reshape, Squeeze, Transpose, Expand, Identity and the like.
 
 They change views, not elements; a MOVE appears only where a consumer cannot read through the view.
 """
@@ -7,18 +7,19 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Shape, Tensor, broadcast_shapes
+from protocol.engines.onnx.graph import Tensor, broadcast_shapes
 from protocol.engines.onnx.operators.context import Context, Lowered, operator
+from protocol.tape.dtypes import Shape
 
 
 @operator("Identity")
-def identity(ctx: Context, x: Tensor) -> Tensor:
+def identity(_: Context, x: Tensor) -> Tensor:
     """x itself."""
     return x
 
 
 @operator("Dropout")
-def dropout(ctx: Context, x: Tensor, ratio: Tensor | None = None, training: Tensor | None = None) -> Lowered:
+def dropout(ctx: Context, x: Tensor, _: Tensor | None = None, training: Tensor | None = None) -> Lowered:
     """x itself: this is inference."""
     mode = ctx.fixed(training, "training_mode")
     if mode is not None and bool(mode.reshape(-1)[0]):

@@ -1,0 +1,51 @@
+"""The engines that can run a tape here, by device: `cpu` first."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.tape import Tape
+from protocol.tape.reference import evaluate
+from protocol.types.errors import InputError
+
+Array = NDArray[np.generic]
+
+
+class Engine(Protocol):
+    """One tape made ready for one device."""
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The outputs of one item, with the reference's bits."""
+
+
+Opener = Callable[[Tape, int], Engine]
+
+
+class ReferenceEngine:
+    """The definition itself: slow, for tests that hold the fast ones to it."""
+
+    def __init__(self, tape: Tape, _: int) -> None:
+        self._tape = tape
+
+    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """The outputs of one item."""
+        return evaluate(self._tape, inputs)
+
+
+_OPENERS: dict[str, Opener] = {"cpu": ReferenceEngine}
+_HIDDEN: dict[str, Opener] = {"reference": ReferenceEngine}
+
+
+def devices() -> tuple[str, ...]:
+    """Keys of the devices that can run tapes here."""
+    return tuple(_OPENERS)
+
+
+def open_engine(device: str, tape: Tape, threads: int) -> Engine:
+    """An engine for the tape. InputError for a device that is not here."""
+    opener = _OPENERS.get(device) or _HIDDEN.get(device)
+    if opener is None:
+        raise InputError(f"no device {device!r} here; there is {', '.join(_OPENERS)}")
+    return opener(tape, max(1, threads))

@@ -1,0 +1,160 @@
+"""Item files on disk: reading one item at a time, and writing outputs so that a killed run can go on."""
+
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.engines.worker.hashing import HASHER
+from protocol.tape import TensorType
+from protocol.tape.encoding import MAX_HEAD, Items, join_item, read_items_head, split_item
+from protocol.tape.roots import item_root
+from protocol.types import Hash32
+from protocol.types.errors import InputError
+
+Array = NDArray[Any]
+
+
+class ItemFile:
+    """A whole item file, mapped. InputError if it is none, or not of the length that its header says."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                self.items = read_items_head(file.read(MAX_HEAD))
+                size = os.fstat(file.fileno()).st_size
+                if size != self.items.nbytes:
+                    raise InputError(f"{path.name} is {size} bytes, its header says {self.items.nbytes}")
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (FileNotFoundError, IsADirectoryError) as fault:
+            raise InputError(f"there is no item file {path}") from fault
+
+    def __len__(self) -> int:
+        return self.items.count
+
+    def __getitem__(self, index: int) -> list[Array]:
+        """The tensors of one item, copied so that they are aligned."""
+        start = self.items.start + index * self.items.size
+        data = self._map[start : start + self.items.size]
+        return [np.array(array) for array in split_item(self.items.types, data)]
+
+    def roots(self) -> Iterator[Hash32]:
+        """The root of each item, from the bytes."""
+        for index in range(len(self)):
+            yield self.root(index)
+
+    def root(self, index: int) -> Hash32:
+        """The root of one item, from the bytes."""
+        return item_root(self.items.types, self[index], HASHER)
+
+    def expect(self, types: Sequence[TensorType], what: str) -> None:
+        """InputError unless the file holds items of these tensors."""
+        if self.items.types != tuple(types):
+            raise InputError(f"{what} hold {_shown(self.items.types)}, the program has {_shown(types)}")
+
+
+def _shown(types: Sequence[TensorType]) -> str:
+    return ", ".join(f"{kind.dtype.name.lower()}{list(kind.shape)}" for kind in types) or "nothing"
+
+
+class OutputFile:
+    """Outputs being written: `<path>.part` holds the file so far, `<path>.key` what it belongs to.
+
+    The key file begins with what binds the work (program, inputs, range) and grows by one item root after
+    each item's bytes. On reopening, items are taken over as long as their bytes give the recorded root, so
+    a torn write costs that item only.
+    """
+
+    def __init__(self, path: Path, binding: bytes, items: Items) -> None:
+        self.path, self.items = path, items
+        self.roots: list[Hash32] = []
+        self._binding = binding
+        self._part, self._key = path.with_name(path.name + ".part"), path.with_name(path.name + ".key")
+        recorded = self._recorded()
+        if recorded is not None and len(recorded) == items.count and self._finished(recorded):
+            self.roots = recorded
+            self._data: IO[bytes] | None = None
+            return
+        self._data = self._reopen(recorded) if recorded is not None else self._fresh()
+        self._log = self._key.open("r+b")
+        self._log.truncate(len(binding) + 32 * len(self.roots))
+        self._log.seek(0, os.SEEK_END)
+
+    def _recorded(self) -> list[Hash32] | None:
+        """The item roots of an earlier run of the same work, or None."""
+        try:
+            held = self._key.read_bytes()
+        except OSError:
+            return None
+        if held[: len(self._binding)] != self._binding:
+            return None
+        rest = held[len(self._binding) :]
+        return [Hash32(rest[i : i + 32]) for i in range(0, len(rest) - 31, 32)]
+
+    def _finished(self, recorded: list[Hash32]) -> bool:
+        try:
+            done = ItemFile(self.path)
+        except InputError:
+            return False
+        return done.items == self.items and list(done.roots()) == recorded
+
+    def _fresh(self) -> IO[bytes]:
+        self._key.write_bytes(self._binding)
+        data = self._part.open("w+b")
+        data.write(self.items.head)
+        data.flush()
+        return data
+
+    def _reopen(self, recorded: list[Hash32]) -> IO[bytes]:
+        try:
+            data = self._part.open("r+b")
+        except OSError:
+            return self._fresh()
+        if data.read(self.items.start) != self.items.head:
+            data.close()
+            return self._fresh()
+        for root in recorded:
+            held = data.read(self.items.size)
+            if len(held) < self.items.size:
+                break
+            if item_root(self.items.types, split_item(self.items.types, held), HASHER) != root:
+                break
+            self.roots.append(root)
+        data.seek(self.items.start + len(self.roots) * self.items.size)
+        data.truncate()
+        return data
+
+    @property
+    def done(self) -> int:
+        """Items that are written."""
+        return len(self.roots)
+
+    def append(self, arrays: Sequence[Array]) -> None:
+        """Write the next item: its bytes first, then its root."""
+        assert self._data is not None
+        root = item_root(self.items.types, arrays, HASHER)
+        self._data.write(join_item(self.items.types, arrays))
+        self._data.flush()
+        self._log.write(root)
+        self._log.flush()
+        self.roots.append(root)
+
+    def finish(self) -> None:
+        """Give the file its name. The key stays, so that a repeated call finds the work done."""
+        if self._data is not None:
+            os.fsync(self._data.fileno())
+            self._data.close()
+            self._log.close()
+            self._part.replace(self.path)
+            self._data = None
+
+    def close(self) -> None:
+        """Leave the rest for a later run."""
+        if self._data is not None:
+            self._data.close()
+            self._log.close()

@@ -1,0 +1,154 @@
+"""A job's operations: check, run, verify, compare."""
+
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.interface import (
+    CheckArgs,
+    CompareArgs,
+    CompareResult,
+    ProgramInfo,
+    RunArgs,
+    RunProgress,
+    RunResult,
+    VerifyArgs,
+    VerifyResult,
+)
+from protocol.engines.worker.items import ItemFile, OutputFile
+from protocol.engines.worker.programs import describe, load_program
+from protocol.tape.encoding import Items
+from protocol.tape.roots import item_root, items_root
+from protocol.tape.validate import check_item
+from protocol.types.errors import InputError, TransientError
+
+Report = Callable[[RunProgress], None]
+
+
+class TimeLimitError(TransientError):
+    """A run took longer than its caller allows; what is finished is kept."""
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise TimeLimitError in this thread once the time is over (0: never)."""
+    if seconds <= 0:
+        yield
+        return
+
+    def stop(_: int, __: FrameType | None) -> None:
+        raise TimeLimitError(f"the time limit of {seconds:g} s is over", "finished items are kept")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def check(args: CheckArgs) -> ProgramInfo:
+    """Hold program and inputs to what the job says. InputError names what differs."""
+    program = load_program(Path(args.program_path))
+    if program.root != args.program_root:
+        raise InputError(
+            f"the program's root is 0x{program.root.hex()}, the job says 0x{args.program_root.hex()}"
+        )
+    inputs = ItemFile(Path(args.input_path))
+    inputs.expect(program.tape.inputs, "the inputs")
+    if len(inputs) != args.item_count:
+        raise InputError(f"the inputs hold {len(inputs)} items, the job says {args.item_count}")
+    for index in range(len(inputs)):
+        check_item(program.tape.inputs, inputs[index])
+    root = items_root(inputs.roots(), HASHER)
+    if root != args.input_root:
+        raise InputError(f"the inputs' root is 0x{root.hex()}, the job says 0x{args.input_root.hex()}")
+    return describe(program, args.speed)
+
+
+def run(args: RunArgs, report: Report) -> RunResult:
+    """Run a range of items, going on from what an earlier call left."""
+    wall, cpu = time.monotonic(), time.process_time()
+    program = load_program(Path(args.program_path))
+    inputs = ItemFile(Path(args.input_path))
+    inputs.expect(program.tape.inputs, "the inputs")
+    if args.count < 1 or args.first < 0 or args.first + args.count > len(inputs):
+        raise InputError(f"items {args.first} to {args.first + args.count} of {len(inputs)}")
+    source = items_root(inputs.roots(), HASHER)
+    binding = b"".join([b"GVRUN\x01", program.root, source, args.first.to_bytes(4), args.count.to_bytes(4)])
+    output = OutputFile(Path(args.output_path), binding, Items(program.tape.output_types, args.count))
+    resumed = output.done
+    try:
+        with limited(args.time_limit):
+            engine = program.engine(args.device, args.threads) if output.done < args.count else None
+            while engine is not None and output.done < args.count:
+                output.append(engine.run(inputs[args.first + output.done]))
+                report(RunProgress(output.done, args.count, resumed, time.monotonic() - wall))
+        output.finish()
+    finally:
+        output.close()
+    return RunResult(
+        output_root=bytes(items_root(output.roots, HASHER)),
+        item_roots=tuple(bytes(root) for root in output.roots),
+        resumed=resumed,
+        cpu_seconds=time.process_time() - cpu,
+        wall_seconds=time.monotonic() - wall,
+        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
+
+
+def _outputs(program_path: str, output_path: str, item_count: int) -> ItemFile:
+    program = load_program(Path(program_path))
+    outputs = ItemFile(Path(output_path))
+    outputs.expect(program.tape.output_types, "the outputs")
+    if len(outputs) != item_count:
+        raise InputError(f"the outputs hold {len(outputs)} items, the job has {item_count}")
+    return outputs
+
+
+def verify(args: VerifyArgs) -> VerifyResult:
+    """Recompute the root of outputs from their bytes."""
+    outputs = _outputs(args.program_path, args.output_path, args.item_count)
+    root = bytes(items_root(outputs.roots(), HASHER))
+    return VerifyResult(root == args.expected_root, root)
+
+
+def compare(args: CompareArgs, report: Report) -> CompareResult:
+    """Run items again and compare with what is claimed."""
+    wall, cpu = time.monotonic(), time.process_time()
+    claimed = _outputs(args.program_path, args.output_path, args.item_count)
+    program = load_program(Path(args.program_path))
+    inputs = ItemFile(Path(args.input_path))
+    inputs.expect(program.tape.inputs, "the inputs")
+    if len(inputs) != args.item_count:
+        raise InputError(f"the inputs hold {len(inputs)} items, the job has {args.item_count}")
+    chosen = sorted(set(range(args.item_count) if args.items is None else args.items))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= args.item_count:
+        raise InputError(f"items to compare must lie within 0 to {args.item_count - 1}")
+    theirs = list(claimed.roots())
+    ours = list(theirs)
+    types = program.tape.output_types
+    first: int | None = None
+    with limited(args.time_limit):
+        engine = program.engine(args.device, args.threads)
+        for done, index in enumerate(chosen, 1):
+            ours[index] = item_root(types, engine.run(inputs[index]), HASHER)
+            if first is None and ours[index] != theirs[index]:
+                first = index
+            report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
+    return CompareResult(
+        claimed_root=bytes(items_root(theirs, HASHER)),
+        own_root=bytes(items_root(ours, HASHER)),
+        compared=len(chosen),
+        first_different=first,
+        claimed_item_root=None if first is None else bytes(theirs[first]),
+        own_item_root=None if first is None else bytes(ours[first]),
+        cpu_seconds=time.process_time() - cpu,
+        wall_seconds=time.monotonic() - wall,
+    )

@@ -1,0 +1,59 @@
+"""Every operation of the worker by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from protocol.engines.worker import arrays, jobs, speed
+from protocol.engines.worker.devices import devices
+from protocol.engines.worker.interface import (
+    CalibrateArgs,
+    CheckArgs,
+    CompareArgs,
+    DevicesArgs,
+    DevicesResult,
+    InspectArgs,
+    LowerArgs,
+    PackArgs,
+    ProgramInfo,
+    RunArgs,
+    UnpackArgs,
+    VerifyArgs,
+)
+from protocol.engines.worker.programs import describe, load_program, write_program
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a request's arguments are and what is called with them and a progress reporter."""
+
+    args: type[msgspec.Struct]
+    call: Callable[[Any, Callable[[Any], None]], msgspec.Struct]
+
+
+def lower_model(args: LowerArgs) -> ProgramInfo:
+    """ONNX file to program file."""
+    from protocol.engines.onnx import lower, read_model
+
+    tape, labels = lower(read_model(Path(args.onnx_path)), args.shapes)
+    write_program(Path(args.out_path), tape, labels)
+    return describe(load_program(Path(args.out_path)))
+
+
+OPERATIONS: dict[str, Operation] = {
+    LowerArgs.OP: Operation(LowerArgs, lambda a, _: lower_model(a)),
+    InspectArgs.OP: Operation(
+        InspectArgs, lambda a, _: describe(load_program(Path(a.program_path)), a.speed)
+    ),
+    PackArgs.OP: Operation(PackArgs, lambda a, _: arrays.pack(a)),
+    UnpackArgs.OP: Operation(UnpackArgs, lambda a, _: arrays.unpack(a)),
+    CheckArgs.OP: Operation(CheckArgs, lambda a, _: jobs.check(a)),
+    RunArgs.OP: Operation(RunArgs, jobs.run),
+    VerifyArgs.OP: Operation(VerifyArgs, lambda a, _: jobs.verify(a)),
+    CompareArgs.OP: Operation(CompareArgs, jobs.compare),
+    CalibrateArgs.OP: Operation(CalibrateArgs, lambda a, _: speed.calibrate(a)),
+    DevicesArgs.OP: Operation(DevicesArgs, lambda _, __: DevicesResult(devices())),
+}
