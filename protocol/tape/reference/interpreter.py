@@ -71,9 +71,9 @@ def run_program(program: ScalarProgram, inputs: Sequence[Register]) -> Register:
 
 def positions(shape: Shape, at: Affine) -> Index:
     """The affine form's value for every coordinate of `shape`, in row-major order."""
-    coordinates = np.indices(shape, dtype=np.int64).reshape(len(shape), -1)
-    steps = np.array(at.coefs, dtype=np.int64).reshape(len(shape), 1)
     size = int(np.prod(shape, dtype=np.int64))
+    coordinates = np.indices(shape, dtype=np.int64).reshape(len(shape), size)
+    steps = np.array(at.coefs, dtype=np.int64).reshape(len(shape), 1)
     places: Index = np.full(size, at.offset, np.int64) + (coordinates * steps).sum(axis=0)
     return places
 

@@ -13,7 +13,7 @@ from protocol.engines.onnx.operators.context import Context, Lowering, operator
 from protocol.engines.onnx.operators.scalars import wrap
 from protocol.tape import functions as table
 from protocol.tape.dtypes import F32, I32
-from protocol.tape.scalar import Value, const, eq, fma, idiv, irem, maximum, minimum, shr, sqrt, where
+from protocol.tape.scalar import Value, const, eq, fma, idiv, irem, maximum, minimum, sqrt, where
 
 Binary = Callable[[Value, Value], Value]
 
@@ -172,14 +172,14 @@ def bitwise_not(ctx: Context, a: Tensor) -> Tensor:
 
 @operator("BitShift")
 def bit_shift(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
-    """Shift of unsigned bytes; amounts of 8 or more give 0 (and of 32 or more too)."""
+    """Shift by any amount; a signed value keeps its sign to the right. i64 shifts its low 32 bits."""
     kind = ctx.same_kind(a, b)
-    if kind != "u8":
-        raise ctx.refuse(f"it is lowered for u8 only, not {kind}")
     left = ctx.attr("direction") == "LEFT"
 
     def of(x: Value, y: Value) -> Value:
-        moved = (x << y) & 255 if left else shr(x, y)
-        return where(y < 32, moved, const(0, I32))
+        inside = (y >= 0) & (y < 32)
+        if left:
+            return wrap(where(inside, x << y, const(0, I32)), kind)
+        return where(inside, x >> y, x >> 31)
 
     return ctx.graph.apply(kind, of, a, b)

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from protocol.engines.onnx.graph import Tensor
+from protocol.engines.onnx.operators.cast import cast_to
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.tape.dtypes import I32
 from protocol.tape.scalar import const, eq, where
@@ -98,7 +99,8 @@ def one_hot(ctx: Context, index: Tensor, depth: Tensor, values: Tensor) -> Tenso
     size = sizes[0]
     axis = ctx.axis(int(ctx.attr("axis", -1)), index.rank + 1)
     shape = (*index.shape[:axis], 1, *index.shape[axis:])
-    wide = ctx.graph.reshape(from_end(ctx, index, size), shape)
+    whole = cast_to(ctx, index, "i64")
+    wide = ctx.graph.reshape(from_end(ctx, whole, size), shape)
     line = ctx.graph.constant(np.arange(size).reshape(-1, *(1,) * (index.rank - axis)))
     off = ctx.graph.reshape(ctx.graph.slice(values, 0, 0, 1), ())
     on = ctx.graph.reshape(ctx.graph.slice(values, 0, 1, 1), ())

@@ -166,4 +166,5 @@ def space_to_depth(ctx: Context, x: Tensor) -> Tensor:
     n, c, h, w = x.shape
     b = int(ctx.attr("blocksize", 1))
     apart = ctx.graph.reshape(x, (n, c, h // b, b, w // b, b))
-    return ctx.graph.reshape(ctx.graph.transpose(apart, [0, 3, 5, 1, 2, 4]), (n, c * b * b, h // b, w // b))
+    perm = [0, 3, 5, 1, 2, 4] if ctx.attr("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
+    return ctx.graph.reshape(ctx.graph.transpose(apart, perm), (n, c * b * b, h // b, w // b))
