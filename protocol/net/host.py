@@ -9,7 +9,6 @@ from libp2p import new_host
 from libp2p.abc import IHost
 from libp2p.crypto.keys import KeyPair
 from libp2p.crypto.x25519 import create_new_key_pair as new_x25519
-from libp2p.custom_types import TProtocol
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
 from libp2p.rcmgr.manager import ResourceLimits, new_resource_manager
@@ -19,10 +18,9 @@ from multiaddr import Multiaddr
 from protocol.net.settings import NetSettings
 from protocol.net.workarounds.connector import IdleConnector
 from protocol.net.workarounds.reads import EagerNoise
-from protocol.net.workarounds.yamux import BoundYamux
+from protocol.net.workarounds.yamux import PROTOCOL as YAMUX
+from protocol.net.workarounds.yamux import BoundMuxers, BoundYamux
 from protocol.types.errors import InputError
-
-YAMUX = TProtocol("/yamux/1.0.0")
 
 
 def parse_addr(text: str) -> Multiaddr:
@@ -68,6 +66,7 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
     # The dialler has its own back-off; a dial that waits inside the swarm blocks the next address.
     swarm = swarm_of(host)
     swarm.retry_config = RetryConfig(max_retries=0)
+    swarm.upgrader.muxer_multistream = BoundMuxers()
     swarm.auto_connector = IdleConnector(swarm)
     return host
 

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import cast
 
-from libp2p.abc import INetStream
-from libp2p.network.connection.exceptions import RawConnError
+import trio
+from libp2p.abc import IMuxedConn, INetStream, ISecureConn
+from libp2p.custom_types import TProtocol
 from libp2p.network.stream.net_stream import NetStream
+from libp2p.peer.id import ID
+from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
+PROTOCOL = TProtocol("/yamux/1.0.0")
 MAX_FRAME = 1024 * 1024
 """Longest data frame, bytes; honest peers send 64 KiB."""
 MAX_HELD = 24 * 1024 * 1024
@@ -20,16 +24,37 @@ MAX_HELD = 24 * 1024 * 1024
 window (16 MiB) and room for the small ones."""
 
 
+class FloodError(trio.TooSlowError):
+    """The peer broke a bound.
+
+    It has to be this kind: yamux answers any other error of a data frame by closing one stream, and then
+    takes the unread body for frames. This kind closes the connection.
+    """
+
+
 class BoundYamux(Yamux):
     """Closes the connection of a peer that breaks either bound."""
 
     async def _read_data_body(self, length: int) -> bytes:
         if length > MAX_FRAME:
-            raise RawConnError(f"data frame of {length} bytes, limit {MAX_FRAME}")
+            raise FloodError(f"data frame of {length} bytes, limit {MAX_FRAME}")
         held = sum(map(len, self.stream_buffers.values()))
         if held + length > MAX_HELD:
-            raise RawConnError(f"peer sent {held + length} bytes that nobody asked for")
+            raise FloodError(f"peer sent {held + length} bytes that nobody asked for")
         return await super()._read_data_body(length)
+
+
+class BoundMuxers(MuxerMultistream):
+    """Negotiates yamux, and then makes a bound one: stock, the class registered for it is passed over."""
+
+    def __init__(self) -> None:
+        super().__init__({PROTOCOL: BoundYamux})
+
+    async def new_conn(self, conn: ISecureConn, peer_id: ID) -> IMuxedConn:
+        """Negotiate the multiplexer of a connection and return it, multiplexed."""
+        protocol, _ = await self._selector.select(conn, conn.is_initiator, self.negotiate_timeout)
+        muxed = BoundYamux(conn, peer_id, is_initiator=conn.is_initiator)
+        return self._annotate_connection(muxed, conn, protocol)
 
 
 async def open_window(stream: INetStream, size: int) -> None:

@@ -1,0 +1,430 @@
+"""Each fault of the stock library, shown, and our way around it, on real hosts over loopback.
+
+When the stock half of a test fails, the library was mended: delete the workaround.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import libp2p.pubsub.utils
+import pytest
+import trio
+from hypothesis import given
+from hypothesis import strategies as st
+from libp2p import new_host
+from libp2p.abc import IHost, INetStream
+from libp2p.custom_types import TProtocol
+from libp2p.io.exceptions import MessageTooLarge
+from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
+from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.pubsub import Pubsub
+from libp2p.pubsub.rpc_queue import RpcQueue
+from libp2p.pubsub.utils import maybe_consume_signed_record
+from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+from libp2p.tools.anyio_service import background_trio_service
+from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
+from multiaddr import Multiaddr
+
+from protocol.net import open_node
+from protocol.net.framing import Wire
+from protocol.net.gossip.router import PROTOCOLS
+from protocol.net.host import swarm_of
+from protocol.net.identity import key_pair
+from protocol.net.workarounds.frames import FrameReader
+from protocol.net.workarounds.queues import widen
+from protocol.net.workarounds.reads import EagerStream
+from protocol.net.workarounds.records import RecordCache
+from protocol.net.workarounds.yamux import MAX_HELD, open_window
+from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
+
+LOCAL = Multiaddr("/ip4/127.0.0.1/tcp/0")
+T = TProtocol("/t/1")
+
+
+@asynccontextmanager
+async def stock(name: str, **arguments: Any) -> AsyncIterator[IHost]:
+    host = new_host(key_pair=key_pair(key(name)), **arguments)
+    async with host.run(listen_addrs=[LOCAL]):
+        yield host
+
+
+@asynccontextmanager
+async def stock_gossip(names: str) -> AsyncIterator[list[Pubsub]]:
+    """Stock pubsubs, the first one connected to all others."""
+    async with AsyncExitStack() as stack:
+        made: list[Pubsub] = []
+        for name in names:
+            host = await stack.enter_async_context(stock(name))
+            router = GossipSub(PROTOCOLS, 6, 4, 12, heartbeat_interval=1)
+            pubsub = Pubsub(host, router)
+            for service in (pubsub, router):
+                await stack.enter_async_context(background_trio_service(service))
+            await pubsub.wait_until_ready()
+            if made:
+                await made[0].host.connect(info_from_p2p_addr(host.get_addrs()[0]))
+            made.append(pubsub)
+        yield made
+
+
+async def connect(a: IHost, b: IHost) -> None:
+    await a.connect(info_from_p2p_addr(b.get_addrs()[0]))
+
+
+class Pieces:
+    """A byte stream that gives what it has in pieces, and counts the reads."""
+
+    def __init__(self, data: bytes, piece: int) -> None:
+        self.data, self.piece, self.at, self.reads = data, piece, 0, 0
+
+    async def read(self, n: int | None = None) -> bytes:
+        self.reads += 1
+        end = self.at + min(self.piece, n if n is not None else self.piece)
+        data, self.at = self.data[self.at : end], min(end, len(self.data))
+        return data
+
+
+# ---------------------------------------------------------------- gossip frames
+
+
+@pytest.mark.trio
+async def test_stock_reads_a_frames_length_byte_by_byte() -> None:
+    frames = [bytes([n]) * 300 for n in range(100)]
+    data = b"".join(map(encode_varint_prefixed, frames))
+    theirs, ours = Pieces(data, 65536), Pieces(data, 65536)
+    for frame in frames:
+        assert await read_varint_prefixed_bytes_limited(theirs, 1000) == frame  # type: ignore[arg-type]
+    reader = FrameReader(ours, 1000)  # type: ignore[arg-type]
+    assert [await reader.next() for _ in frames] == frames
+    assert theirs.reads == 300
+    assert ours.reads == 1
+
+
+@given(st.lists(st.binary(max_size=400), max_size=20), st.integers(1, 70))
+def test_frames_come_out_whole_however_they_are_cut(frames: list[bytes], piece: int) -> None:
+    async def check() -> None:
+        source = Pieces(b"".join(map(encode_varint_prefixed, frames)), piece)
+        reader = FrameReader(source, 400)  # type: ignore[arg-type]
+        assert [await reader.next() for _ in frames] == frames
+
+    trio.run(check)
+
+
+@pytest.mark.trio
+async def test_a_frame_over_the_limit_is_refused_by_its_length_alone() -> None:
+    source = Pieces(encode_varint_prefixed(bytes(2000))[:10], 10)
+    with pytest.raises(MessageTooLarge):
+        await FrameReader(source, 1000).next()  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- queues
+
+
+def test_stock_queues_drop_the_33rd_frame() -> None:
+    rpc = rpc_pb2.RPC(publish=[rpc_pb2.Message(data=bytes(1000))])
+    queue = RpcQueue()
+    assert [queue.push(rpc) for _ in range(33)].count(True) == 32
+    widen(queue, 4096, 1 << 20)
+    fitted = 32 + [queue.push(rpc) for _ in range(4096)].count(True)
+    # The bytes run out before the count does, and come back as the queue drains.
+    assert fitted == (1 << 20) // rpc.ByteSize()
+    assert queue._queue.pop() == rpc
+    assert queue.push(rpc)
+    assert not queue.push(rpc)
+
+
+@pytest.mark.trio
+async def test_stock_gossip_drops_the_eleventh_message_of_a_second_and_the_33rd_unread() -> None:
+    async with stock_gossip("ab") as (a, b):
+        inbox = await b.subscribe(OFFERS)
+        await a.subscribe(OFFERS)
+        await a.wait_for_subscription(b.my_id, OFFERS)
+        for n in range(40):
+            await a.publish(OFFERS, bytes([n]))
+        got: list[bytes] = []
+        with trio.move_on_after(0.5):
+            async for message in inbox:
+                got.append(message.data)
+        assert len(got) == 10
+
+    async with nodes(2) as (reader, writer):
+        ours = await reader.subscribe(OFFERS, accept_all)
+        await until(lambda: writer.topic_peers(OFFERS) == (reader.address,))
+        for n in range(90):
+            await writer.publish(OFFERS, bytes([n]))
+        await until(lambda: reader.metrics.gossip_accepted == 90)
+        with trio.fail_after(5):
+            assert [(await anext(ours)).payload[0] for _ in range(90)] == list(range(90))
+
+
+# ---------------------------------------------------------------- records, numbers, validators
+
+
+@pytest.mark.trio
+async def test_stock_verifies_an_unchanged_record_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = 0
+    real = libp2p.pubsub.utils.consume_envelope
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal checks
+        checks += 1
+        return real(*arguments)
+
+    monkeypatch.setattr(libp2p.pubsub.utils, "consume_envelope", counting)
+    async with stock_gossip("ab") as (a, b):
+        hello = a.get_hello_packet()
+        checks = 0
+        for _ in range(5):
+            assert maybe_consume_signed_record(hello, b.host, a.my_id)
+        assert checks == 5
+        cache, checks = RecordCache(b.host), 0
+        for _ in range(5):
+            assert cache.admit(rpc_pb2.RPC.FromString(hello.SerializeToString()), a.my_id)
+        assert checks == 1
+        # Another peer may not pass it off as its own.
+        assert not cache.admit(rpc_pb2.RPC.FromString(hello.SerializeToString()), b.my_id)
+
+
+@pytest.mark.trio
+async def test_stock_numbers_messages_from_the_second_of_its_start() -> None:
+    async with stock("a") as host:
+        first = Pubsub(host, GossipSub(PROTOCOLS, 6, 4, 12))
+        used = {first._next_seqno() for _ in range(100)}
+        restarted = Pubsub(host, GossipSub(PROTOCOLS, 6, 4, 12))
+        assert restarted._next_seqno() in used
+    used = set()
+    for _ in range(2):
+        async with open_node(key("a")) as node:
+            numbers = {node._pubsub._next_seqno() for _ in range(100)}
+        assert not numbers & used
+        used |= numbers
+
+
+@pytest.mark.trio
+async def test_stock_validates_a_message_again_while_its_validator_runs() -> None:
+    async with stock_gossip("ab") as (a, b):
+        await b.subscribe(OFFERS)
+        runs, gate = 0, trio.Event()
+
+        async def slow(_peer: object, _message: object) -> bool:
+            nonlocal runs
+            runs += 1
+            await gate.wait()
+            return True
+
+        b.set_topic_validator(OFFERS, slow, is_async_validator=True)
+        message = await _signed(a)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(b.push_msg, a.my_id, message)
+            nursery.start_soon(b.push_msg, a.my_id, message)
+            await until(lambda: runs == 2)
+            gate.set()
+    # Ours: test_net.test_asynchronous_validators_run_once_per_message, over the wire.
+
+
+async def _signed(pubsub: Pubsub) -> rpc_pb2.Message:
+    caught: list[rpc_pb2.Message] = []
+
+    async def keep(_forwarder: object, message: rpc_pb2.Message) -> None:
+        caught.append(message)
+
+    pubsub.push_msg = keep  # type: ignore[method-assign,assignment]
+    await pubsub.publish(OFFERS, b"once")
+    return caught[0]
+
+
+# ---------------------------------------------------------------- handlers
+
+
+async def _raise(stream: INetStream) -> None:
+    await stream.read(1)
+    raise KeyError("a bug in a handler")
+
+
+@pytest.mark.trio
+async def test_stock_dies_of_an_exception_in_a_stream_handler() -> None:
+    died = False
+    async with stock("client") as client:
+        try:
+            async with stock("server") as server:
+                server.set_stream_handler(T, _raise)
+                await connect(client, server)
+                stream = await client.new_stream(server.get_id(), [T])
+                await stream.write(b"!")
+                await trio.sleep(5)
+        except* KeyError:
+            died = True
+    assert died
+
+    async with nodes(2) as (server_node, client_node):
+        server_node._host.set_stream_handler(T, _raise)
+        for _ in range(3):
+            stream = await client_node.open_stream(server_node.address, T)
+            await stream.write(b"!")
+        await until(lambda: server_node.metrics.stream_faults == 3)
+        assert server_node.is_connected(client_node.address)
+
+
+@pytest.mark.trio
+async def test_stock_accepts_plaintext() -> None:
+    pair = key_pair(key("client"))
+    naked = {TProtocol(PLAINTEXT_PROTOCOL_ID): InsecureTransport(pair)}
+    async with stock("client", sec_opt=naked) as client, stock("server") as server, nodes(1) as (ours,):
+        await connect(client, server)
+        assert client.get_connected_peers() == [server.get_id()]
+        with pytest.raises(Exception, match="unable to connect"):
+            await client.connect(info_from_p2p_addr(Multiaddr(ours.addrs[0])))
+        assert ours.peers() == ()
+
+
+# ---------------------------------------------------------------- dialling
+
+
+@pytest.mark.trio
+async def test_stock_tries_one_address_and_then_blocks_the_peer() -> None:
+    dead = Multiaddr("/ip4/127.0.0.1/tcp/1")
+    async with stock("server") as server, stock("client") as client:
+        swarm_of(client).retry_config.max_retries = 0
+        alive = server.get_addrs()[0].decapsulate(Multiaddr(f"/p2p/{server.get_id()}"))
+        both = PeerInfo(server.get_id(), [dead, alive])
+        with pytest.raises(Exception, match="unable to connect"):
+            await client.connect(both)
+        with pytest.raises(Exception, match="negative cache"):
+            await client.connect(PeerInfo(server.get_id(), [alive]))
+    # Ours: test_net.test_learnt_addresses_are_dialled_when_needed_and_must_fit_the_key and
+    # test_a_lost_peer_is_found_again_after_its_restart.
+
+
+@pytest.mark.trio
+async def test_stock_dials_every_peer_it_heard_of() -> None:
+    async with stock("rumoured") as rumoured, stock("client") as client, nodes(1) as (ours,):
+        for host in (client, ours._host):
+            info = info_from_p2p_addr(rumoured.get_addrs()[0])
+            swarm_of(host).peerstore.add_addrs(info.peer_id, info.addrs, 100)
+            await swarm_of(host).auto_connector.maybe_connect()
+        await until(lambda: client.get_connected_peers() == [rumoured.get_id()])
+        assert ours.peers() == ()
+
+
+# ---------------------------------------------------------------- yamux and Noise
+
+
+async def _flood(host: IHost, peer: Any, size: int) -> None:
+    """Send `size` bytes on one stream, whatever window the other side granted."""
+    stream = await host.new_stream(peer, [T])
+    stream.muxed_stream.send_window = 1 << 40  # type: ignore[attr-defined]
+    for _ in range(size >> 20):
+        await stream.write(bytes(1 << 20))
+
+
+@pytest.mark.trio
+async def test_stock_keeps_whatever_a_peer_sends_past_its_window() -> None:
+    size = MAX_HELD + (4 << 20)
+
+    async def never_read(_stream: INetStream) -> None:
+        await trio.sleep_forever()
+
+    def held(host: IHost) -> int:
+        return sum(
+            len(buffer)
+            for conns in swarm_of(host).connections.values()
+            for conn in conns
+            for buffer in conn.muxed_conn.stream_buffers.values()  # type: ignore[attr-defined]
+        )
+
+    async with stock("server") as server, stock("client") as client:
+        server.set_stream_handler(T, never_read)
+        await connect(client, server)
+        await _flood(client, server.get_id(), size)
+        await until(lambda: held(server) == size)
+
+    async with nodes(1) as (ours,), stock("client") as client:
+        ours._host.set_stream_handler(T, never_read)
+        await client.connect(info_from_p2p_addr(Multiaddr(ours.addrs[0])))
+        with suppress(Exception):  # the sender may notice or not
+            await _flood(client, ours._host.get_id(), size)
+        await until(lambda: ours.peers() == ())
+        assert held(ours._host) == 0
+
+
+@pytest.mark.trio
+async def test_stock_senders_run_into_a_closed_window_and_ours_do_not() -> None:
+    size, waits = 4 << 20, []
+
+    async def send(stream: INetStream) -> None:
+        await stream.read(1)
+        with trio.move_on_after(0.5):
+            for _ in range(size >> 16):
+                await stream.write(bytes(1 << 16))
+        waits.append(stream.muxed_stream._zero_window_waits)  # type: ignore[attr-defined]
+
+    async with nodes(2) as (server, client):
+        server._host.set_stream_handler(T, send)
+        for wide in (False, True):
+            stream = await client.open_stream(server.address, T)
+            if wide:
+                await open_window(stream, size)
+            await stream.write(b"?")
+            await until(lambda count=1 + wide: len(waits) == count)
+            # Nothing was read meanwhile.
+        assert waits[0] > 0
+        assert waits[1] == 0
+        wire = Wire(stream)
+        assert len(await wire.read_exact(size)) == size
+
+
+@given(st.binary(max_size=600), st.integers(1, 100), st.lists(st.integers(1, 90), min_size=1))
+def test_reading_ahead_changes_no_byte(data: bytes, piece: int, sizes: list[int]) -> None:
+    async def check() -> None:
+        source = EagerStream(Pieces(data, piece))  # type: ignore[arg-type]
+        got, turn = b"", 0
+        while more := await source.read(sizes[turn % len(sizes)]):
+            assert len(more) <= sizes[turn % len(sizes)]
+            got, turn = got + more, turn + 1
+        assert got == data
+
+    trio.run(check)
+
+
+@pytest.mark.trio
+async def test_stock_reads_a_noise_message_in_at_least_two_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    from libp2p.io.trio import TrioTCPStream
+
+    reads = 0
+    real = TrioTCPStream.read
+
+    async def counting(self: TrioTCPStream, n: int | None = None) -> bytes:
+        nonlocal reads
+        reads += 1
+        return await real(self, n)
+
+    monkeypatch.setattr(TrioTCPStream, "read", counting)
+
+    async def pump(send: Callable[[], Awaitable[INetStream]]) -> int:
+        nonlocal reads
+        stream = await send()
+        await trio.sleep(0.05)
+        reads = 0
+        for _ in range(100):
+            await stream.write(bytes(100))
+        await until(lambda: drained == 10_000)
+        return reads
+
+    drained = 0
+
+    async def drain(stream: INetStream) -> None:
+        nonlocal drained
+        drained = 0
+        while drained < 10_000:
+            drained += len(await stream.read(10_000))
+
+    async with stock("server") as server, stock("client") as client:
+        server.set_stream_handler(T, drain)
+        await connect(client, server)
+        theirs = await pump(lambda: client.new_stream(server.get_id(), [T]))
+    async with nodes(2) as (server_node, client_node):
+        server_node._host.set_stream_handler(T, drain)
+        ours = await pump(lambda: client_node.open_stream(server_node.address, T))
+    assert theirs > 200
+    assert ours <= theirs / 2
