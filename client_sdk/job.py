@@ -1,0 +1,122 @@
+"""A job as its owner describes it: a model, inputs, limits. Built in code or read from a YAML file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from client_sdk.formats import find_format
+from protocol.runtime.config import load_config, option
+from protocol.types import InputError
+
+PACKAGE = "package:"
+"""`model: package:magika` takes the model that belongs to the format of that name."""
+
+Device = Literal["any", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Where the inputs lie and how they are prepared."""
+
+    path: Path = field(default=Path(), metadata={"help": "file or folder, relative to the job file"})
+    format: str = option("raw", "preparation of inputs and decoding of outputs: raw, magika, minilm")
+    options: dict[str, int] = field(
+        default_factory=dict, metadata={"help": "settings of the format, e.g. {limit: 100}"}
+    )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the client puts up with. Times are seconds and become units of the Escrow's clock."""
+
+    time: float = option(600.0, "longest paid time of the lease", unit="seconds")
+    window: float = option(0.0, "challenge window; 0 fits it to the estimated run", unit="seconds")
+    auction: float = option(2.0, "how long quotes are collected", unit="seconds")
+    memory: int = option(0, "bytes a provider must lend; 0 takes what the model needs", unit="bytes")
+
+
+@dataclass(frozen=True)
+class Check:
+    """How results are checked here, beyond the root that is always recomputed."""
+
+    rerun_percent: float = option(0.0, "share of the items that is run again on this machine")
+
+
+@dataclass(frozen=True)
+class Job:
+    """The whole description. `model` is an .onnx or .tape file, or `package:` and the name of a format."""
+
+    kind: Literal["tape"] = field(default="tape", metadata={"help": "what runs: tape"})
+    title: str = option("", "a line for people; providers see it")
+    model: str = option("", "an .onnx or .tape file, relative to the job file, or package:magika")
+    shapes: dict[str, tuple[int, ...]] = field(
+        default_factory=dict, metadata={"help": "input name to its whole shape, for models with free axes"}
+    )
+    inputs: Inputs = field(default_factory=Inputs)
+    limits: Limits = field(default_factory=Limits)
+    device: Device = field(default="any", metadata={"help": "what it must run on: any, cpu or cuda"})
+    verification: Literal["tape", "none"] = field(
+        default="tape", metadata={"help": "which judge can convict a wrong result: tape, none"}
+    )
+    carbon_price: str = option("0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids")
+    check: Check = field(default_factory=Check)
+
+    def checked(self, where: str = "job") -> "Job":
+        """Return this job, or raise `InputError` that names `where` and the field that cannot be."""
+        self._check_model(where)
+        self._check_inputs(where)
+        for name, low in (("time", 1.0), ("window", 0.0), ("auction", 0.2)):
+            if not low <= getattr(self.limits, name) <= 30 * 86_400:
+                raise InputError(f"{where}: field limits.{name}: expected {low:g} seconds to 30 days")
+        if not 0 <= self.check.rerun_percent <= 100:
+            raise InputError(f"{where}: field check.rerun_percent: expected 0 to 100")
+        if len(self.title) > 200 or not self.title.isprintable():
+            raise InputError(f"{where}: field title: expected at most 200 printable characters")
+        return self
+
+    def _check_model(self, where: str) -> None:
+        if not self.model:
+            raise InputError(f"{where}: field model is missing: name an .onnx or .tape file")
+        if self.model.startswith(PACKAGE):
+            find_format(self.model.removeprefix(PACKAGE))
+            return
+        path = Path(self.model)
+        if path.suffix not in (".onnx", ".tape"):
+            raise InputError(f"{where}: field model: expected an .onnx or .tape file, got {self.model}")
+        if not path.is_file():
+            raise InputError(f"{where}: field model: there is no file {path}")
+
+    def _check_inputs(self, where: str) -> None:
+        if self.inputs.path == Path():
+            raise InputError(f"{where}: field inputs.path is missing: name a file or folder")
+        if not self.inputs.path.exists():
+            raise InputError(f"{where}: field inputs.path: there is no {self.inputs.path}")
+        known = find_format(self.inputs.format).options
+        for name in self.inputs.options:
+            if name not in known:
+                expected = ", ".join(known) or "none"
+                raise InputError(
+                    f"{where}: unknown field inputs.options.{name}: "
+                    f"format {self.inputs.format} knows {expected}"
+                )
+
+
+def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Job:
+    """Return the job that a YAML file describes. `InputError` names file, field and expectation in one line.
+
+    `overrides` maps dotted names to values that win over the file. Paths in the file are relative to it.
+    """
+    file = Path(path)
+    job = load_config(Job, "job", file, overrides, environ={}).value
+    model, inputs = job.model, job.inputs
+    if model and not model.startswith(PACKAGE):
+        model = str(_beside(file, Path(model)))
+    if inputs.path != Path():
+        inputs = replace(inputs, path=_beside(file, inputs.path))
+    return replace(job, model=model, inputs=inputs).checked(str(file))
+
+
+def _beside(file: Path, path: Path) -> Path:
+    expanded = path.expanduser()
+    return expanded if expanded.is_absolute() else file.parent / expanded
