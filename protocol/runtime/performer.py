@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import trio
 
+from protocol.runtime.logs import about
 from protocol.runtime.machine import MachineId
 from protocol.runtime.retry import backoff, worst
 from protocol.types import BrokenInvariant, InputError, TransientError
@@ -50,11 +51,18 @@ async def perform(
     pause: Callable[[int], float] = backoff,
 ) -> Outcome:
     """Call `handler` until it succeeds or refuses; raises `BrokenInvariant` if it does."""
-    attempt = unexpected = 0
+    with about(**{machine.kind: "0x" + machine.id.hex()}):
+        return await _until_done(effect, Context(machine, effect_id, 0), handler, pause)
+
+
+async def _until_done(
+    effect: Any, context: Context, handler: Handler[Any], pause: Callable[[int], float]
+) -> Outcome:
+    unexpected, machine = 0, context.machine
     name = f"{type(effect).__name__} of {machine}"
     while True:
         try:
-            return Outcome(_inputs(await handler(effect, Context(machine, effect_id, attempt))))
+            return Outcome(_inputs(await handler(effect, context)))
         except Exception as caught:
             error = worst(caught)
             match error:
@@ -64,15 +72,15 @@ async def perform(
                     log.warning("%s was refused: %s", name, error)
                     return Outcome(refusal=str(error))
                 case TransientError():
-                    log.info("%s failed, attempt %d: %s", name, attempt + 1, error)
+                    log.info("%s failed, attempt %d: %s", name, context.attempt + 1, error)
                 case _:
                     # A bug that a hostile peer may have triggered must not take the other machines down.
                     unexpected += 1
                     log.exception("%s failed unexpectedly", name)
                     if unexpected == UNEXPECTED_TRIES:
                         return Outcome(refusal=f"internal error: {error!r}")
-        await trio.sleep(pause(attempt))
-        attempt += 1
+        await trio.sleep(pause(context.attempt))
+        context = replace(context, attempt=context.attempt + 1)
 
 
 def _inputs(outcome: Any) -> tuple[Any, ...]:

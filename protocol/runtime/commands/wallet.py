@@ -88,6 +88,23 @@ def import_(
 
 
 @wallet.command()
+@click.argument("name", default="default")
+@pass_settings
+def balance(settings: Settings, name: str) -> None:
+    """Show coin, tokens and credits of a wallet (or of any 0x address)."""
+    from protocol.runtime.commands.chain_views import balances
+    from protocol.runtime.keystore import find_key
+    from protocol.types import parse_address
+
+    account = parse_address(name) if name.startswith("0x") else find_key(name).address
+    found = {"address": _checksum(account), **balances(settings.network, account)}
+    lines = [f"{found['address']} on {found['network']}", f"  coin     {found['coin']}"]
+    for symbol, sums in found["tokens"].items():
+        lines.append(f"  {symbol:8} {sums['wallet']}  (credits in escrow: {sums['credits']})")
+    settings.emit(found, "\n".join(lines))
+
+
+@wallet.command()
 @click.argument("name")
 @click.argument("text")
 @_password_file

@@ -100,6 +100,10 @@ class Crashes(RuleBasedStateMachine):
         loop.machine(MACHINE)
         loop.handle(SendPay, self.pay)
         loop.handle(SendOnce, self.never)
+        with trio.fail_after(20):
+            await self.converse(loop)
+
+    async def converse(self, loop: Loop) -> None:
         async with trio.open_nursery() as nursery:
             await nursery.start(loop.run)
             if loop.state(ME) is None:
@@ -180,7 +184,7 @@ def test_a_kill_between_journal_and_act_loses_and_doubles_nothing(tmp_path: Path
     def run(how: str) -> int:
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
         command = [sys.executable, "-c", WORKER, str(tmp_path), how]
-        return subprocess.run(command, env=env, check=False).returncode
+        return subprocess.run(command, env=env, check=False, timeout=30).returncode
 
     assert run(die) == -signal.SIGKILL
     assert run("never") == 0

@@ -1,0 +1,163 @@
+import enum
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from protocol.runtime.config import load_config, option
+from protocol.types import InputError
+
+
+class Policy(enum.Enum):
+    FIXED = 1
+    MARKET = 2
+
+
+def wei(text: str) -> int:
+    if not text.endswith("eth"):
+        raise ValueError("a sum such as 2eth")
+    return int(text[:-3]) * 10**18
+
+
+@dataclass(frozen=True)
+class Store:
+    quota: int = option(100, "bytes to keep", unit="bytes")
+    idle: float = option(60.0, "seconds", unit="seconds")
+
+
+@dataclass(frozen=True)
+class Example:
+    wallet: str = option("default", "the wallet")
+    stake: int = option(0, "the stake")
+    bond: int = option(0, "the bond", parse=wei)
+    policy: Policy = option(Policy.FIXED, "how to price")
+    level: Literal["info", "debug"] = option("info", "log level")
+    metrics: bool = option(True, "serve metrics")
+    home: Path | None = option(None, "where")
+    peers: tuple[str, ...] = option((), "bootstrap")
+    prices: dict[str, int] = field(default_factory=dict)
+    store: Store = field(default_factory=Store)
+
+
+FILE = """
+wallet: operator
+stake: 100000000000000000000000000001
+bond: 2eth
+policy: market
+peers: [a, b]
+prices: {usd: 3}
+store:
+  quota: 64 GiB
+  idle: 5 min
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    return tmp_path
+
+
+def write(home: Path, text: str) -> Path:
+    path = home / "example.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_defaults_stand_without_a_file() -> None:
+    config = load_config(Example, "example", environ={})
+    assert config.value == Example()
+    assert {setting.source for setting in config.settings} == {"default"}
+
+
+def test_a_file_is_read_with_units_and_types(home: Path) -> None:
+    write(home, FILE)
+    value = load_config(Example, "example", environ={}).value
+    assert value == Example(
+        wallet="operator",
+        stake=10**29 + 1,
+        bond=2 * 10**18,
+        policy=Policy.MARKET,
+        peers=("a", "b"),
+        prices={"usd": 3},
+        store=Store(64 << 30, 300.0),
+    )
+
+
+def test_flag_beats_environment_beats_file_beats_default(home: Path) -> None:
+    path = write(home, "wallet: file\nstake: 1\nlevel: debug\n")
+    environ = {
+        "GAVEL_EXAMPLE_WALLET": "environment",
+        "GAVEL_EXAMPLE_STAKE": "2",
+        "GAVEL_EXAMPLE_STORE_QUOTA": "1KiB",
+        "GAVEL_EXAMPLE_PEERS": "x, y",
+        "GAVEL_EXAMPLE_PRICES": "usd=1,eur=2",
+        "GAVEL_EXAMPLE_METRICS": "off",
+        "GAVEL_OTHER": "not ours",
+    }
+    config = load_config(
+        Example, "example", path, {"wallet": "flag", "home": Path("/x"), "stake": None}, environ
+    )
+    assert config.value == Example(
+        "flag", 2, 0, Policy.FIXED, "debug", False, Path("/x"), ("x", "y"), {"usd": 1, "eur": 2}, Store(1024)
+    )
+    sources = {setting.name: setting.source for setting in config.settings}
+    assert sources["wallet"] == "flag wallet"
+    assert sources["stake"] == "environment GAVEL_EXAMPLE_STAKE"
+    assert sources["level"] == f"file {path}"
+    assert sources["store.idle"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("walet: x", "unknown field walet; did you mean wallet?"),
+        ("store: {qota: 1}", "unknown field store.qota; did you mean quota?"),
+        ("stake: lots", "field stake: expected a whole number, got 'lots'"),
+        ("stake: 1.5", "field stake: expected a whole number, got 1.5"),
+        ("stake: true", "field stake: expected a whole number, got True"),
+        ("wallet: 5", "field wallet: expected text, got 5"),
+        ("wallet: [a]", "field wallet: expected text, got ['a']"),
+        ("wallet:", "field wallet: expected text, got None"),
+        ("metrics: 'yes'", "field metrics: expected true or false, got 'yes'"),
+        ("policy: cheap", "field policy: expected one of fixed, market, got 'cheap'"),
+        ("level: loud", "field level: expected one of info, debug, got 'loud'"),
+        ("peers: a", "field peers: expected a list, each item text, got 'a'"),
+        ("prices: [1]", "field prices: expected a map of names, each value a whole number, got [1]"),
+        ("bond: 2", "field bond: expected a sum such as 2eth, got '2'"),
+        ("store: 7", "field store: expected a section of named fields, got int"),
+        (
+            "store: {quota: 3 parsecs}",
+            'field store.quota: expected a whole number of bytes, such as "64 GiB"',
+        ),
+        ("- a list", "expected a map of fields, got list"),
+        ("wallet: a\nwallet: b", "line 2, column 1: field wallet stands twice"),
+        ("wallet: {a", "line 1"),
+        ("peers: &x [a]\nstore: *x", "anchors and aliases"),
+        ("wallet: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named_in_one_line(home: Path, text: str, problem: str) -> None:
+    path = write(home, text)
+    with pytest.raises(InputError) as caught:
+        load_config(Example, "example", environ={})
+    assert problem in caught.value.message
+    assert str(path) in caught.value.message
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mistake_in_the_environment_or_a_flag_names_it() -> None:
+    with pytest.raises(InputError, match=r"GAVEL_EXAMPLE_STAKE: expected a whole number"):
+        load_config(Example, "example", environ={"GAVEL_EXAMPLE_STAKE": "x"})
+    with pytest.raises(InputError, match=r"GAVEL_EXAMPLE_STAK.*did you mean GAVEL_EXAMPLE_STAKE"):
+        load_config(Example, "example", environ={"GAVEL_EXAMPLE_STAK": "1"})
+    with pytest.raises(InputError, match="flag stake: expected a whole number"):
+        load_config(Example, "example", flags={"stake": "x"}, environ={})
+    with pytest.raises(InputError, match="unknown setting steak; did you mean stake"):
+        load_config(Example, "example", flags={"steak": 1}, environ={})
+
+
+def test_a_file_that_was_named_must_be_there(home: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*nowhere\.yaml"):
+        load_config(Example, "example", home / "nowhere.yaml", environ={})
