@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import trio
 
@@ -31,8 +31,9 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
     stopped: list[int] = []
     result: list[T] = []
 
-    async def watch(scope: trio.CancelScope) -> None:
+    async def watch(scope: trio.CancelScope, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(*_SIGNALS) as received:
+            task_status.started()
             async for number in received:
                 if stopped:
                     os._exit(128 + number)
@@ -42,8 +43,8 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
     async def supervise() -> None:
         async with trio.open_nursery() as watchers:
             with trio.CancelScope() as scope:
-                # Shielded by its place: the watcher outlives the scope, so that the second signal is heard.
-                watchers.start_soon(watch, scope)
+                # The watcher outlives the scope, so that the second signal is heard.
+                await watchers.start(watch, scope)
                 result.append(await main())
             watchers.cancel_scope.cancel()
 

@@ -1,0 +1,219 @@
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import click
+import pytest
+
+from protocol.runtime import cli, summary
+from protocol.runtime.exit_codes import ExitCode
+from protocol.runtime.settings import Settings, pass_settings
+from protocol.types import BrokenInvariant, InputError, TransientError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    return tmp_path
+
+
+@click.group()
+def probe() -> None:
+    """Tries things."""
+
+
+@probe.command()
+@pass_settings
+def settings(settings: Settings) -> None:
+    settings.say("progress")
+    settings.emit(
+        {"network": settings.network, "id": b"\x01", "wei": 1 << 70, "small": 3, "flags": (True, None)},
+        "human",
+    )
+
+
+@probe.command()
+@click.argument("kind")
+@click.option("--network", help="A network of its own.")
+def fail(kind: str, network: str | None) -> None:
+    errors = {
+        "input": InputError("wrong\nnumber\x1b[2J", "use 3"),
+        "transient": ExceptionGroup("nursery", [TransientError("later")]),
+        "broken": BrokenInvariant("below zero"),
+        "bug": ZeroDivisionError("oops"),
+        "interrupt": KeyboardInterrupt(),
+        "network": InputError(str(network)),
+    }
+    raise errors[kind]
+
+
+@probe.command()
+def no() -> int:
+    return ExitCode.NO
+
+
+@pytest.fixture(autouse=True)
+def entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {
+        "probe": EntryPoint("probe", f"{__name__}:probe", cli.GROUP),
+        "wallet": EntryPoint("wallet", "protocol.runtime.commands.wallet:wallet", cli.GROUP),
+    }
+    monkeypatch.setattr(cli.LazyGroup, "_entries", lambda self: found)
+    monkeypatch.setattr(EntryPoint, "load", lambda self: probe if self.name == "probe" else ORIGINAL(self))
+
+
+ORIGINAL = EntryPoint.load
+
+
+def test_common_options_stand_before_or_after_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for args in (
+        ["--json", "--network", "x", "probe", "settings"],
+        ["probe", "settings", "--json", "--network", "x"],
+        ["probe", "--network", "x", "settings", "--json"],
+    ):
+        assert cli.invoke(args) == ExitCode.OK
+        out = capsys.readouterr()
+        answer = json.loads(out.out)
+        assert answer == {
+            "network": "x",
+            "id": "0x01",
+            "wei": str(1 << 70),
+            "small": 3,
+            "flags": [True, None],
+        }
+        assert out.err == ""
+    assert cli.invoke(["probe", "settings"]) == ExitCode.OK
+    out = capsys.readouterr()
+    assert (out.out, out.err) == ("human\n", "progress\n")
+
+
+def test_a_command_keeps_an_option_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["probe", "fail", "network", "--network", "mine"]) == ExitCode.INPUT
+    assert capsys.readouterr().err == "gavel: mine\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "line"),
+    [
+        ("input", 2, "gavel: wrong number [2J (use 3)"),
+        ("transient", 3, "gavel: later"),
+        ("broken", 4, "gavel: below zero"),
+        ("bug", 70, "gavel: ZeroDivisionError: oops (this is a bug; run again with --debug"),
+        ("interrupt", 130, "gavel: interrupted"),
+    ],
+)
+def test_every_error_is_one_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], kind: str, code: int, line: str
+) -> None:
+    assert cli.invoke(["probe", "fail", kind]) == code
+    err = capsys.readouterr().err.strip()  # click ends the line that ^C stands on
+    assert err.startswith(line)
+    assert "\n" not in err
+    assert cli.invoke(["--json", "probe", "fail", kind]) == code
+    assert json.loads(capsys.readouterr().err)["error"]["message"] in line
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["probe", "fail", "bug", "--debug"]) == ExitCode.BUG
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_command_can_answer_no() -> None:
+    assert cli.invoke(["probe", "no"]) == ExitCode.NO
+
+
+def test_unknown_commands_and_options_are_answered_with_the_nearest(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.invoke(["walet"]) == ExitCode.INPUT
+    assert "No such command 'walet'. Did you mean 'wallet'?" in capsys.readouterr().err
+    assert cli.invoke(["wallet", "lisst"]) == ExitCode.INPUT
+    assert "'list'" in capsys.readouterr().err
+    assert cli.invoke(["wallet", "list", "--jsn"]) == ExitCode.INPUT
+    assert "--json" in capsys.readouterr().err
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["--help"]) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert "wallet      Make, list, import and use keys (keystore v3)" in out
+    assert cli.invoke(["wallet", "list", "--help"]) == ExitCode.OK
+    assert "--json" in capsys.readouterr().out
+    assert cli.invoke(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith("gavel 0.")
+
+
+def test_completion_scripts_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert cli.invoke(["completion", shell]) == ExitCode.OK
+        assert "_GAVEL_COMPLETE" in capsys.readouterr().out
+    assert cli.invoke(["completion", "tcsh"]) == ExitCode.INPUT
+
+
+def test_wallets_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    password = home / "password"
+    password.write_text("pass")
+    password.chmod(0o600)
+    new = ["wallet", "new", "me", "--light", "--json", "--password-file", str(password)]
+    assert cli.invoke(new) == ExitCode.OK
+    made = json.loads(capsys.readouterr().out)
+    assert cli.invoke(["wallet", "address", "me"]) == ExitCode.OK
+    assert capsys.readouterr().out.strip() == made["address"]
+    assert cli.invoke(["wallet", "list", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == [{"name": "me", "address": made["address"]}]
+
+    raw = home / "raw"
+    raw.write_text("01" * 32)
+    raw.chmod(0o600)
+    imported = ["wallet", "import", "two", "--light", "--from", str(raw), "--password-file", str(password)]
+    assert cli.invoke(imported) == ExitCode.OK
+    capsys.readouterr()
+    assert cli.invoke(["wallet", "sign", "two", "hello", "--password-file", str(password)]) == ExitCode.OK
+    signature = capsys.readouterr().out.strip()
+
+    from eth_account import Account
+    from eth_account.messages import encode_defunct
+
+    signer = Account.recover_message(encode_defunct(text="hello"), signature=signature)
+    assert signer == Account.from_key(b"\x01" * 32).address
+
+
+def test_summaries_are_read_without_importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "boobytrapped"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')")
+    (package / "commands.py").write_text('def go():\n    """Goes far.\n\n    More."""\n')
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert summary.summary_of(EntryPoint("go", "boobytrapped.commands:go", cli.GROUP)) == "Goes far"
+    assert summary.summary_of(EntryPoint("no", "boobytrapped.commands:no", cli.GROUP)) == ""
+    assert summary.summary_of(EntryPoint("no", "nowhere.commands:no", cli.GROUP)) == ""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys; from protocol.runtime.cli import invoke; invoke(['--help']);"
+        "heavy = {'web3', 'eth_account', 'libp2p', 'trio', 'numpy', 'rich', 'docker', 'onnx', 'yaml'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=env, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    done = subprocess.run(
+        f"{sys.executable} -m protocol.runtime.cli --help | true",
+        shell=True,
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
