@@ -11,7 +11,6 @@ from protocol.chain.networks_file import newest
 from protocol.chain.node import Node
 from protocol.chain.permits import Permit, sign_permit
 from protocol.chain.reads import Reads
-from protocol.chain.rpc import Rpc
 from protocol.chain.scan import Scanner
 from protocol.chain.sender import Sender
 from protocol.chain.sent import SentJournal
@@ -43,7 +42,7 @@ class Chain(Reads):
         Without `deployment`, the newest (`InputError` if the network has none). `key` is a 32-byte private
         key; a daemon gives a `FileJournal` too, so that a crash cannot make it send twice.
         """
-        node = Node(Rpc(network.rpc_urls, network.chain_id))
+        node = Node.of(network)
         sender = Sender(node, network, key, journal) if key is not None else None
         return cls(node, network, deployment or newest(network), sender)
 

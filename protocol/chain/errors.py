@@ -6,6 +6,7 @@ from typing import Any
 
 from protocol.chain.abi import NAMES
 from protocol.chain.codec import Abi, Entry, decode_values
+from protocol.chain.views import LeaseState
 from protocol.types import BrokenInvariant, InputError, to_hex
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
@@ -20,7 +21,7 @@ class Revert(InputError):  # noqa: N818 - a revert is what it is called on chain
 
     def __init__(self, name: str, evidence: Mapping[str, Any], what: str = "", data: bytes = b"") -> None:
         self.name, self.evidence, self.data = name, dict(evidence), data
-        facts = ", ".join(f"{key} {_show(value)}" for key, value in self.evidence.items())
+        facts = ", ".join(f"{key} {_show(key, value)}" for key, value in self.evidence.items())
         said = f"{name}: {facts}" if facts else name or "reverted without a reason"
         super().__init__(f"{what} refused: {said}" if what else said)
 
@@ -48,9 +49,12 @@ def known_errors() -> dict[bytes, Entry]:
     return {selector: entry for name in NAMES for selector, entry in Abi.shipped(name).errors.items()}
 
 
-def _show(value: Any) -> str:
+def _show(key: str, value: Any) -> str:
+    if key == "state":
+        return LeaseState(value).name
     if isinstance(value, bytes):
-        return to_hex(value)
+        word = value.rstrip(b"\0")
+        return word.decode() if word.isalnum() and len(value) == 32 else to_hex(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_show, value))}]"
+        return f"[{', '.join(_show('', item) for item in value)}]"
     return str(value)

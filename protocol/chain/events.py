@@ -42,10 +42,10 @@ class LeaseOpened(Event):
 
 @dataclass(frozen=True, slots=True)
 class Started(Event):
-    """The provider runs; the stream begins at clock reading `since`."""
+    """The provider runs; the stream begins at clock reading `reading`."""
 
     lease: LeaseId
-    since: BlockNo
+    reading: BlockNo
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ class Closing(Event):
 
 @dataclass(frozen=True, slots=True)
 class ResultPosted(Event):
-    """The result, written once at clock reading `when`."""
+    """The result, written once at clock reading `reading`."""
 
     lease: LeaseId
     output_root: Hash32
-    when: BlockNo
+    reading: BlockNo
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +249,6 @@ _CLASSES: dict[tuple[str, str], type[Event]] = {
     **{("Staking", cls.__name__): cls for cls in (Staked, CapsSet, Unbonding, Unbonded, Slashed)},
 }
 _RENAMED = {"leaseId": "lease", "leaseIds": "leases"}
-_CLOCK_FIELD = {Started: "since", ResultPosted: "when"}
-"""The contracts call it `at`, which here is the place in the chain."""
 
 
 def decode_event(abi: Abi, log: Log) -> Event | None:
@@ -260,7 +258,7 @@ def decode_event(abi: Abi, log: Log) -> Event | None:
         return None
     at = At(log.block, log.block_hash, log.index, log.tx, log.address)
     try:
-        return cls(at, **{_field(cls, name): _value(name, value) for name, value in found[1].items()})
+        return cls(at, **{_field(name): _value(name, value) for name, value in found[1].items()})
     except (TypeError, ValueError, InputError) as error:
         raise BrokenInvariant(f"{abi.name}.{found[0].name} does not decode: {error}") from error
 
@@ -270,9 +268,7 @@ def topic_of(abi: Abi, name: str) -> bytes:
     return next(topic for topic, entry in abi.events.items() if entry.name == name)
 
 
-def _field(cls: type[Event], name: str) -> str:
-    if name == "at":
-        return _CLOCK_FIELD[cls]
+def _field(name: str) -> str:
     return _RENAMED.get(name) or "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 

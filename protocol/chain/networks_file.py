@@ -47,6 +47,11 @@ def load_network(name: str, extra: Path | None = None) -> Network:
     return networks[name]
 
 
+def shipped_network(name: str) -> Network:
+    """Return a network as it is shipped, whatever the user changed."""
+    return read_network(name, _read(SHIPPED)[name], str(SHIPPED))
+
+
 def newest(network: Network) -> Deployment:
     """Return the deployment that new bids and leases use; `InputError` if the network has none."""
     if not network.deployments:

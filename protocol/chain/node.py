@@ -6,6 +6,7 @@ from typing import Any
 
 from protocol.chain.calls import Call, Log, TxReceipt
 from protocol.chain.errors import revert_of
+from protocol.chain.networks import Network
 from protocol.chain.rpc import Rpc, RpcRefused
 from protocol.types import Address, BlockNo, Hash32, TransientError, Wei, to_hex
 
@@ -28,6 +29,11 @@ class Node:
 
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
+
+    @classmethod
+    def of(cls, network: Network) -> "Node":
+        """Return the node behind a network's URLs; nothing is asked yet."""
+        return cls(Rpc(network.rpc_urls, network.chain_id))
 
     def block_number(self) -> BlockNo:
         """Return the number of the newest block."""

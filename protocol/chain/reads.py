@@ -98,6 +98,14 @@ class Reads:
             Blocks(self._staking("unbondingDelay")[0]),
         )
 
+    def domain_separator(self) -> Hash32:
+        """Return the EIP-712 domain separator that the Escrow checks signatures under."""
+        return Hash32(self._escrow("DOMAIN_SEPARATOR")[0])
+
+    def escrow_of_staking(self) -> Address:
+        """Return the Escrow that Staking obeys."""
+        return Address(self._staking("escrow")[0])
+
     def judge(self, verification: int) -> Address:
         """Return the judge of a verification kind; zero if there is none."""
         return Address(self._escrow("judgeOf", verification)[0])

@@ -102,12 +102,15 @@ class Sender:
 
         After that, `TransientError`: it may still be mined, and the same effect sent again goes on waiting.
         """
-        ticket = self.submit(call, effect)
+        return self.wait(self.submit(call, effect), timeout)
+
+    def wait(self, ticket: Ticket, timeout: float | None = None) -> TxReceipt:
+        """Return the receipt once there is one; see `send`."""
         deadline = time.monotonic() + (timeout or 30 + 60 * self._network.seconds_per_block)
         while (receipt := self.poll(ticket)) is None:
             if time.monotonic() > deadline:
                 raise TransientError(
-                    f"{call.what}: nonce {ticket.nonce} of {to_hex(self.address)} is not in a block yet",
+                    f"{ticket.what}: nonce {ticket.nonce} of {to_hex(self.address)} is not in a block yet",
                     "it stays pending; try again later",
                 )
             time.sleep(self.poll_seconds)
