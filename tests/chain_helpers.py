@@ -76,6 +76,19 @@ def make_bid(
     return replace(bid, **changes)  # type: ignore[arg-type]
 
 
+def make_service_bid(net: Localnet, nonce: int = 1) -> Bid:
+    """Return the same for a service, which owes no result and so has no terms about one."""
+    return make_bid(
+        net,
+        nonce,
+        lease_class=LeaseClass.SERVICE,
+        completion_fee=Amount(0),
+        result_deadline=Blocks(0),
+        challenge_window=Blocks(0),
+        trace_allowance=Blocks(0),
+    )
+
+
 def sign_bid(net: Localnet, bid: Bid, operator: int = OPERATOR) -> bytes:
     """Return the operator's signature over a bid."""
     return sign(bid, net.chain().domain, net.keys[operator]).signature

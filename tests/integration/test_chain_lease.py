@@ -8,8 +8,17 @@ from protocol.chain.events import Beat, Ended, LeaseOpened, ResultPosted, Starte
 from protocol.chain.localnet import Localnet
 from protocol.chain.logs import Follower
 from protocol.chain.views import LeaseState, ProviderHistory
-from protocol.types import Amount, Blocks, Hash32, InputError, LeaseClass
-from tests.chain_helpers import OPERATOR, STRANGER, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from protocol.types import Amount, Blocks, Hash32, InputError
+from tests.chain_helpers import (
+    OPERATOR,
+    STRANGER,
+    UNIT,
+    make_bid,
+    make_service_bid,
+    ready_client,
+    ready_provider,
+    sign_bid,
+)
 
 ROOT = Hash32(b"\2" * 32)
 
@@ -91,7 +100,7 @@ def test_what_a_restarted_role_needs_is_on_the_chain(localnet: Localnet) -> None
 
 def test_a_permit_saves_the_allowance(localnet: Localnet) -> None:
     provider, client = ready_provider(localnet), localnet.chain(1)
-    bid = make_bid(localnet, lease_class=LeaseClass.SERVICE)
+    bid = make_service_bid(localnet)
     permit = client.permit(localnet.keys[1], 0, bid.deposit(), client.escrow.address)
     before = client.token_balance(0, client.address)
     client.send(client.escrow.open_lease_with_permit(bid, sign_bid(localnet, bid), permit))
