@@ -16,6 +16,7 @@ from protocol.net.errors import PeerUnreachableError
 from protocol.net.host import swarm_of
 from protocol.net.metrics import NetMetrics
 from protocol.net.peers import PeerTable
+from protocol.net.relay import CIRCUIT, dial_circuit, is_circuit
 from protocol.types import Address
 
 logger = logging.getLogger(__name__)
@@ -87,6 +88,14 @@ class Dialer:
 
     async def _dial_one(self, peer: ID, addr: Multiaddr) -> None:
         network = swarm_of(self._host)
+        if is_circuit(str(addr)):
+            relay_addr, _, _ = str(addr).partition(CIRCUIT)
+            where, _, relay_id = relay_addr.rpartition("/p2p/")
+            relay = ID.from_base58(relay_id)
+            if not network.get_connections(relay):
+                await self._dial_one(relay, Multiaddr(where))
+            await dial_circuit(self._host, relay, peer)
+            return
         network.peerstore.clear_addrs(peer)
         network.unblock_peer(peer)
         await self._host.connect(PeerInfo(peer, [addr]))

@@ -24,12 +24,14 @@ from protocol.net.identity import address_of, key_pair, parse_peer_id
 from protocol.net.limits import Buckets
 from protocol.net.metrics import NetMetrics
 from protocol.net.peers import Peer, PeerTable
+from protocol.net.relay import Reservations
 from protocol.net.requests import RequestHandler, RequestServer, Served, ask
 from protocol.net.score import Fault, Scores
 from protocol.net.settings import MIB, NetSettings
 from protocol.net.transfer import PROTOCOL as ARTIFACTS
 from protocol.net.transfer import Allow, ArtifactServer, ArtifactSource, ArtifactStore, Progress, fetch
 from protocol.net.verdict import Validator
+from protocol.net.workarounds.relay import relay_service
 from protocol.store.manifest import Manifest
 from protocol.types import Address, ArtifactId
 from protocol.types.errors import InputError
@@ -59,6 +61,7 @@ class Node:
         )
         host.get_network().set_stream_handler(self._guard)
         host.get_network().register_notifee(self._peers)
+        self._reservations = Reservations(host, self._reach_addr, self._peers.wait_changed)
         self._nursery: trio.Nursery | None = None
 
     # ------------------------------------------------------------------ who and where
@@ -75,10 +78,14 @@ class Node:
 
     @property
     def addrs(self) -> tuple[str, ...]:
-        """Where others reach this node: multiaddrs, each ending in /p2p/<peer id>."""
+        """Where others reach this node: multiaddrs, each ending in /p2p/<peer id>.
+
+        Those through a relay come and go with the place reserved there.
+        """
         suffix = f"/p2p/{self.peer_id}"
         texts = (str(addr) for addr in self._host.get_addrs())
-        return tuple(text if text.endswith(suffix) else text + suffix for text in texts)
+        direct = tuple(text if text.endswith(suffix) else text + suffix for text in texts)
+        return direct + tuple(self._reservations.addrs.values())
 
     def peers(self) -> tuple[Peer, ...]:
         """Return the peers connected now."""
@@ -264,6 +271,9 @@ class Node:
         if peer is not None:
             self._peers.blame(peer, Fault.WRONG_BYTES)
 
+    async def _reach_addr(self, addr: str) -> ID:
+        return await self._reach(await self.connect(addr))
+
     # ------------------------------------------------------------------ life
 
     def _on_ban(self, peer: ID) -> None:
@@ -287,6 +297,18 @@ def split_addr(addr: str) -> tuple[str, str]:
 
 
 @asynccontextmanager
+async def _relaying(host: IHost, settings: NetSettings) -> AsyncIterator[None]:
+    """Run the relay protocol if this node forwards for others or is reached through others."""
+    if not settings.relays and not settings.relay_for_others:
+        yield
+        return
+    service = relay_service(host, forward=settings.relay_for_others)
+    async with background_trio_service(service):
+        await service.event_started.wait()
+        yield
+
+
+@asynccontextmanager
 async def open_node(key: bytes, settings: NetSettings | None = None) -> AsyncIterator[Node]:
     """Run a node with a 32-byte secp256k1 private key while the body runs.
 
@@ -297,21 +319,21 @@ async def open_node(key: bytes, settings: NetSettings | None = None) -> AsyncIte
     quiet_library_logs()
     host = build_host(key_pair(key), settings)
     node = Node(host, settings)
-    for addr in settings.bootstrap:
-        peer_id, where = split_addr(addr)
-        address = address_of(parse_peer_id(peer_id))
-        if address != node.address:
-            node.learn(address, [f"{where}/p2p/{peer_id}"], keep=True)
+    for addr in (*settings.bootstrap, *settings.relays):
+        node.learn(address_of(parse_peer_id(split_addr(addr)[0])), [addr], keep=True)
     failure: Exception | None = None
     try:
         async with (
             host.run(listen_addrs=[parse_addr(text) for text in settings.listen]),
             background_trio_service(node._pubsub),
             background_trio_service(node._router),
+            _relaying(host, settings),
             trio.open_nursery() as nursery,
         ):
             await node._pubsub.wait_until_ready()
             nursery.start_soon(node._dialer.run)
+            for relay in settings.relays:
+                nursery.start_soon(node._reservations.keep, relay)
             node._nursery = nursery
             try:
                 # Stock, a listen address that cannot be bound is only logged.

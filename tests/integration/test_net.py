@@ -1,7 +1,6 @@
 """Nodes over loopback: who is who, gossip, requests, the address book."""
 
 import os
-import socket
 
 import pytest
 import trio
@@ -20,7 +19,7 @@ from protocol.net import (
     open_node,
 )
 from protocol.types import InputError, TransientError
-from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
+from tests.unit.net.support import OFFERS, accept_all, free_port, key, nodes, until
 
 pytestmark = pytest.mark.trio
 
@@ -218,7 +217,7 @@ async def test_learnt_addresses_are_dialled_when_needed_and_must_fit_the_key() -
 
 
 async def test_a_lost_peer_is_found_again_after_its_restart() -> None:
-    port = _free_port()
+    port = free_port()
     settings = NetSettings(listen=(f"/ip4/127.0.0.1/tcp/{port}",))
     addr = f"/ip4/127.0.0.1/tcp/{port}/p2p/" + (await _peer_id("a"))
     async with open_node(
@@ -260,13 +259,6 @@ async def test_an_error_of_the_body_leaves_unwrapped() -> None:
     with pytest.raises(KeyError):
         async with open_node(os.urandom(32)):
             raise KeyError("mine")
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 async def _peer_id(name: str) -> str:

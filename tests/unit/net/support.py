@@ -1,6 +1,7 @@
 """What the tests of the network share: keys, nodes over loopback, and waiting without sleeping."""
 
 import hashlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -46,3 +47,11 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     with trio.fail_after(seconds):
         while not condition():
             await trio.sleep(0.005)
+
+
+def free_port() -> int:
+    """A port that nothing listens on now: for a node that has to come back under the same address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

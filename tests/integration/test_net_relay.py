@@ -1,0 +1,102 @@
+"""A node that nobody can dial is reached through a relay."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.net import NetSettings, Node, PeerUnreachableError, open_node
+from protocol.store import Artifacts
+from tests.unit.net.support import OFFERS, accept_all, free_port, key, until
+
+pytestmark = pytest.mark.trio
+
+# A relay's address that nobody listens on: what a node behind NAT announces of itself is of no use.
+UNREACHABLE = ("/ip4/127.0.0.1/tcp/1",)
+
+
+async def echo(sender: bytes, request: bytes) -> bytes:
+    return sender + request
+
+
+@asynccontextmanager
+async def hidden_behind_a_relay() -> AsyncIterator[tuple[Node, Node]]:
+    async with open_node(key("relay"), NetSettings(relay_for_others=True)) as relay:
+        behind = NetSettings(relays=relay.addrs, announce=UNREACHABLE)
+        async with open_node(key("hidden"), behind) as hidden:
+            hidden.serve("/t/1", echo)
+            await until(lambda: len(hidden.addrs) == 2)
+            yield relay, hidden
+
+
+async def test_requests_gossip_and_artifacts_go_through(tmp_path: Path) -> None:
+    async with hidden_behind_a_relay() as (_relay, hidden), open_node(key("client")) as client:
+        client.learn(hidden.address, hidden.addrs)
+        assert await client.request(hidden.address, "/t/1", b"hello") == client.address + b"hello"
+
+        inbox = await hidden.subscribe(OFFERS, accept_all)
+        await until(lambda: hidden.address in client.topic_peers(OFFERS))
+        await client.publish(OFFERS, b"offer")
+        with trio.fail_after(5):
+            assert (await anext(inbox)).sender == client.address
+
+        source, target = Artifacts(tmp_path / "source"), Artifacts(tmp_path / "target")
+        artifact = source.put_bytes(bytes(3_000_000))
+        hidden.serve_artifacts(source, lambda _peer, _artifact: True)
+        await client.fetch_artifact(target, artifact, [hidden.address], max_size=1 << 30)
+        assert target.path(artifact).stat().st_size == 3_000_000
+
+
+async def test_one_client_that_leaves_does_not_cut_the_other() -> None:
+    async with hidden_behind_a_relay() as (_relay, hidden), open_node(key("stays")) as stays:
+        stays.learn(hidden.address, hidden.addrs)
+        await stays.request(hidden.address, "/t/1", b"1")
+        async with open_node(key("leaves")) as leaves:
+            leaves.learn(hidden.address, hidden.addrs)
+            await leaves.request(hidden.address, "/t/1", b"2")
+            await until(lambda: len(hidden.peers()) == 3)
+        await until(lambda: len(hidden.peers()) == 2)
+        dials = stays.metrics.dials
+        assert await stays.request(hidden.address, "/t/1", b"3") == stays.address + b"3"
+        assert stays.metrics.dials == dials
+
+
+async def test_a_node_that_forwards_for_nobody_refuses() -> None:
+    async with (
+        open_node(key("selfish")) as selfish,
+        open_node(key("client")) as client,
+        open_node(key("hidden"), NetSettings(announce=UNREACHABLE)) as hidden,
+    ):
+        await hidden.connect(selfish.addrs[0])
+        client.learn(hidden.address, [f"{selfish.addrs[0]}/p2p-circuit/p2p/{hidden.peer_id}"])
+        with pytest.raises(PeerUnreachableError):
+            await client.request(hidden.address, "/t/1", b"")
+        await hidden.connect(selfish.addrs[0])
+        assert hidden.is_connected(selfish.address)
+
+
+async def test_without_a_reservation_the_relay_forwards_nothing() -> None:
+    async with (
+        open_node(key("relay"), NetSettings(relay_for_others=True)) as relay,
+        open_node(key("other"), NetSettings(bootstrap=relay.addrs)) as other,
+        open_node(key("client")) as client,
+    ):
+        await until(lambda: relay.is_connected(other.address))
+        client.learn(other.address, [f"{relay.addrs[0]}/p2p-circuit/p2p/{other.peer_id}"])
+        with pytest.raises(PeerUnreachableError, match="NO_RESERVATION"):
+            await client.request(other.address, "/t/1", b"")
+
+
+async def test_the_place_is_reserved_again_when_the_relay_comes_back() -> None:
+    listen = (f"/ip4/127.0.0.1/tcp/{free_port()}",)
+    settings = NetSettings(relay_for_others=True, listen=listen)
+    async with open_node(key("relay"), settings) as relay:
+        addrs = relay.addrs
+    behind = NetSettings(relays=addrs, announce=UNREACHABLE, redial_first_s=0.05, redial_last_s=0.1)
+    async with open_node(key("hidden"), behind) as hidden:
+        for _ in range(2):
+            async with open_node(key("relay"), settings):
+                await until(lambda: len(hidden.addrs) == 2)
+            await until(lambda: len(hidden.addrs) == 1)
