@@ -29,7 +29,7 @@ def test_each_unit_is_hardened_and_bounded(unit: Path) -> None:
     assert set(lines) >= HARDENED
     assert any(line.startswith("MemoryMax=") for line in lines)
     role = unit.stem.removeprefix("gavel-")
-    assert f"ExecStart=/opt/gavel/bin/gavel {role} run" in lines
+    assert f"ExecStart=/opt/gavel/bin/gavel {role} run --config /etc/gavel/{role}.yaml" in lines
     assert f"LoadCredential=password:/etc/gavel/{role}.password" in lines
 
 
