@@ -134,7 +134,7 @@ def _lower_node(graph: Graph, model: Model, node: ModelNode, values: dict[str, T
             made = OPERATORS[node.op](Context(graph, node, model.opset), *inputs)
     except GavelError as fault:
         text = str(fault)
-        raise type(fault)(text if node.name in text else f"{node.where}: {text}") from fault
+        raise type(fault)(text if node.where in text else f"{node.where}: {text}") from fault
     except MemoryError:
         raise
     except _MISTAKES as fault:

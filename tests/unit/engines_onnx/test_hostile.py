@@ -1,0 +1,257 @@
+"""What is wrong with a model ends in one clear InputError, whatever it is."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from protocol.engines.onnx import lower, read_model
+from protocol.tape import Tape
+from protocol.tape.validate import validate
+from protocol.types.errors import InputError
+
+
+def relu_model(**changes):
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    nodes = changes.pop("nodes", [helper.make_node("Relu", ["x"], ["y"], name="act")])
+    graph = helper.make_graph(nodes, "g", [x], [y], changes.pop("constants", []))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", changes.pop("opset", 20))])
+
+
+def refused(bench, model, shapes=None):
+    with pytest.raises(InputError) as caught:
+        lower(read_model(bench.save(model)), shapes or {"x": (2, 3)})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("junk", [b"", b"GVTP", b"\x00" * 100, os.urandom(3000), b"PK\x03\x04" + b"a" * 50])
+def test_junk_bytes_are_no_model(tmp_path, junk):
+    path = tmp_path / "junk.onnx"
+    path.write_bytes(junk)
+    with pytest.raises(InputError, match=r"not an ONNX model|operator set"):
+        read_model(path)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(InputError, match="cannot read"):
+        read_model(tmp_path / "none.onnx")
+    with pytest.raises(InputError):
+        read_model(tmp_path)
+
+
+def test_open_axes_are_named(bench):
+    message = refused(bench, relu_model(), {"y": (1,)})
+    assert "'x' leaves axis 0 (batch) open" in message
+    assert "no input 'y'" in message
+
+
+def test_given_shapes_must_fit_the_declared_ones(bench):
+    assert "declared [batch, 3]" in refused(bench, relu_model(), {"x": (2, 4)})
+    assert "declared [batch, 3]" in refused(bench, relu_model(), {"x": (2, 3, 1)})
+    assert "below 1" in refused(bench, relu_model(), {"x": (0, 3)})
+
+
+def test_every_unsupported_operator_is_named_with_its_node(bench):
+    nodes = [
+        helper.make_node("NonMaxSuppression", ["x"], ["a"], name="boxes"),
+        helper.make_node("Foo", ["a"], ["b"], name="mine", domain="my.domain"),
+        helper.make_node("Foo", ["b"], ["y"], name="again", domain="my.domain"),
+    ]
+    message = refused(bench, relu_model(nodes=nodes))
+    assert "NonMaxSuppression (node 'boxes')" in message
+    assert "my.domain.Foo (node 'mine' and 1 more)" in message
+
+
+def test_an_unsupported_operator_that_no_output_needs_is_no_matter(bench):
+    nodes = [helper.make_node("Foo", ["x"], ["z"]), helper.make_node("Relu", ["x"], ["y"])]
+    assert len(bench.tape(relu_model(nodes=nodes), {"x": (2, 3)}).nodes) == 1
+
+
+def external(location, **more):
+    tensor = numpy_helper.from_array(np.ones((2, 3), np.float32), "w")
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in {"location": location, **more}.items():
+        tensor.external_data.add(key=key, value=str(value))
+    return relu_model(nodes=[helper.make_node("Add", ["x", "w"], ["y"])], constants=[tensor])
+
+
+@pytest.mark.parametrize("location", ["../w.bin", "/etc/passwd", "a/../../w.bin", ""])
+def test_external_data_outside_the_folder_is_refused(tmp_path, bench, location):
+    (tmp_path.parent / "w.bin").write_bytes(bytes(24))
+    assert "outside the model's folder" in refused(bench, external(location))
+
+
+def test_external_data_through_a_link_is_refused(tmp_path, bench):
+    (tmp_path / "w.bin").symlink_to("/etc/passwd")
+    assert "outside the model's folder" in refused(bench, external("w.bin"))
+
+
+def test_external_data_beside_the_model_is_read(tmp_path, bench):
+    (tmp_path / "w.bin").write_bytes(bytes(8) + np.arange(6, dtype="<f4").tobytes())
+    tape = bench.tape(external("w.bin", offset=8, length=24), {"x": (2, 3)})
+    assert np.frombuffer(tape.constants[0].data, "<f4").tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "more", [{"offset": 9}, {"offset": -1}, {"length": 8}, {"offset": "many"}, {"length": 10**12}]
+)
+def test_external_data_that_does_not_fit_is_refused(tmp_path, bench, more):
+    (tmp_path / "w.bin").write_bytes(bytes(32))
+    assert "'w'" in refused(bench, external("w.bin", **more))
+
+
+def test_external_data_that_is_missing(bench):
+    assert "cannot read its external data" in refused(bench, external("none.bin"))
+
+
+def test_weights_whose_bytes_do_not_match_their_shape(bench):
+    tensor = numpy_helper.from_array(np.ones(3, np.float32), "w")
+    tensor.dims[0] = 1000
+    model = relu_model(nodes=[helper.make_node("Add", ["x", "w"], ["y"])], constants=[tensor])
+    assert "weight 'w'" in refused(bench, model)
+
+
+@pytest.mark.parametrize("dims", [[-1], [1] * 9, [2**40, 2**40]])
+def test_weights_of_absurd_shapes(bench, dims):
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=dims)
+    model = relu_model(nodes=[helper.make_node("Add", ["x", "w"], ["y"])], constants=[tensor])
+    assert "weight 'w'" in refused(bench, model)
+
+
+def test_names_used_before_they_are_made_or_made_twice(bench):
+    early = [helper.make_node("Relu", ["z"], ["y"]), helper.make_node("Relu", ["x"], ["z"])]
+    assert "before anything makes it" in refused(bench, relu_model(nodes=early))
+    twice = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Exp", ["x"], ["y"])]
+    assert "again" in refused(bench, relu_model(nodes=twice))
+    assert "nothing makes" in refused(bench, relu_model(nodes=[helper.make_node("Relu", ["x"], ["z"])]))
+
+
+def test_an_operator_set_of_another_age(bench):
+    assert "operator set 3" in refused(bench, relu_model(opset=3))
+    assert "operator set 99" in refused(bench, relu_model(opset=99))
+
+
+def test_types_that_cannot_run_are_named(bench):
+    double = [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.DOUBLE, name="wide")]
+    assert "DOUBLE" in refused(bench, relu_model(nodes=double))
+    model = relu_model()
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    assert "STRING" in refused(bench, model)
+    half = numpy_helper.from_array(np.ones(3, np.float16), "w")
+    nodes = [helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT16)]
+    nodes += [helper.make_node("Where", ["b", "c", "c"], ["d"]), helper.make_node("Add", ["x", "d"], ["y"])]
+    condition = numpy_helper.from_array(np.array(True), "b")
+    assert "Add" in refused(bench, relu_model(nodes=nodes, constants=[half, condition]))
+
+
+def test_integers_beyond_32_bits_are_refused(bench):
+    wide = numpy_helper.from_array(np.array([2**40]), "w")
+    nodes = [
+        helper.make_node("Cast", ["x"], ["i"], to=TensorProto.INT64),
+        helper.make_node("Add", ["i", "w"], ["y"], name="sum"),
+    ]
+    message = refused(bench, relu_model(nodes=nodes, constants=[wide]))
+    assert "sum" in message
+    assert str(2**40) in message
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        helper.make_node("Relu", [], ["y"], name="n"),
+        helper.make_node("Relu", ["x", "x", "x"], ["y"], name="n"),
+        helper.make_node("Concat", ["x"], ["y"], axis=7, name="n"),
+        helper.make_node("Transpose", ["x"], ["y"], perm=[0, 0], name="n"),
+        helper.make_node("Transpose", ["x"], ["y"], perm=["a", "b"], name="n"),
+        helper.make_node("Softmax", ["x"], ["y"], axis="last", name="n"),
+        helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[2], name="n"),
+        helper.make_node("Split", ["x"], ["y", "z"], axis=1, name="n"),
+        helper.make_node("MatMul", ["x", "x"], ["y"], name="n"),
+        helper.make_node("Reshape", ["x", "x"], ["y"], name="n"),
+        helper.make_node("Unsqueeze", ["x"], ["y"], name="n"),
+        helper.make_node("Cast", ["x"], ["y"], name="n"),
+        helper.make_node("Gemm", ["x", "x"], ["y"], alpha=[1.0], name="n"),
+        helper.make_node("Relu", ["x"], ["y", "z"], name="n"),
+    ],
+    ids=lambda node: node.op_type,
+)
+def test_malformed_nodes_are_named(bench, node):
+    assert f"{node.op_type} node 'n'" in refused(bench, relu_model(nodes=[node]))
+
+
+def constant(value, name):
+    return numpy_helper.from_array(np.array(value, np.int64), name)
+
+
+@pytest.mark.parametrize(
+    ("op", "held"),
+    [
+        ("ConstantOfShape", [2**31, 2**31]),
+        ("Expand", [2**20, 2**20, 1, 3]),
+        ("Tile", [2**40, 1]),
+        ("Pad", [2**40, 0, 0, 0]),
+    ],
+)
+def test_size_bombs_are_refused(bench, op, held):
+    """A few bytes that ask for an astronomical tensor."""
+    inputs = ["s"] if op == "ConstantOfShape" else ["x", "s"]
+    nodes = [helper.make_node(op, inputs, ["b"], name="bomb"), helper.make_node("Add", ["b", "x"], ["y"])]
+    message = refused(bench, relu_model(nodes=nodes, constants=[constant(held, "s")]))
+    assert "bomb" in message or "elements" in message
+
+
+def test_a_bomb_made_of_constants_alone_is_refused(bench):
+    nodes = [
+        helper.make_node("ConstantOfShape", ["s"], ["b"], name="bomb"),
+        helper.make_node("Exp", ["b"], ["e"], name="fuse"),
+        helper.make_node("ReduceSum", ["e"], ["t"], keepdims=0),
+        helper.make_node("Add", ["t", "x"], ["y"]),
+    ]
+    message = refused(bench, relu_model(nodes=nodes, constants=[constant([2**17, 2**17], "s")]))
+    assert "bomb" in message or "fuse" in message
+
+
+FLIPS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def small_model():
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv", pads=[1, 1], strides=[2]),
+        helper.make_node("Reshape", ["c", "s"], ["r"], name="shape"),
+        helper.make_node("Softmax", ["r"], ["p"], axis=1),
+        helper.make_node("Slice", ["p", "a", "b"], ["y"]),
+    ]
+    generator = np.random.default_rng(1)
+    held = [numpy_helper.from_array(generator.standard_normal((4, 2, 3)).astype(np.float32), "w")]
+    held += [constant([2, -1], "s"), constant([0], "a"), constant([1], "b")]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, 8])
+    graph = helper.make_graph(nodes, "g", [x], [helper.make_tensor_value_info("y", 1, None)], held)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+
+
+@given(FLIPS)
+@settings(max_examples=150)
+def test_flipped_bytes_give_a_lawful_tape_or_an_input_error(small_model, tmp_path_factory, flips):
+    data = bytearray(small_model)
+    for place, value in flips:
+        data[place % len(data)] = value
+    path = tmp_path_factory.getbasetemp() / "flipped.onnx"
+    path.write_bytes(data)
+    try:
+        tape, _ = lower(read_model(path), {})
+    except InputError:
+        return
+    assert isinstance(tape, Tape)
+    validate(tape)
+
+
+def test_the_unflipped_model_is_sound(small_model, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(small_model)
+    assert len(lower(read_model(path), {})[0].nodes) > 4
