@@ -64,7 +64,7 @@ def _holding(chain: Chain, addresses: tuple[Address, ...]) -> Holding:
 
 
 def gas_paid(chain: Chain, first: int, last: int) -> dict[Address, tuple[int, Wei]]:
-    """Return transactions sent and gas paid per sender in blocks first..last, from the receipts themselves."""
+    """Return transactions sent and gas paid per sender in blocks first..last, from their receipts."""
     paid: dict[Address, tuple[int, Wei]] = {}
     for number in range(first, last + 1):
         for receipt in chain.node.rpc.call("eth_getBlockReceipts", hex(number)) or ():

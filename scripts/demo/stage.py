@@ -75,7 +75,12 @@ def build(home: Path, net: Localnet) -> Stage:
     everyone = [f"0x{owner.hex()}" for owner in owners.values()]
     _write(
         home / "watchtower.yaml",
-        {"network": "local", "share_percent": 0.0, "providers": everyone, "data_dir": str(home / "watchtower")},
+        {
+            "network": "local",
+            "share_percent": 0.0,
+            "providers": everyone,
+            "data_dir": str(home / "watchtower"),
+        },
     )
     return stage
 

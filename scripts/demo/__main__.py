@@ -1,0 +1,152 @@
+"""`make demo`: a real chain, three providers, a watchtower, and one job through all of them."""
+
+import argparse
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from protocol.chain.client import Chain
+from protocol.chain.localnet import run_localnet
+from protocol.chain.views import LeaseState
+from protocol.crypto import address_of
+from protocol.types import GavelError, LeaseId, Wei, parse_hash
+from scripts.demo import ledger, show, stage, work
+from scripts.demo.processes import DemoError, Processes, gavel
+
+
+def main() -> int:
+    """Run the demo; the exit code is 0 only if everything that it shows held."""
+    options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with tempfile.TemporaryDirectory(prefix="gavel-demo-") as folder:
+            _play(options, Path(folder))
+    except (DemoError, GavelError) as error:
+        print(f"\ndemo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\ndemo: stopped; everything it started has ended", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--files", type=Path, metavar="DIR", help="classify the files of this folder")
+    which.add_argument("--minilm", type=Path, metavar="FILE", help="embed this text with MiniLM instead")
+    parser.add_argument("--logs", action="store_true", help="show the end of every daemon's log at the end")
+    options = parser.parse_args()
+    for path in (options.files, options.minilm):
+        if path is not None and not path.exists():
+            parser.error(f"there is no {path}")
+    return options
+
+
+def _play(options: argparse.Namespace, folder: Path) -> None:
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    show.heading("Setting up: a local chain, contracts, wallets")
+    with run_localnet(block_time=1, networks_file=home / "networks.yaml") as net:
+        cast = stage.build(home, net)
+        chain = net.chain()
+        parties = cast.parties(address_of(net.keys[0]))
+        show.line(f"node {net.url}, Escrow 0x{net.deployment.escrow.hex()}, a block every second")
+        before = ledger.take(chain, parties)
+        with Processes(folder, cast.env()) as processes:
+            _start_daemons(processes, cast, chain)
+            lease, result = _run_job(processes, cast, options, home)
+            _await_end(processes, cast, chain, lease)
+            if options.logs:
+                _show_logs(folder)
+        after = ledger.take(chain, parties)
+        paid = ledger.gas_paid(chain, before.block + 1, after.block)
+        show.heading("What everybody was left with")
+        show.balances(before, after, show.by_party(paid, parties), net.deployment.tokens[0].symbol)
+        gas = sum(wei for _, wei in paid.values())
+        ledger.check(before, after, Wei(gas))
+        show.line("both books balance to the last unit")
+        if not options.minilm:
+            show.heading("Is the answer right?")
+            show.line(work.magika_agrees(Path(result["result"])))
+
+
+def _start_daemons(processes: Processes, cast: stage.Stage, chain: Chain) -> None:
+    show.heading("Starting three providers and a watchtower, each its own process")
+    for provider in stage.PROVIDERS:
+        processes.start(provider.name, stage.provider_command(cast, provider))
+        show.line(f"{provider.name}: {provider.price} an hour, {provider.region}, {provider.carbon} gCO2/kWh")
+    processes.start("watchtower", stage.watchtower_command(cast))
+    show.line("watchtower: re-runs every result of all three")
+
+    def ready() -> bool:
+        found = {each.owner for each in chain.registrations() if each.registration is not None}
+        staked = all(chain.stake(owner, ledger.TOKEN).free > 0 for owner in cast.owners.values())
+        return staked and found >= set(cast.owners.values())
+
+    processes.wait_until("the providers did not register and stake", ready, 90)
+
+
+def _run_job(
+    processes: Processes, cast: stage.Stage, options: argparse.Namespace, home: Path
+) -> tuple[bytes, dict[str, Any]]:
+    job = work.embed(options.minilm) if options.minilm else work.classify(options.files, 0.012)
+    show.heading(f"The job: {job.about}")
+    file = stage.write_job(home, job.job)
+    command = [
+        "job",
+        "run",
+        str(file),
+        "--max-price",
+        "0.40",
+        "--network",
+        "local",
+        "--wallet",
+        "client",
+        "--yes",
+    ]
+    show.line("$ gavel " + " ".join(command))
+    code = processes.run(gavel(*command))
+    if code != 0:
+        raise DemoError(f"gavel job run ended with exit code {code}")
+    listed = subprocess.run(gavel("job", "list", "--json"), env=cast.env(), capture_output=True, check=False)
+    jobs = json.loads(listed.stdout or b"[]")
+    if not jobs:
+        raise DemoError(f"gavel job list shows nothing: {listed.stderr.decode()[-300:]}")
+    return bytes(parse_hash(jobs[-1]["lease"])), jobs[-1]
+
+
+def _await_end(processes: Processes, cast: stage.Stage, chain: Chain, lease: bytes) -> None:
+    show.heading("After the challenge window anybody may finalize")
+    processes.wait_until(
+        "the lease did not become final",
+        lambda: chain.lease(LeaseId(lease)).state is LeaseState.FINALIZED,
+        120,
+    )
+    show.line(f"lease 0x{lease.hex()} is final")
+    found = subprocess.run(
+        gavel("watchtower", "status", "--config", str(cast.home / "watchtower.yaml")),
+        env=cast.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode != 0 or "is right" not in found.stdout:
+        raise DemoError(f"the watchtower does not confirm the result: {found.stdout} {found.stderr}")
+    show.line("watchtower: " + found.stdout.strip())
+
+
+def _show_logs(folder: Path) -> None:
+    show.heading("Logs")
+    for output in sorted(folder.glob("*.out")):
+        show.line(f"[{output.stem}]")
+        for text in output.read_text(errors="replace").splitlines()[-15:]:
+            show.line(f"  {text}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
