@@ -1,14 +1,12 @@
 """Checks of this machine: each says ok, warn or fail, and what to do about it."""
 
 import importlib
-import os
 import shutil
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from protocol.runtime import hardware, paths
@@ -48,13 +46,10 @@ def check_compilers() -> Finding:
 
 
 def check_node() -> Finding:
-    """Look for Node and anvil, which only the local network and contract builds need."""
-    node = shutil.which("node")
-    anvil = shutil.which("anvil") or _first(_anvil_places())
-    if node and anvil:
-        return Finding("node", "ok", f"{node}, anvil at {anvil}")
-    lacking = "node" if not node else "anvil"
-    return Finding("node", "warn", f"no {lacking}", "needed for gavel localnet and builds only: make setup")
+    """Look for Node, which only builds of the contracts need."""
+    if node := shutil.which("node"):
+        return Finding("node", "ok", node)
+    return Finding("node", "warn", "not installed", "needed to build the contracts only: make setup")
 
 
 def check_libp2p() -> Finding:
@@ -186,12 +181,3 @@ def examine(checks: Mapping[str, Check] = LOCAL) -> list[Finding]:
         except Exception as error:
             findings.append(Finding(name, "fail", f"{type(error).__name__}: {error}", "report this as a bug"))
     return findings
-
-
-def _anvil_places() -> list[Path]:
-    here = Path(__file__).resolve()
-    return [parent / "contracts" / "node_modules" / ".bin" / "anvil" for parent in here.parents]
-
-
-def _first(places: list[Path]) -> str | None:
-    return next((str(place) for place in places if os.access(place, os.X_OK)), None)

@@ -9,6 +9,16 @@ from protocol.types import Address, GavelError, InputError
 DEFAULT_NETWORK = "local"
 
 
+def check_anvil() -> Finding:
+    """Look for anvil, which only the local network needs."""
+    from protocol.chain.anvil import find_anvil
+
+    try:
+        return Finding("anvil", "ok", find_anvil())
+    except GavelError as error:
+        return Finding("anvil", "warn", error.message, error.advice)
+
+
 def check_network(name: str | None) -> Finding:
     """Find out whether the network's nodes answer, are of the right chain, and hold the contracts."""
     from protocol.chain.client import Chain

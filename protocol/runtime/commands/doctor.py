@@ -13,11 +13,12 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 @pass_settings
 def doctor(settings: Settings) -> int:
     """Check this machine and its network, with advice."""
-    from protocol.runtime.commands.chain_views import check_network
+    from protocol.runtime.commands.chain_views import check_anvil, check_network
     from protocol.runtime.doctor import LOCAL, examine
     from protocol.runtime.exit_codes import ExitCode
 
-    findings = examine({**LOCAL, "network": lambda: check_network(settings.network)})
+    chain = {"anvil": check_anvil, "network": lambda: check_network(settings.network)}
+    findings = examine({**LOCAL, **chain})
     lines = []
     for each in findings:
         advice = f" ({each.advice})" if each.advice else ""
