@@ -45,7 +45,10 @@ class Codec(Generic[T]):
         plain = _to_plain(value)
         # Checked on the way in, so that the journal never holds what a restart could not read.
         self._read(self._root, plain, type(value).__name__)
-        return msgspec.msgpack.encode([self._version, plain])
+        try:
+            return msgspec.msgpack.encode([self._version, plain])
+        except ValueError as error:  # text with a lone surrogate, which a peer's JSON may hold
+            raise BrokenInvariant(f"{type(value).__name__} cannot be written: {error}") from error
 
     def decode(self, data: bytes) -> T:
         """Return the value that `data` holds, migrated; `BrokenInvariant` if it does not fit."""

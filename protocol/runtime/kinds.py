@@ -6,7 +6,7 @@ from typing import Any, get_args
 from protocol.runtime.codec import Codec
 from protocol.runtime.machine import Machine, MachineId, effect_id
 from protocol.store.journal import Change, PendingEffect, Record
-from protocol.types import BrokenInvariant
+from protocol.types import BrokenInvariant, InputError
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,15 @@ class Live:
     def take(
         self, machine: MachineId, value: Any, once: bytes | None, notes: dict[str, bytes]
     ) -> tuple["Live", Change]:
-        """Step on one input; return the machine after it and what the journal has to know."""
+        """Step on one input; return the machine after it and what the journal has to know.
+
+        Raises `InputError` if the input cannot be journaled: its giver is at fault, not the machine.
+        """
         definition, seq = self.kind.machine, self.seq + 1
+        try:
+            body = self.kind.inputs.encode(value)
+        except BrokenInvariant as error:
+            raise InputError(f"{machine} cannot take this input: {error}") from error
         try:
             step = definition.step(self.state, value)
         except Exception as error:
@@ -55,12 +62,20 @@ class Live:
         ended = definition.ended(step.state)
         effects = []
         for index, effect in enumerate(step.effects):
-            body = self.kind.effects.encode(effect)
-            effects.append(
-                PendingEffect(
-                    effect_id(machine, seq, index, effect, body), machine.kind, machine.id, seq, body
-                )
-            )
+            encoded = self.kind.effects.encode(effect)
+            name = effect_id(machine, seq, index, effect, encoded)
+            effects.append(PendingEffect(name, machine.kind, machine.id, seq, encoded))
         record = Record(machine.kind, machine.id, seq, self.kind.states.encode(step.state), ended)
-        change = Change(record, self.kind.inputs.encode(value), once, tuple(effects), notes)
+        change = Change(record, body, once, tuple(effects), notes)
         return Live(self.kind, step.state, seq, ended), change
+
+    def take_all(
+        self, machine: MachineId, values: tuple[Any, ...], once: bytes | None, notes: dict[str, bytes]
+    ) -> tuple["Live", list[Change]]:
+        """Step on several inputs of one cause."""
+        live, changes = self, []
+        for value in values:
+            live, change = live.take(machine, value, once, notes)
+            changes.append(change)
+            once = None
+        return live, changes

@@ -71,6 +71,7 @@ class Loop:
         self._changed = trio.Event()
         self._busy = 0
         self._stopped = False
+        self._turn = trio.Lock()
         self._threads = trio.CapacityLimiter(16)
 
     def machine(self, machine: Machine[Any, Any, Any]) -> None:
@@ -135,10 +136,18 @@ class Loop:
         while self._busy or self._pending:
             await self._changed.wait()
 
-    async def forget(self, machine: MachineId) -> None:
-        """Delete an ended machine whose effects are done from memory and journal; else `BrokenInvariant`."""
-        await trio.to_thread.run_sync(self._journal.forget, machine.kind, machine.id)
-        self._live.pop(machine, None)
+    async def forget(self, machine: MachineId) -> bool:
+        """Delete an ended machine from memory and journal.
+
+        Returns False, changing nothing, if there is none, if it has not ended or if effects are pending.
+        """
+        async with self._turn:
+            live = self._live.get(machine)
+            if live is None or not live.ended or any(r.machine == machine for r in self._pending.values()):
+                return False
+            await trio.to_thread.run_sync(self._journal.forget, machine.kind, machine.id)
+            del self._live[machine]
+            return True
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Load the journal, offer pending effects again, and serve until cancelled.
@@ -179,11 +188,15 @@ class Loop:
 
     async def _take(self, nursery: trio.Nursery, batch: list[_Given]) -> None:
         """Step and journal a batch; only when it is on disk, show it and act."""
+        async with self._turn:
+            await self._take_in_turn(nursery, batch)
+
+    async def _take_in_turn(self, nursery: trio.Nursery, batch: list[_Given]) -> None:
         fresh: dict[MachineId, Live] = {}
         new = await trio.to_thread.run_sync(self._decide, batch, fresh)
         self._live.update(fresh)
         for given in batch:
-            if given.settles is not None:
+            if given.settles is not None and given.error is None:
                 self._pending.pop(given.settles.effect_id, None)
         await self._set_off(nursery, new)
         self._busy -= len(batch)
@@ -199,8 +212,6 @@ class Loop:
         seen: set[tuple[MachineId, bytes]] = set()
         for given in batch:
             machine, once = given.machine, given.once
-            if given.settles is not None and given.settles.effect_id in self._pending:
-                settled.append(given.settles)
             live = fresh.get(machine, self._live.get(machine))
             if given.opens is not None and live is None:
                 live = Live(self._kind(machine), given.opens)
@@ -213,9 +224,15 @@ class Loop:
                 if (machine, once) in seen or self._journal.seen(machine.kind, machine.id, once):
                     continue
                 seen.add((machine, once))
-            for value in given.values:
-                live, change = live.take(machine, value, once, given.notes)
-                changes.append(change)
+            try:
+                live, taken = live.take_all(machine, given.values, once, given.notes)
+            except InputError as error:
+                given.error = error
+                continue
+            changes += taken
+            # One that was dropped meanwhile has its status already; what its handler did is still an input.
+            if given.settles is not None and given.settles.effect_id in self._pending:
+                settled.append(given.settles)
             fresh[machine], given.fresh = live, True
         return self._journal.commit(changes, settled) if changes or settled else []
 
@@ -242,7 +259,11 @@ class Loop:
         effect, machine = running.effect, running.machine
         with running.scope:
             outcome = await perform(effect, machine, effect_id, self._handlers[type(effect)], self._pause)
-            await self._submit(self._given(effect_id, running, outcome))
+            try:
+                await self._submit(self._given(effect_id, running, outcome))
+            except InputError as error:
+                # What the handler returned cannot be journaled: that is its bug, and no reason to stop.
+                await self._submit(self._given(effect_id, running, Outcome(refusal=str(error))))
 
     def _given(self, effect_id: bytes, running: _Running, outcome: Outcome) -> _Given:
         if outcome.refusal is None:

@@ -10,7 +10,8 @@ threads and processes.
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from protocol.store.files import chunks_of, sync_directory, write_whole
@@ -46,10 +47,12 @@ class Artifacts:
         Raises `InputError` if it cannot be read and `QuotaExceededError` if it does not fit.
         """
         try:
-            with path.open("rb") as source:
-                return self._put(source.read, os.fstat(source.fileno()).st_size)
+            source = path.open("rb")
         except OSError as error:
             raise InputError(f"cannot store {path}: {error.strerror}") from error
+        with source:
+            size = os.fstat(source.fileno()).st_size
+            return self._put(source.read, size)
 
     def put_bytes(self, data: bytes) -> ArtifactId:
         """Store `data` and return its id; `QuotaExceededError` if it does not fit."""
@@ -140,6 +143,10 @@ class Artifacts:
 
     def _put(self, read: Callable[[int], bytes], size: int) -> ArtifactId:
         self._make_room(size)
+        with _disk_errors(self.root):
+            return self._copy(read)
+
+    def _copy(self, read: Callable[[int], bytes]) -> ArtifactId:
         handle, name = tempfile.mkstemp(dir=self.root / "partial", prefix="put-")
         temporary = Path(name)
         try:
@@ -251,9 +258,11 @@ class Partial:
         if index in self._have:
             return
         try:
-            with self._data.open("r+b") as target:
+            with _disk_errors(self._store.root), self._data.open("r+b") as target:
                 os.pwrite(target.fileno(), data, index * CHUNK)
         except FileNotFoundError:
+            if self._store.has(self.artifact):
+                return
             raise TransientError(
                 f"artifact 0x{self.artifact.hex()} was dropped to make room while it was fetched",
                 "pin it before fetching",
@@ -294,6 +303,17 @@ class Partial:
                 chunk = source.read(self.manifest.length(index))
                 if chunk_leaf(chunk) == self.manifest.leaves[index]:
                     self._have.add(index)
+
+
+@contextmanager
+def _disk_errors(root: Path) -> Iterator[None]:
+    """Turn a full or failing disk into a `TransientError`; a missing file stays what it is."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise TransientError(f"artifact store {root}: {error.strerror}", "check the disk") from error
 
 
 def _leaves(file: Path) -> Path:

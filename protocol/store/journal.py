@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.store import schema
-from protocol.types import BrokenInvariant, InputError
+from protocol.types import BrokenInvariant, InputError, TransientError
 
 PENDING, DONE, DROPPED, REFUSED = 0, 1, 2, 3
 """What became of an effect: to be done; done; no longer wanted; refused with a note."""
@@ -198,12 +198,16 @@ def _own(path: Path) -> int:
 
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    db.execute("BEGIN IMMEDIATE")
     try:
+        db.execute("BEGIN IMMEDIATE")
         yield db
         db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
+    except BaseException as error:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError):
+            # The disk is full or failing. Nothing was acted upon, so the process may stop and come back.
+            raise TransientError(f"the journal cannot be written: {error}", "check the disk") from error
         raise
 
 

@@ -198,8 +198,9 @@ async def test_a_keyed_effect_happens_once_however_often_it_is_asked_for(tmp_pat
         await loop.give(ME, AskedClose())
         await loop.quiet()
         assert bank.closed == 1
-        await loop.forget(ME)
+        assert await loop.forget(ME)
         assert loop.state(ME) is None
+        assert not await loop.forget(ME)
         with pytest.raises(InputError, match="there is no account"):
             await loop.give(ME, AskedClose())
 
@@ -210,3 +211,52 @@ async def test_an_effect_without_a_handler_is_found_at_the_start(tmp_path: Path)
     loop.machine(MACHINE)
     with pytest.raises(BrokenInvariant, match="no handler for SendPay"):
         await loop.run()
+
+
+@pytest.mark.trio
+async def test_a_machine_that_is_not_done_is_not_forgotten(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.gate = trio.Event()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        assert not await loop.forget(ME)
+        assert loop.state(ME) == Account()
+
+
+@pytest.mark.trio
+async def test_inputs_that_come_while_a_machine_is_forgotten_find_none(tmp_path: Path) -> None:
+    async with running(tmp_path / "j", Bank()) as loop:
+        await loop.open(ME, Account(), AskedClose())
+        await loop.quiet()
+        answers: list[object] = []
+
+        async def give() -> None:
+            try:
+                answers.append(await loop.give(ME, AskedClose()))
+            except InputError as error:
+                answers.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(give)
+                nursery.start_soon(loop.forget, ME)
+        await loop.quiet()
+        assert len(answers) == 10
+        assert loop.state(ME) is None
+
+
+@pytest.mark.trio
+async def test_an_input_that_cannot_be_written_down_is_its_givers_fault(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+        await loop.open(ME, Account(), AskedPay(1))
+        with pytest.raises(InputError, match="cannot take this input"):
+            await loop.give(ME, AskedPay("much"))  # type: ignore[arg-type]
+
+        async def nonsense(effect: SendPay, context: Context) -> str:
+            return "paid"
+
+        loop._handlers[SendPay] = nonsense
+        await loop.give(ME, AskedPay(3))
+        await loop.wait_for(ME, lambda state: state.refusals)
+        assert "cannot take this input" in loop.state(ME).refusals[0]

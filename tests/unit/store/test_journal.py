@@ -9,7 +9,7 @@ import pytest
 from protocol.store import Journal, PendingEffect, Record
 from protocol.store.journal import DONE, DROPPED, Change, Settled
 from protocol.store.schema import STEPS, VERSION, migrate
-from protocol.types import BrokenInvariant, InputError
+from protocol.types import BrokenInvariant, InputError, TransientError
 
 FIXTURE = Path(__file__).parent / "journal_v1.sql"
 
@@ -151,3 +151,15 @@ def test_a_newer_journal_is_left_alone(tmp_path: Path) -> None:
     db.close()
     with pytest.raises(InputError, match="upgrade gavel"):
         Journal(tmp_path / "j.db")
+
+
+def test_a_full_disk_is_transient_and_loses_nothing(journal: Journal) -> None:
+    journal.commit([change(0)])
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+    big = PendingEffect(b"big".ljust(32), "lease", b"1", 1, b"x" * 100_000)
+    with pytest.raises(TransientError, match="full"):
+        journal.commit([change(1, big)])
+    journal._db.execute("PRAGMA max_page_count = 100000")
+    assert journal.records()[0].seq == 0
+    assert journal.commit([change(1, big)]) == [big]
