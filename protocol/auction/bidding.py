@@ -64,7 +64,9 @@ class PricePolicy:
     """
 
     per_hour: dict[str, Amount]
-    """Device name to the price of one hour of it; a device that is not named is not offered."""
+    """Device kind to the price of one hour of it; a device that is not named is not offered."""
+    token: int = 0
+    """The one token that is taken: all sums here are in its smallest unit."""
     minimum: Amount = _NOTHING
     """Least price of a whole job: the completion fee rises until the job brings this much."""
     completion_fee: Amount = _NOTHING
@@ -220,11 +222,16 @@ def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ..
         found = _fastest(offer, house)
         if not slots:
             raise _RefusedError("no free capacity: every slot is working")
-        slot = min(slots, key=lambda each: (each.open_bids, each.nonce))
+        slot = next_slot(slots)
         clocks = _clocks(offer, house.policy, market, found)
         return _terms(_Case(offer, house, market, token, slot.nonce), found, clocks)
     except _RefusedError as refused:
         return Refusal(str(refused))
+
+
+def next_slot(slots: tuple[Slot, ...]) -> Slot:
+    """Return the free slot that the next bid is made for."""
+    return min(slots, key=lambda each: (each.open_bids, each.nonce))
 
 
 def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
@@ -238,6 +245,9 @@ def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
         raise _RefusedError(f"no executor here for verification kind {offer.verification}")
     if offer.token >= len(market.tokens):
         raise _RefusedError(f"unknown token {offer.token}: this deployment lists {len(market.tokens)}")
+    if offer.token != policy.token:
+        taken = market.tokens[policy.token].symbol if policy.token < len(market.tokens) else "another token"
+        raise _RefusedError(f"this provider takes {taken} only, the offer pays token {offer.token}")
     if offer.item_count > policy.max_items:
         raise _RefusedError(f"{offer.item_count} items are too many, at most {policy.max_items} are taken")
     if offer.flags & BidFlags.PRIVATE and not policy.private:

@@ -250,7 +250,7 @@ def _prepared(state: ProviderLease, given: DidFetch | DidNotFetch | DidCheck | D
         return _rejected(state, given, "nothing of the kind is under way")
     match given:
         case DidFetch():
-            return _enter(state, Phase.CHECKING)
+            return _enter(replace(state, spec=given.spec), Phase.CHECKING)
         case DidNotFetch():
             return _give_up(state, f"artifacts do not fit the offer: {given.reason}")
         case DidNotCheck():

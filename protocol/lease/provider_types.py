@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from protocol.messages import Bid, Offer
-from protocol.types import ZERO_HASH, ArtifactId, BlockNo, Blocks, Hash32
+from protocol.messages import Bid, JobSpec, Offer
+from protocol.types import ZERO_HASH, Address, ArtifactId, BlockNo, Blocks, Hash32
 
 NOT_YET = BlockNo(0)
 """A height that does not apply yet."""
@@ -125,6 +125,8 @@ class ProviderLease:
     bid: Bid
     offer: Offer
     offer_id: Hash32
+    peer: Address
+    """The network key that signed the offer: where artifacts come from, and the quote goes to."""
     conduct: Conduct
     phase: Phase = Phase.BID
     height: BlockNo = NOT_YET
@@ -136,6 +138,8 @@ class ProviderLease:
     beat_at: BlockNo = NOT_YET
     withdraw_at: BlockNo = NOT_YET
     retry_at: BlockNo = NOT_YET
+    spec: JobSpec | None = None
+    """What to run, once fetched."""
     result: Result | None = None
     ready_at: BlockNo = NOT_YET
     """Height at which the result was ready to post."""
@@ -165,6 +169,8 @@ class SawLease:
 @dataclass(frozen=True, slots=True)
 class DidFetch:
     """Spec, program and inputs are here, and the spec's job hash is the bid's."""
+
+    spec: JobSpec
 
 
 @dataclass(frozen=True, slots=True)

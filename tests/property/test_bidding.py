@@ -39,6 +39,7 @@ POLICIES = st.builds(
     bond=AMOUNTS,
     safety_percent=st.integers(100, 10_000),
     top_up_percent=st.integers(100, 10_000),
+    token=st.integers(0, 2),
 )
 HOUSES = st.builds(
     House,

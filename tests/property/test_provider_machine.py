@@ -31,11 +31,11 @@ from protocol.lease.provider_types import (
     Stage,
     StopJob,
 )
-from tests.strategies.provider import BID, CONDUCT, RESULT, FakeEscrow, fresh
+from tests.strategies.provider import BID, CONDUCT, RESULT, SPEC, FakeEscrow, fresh
 
 HOSTILE = st.one_of(
     st.just(DidBid(5, b"again")),
-    st.just(DidFetch()),
+    st.just(DidFetch(SPEC)),
     st.just(DidNotFetch("no")),
     st.builds(DidCheck, st.sampled_from([1, 10**9]), st.sampled_from([1, 1 << 40])),
     st.just(DidNotCheck("no")),
@@ -119,7 +119,7 @@ class ProviderLeaseMachine(RuleBasedStateMachine):
             case PostResult():
                 return None if self.chain.post(effect.output_root) else refused(effect, "reverted")
             case FetchArtifacts():
-                return DidFetch()
+                return DidFetch(SPEC)
             case CheckJob():
                 return DidCheck(1, 1)
             case RunItems():

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from protocol.lease.provider_types import ChainLease, Conduct, ProviderLease, Result, Stage, Usage
-from protocol.messages import Bid, Offer
+from protocol.messages import Bid, JobSpec, Offer
 from protocol.types import EnergyGrade
 
 OFFER = Offer(
@@ -62,12 +62,13 @@ CONDUCT = Conduct(
     memory_bytes=1 << 30,
 )
 USAGE = Usage(1, 1, 0, 1, 1, 1, 1, int(EnergyGrade.ESTIMATED), "cpu")
+SPEC = JobSpec(1, 1, "job", b"\x04" * 32, b"\x05" * 32, 1, b"\x06" * 32, b"\x07" * 32, 1, 4)
 RESULT = Result(b"\x09" * 32, b"\x08" * 32, 128, USAGE)
 
 
 def fresh() -> ProviderLease:
     """The state of a machine before its first input."""
-    return ProviderLease(BID, OFFER, b"\x07" * 32, CONDUCT)
+    return ProviderLease(BID, OFFER, b"\x07" * 32, b"\x0d" * 20, CONDUCT)
 
 
 class FakeEscrow:

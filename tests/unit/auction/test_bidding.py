@@ -187,6 +187,10 @@ def test_declines_say_why(changes: dict[str, object], reason: str) -> None:
 
 
 def test_declines_by_policy() -> None:
+    two = replace(MARKET, tokens=(TokenTerms("USD", 0, 0, 0), *MARKET.tokens))
+    assert refusal(replace(OFFER, token=1), market=two) == (
+        "this provider takes USD only, the offer pays token 1"
+    )
     assert refusal(slots=()) == "no free capacity: every slot is working"
     assert refusal(house=with_policy(window_min=301)) == (
         "challenge window of 300 blocks is too short, at least 301"

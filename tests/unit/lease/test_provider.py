@@ -36,7 +36,7 @@ from protocol.lease.provider_types import (
     StopJob,
     Withdraw,
 )
-from tests.strategies.provider import BID, CONDUCT, RESULT, fresh
+from tests.strategies.provider import BID, CONDUCT, RESULT, SPEC, fresh
 
 OPEN = ChainLease(Stage.OPEN, start_by=40, funded_blocks=40)
 STARTED = replace(OPEN, stage=Stage.STARTED, started_at=15, result_by=65)
@@ -56,7 +56,7 @@ def play(*inputs: Input, state: ProviderLease | None = None) -> tuple[ProviderLe
 TO_RUNNING = (
     DidBid(10, b"quote"),
     SawLease(12, OPEN),
-    DidFetch(),
+    DidFetch(SPEC),
     DidCheck(1_000, 1_000),
     SawLease(15, STARTED),
 )
@@ -71,7 +71,7 @@ def test_a_job_from_bid_to_settlement() -> None:
     expected = [
         (DidBid(10, b"quote"), Phase.BID, [SendQuote]),
         (SawLease(12, OPEN), Phase.FETCHING, [FetchArtifacts]),
-        (DidFetch(), Phase.CHECKING, [CheckJob]),
+        (DidFetch(SPEC), Phase.CHECKING, [CheckJob]),
         (DidCheck(1_000, 1_000), Phase.STARTING, [SendStart]),
         (SawLease(15, STARTED), Phase.RUNNING, [RunItems]),
         (SawLease(20, STARTED), Phase.RUNNING, [SendHeartbeat]),
@@ -129,13 +129,13 @@ def test_advances_are_withdrawn_at_their_interval_and_only_if_asked_for() -> Non
     ("given", "reason"),
     [
         ((DidNotFetch("wrong bytes"),), "artifacts do not fit the offer: wrong bytes"),
-        ((DidFetch(), DidNotCheck("root differs")), "job failed its check: root differs"),
+        ((DidFetch(SPEC), DidNotCheck("root differs")), "job failed its check: root differs"),
         (
-            (DidFetch(), DidCheck(51_000, 1)),
+            (DidFetch(SPEC), DidCheck(51_000, 1)),
             "program needs about 51 blocks, the result is due after 50",
         ),
         (
-            (DidFetch(), DidCheck(1, 2 << 30)),
+            (DidFetch(SPEC), DidCheck(1, 2 << 30)),
             "program needs 2147483648 bytes, 1073741824 are lent",
         ),
         ((SawLease(35, OPEN),), "job was not ready in time for the start deadline"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_run_is_closed_unstarted(given: tuple[Input, ...], reason
 
 
 def test_the_job_fits_exactly() -> None:
-    state, _ = play(DidBid(10, b"q"), SawLease(12, OPEN), DidFetch(), DidCheck(50_000, 1 << 30))
+    state, _ = play(DidBid(10, b"q"), SawLease(12, OPEN), DidFetch(SPEC), DidCheck(50_000, 1 << 30))
     assert state.phase == Phase.STARTING
 
 
@@ -195,7 +195,7 @@ def test_after_a_clients_close_a_failed_job_waits_so_that_its_stream_is_kept() -
 
 def test_a_lease_that_is_started_already_is_not_started_again() -> None:
     """Another life of this provider did it, and its journal is lost."""
-    state, _ = play(DidBid(10, b"q"), SawLease(16, STARTED), DidFetch())
+    state, _ = play(DidBid(10, b"q"), SawLease(16, STARTED), DidFetch(SPEC))
     state, effects = play(DidCheck(1, 1), state=state)
     assert (state.phase, kinds(effects)) == (Phase.RUNNING, [RunItems])
 
@@ -251,7 +251,7 @@ def test_every_phase_ends_when_the_chain_says_so(phase: Phase, stage: Stage) -> 
 @pytest.mark.parametrize("phase", sorted(ENDED))
 def test_nothing_leads_out_of_an_end(phase: Phase) -> None:
     state = replace(fresh(), phase=phase)
-    for given in (SawLease(9, OPEN), DidFetch(), DidRun(RESULT), AskedAbandon(), DidBid(1, b"")):
+    for given in (SawLease(9, OPEN), DidFetch(SPEC), DidRun(RESULT), AskedAbandon(), DidBid(1, b"")):
         found = step(state, given)
         assert (found.state, kinds(list(found.effects))) == (state, [Rejected])
 
