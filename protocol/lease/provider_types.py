@@ -128,6 +128,8 @@ class ProviderLease:
     peer: Address
     """The network key that signed the offer: where artifacts come from, and the quote goes to."""
     conduct: Conduct
+    device: str = "cpu"
+    """Where it runs, as the estimate chose."""
     phase: Phase = Phase.BID
     height: BlockNo = NOT_YET
     chain: ChainLease = NOT_OPENED

@@ -1,0 +1,96 @@
+"""What a provider's owner can set: `provider.yaml`, environment and flags; see `docs/provider.md`."""
+
+from dataclasses import dataclass, field
+
+from protocol.runtime.config import option
+
+
+@dataclass(frozen=True)
+class PriceConfig:
+    """What is asked and which terms are accepted. Sums are whole tokens as text, exact: "0.25"."""
+
+    token: str = option("", "symbol of the token that is taken; the deployment's first if empty")
+    cpu_per_hour: str = option("0.10", "price of one hour of this machine's processor")
+    cuda_per_hour: str = option("", "price of one hour of one GPU; empty: GPUs are not offered")
+    minimum: str = option("0", "least price of a whole job")
+    completion_fee: str = option("0", "paid with the result, on top of the stream")
+    margin_percent: int = option(0, "added to the hour's price and its energy")
+    energy_per_kwh: str = option("0", "price of a kilowatt hour, passed on to clients")
+    bond: str = option("0", "least bond beyond the token's reserve")
+    grace: int = option(20, "blocks between heartbeats that are still paid")
+    start_blocks: int = option(30, "blocks to fetch, check and start, beyond the transfer itself")
+    result_blocks: int = option(20, "blocks to post, beyond the run itself")
+    safety_percent: int = option(300, "how far estimates are stretched into deadlines")
+    top_up_percent: int = option(100, "most that top-ups may reach, in percent of the funded blocks")
+    bid_blocks: int = option(10, "blocks that a bid stays open after the auction")
+    window_min: int = option(1, "shortest challenge window that is accepted, blocks")
+    window_max: int = option(200_000, "longest time that a bond may stay locked after a result, blocks")
+    max_items: int = option(1 << 20, "most items in one job")
+    private: bool = option(True, "take private jobs, which no outsider watches")
+
+
+@dataclass(frozen=True)
+class StakeConfig:
+    """What the daemon stakes by itself at start; needs `owner_wallet`."""
+
+    amount: str = option("", "stake is raised to this many whole tokens; empty: left as it is")
+    max_per_lease: str = option("", "most that one lease may lock; empty: the whole stake")
+    max_locked: str = option("", "most that all leases may lock; empty: the whole stake")
+
+
+@dataclass(frozen=True)
+class LeaseConfig:
+    """How leases are run."""
+
+    slots: int = option(1, "jobs at a time")
+    beat_blocks: int = option(0, "blocks between heartbeats on chain; 0: a third of the grace")
+    withdraw_blocks: int = option(0, "blocks between withdrawals of advances; 0: everything at the end")
+    run_attempts: int = option(3, "how often a dying child is started again")
+    start_margin: int = option(4, "blocks before the start deadline at which an unready job is given up")
+    keep_blocks: int = option(1_000, "blocks beyond the window for which artifacts are served")
+    open_bids: int = option(200, "most bids that may be open at a time")
+    open_bids_per_client: int = option(20, "most of them for one client")
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What this machine lends. Zero and empty mean: what is detected."""
+
+    threads: int = option(0, "processor threads per job; 0: all, shared by the slots")
+    memory: int = option(0, "bytes that all jobs together may use; 0: three quarters", unit="bytes")
+    bandwidth: int = option(12_500_000, "bytes per second that transfers are planned with", unit="bytes")
+    watts: int = option(0, "power drawn under load, if it cannot be measured; 0: estimated")
+    cuda: bool = option(True, "offer GPUs that are found and priced")
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """How the node is reached."""
+
+    listen: tuple[str, ...] = option(("/ip4/0.0.0.0/tcp/4001",), "multiaddrs to listen on")
+    announce: tuple[str, ...] = option((), "multiaddrs told to others instead of the listening ones")
+    bootstrap: tuple[str, ...] = option((), "peers to start from, beside those of the network")
+
+
+@dataclass(frozen=True)
+class ProviderConfig:
+    """The whole file."""
+
+    network: str = option("local", "network of networks.yaml")
+    operator: str = option("operator", "wallet of the operator key: signs bids, runs leases, pays gas")
+    password_file: str = option("", "file with the operator wallet's password")
+    owner: str = option("", "address that stakes and is paid; empty: that of owner_wallet, else the operator")
+    owner_wallet: str = option("", "wallet of the owner, if the daemon shall register and stake by itself")
+    owner_password_file: str = option("", "file with the owner wallet's password; password_file if empty")
+    region: str = option("", "where the machine stands, for clients to choose by, e.g. eu-central")
+    grid_zone: str = option("", "electricity zone, e.g. DE or US-CAL-CISO")
+    carbon_grams_per_kwh: int = option(0, "carbon intensity of that zone")
+    data_dir: str = option("", "journal and artifacts; empty: provider in GAVEL_HOME")
+    quota: int = option(64 << 30, "bytes of artifacts to keep", unit="bytes")
+    metrics_port: int = option(0, "port of /metrics and /healthz on loopback; 0: the system chooses")
+    log_level: str = option("info", "debug, info, warning or error")
+    net: NetConfig = field(default_factory=NetConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+    lease: LeaseConfig = field(default_factory=LeaseConfig)
+    price: PriceConfig = field(default_factory=PriceConfig)
+    stake: StakeConfig = field(default_factory=StakeConfig)

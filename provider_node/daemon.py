@@ -1,0 +1,392 @@
+"""The provider daemon: opens every part, wires them together, and ends them in order."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import trio
+
+from protocol.auction.bidding import Capability, DeviceSpeed, House
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.lease import provider as machine
+from protocol.lease import provider_types as lease
+from protocol.lease.provider import ENDED
+from protocol.lease.provider_types import Phase, ProviderLease
+from protocol.messages import Registration
+from protocol.net import NetSettings, Node, open_node
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import Machine, MachineId
+from protocol.runtime.metrics import Health, Metrics
+from protocol.runtime.performer import Context
+from protocol.runtime.retry import backoff
+from protocol.store.artifacts import Artifacts
+from protocol.store.journal import Journal
+from protocol.types import BlockNo, BrokenInvariant, EnergyGrade, TransientError, to_hex
+from provider_node import policy, registration
+from provider_node.capacity import Capacity
+from provider_node.config import ProviderConfig
+from provider_node.control import serve_control
+from provider_node.executors.tape import TapeOptions, default_threads
+from provider_node.gauges import Gauges
+from provider_node.host import Host, detect
+from provider_node.identity import Identity, connect, data_dir, load_identity
+from provider_node.jobs import Jobs
+from provider_node.ledger import Ledger
+from provider_node.market import CAPACITY_NOTE, Market, Rules
+from provider_node.metering import Metering
+from provider_node.serving import SOFTWARE, Serving
+from provider_node.status import lease_rows, status
+from provider_node.watcher import KIND, Watcher
+from provider_node.workers import Workers, open_workers
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_TIDY_EVERY = 20
+MACHINE: Machine[Any, Any, Any] = Machine(
+    kind=KIND,
+    states=lease.ProviderLease,
+    inputs=lease.Input,
+    effects=lease.Effect,
+    step=machine.step,
+    ended=machine.ended,
+    wanted=machine.wanted,
+    refused=machine.refused,
+)
+
+
+@dataclass
+class Parts:
+    """Everything that runs, for whoever has to look at it."""
+
+    config: ProviderConfig
+    identity: Identity
+    chain: AsyncChain
+    host: Host
+    node: Node
+    loop: Loop
+    journal: Journal
+    store: Artifacts
+    watcher: Watcher
+    jobs: Jobs
+    ledger: Ledger
+    market: Market
+    metrics_port: int = 0
+    tidied: int = 0
+    stop: trio.Event = field(default_factory=trio.Event)
+
+
+async def run_provider(config: ProviderConfig, started: Callable[[Parts], object] = lambda _: None) -> None:
+    """Run a provider until cancelled, or until it is drained. `started` is told once it listens to offers.
+
+    Raises `InputError` for what the owner has to mend; waits as long as it takes for a chain that is down.
+    """
+    folder = data_dir(config)
+    identity = await trio.to_thread.run_sync(load_identity, config)
+    chain = AsyncChain(connect(config, identity.operator_key))
+    journal = await trio.to_thread.run_sync(Journal, folder / "journal.db")
+    try:
+        store = await trio.to_thread.run_sync(Artifacts, folder / "artifacts", config.quota)
+        try:
+            await _run(config, identity, chain, journal, store, started)
+        finally:
+            store.close()
+    finally:
+        journal.close()
+
+
+async def _run(
+    config: ProviderConfig,
+    identity: Identity,
+    chain: AsyncChain,
+    journal: Journal,
+    store: Artifacts,
+    started: Callable[[Parts], object],
+) -> None:
+    folder = data_dir(config)
+    health = _Starting()
+    metrics = Metrics()
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, health)
+        health.part = "waiting for the chain"
+        await patiently(partial(chain.run, Chain.check), "the chain")
+        host = await trio.to_thread.run_sync(detect)
+        settings = NetSettings(
+            listen=config.net.listen,
+            announce=config.net.announce,
+            bootstrap=(*chain.blocking.network.bootstrap, *config.net.bootstrap),
+        )
+        options = _tape_options(config, host)
+        async with (
+            open_node(identity.operator_key, settings) as node,
+            open_workers(config.lease.slots, options) as workers,
+        ):
+            health.part = "measuring this machine"
+            key = f"{SOFTWARE}|{host.cpu}|{host.gpus}|{options.threads}"
+            devices = await workers.calibrate(folder / "calibration.json", key)
+            health.part = "registering"
+            await patiently(partial(_register, config, identity, chain, host, node), "the chain")
+            parts = await _assemble(config, identity, chain, journal, store, node, workers, host, devices)
+            parts.metrics_port = port
+            health.parts = partial(_health, parts)
+            Gauges(metrics, parts)
+            await _serve(parts, folder, started)
+            nursery.cancel_scope.cancel()
+
+
+async def _assemble(
+    config: ProviderConfig,
+    identity: Identity,
+    chain: AsyncChain,
+    journal: Journal,
+    store: Artifacts,
+    node: Node,
+    workers: Workers,
+    host: Host,
+    devices: tuple[DeviceSpeed, ...],
+) -> Parts:
+    """Build every part that the lease machines need, and register their handlers."""
+    blocking = chain.blocking
+    network, folder = blocking.network, data_dir(config)
+    prices = policy.price_policy(config.price, blocking.deployment)
+    limits = await patiently(partial(chain.run, Chain.limits), "the chain")
+    offered = tuple(each for each in devices if config.machine.cuda or not each.name.startswith("cuda"))
+    grace = max(prices.grace, limits.min_grace)
+    memory = _memory(config, host) // config.lease.slots
+    rules = Rules(
+        identity=identity,
+        house=House(
+            identity.owner,
+            Capability(
+                offered,
+                config.machine.bandwidth,
+                carbon_grams_per_kwh=config.carbon_grams_per_kwh,
+                verifications=workers.verifications,
+            ),
+            prices,
+        ),
+        conduct=policy.conduct(config.lease, network, grace, memory),
+        block_ms=policy.block_ms(network),
+        symbols=tuple(token.symbol for token in blocking.deployment.tokens),
+        listings=await patiently(partial(chain.run, Chain.listings), "the chain"),
+        limits=limits,
+        grid_zone=config.grid_zone,
+        energy_grade=int(EnergyGrade.ESTIMATED),
+        open_bids=config.lease.open_bids,
+        open_bids_per_client=config.lease.open_bids_per_client,
+    )
+    loop = Loop(journal)
+    poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
+    watcher = Watcher(chain, loop, network.confirmations, poll_s)
+    jobs = Jobs(loop, node, store, workers, Metering({each.name: each for each in devices}), folder / "work")
+    ledger = Ledger(chain, loop, watcher, jobs)
+    capacity = await _capacity(config, identity, chain, journal)
+    market = Market(chain, node, loop, journal, watcher, rules, capacity)
+    parts = Parts(config, identity, chain, host, node, loop, journal, store, watcher, jobs, ledger, market)
+    watcher.on_height = partial(_on_height, parts)
+    _handle(parts)
+    return parts
+
+
+def _handle(parts: Parts) -> None:
+    loop, jobs, ledger, market = parts.loop, parts.jobs, parts.ledger, parts.market
+    loop.machine(MACHINE)
+    loop.handle(lease.SendQuote, market.send_quote)
+    loop.handle(lease.FetchArtifacts, jobs.fetch)
+    loop.handle(lease.CheckJob, jobs.check)
+    loop.handle(lease.RunItems, jobs.run)
+    loop.handle(lease.StopJob, jobs.stop)
+    loop.handle(lease.ReleaseArtifacts, jobs.release)
+    loop.handle(lease.SendStart, ledger.start)
+    loop.handle(lease.SendHeartbeat, ledger.beat)
+    loop.handle(lease.Withdraw, ledger.withdraw)
+    loop.handle(lease.PostResult, ledger.post)
+    loop.handle(lease.Finalize, ledger.finalize)
+    loop.handle(lease.CloseLease, ledger.close)
+    loop.handle(lease.Rejected, _note_rejection)
+
+
+async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object]) -> None:
+    serving = Serving(
+        parts.node,
+        parts.loop,
+        parts.store,
+        parts.jobs,
+        parts.market,
+        parts.watcher,
+        parts.identity,
+        parts.config.grid_zone,
+        parts.config.carbon_grams_per_kwh,
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(parts.ledger.beats.run)
+        nursery.start_soon(parts.ledger.withdrawals.run)
+        await nursery.start(parts.loop.run)
+        serving.serve()
+        nursery.start_soon(parts.watcher.run)
+        nursery.start_soon(parts.market.run)
+        await nursery.start(serve_control, folder, _operations(parts))
+        log.info("provider %s listens on %s", to_hex(parts.identity.owner), ", ".join(parts.node.addrs))
+        started(parts)
+        await parts.stop.wait()
+        nursery.cancel_scope.cancel()
+
+
+def _operations(parts: Parts) -> dict[str, Callable[[dict[str, Any]], Awaitable[Any]]]:
+    async def tell_status(_: dict[str, Any]) -> Any:
+        return status(parts)
+
+    async def tell_leases(_: dict[str, Any]) -> Any:
+        return lease_rows(parts)
+
+    async def drain(arguments: dict[str, Any]) -> Any:
+        parts.market.draining = not arguments.get("cancel", False)
+        return {"draining": parts.market.draining, "leases": _living(parts)}
+
+    async def abandon(arguments: dict[str, Any]) -> Any:
+        wanted = MachineId(KIND, bytes.fromhex(str(arguments["lease"]).removeprefix("0x")))
+        await parts.loop.give(wanted, lease.AskedAbandon())
+        found: ProviderLease = parts.loop.state(wanted)
+        return {"phase": found.phase.name.lower()}
+
+    return {"status": tell_status, "leases": tell_leases, "drain": drain, "abandon": abandon}
+
+
+def _on_height(parts: Parts, height: BlockNo) -> None:
+    """Note a new height: leave once drained, and tidy up now and then."""
+    if parts.market.draining and not _living(parts):
+        log.info("drained: every lease is over")
+        parts.stop.set()
+    if height - parts.tidied >= _TIDY_EVERY:
+        parts.tidied = height
+        trio.lowlevel.spawn_system_task(_tidy, parts, height)
+
+
+async def _tidy(parts: Parts, height: BlockNo) -> None:
+    """Let pins run out, and forget bids that nobody took."""
+    try:
+        await trio.to_thread.run_sync(parts.store.expire, height)
+        for id, state in list(parts.loop.states(KIND).items()):
+            if state.phase == Phase.LAPSED and height > state.height + _TIDY_EVERY:
+                await parts.loop.forget(MachineId(KIND, id))
+    except (BrokenInvariant, TransientError) as error:
+        log.info("tidying up waits: %s", error)
+
+
+async def _note_rejection(effect: lease.Rejected, context: Context) -> None:
+    log.warning("%s: %s in phase %s: %s", context.machine, effect.input, effect.phase.name, effect.reason)
+
+
+async def _capacity(
+    config: ProviderConfig, identity: Identity, chain: AsyncChain, journal: Journal
+) -> Capacity:
+    """Return the nonces of the slots: as journaled, else the first ones that the chain has not seen."""
+    noted = await trio.to_thread.run_sync(journal.recall, CAPACITY_NOTE)
+    if noted is None:
+        first = await patiently(partial(chain.run, Chain.unused_nonce, identity.owner), "the chain")
+        capacity = Capacity.fresh(config.lease.slots, first)
+    else:
+        capacity = Capacity.decode(noted).resized(config.lease.slots)
+    await trio.to_thread.run_sync(journal.remember, CAPACITY_NOTE, capacity.encode())
+    return capacity
+
+
+async def _register(
+    config: ProviderConfig, identity: Identity, chain: AsyncChain, host: Host, node: Node
+) -> None:
+    blocking = chain.blocking
+    token = policy.token_index(config.price, blocking.deployment)
+    unit = policy.unit_of(blocking.deployment, token)
+    hand = None
+    if identity.owner_key is not None:
+        same = identity.owner == identity.operator
+        hand_chain = blocking if same else connect(config, identity.owner_key)
+        hand = registration.Owner(hand_chain, identity.owner_key, identity.owner)
+    message = registration_of(config, identity, host, config.net.announce or node.addrs)
+    owner, operator = identity.owner, identity.operator
+    sums = policy.stake_sums(config.stake, unit)
+
+    def settle(each: Chain) -> None:
+        registration.ensure_registered(each, owner, operator, message, hand)
+        said = registration.ensure_staked(each, owner, token, unit, sums, hand)
+        log.info("owner %s is registered, %s", to_hex(owner), said)
+
+    await chain.run(settle)
+
+
+def registration_of(
+    config: ProviderConfig, identity: Identity, host: Host, addrs: tuple[str, ...]
+) -> Registration:
+    """Return what this provider says about itself."""
+    return Registration(
+        owner=identity.owner,
+        operator=identity.operator,
+        addrs=addrs,
+        cpu=host.cpu,
+        cores=min(host.cores, (1 << 16) - 1),
+        memory_mib=min(host.memory_bytes >> 20, (1 << 32) - 1),
+        gpus=tuple(gpu.name for gpu in host.gpus),
+        region=config.region,
+        grid_zone=config.grid_zone,
+        carbon_grams_per_kwh=config.carbon_grams_per_kwh,
+        energy_grade=int(EnergyGrade.ESTIMATED),
+        software=SOFTWARE,
+    )
+
+
+def _tape_options(config: ProviderConfig, host: Host) -> TapeOptions:
+    threads = config.machine.threads or default_threads(config.lease.slots)
+    return TapeOptions(
+        threads=threads,
+        memory=_memory(config, host) // config.lease.slots,
+        milliwatts=host.milliwatts(threads, config.machine.watts),
+    )
+
+
+def _memory(config: ProviderConfig, host: Host) -> int:
+    return config.machine.memory or host.memory_bytes * 3 // 4
+
+
+def _living(parts: Parts) -> int:
+    return sum(state.phase not in ENDED for state in parts.loop.states(KIND).values())
+
+
+def _health(parts: Parts) -> Health:
+    trouble = parts.watcher.trouble
+    return Health(
+        ok=not trouble,
+        parts={
+            "chain": trouble or f"at {parts.watcher.height}",
+            "net": f"{len(parts.node.peers())} peers",
+            "leases": str(_living(parts)),
+            "draining": str(parts.market.draining).lower(),
+        },
+    )
+
+
+@dataclass
+class _Starting:
+    """Health while the daemon starts, then that of its parts."""
+
+    part: str = "starting"
+    parts: Callable[[], Health] | None = None
+
+    def __call__(self) -> Health:
+        return self.parts() if self.parts else Health(False, {"start": self.part})
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], what: str) -> T:
+    """Return what `ask` gives, trying for as long as it raises `TransientError`."""
+    attempt = 0
+    while True:
+        try:
+            return await ask()
+        except TransientError as error:
+            log.warning("waiting for %s: %s", what, error)
+        await trio.sleep(backoff(attempt, 0.5, 10.0))
+        attempt += 1

@@ -1,0 +1,161 @@
+"""Tape programs, in a child process: the daemon itself never loads a numerical library."""
+
+import math
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from protocol.auction.bidding import DeviceSpeed
+from protocol.engines.worker.interface import (
+    RESULTS,
+    CalibrateArgs,
+    CheckArgs,
+    DevicesArgs,
+    DevicesResult,
+    ProgramInfo,
+    RunArgs,
+    RunProgress,
+    RunResult,
+    Speed,
+    from_wire,
+    to_wire,
+)
+from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
+from provider_node.executors.executor import Job, Measured, Output, Progress
+
+WORKER = "protocol.engines.worker"
+T = TypeVar("T")
+
+_SLACK = 4
+"""A run may take this many times what its inputs could at worst cost, then it is ended as hung."""
+_FLOOR_S = 120.0
+
+
+@dataclass(frozen=True)
+class TapeOptions:
+    """How the child runs. `milliwatts` is the draw under load of a device kind, for estimates."""
+
+    threads: int
+    memory: int
+    milliwatts: Mapping[str, int]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def open_tape(options: TapeOptions) -> AsyncIterator["TapeExecutor"]:
+    """Give an executor whose child is started on demand, and killed at the end of the block."""
+    limits = ChildOptions(memory=options.memory or None, env=options.env)
+    async with open_child(WORKER, options=limits) as child:
+        yield TapeExecutor(child, options)
+
+
+class TapeExecutor:
+    """Runs tape jobs one after the other. See `Executor`."""
+
+    kind: ClassVar[JobKind] = JobKind.TAPE
+    verification: ClassVar[int] = int(Verification.TAPE)
+
+    def __init__(self, child: Child, options: TapeOptions) -> None:
+        self._child, self._options = child, options
+        self.speeds: dict[str, Speed] = {}
+        self._checked: dict[Hash32, ProgramInfo] = {}
+
+    async def calibrate(self) -> tuple[DeviceSpeed, ...]:
+        """Measure every device that the engine finds."""
+        found = await self._call(DevicesArgs(), DevicesResult)
+        for device in found.devices:
+            args = CalibrateArgs(threads=self._options.threads, device=device)
+            self.speeds[device] = await self._call(args, Speed)
+        return tuple(self.device(speed) for speed in self.speeds.values())
+
+    def device(self, speed: Speed) -> DeviceSpeed:
+        """Return a measured device as bidding wants it."""
+        kind = speed.device.partition(":")[0]
+        return DeviceSpeed(
+            name=speed.device,
+            fmas_per_second=int(speed.fmas),
+            elements_per_second=int(speed.steps),
+            memory_bytes=self._options.memory,
+            milliwatts=self._options.milliwatts.get(kind, 0),
+        )
+
+    async def check(self, job: Job) -> Measured:
+        """Recompute roots and measure the program; `InputError` if the job is not what its spec says."""
+        info = await self._info(job)
+        return Measured(math.ceil(info.item_seconds * job.spec.item_count * 1_000), info.peak_bytes)
+
+    async def run(self, job: Job, output: Path, on_progress: Progress) -> Output:
+        """Run all items, with a time limit that only a hung child exceeds."""
+        info = await self._info(job)
+        limit = _FLOOR_S + _SLACK * info.item_seconds_worst * job.spec.item_count
+        args = RunArgs(
+            program_path=str(job.program),
+            input_path=str(job.inputs),
+            output_path=str(output),
+            count=job.spec.item_count,
+            threads=self._options.threads,
+            time_limit=limit,
+            device=job.device,
+        )
+
+        def progressed(plain: dict[str, Any]) -> None:
+            seen = from_wire(plain, RunProgress)
+            on_progress(seen.done, seen.total)
+
+        plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
+        result = _read(plain, RunResult)
+        if len(result.item_roots) != job.spec.item_count:
+            raise TransientError(f"the worker made {len(result.item_roots)} items of {job.spec.item_count}")
+        gpu = job.device.startswith("cuda")
+        return Output(
+            output_root=Hash32(result.output_root),
+            cpu_ms=math.ceil(result.cpu_seconds * 1_000),
+            gpu_ms=math.ceil(result.wall_seconds * 1_000) if gpu else 0,
+            wall_ms=math.ceil(result.wall_seconds * 1_000),
+            peak_bytes=result.peak_bytes,
+            resumed=result.resumed,
+        )
+
+    def stop(self) -> None:
+        """Kill the child; the next call starts a new one."""
+        self._child.kill()
+
+    async def _info(self, job: Job) -> ProgramInfo:
+        """Return what `check_job` says; asked once for each job, and again after a restart of the daemon."""
+        known = self._checked.get(job.spec.job_hash())
+        if known is not None:
+            return known
+        args = CheckArgs(
+            program_path=str(job.program),
+            input_path=str(job.inputs),
+            program_root=job.spec.program_root,
+            input_root=job.spec.input_root,
+            item_count=job.spec.item_count,
+            speed=self.speeds.get(job.device),
+        )
+        info = await self._call(args, ProgramInfo)
+        self._checked = {job.spec.job_hash(): info}
+        return info
+
+    async def _call(self, args: Any, kind: type[T]) -> T:
+        if RESULTS[args.OP] is not kind:
+            raise BrokenInvariant(f"worker operation {args.OP} answers {RESULTS[args.OP].__name__}")
+        return _read(await self._child.call(args.OP, to_wire(args)), kind)
+
+
+def _read(plain: Any, kind: type[T]) -> T:
+    try:
+        return from_wire(plain, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"the worker's answer is no {kind.__name__}: {error}") from error
+
+
+def default_threads(slots: int) -> int:
+    """Return the threads of one of `slots` jobs at a time on this machine."""
+    return max(len(os.sched_getaffinity(0)) // slots, 1)

@@ -1,0 +1,84 @@
+"""Who this provider is: the operator key that works, the owner that is paid, the chain they are on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.networks import Network
+from protocol.chain.networks_file import load_network
+from protocol.chain.sent import FileJournal
+from protocol.crypto import address_of
+from protocol.runtime import paths
+from protocol.runtime.keystore import find_key, load_account
+from protocol.types import Address, InputError, parse_address
+from provider_node.config import ProviderConfig
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Keys and addresses. `owner_key` is there only if the config lets the daemon use it."""
+
+    operator_key: bytes
+    operator: Address
+    owner: Address
+    owner_key: bytes | None
+
+
+def data_dir(config: ProviderConfig) -> Path:
+    """Return the folder of journal and artifacts."""
+    path = Path(config.data_dir).expanduser() if config.data_dir else paths.role_dir("provider")
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def load_identity(config: ProviderConfig) -> Identity:
+    """Unlock the wallets that the config names; `InputError` says which is missing or does not open."""
+    operator_key = _unlock(config.operator, config.password_file)
+    operator = address_of(operator_key)
+    owner_key = None
+    if config.owner_wallet:
+        owner_key = _unlock(config.owner_wallet, config.owner_password_file or config.password_file)
+    owner = owner_address(config, operator)
+    if owner_key is not None and address_of(owner_key) != owner:
+        raise InputError(
+            f"owner is 0x{owner.hex()}, but owner_wallet {config.owner_wallet} is another address",
+            "leave owner empty to take the wallet's",
+        )
+    return Identity(operator_key, operator, owner, owner_key)
+
+
+def owner_address(config: ProviderConfig, operator: Address | None = None) -> Address:
+    """Return the owner; needs no password. `operator` saves a look at the operator's wallet."""
+    if config.owner:
+        return (
+            parse_address(config.owner, "owner")
+            if config.owner.startswith("0x")
+            else find_key(config.owner).address
+        )
+    if config.owner_wallet:
+        return find_key(config.owner_wallet).address
+    return operator or find_key(config.operator).address
+
+
+def connect(config: ProviderConfig, key: bytes | None = None, sender: Address | None = None) -> Chain:
+    """Return the chain of the configured network; nothing is asked of a node yet.
+
+    With `key`, transactions of `sender` are journaled in the data folder, so that a crash sends none twice.
+    """
+    network: Network = load_network(config.network)
+    if key is None:
+        return Chain.connect(network)
+    address = sender or address_of(key)
+    file = data_dir(config) / f"sent-{network.chain_id}-0x{address.hex()}.json"
+    return Chain.connect(network, key, journal=FileJournal(file))
+
+
+def open_chain(config: ProviderConfig, key: bytes) -> AsyncChain:
+    """Return the chain for trio."""
+    return AsyncChain(connect(config, key))
+
+
+def _unlock(wallet: str, password_file: str) -> bytes:
+    account = load_account(wallet, Path(password_file).expanduser() if password_file else None)
+    return bytes(account.key)

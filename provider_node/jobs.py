@@ -1,0 +1,230 @@
+"""The work of a lease: fetch what the client offered, check it, run it, keep what came out."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import trio
+
+from protocol.lease.provider_types import (
+    CheckJob,
+    DidCheck,
+    DidFetch,
+    DidNotRun,
+    DidRun,
+    FetchArtifacts,
+    ProviderLease,
+    ReleaseArtifacts,
+    Result,
+    RunItems,
+    StopJob,
+    Usage,
+)
+from protocol.messages import JobSpec
+from protocol.messages.message import Message
+from protocol.net import Node
+from protocol.runtime.logs import about
+from protocol.runtime.loop import Loop
+from protocol.runtime.performer import Context
+from protocol.store.artifacts import Artifacts
+from protocol.store.files import write_whole
+from protocol.types import ArtifactId, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
+from provider_node.executors.executor import Job, Output
+from provider_node.metering import Meter, Metering
+from provider_node.workers import Workers
+
+log = logging.getLogger(__name__)
+
+_SPEC_BYTES = Message.MAX_BYTES
+
+
+@dataclass
+class Progress:
+    """How far a lease's run is, for heartbeats and status."""
+
+    done: int = 0
+    total: int = 0
+
+
+@dataclass
+class Jobs:
+    """Handlers of the effects that need no chain. `progress` is of runs under way or done in this process."""
+
+    loop: Loop
+    node: Node
+    store: Artifacts
+    workers: Workers
+    metering: Metering
+    work_dir: Path
+    progress: dict[LeaseId, Progress] = field(default_factory=dict)
+
+    # -- fetching --------------------------------------------------------------------------------------
+
+    async def fetch(self, _: FetchArtifacts, context: Context) -> DidFetch:
+        """Perform `FetchArtifacts`. `InputError` if what is served is not what was offered."""
+        lease, state = self._lease(context)
+        with about(lease=to_hex(lease)):
+            if not self.node.is_connected(state.peer):
+                self.node.learn(state.peer, state.offer.addrs)
+            await self._get(lease, state, state.offer.spec, _SPEC_BYTES)
+            spec = await trio.to_thread.run_sync(self._read_spec, state)
+            await self._get(lease, state, spec.program, spec.program_bytes)
+            await self._get(lease, state, spec.inputs, spec.input_bytes)
+            log.info("fetched %d bytes of program and inputs", spec.program_bytes + spec.input_bytes)
+            return DidFetch(spec)
+
+    async def _get(self, lease: LeaseId, state: ProviderLease, artifact: ArtifactId, size: int) -> None:
+        await trio.to_thread.run_sync(self.store.pin, artifact, lease.hex())
+        await self.node.fetch_artifact(self.store, artifact, [state.peer], max_size=size)
+
+    def _read_spec(self, state: ProviderLease) -> JobSpec:
+        spec = JobSpec.decode(self.store.path(state.offer.spec).read_bytes())
+        if spec.job_hash() != state.bid.job_hash:
+            raise InputError("the job specification is of another job than the bid")
+        if spec.item_count != state.offer.item_count:
+            raise InputError(f"the job has {spec.item_count} items, the offer said {state.offer.item_count}")
+        total = spec.program_bytes + spec.input_bytes
+        if total > state.offer.transfer_bytes:
+            raise InputError(
+                f"the job has {total} bytes to fetch, the offer said {state.offer.transfer_bytes}"
+            )
+        return spec
+
+    # -- checking and running --------------------------------------------------------------------------
+
+    async def check(self, _: CheckJob, context: Context) -> DidCheck:
+        """Perform `CheckJob`: every root from the bytes, and what the program needs."""
+        lease, state = self._lease(context)
+        with about(lease=to_hex(lease)):
+            executor = await self.workers.of(lease)
+            measured = await executor.check(await self._job(state))
+            log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
+            return DidCheck(measured.run_ms, measured.peak_bytes)
+
+    async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
+        """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""
+        lease, state = self._lease(context)
+        with about(lease=to_hex(lease)):
+            known = await trio.to_thread.run_sync(self._remembered, lease)
+            if known is None:
+                try:
+                    known = await self._execute(lease, state)
+                except TransientError as error:
+                    # The machine counts attempts: the loop must not try for ever.
+                    log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
+                    return DidNotRun(str(error), final=False)
+            output, meter = known
+            usage = self._usage(state, output, meter)
+            file = self._output(lease)
+            outputs = await trio.to_thread.run_sync(self.store.put_file, file)
+            await trio.to_thread.run_sync(self.store.pin, outputs, lease.hex())
+            size = file.stat().st_size
+            self.workers.release(lease, end=False)
+            log.info("ran the job: root %s", to_hex(output.output_root))
+            return DidRun(Result(output.output_root, outputs, size, usage))
+
+    async def _execute(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
+        executor = await self.workers.of(lease)
+        progress = self.progress.setdefault(lease, Progress())
+        progress.total = state.offer.item_count
+
+        def on_progress(done: int, total: int) -> None:
+            progress.done, progress.total = done, total
+
+        file = self._output(lease)
+        self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with self.metering.measure(state.device) as reading:
+            output = await executor.run(await self._job(state), file, on_progress)
+        meter = reading.meter(output)
+        # On disk before it is told: if we are killed now, the next life finds it.
+        body = {"output": {**asdict(output), "output_root": output.output_root.hex()}, "meter": asdict(meter)}
+        await trio.to_thread.run_sync(write_whole, self._note(lease), json.dumps(body).encode())
+        progress.done = progress.total
+        return output, meter
+
+    def _remembered(self, lease: LeaseId) -> tuple[Output, Meter] | None:
+        """Return what an earlier life finished for this lease, if its outputs are still there."""
+        try:
+            body = json.loads(self._note(lease).read_text())
+            if not self._output(lease).exists():
+                return None
+            root = Hash32(bytes.fromhex(body["output"]["output_root"]))
+            return Output(**{**body["output"], "output_root": root}), Meter(**body["meter"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("note of an earlier run is damaged, so the job runs again: %s", error)
+            return None
+
+    async def stop(self, _: StopJob, context: Context) -> None:
+        """Perform `StopJob`."""
+        self.workers.release(LeaseId(context.machine.id))
+
+    async def release(self, effect: ReleaseArtifacts, context: Context) -> None:
+        """Perform `ReleaseArtifacts`: the store drops what nobody else pins, when it needs the room."""
+        lease, state = self._lease(context)
+        self.forget(lease)
+        await trio.to_thread.run_sync(self._unpin, lease, state, effect.until)
+
+    def forget(self, lease: LeaseId) -> None:
+        """Let go of executor and progress of a lease whose work is over."""
+        self.workers.release(lease)
+        self.progress.pop(lease, None)
+
+    def _unpin(self, lease: LeaseId, state: ProviderLease, until: BlockNo) -> None:
+        for file in (self._output(lease), self._note(lease), self._output(lease).with_suffix(".out.part")):
+            file.unlink(missing_ok=True)
+        for artifact in artifacts_of(state):
+            if until:
+                self.store.pin(artifact, lease.hex(), until)
+            else:
+                self.store.unpin(artifact, lease.hex())
+
+    # -- helpers ---------------------------------------------------------------------------------------
+
+    def _usage(self, state: ProviderLease, output: Output, meter: Meter) -> Usage:
+        spec = state.spec
+        assert spec is not None, "running follows fetching"
+        return Usage(
+            wall_ms=output.wall_ms,
+            cpu_ms=output.cpu_ms,
+            gpu_ms=output.gpu_ms,
+            peak_memory_bytes=output.peak_bytes,
+            received_bytes=spec.program_bytes + spec.input_bytes,
+            sent_bytes=0,
+            energy_milliwatt_hours=meter.energy_milliwatt_hours,
+            energy_grade=meter.energy_grade,
+            device=meter.device,
+        )
+
+    async def _job(self, state: ProviderLease) -> Job:
+        spec = state.spec
+        assert spec is not None, "checking and running follow fetching"
+        program = await self._path(spec.program)
+        return Job(spec, program, await self._path(spec.inputs), state.device)
+
+    async def _path(self, artifact: ArtifactId) -> Path:
+        call: Callable[[], Path] = lambda: self.store.path(artifact)  # noqa: E731 - for the thread
+        return await trio.to_thread.run_sync(call)
+
+    def _lease(self, context: Context) -> tuple[LeaseId, ProviderLease]:
+        state: ProviderLease = self.loop.state(context.machine)
+        return LeaseId(context.machine.id), state
+
+    def _output(self, lease: LeaseId) -> Path:
+        return self.work_dir / f"{lease.hex()}.out"
+
+    def _note(self, lease: LeaseId) -> Path:
+        return self.work_dir / f"{lease.hex()}.json"
+
+
+def artifacts_of(state: ProviderLease) -> tuple[ArtifactId, ...]:
+    """Return every artifact that a lease pins."""
+    found = [state.offer.spec]
+    if state.spec is not None:
+        found += [state.spec.program, state.spec.inputs]
+    if state.result is not None:
+        found.append(state.result.outputs)
+    return tuple(found)

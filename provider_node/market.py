@@ -1,0 +1,212 @@
+"""Answers offers: with a journaled, signed bid or with the reason for none, sealed to the client."""
+
+import logging
+import os
+from collections import deque
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol.auction.bidding import House, MarketView, Refusal, Terms, TokenTerms, answer
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.views import Limits, Listing, StakeView
+from protocol.crypto import seal
+from protocol.lease.provider import ENDED
+from protocol.lease.provider_types import Conduct, DidBid, Phase, ProviderLease, SendQuote
+from protocol.messages import Decline, Offer, Quote, SealedAnswer, Signed, open_signed, seal_context, sign
+from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, topic
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.runtime.performer import Context
+from protocol.store.journal import Journal
+from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, to_hex
+from provider_node.capacity import Capacity, promised
+from provider_node.identity import Identity
+from provider_node.watcher import KIND, Watcher
+
+log = logging.getLogger(__name__)
+
+CAPACITY_NOTE = "provider.capacity"
+_QUOTE_TRIES = 3
+_ANSWER_S = 10.0
+_FARTHEST = 100_000
+"""An offer that expires later than this many clock units from now is taken for a mistake."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What does not change while the daemon runs."""
+
+    identity: Identity
+    house: House
+    conduct: Conduct
+    block_ms: int
+    symbols: tuple[str, ...]
+    listings: tuple[Listing, ...]
+    limits: Limits
+    grid_zone: str
+    energy_grade: int
+    open_bids: int
+    open_bids_per_client: int
+
+
+@dataclass
+class Market:
+    """Listens to offers of one deployment. `draining` stops bidding, not the leases that are open."""
+
+    chain: AsyncChain
+    node: Node
+    loop: Loop
+    journal: Journal
+    watcher: Watcher
+    rules: Rules
+    capacity: Capacity
+    draining: bool = False
+    counts: dict[str, int] = field(default_factory=lambda: {"offers": 0, "bids": 0, "declines": 0})
+    last_decline: str = ""
+    _stake: tuple[BlockNo, StakeView] | None = None
+    _turn: trio.Lock = field(default_factory=trio.Lock)
+    _known: deque[Hash32] = field(default_factory=lambda: deque(maxlen=4096))
+
+    async def run(self) -> None:
+        """Answer offers until cancelled."""
+        domain = self.chain.blocking.domain
+        name = topic(domain.chain_id, domain.escrow, "offers")
+        async with await self.node.subscribe(name, self.validate) as offers, trio.open_nursery() as nursery:
+            async for _, payload in offers:
+                nursery.start_soon(self._take, payload)
+
+    def validate(self, sender: Address, payload: bytes) -> Verdict:
+        """Say whether an offer may be delivered and forwarded."""
+        offer = open_signed(payload, Offer, self.chain.blocking.domain)
+        if offer.signer != sender:
+            return Reject("the offer is not signed by its sender")
+        height = self.watcher.height
+        if height and not height <= offer.message.expiry <= height + _FARTHEST:
+            return Ignore(f"the offer expires at {offer.message.expiry}, now is {height}")
+        return Accept()
+
+    async def _take(self, payload: bytes) -> None:
+        try:
+            offer = open_signed(payload, Offer, self.chain.blocking.domain)
+            if offer.digest in self._known:
+                return
+            self._known.append(offer.digest)
+            self.counts["offers"] += 1
+            await self._reply(offer)
+        except (InputError, TransientError) as error:
+            log.warning("an offer went unanswered: %s", error)
+
+    async def _reply(self, offer: Signed[Offer]) -> None:
+        async with self._turn:
+            found = await self._decide(offer)
+            if isinstance(found, Terms):
+                await self._bid(offer, found)
+                return
+        self.counts["declines"] += 1
+        self.last_decline = found.reason
+        log.info("declined offer %s: %s", to_hex(offer.digest)[:10], found.reason)
+        decline = Decline(offer.digest, self.rules.identity.owner, found.reason)
+        envelope = sign(decline, self.chain.blocking.domain, self.rules.identity.operator_key).encode()
+        await self._send(offer.message, offer.digest, offer.signer, envelope)
+
+    async def _decide(self, offer: Signed[Offer]) -> Terms | Refusal:
+        """Look at the chain and what is open here, then ask the pure rules."""
+        await self.watcher.ready()
+        leases = [each for each in self.loop.states(KIND).values() if each.phase not in ENDED]
+        bids = [each for each in leases if each.phase == Phase.BID]
+        if self.draining:
+            return Refusal("this provider is draining: it takes no new jobs")
+        if len(bids) >= self.rules.open_bids:
+            return Refusal(f"{len(bids)} bids are open here, no more are made until some expire")
+        if sum(each.peer == offer.signer for each in bids) >= self.rules.open_bids_per_client:
+            return Refusal("too many open bids for this client")
+        if offer.message.challenge_window > self.rules.limits.max_challenge_window:
+            return Refusal(
+                f"this deployment allows challenge windows up to {self.rules.limits.max_challenge_window}"
+            )
+        await self._renew()
+        slots = self.capacity.free(leases)
+        market = await self._view(promised(slots, leases, self.rules.house.policy.token))
+        return answer(offer.message, self.rules.house, market, slots)
+
+    async def _bid(self, offer: Signed[Offer], terms: Terms) -> None:
+        domain, key = self.chain.blocking.domain, self.rules.identity.operator_key
+        quote = Quote(
+            offer=offer.digest,
+            bid=terms.bid.packed(),
+            bid_signature=sign(terms.bid, domain, key).signature,
+            expected_ms=terms.expected_ms,
+            energy_milliwatt_hours=terms.energy_milliwatt_hours,
+            energy_grade=self.rules.energy_grade,
+            grid_zone=self.rules.grid_zone,
+            carbon_milligrams=terms.carbon_milligrams,
+            addrs=self.node.addrs,
+        )
+        envelope = sign(quote, domain, key).encode()
+        state = ProviderLease(
+            bid=terms.bid,
+            offer=offer.message,
+            offer_id=offer.digest,
+            peer=offer.signer,
+            conduct=self.rules.conduct,
+            device=terms.device,
+        )
+        # Journaled before it is sent: a bid that can be opened must be known after a crash.
+        lease = terms.bid.lease_id()
+        if await self.loop.open(MachineId(KIND, lease), state, DidBid(self.watcher.height, envelope)):
+            self.counts["bids"] += 1
+            log.info(
+                "bid %d a block for offer %s (lease %s)",
+                terms.bid.rate_per_block,
+                to_hex(offer.digest)[:10],
+                to_hex(lease)[:10],
+            )
+
+    async def send_quote(self, effect: SendQuote, context: Context) -> None:
+        """Perform `SendQuote`: a few tries, then the client has no quote of ours."""
+        state: ProviderLease = self.loop.state(context.machine)
+        for left in reversed(range(_QUOTE_TRIES)):
+            try:
+                await self._send(state.offer, state.offer_id, state.peer, effect.quote)
+                return
+            except TransientError as error:
+                if not left:
+                    log.info("client %s could not be sent a quote: %s", to_hex(state.peer), error)
+                    return
+                await trio.sleep(0.2)
+
+    async def _send(self, offer: Offer, offer_id: Hash32, peer: Address, envelope: bytes) -> None:
+        box = seal(offer.seal_key, os.urandom(32), envelope, seal_context(offer_id))
+        domain = self.chain.blocking.domain
+        if not self.node.is_connected(peer):
+            self.node.learn(peer, offer.addrs)
+        name = protocol_id(domain.chain_id, domain.escrow, "answer")
+        await self.node.request(peer, name, SealedAnswer(offer_id, box).encode(), timeout_s=_ANSWER_S)
+
+    async def _renew(self) -> None:
+        """Give slots whose nonce is spent a new one; on disk before a bid uses it."""
+        renewed = self.capacity.renewed(self.loop.states(KIND).values())
+        if renewed != self.capacity:
+            await trio.to_thread.run_sync(self.journal.remember, CAPACITY_NOTE, renewed.encode())
+            self.capacity = renewed
+
+    async def _view(self, promised_sum: Amount) -> MarketView:
+        policy = self.rules.house.policy
+        if self._stake is None or self._stake[0] != self.watcher.height:
+            stake = await self.chain.run(Chain.stake, self.rules.identity.owner, policy.token)
+            self._stake = (self.watcher.height, stake)
+        stake = self._stake[1]
+        tokens = tuple(
+            TokenTerms(
+                symbol=symbol,
+                reserve=listing.reserve,
+                free=Amount(max(stake.free - promised_sum, 0)) if index == policy.token else Amount(0),
+                lease_cap=stake.max_per_lease if index == policy.token else Amount(0),
+            )
+            for index, (symbol, listing) in enumerate(
+                zip(self.rules.symbols, self.rules.listings, strict=True)
+            )
+        )
+        return MarketView(self.watcher.height, self.rules.block_ms, tokens, self.rules.limits.min_grace)

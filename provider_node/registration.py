@@ -1,0 +1,93 @@
+"""What a provider needs on chain before it bids: its operator key registered, a stake behind its bonds."""
+
+import logging
+from dataclasses import dataclass
+
+from protocol.auction.money import Unit
+from protocol.chain.client import Chain
+from protocol.messages import Registration
+from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The owner's hand: `chain` sends from the owner's key, which is needed to permit the pull of tokens."""
+
+    chain: Chain
+    key: bytes
+    address: Address
+
+
+def ensure_registered(
+    chain: Chain, owner: Address, operator: Address, wanted: Registration, hand: Owner | None
+) -> str:
+    """Make sure that `operator` acts for `owner`, and say what was done. Blocking.
+
+    With the owner's hand it registers by itself, also if the addresses have changed. `InputError` with the
+    command to run if it has none.
+    """
+    present = chain.operator_of(owner)
+    if hand is None:
+        if present == operator:
+            return "registered"
+        who = "has no operator" if present == ZERO_ADDRESS else f"has another operator, {to_hex(present)}"
+        raise InputError(
+            f"owner {to_hex(owner)} {who}; this daemon's key is {to_hex(operator)}",
+            f"run: gavel provider register --operator {to_hex(operator)}, or set owner_wallet",
+        )
+    known = next((each for each in chain.registrations() if each.owner == owner), None)
+    if present == operator and known is not None and known.registration == wanted:
+        return "registered"
+    hand.chain.send(hand.chain.escrow.register(operator, wanted))
+    log.info("registered operator %s for owner %s", to_hex(operator), to_hex(owner))
+    return "registered now"
+
+
+def ensure_staked(
+    chain: Chain,
+    owner: Address,
+    token: int,
+    unit: Unit,
+    sums: tuple[Amount, Amount, Amount] | None,
+    hand: Owner | None,
+) -> str:
+    """Make sure that there is stake to bid with, and say what was done. Blocking.
+
+    `sums` are the wanted stake and caps; they need the owner's hand. `InputError` with the command to run.
+    """
+    stake = chain.stake(owner, token)
+    if sums is not None and hand is not None:
+        wanted, per_lease, in_all = sums
+        if stake.staked < wanted:
+            add_stake(hand, token, unit, Amount(wanted - stake.staked), per_lease, in_all)
+            return f"staked {unit.show(wanted - stake.staked)}"
+        if (stake.max_per_lease, stake.max_locked) != (per_lease, in_all):
+            hand.chain.send(hand.chain.staking.set_caps(token, per_lease, in_all))
+            return "caps set"
+        return f"staked {unit.show(stake.staked)}"
+    if stake.staked == 0:
+        raise InputError(
+            f"owner {to_hex(owner)} has no stake in {unit.symbol}, and bids need a bond",
+            f"run: gavel provider stake 100 --token {unit.symbol} --wallet OWNER",
+        )
+    if stake.max_per_lease == 0 or stake.max_locked == 0:
+        raise InputError(
+            f"the owner's caps for {unit.symbol} let no lease lock any stake",
+            f"run: gavel provider stake 0 --token {unit.symbol} --max-per-lease SUM --wallet OWNER",
+        )
+    return f"staked {unit.show(stake.staked)}"
+
+
+def add_stake(hand: Owner, token: int, unit: Unit, amount: Amount, per_lease: Amount, in_all: Amount) -> None:
+    """Stake `amount` more with these caps, by permit: one transaction. `InputError` if it is not there."""
+    chain = hand.chain
+    held = chain.token_balance(token, hand.address)
+    if held < amount:
+        raise InputError(
+            f"owner {to_hex(hand.address)} has {unit.show(held)}, staking takes {unit.show(amount)}"
+        )
+    permit = chain.permit(hand.key, token, amount, chain.deployment.staking)
+    chain.send(chain.staking.stake_with_permit(token, amount, per_lease, in_all, permit))
+    log.info("staked %s for owner %s", unit.show(amount), to_hex(hand.address))

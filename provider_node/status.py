@@ -1,0 +1,74 @@
+"""What a running provider tells about itself, as plain values."""
+
+from typing import TYPE_CHECKING, Any
+
+from protocol.lease.provider import ENDED, wake
+from protocol.lease.provider_types import Phase, ProviderLease
+from protocol.types import LeaseId, to_hex
+from provider_node import policy
+from provider_node.watcher import KIND
+
+if TYPE_CHECKING:
+    from provider_node.daemon import Parts
+
+
+def status(parts: "Parts") -> dict[str, Any]:
+    """Return the daemon's own view, without asking the chain."""
+    states = list(parts.loop.states(KIND).values())
+    slots = parts.market.capacity.free(states)
+    capability = parts.market.rules.house.capability
+    return {
+        "running": True,
+        "network": parts.chain.blocking.network.name,
+        "owner": to_hex(parts.identity.owner),
+        "operator": to_hex(parts.identity.operator),
+        "height": parts.watcher.height,
+        "chain": parts.watcher.trouble or "ok",
+        "peers": len(parts.node.peers()),
+        "addrs": list(parts.node.addrs),
+        "slots": len(parts.market.capacity.nonces),
+        "free": len(slots),
+        "open_bids": sum(state.phase == Phase.BID for state in states),
+        "leases": sum(state.phase not in ENDED and state.phase != Phase.BID for state in states),
+        "draining": parts.market.draining,
+        **parts.market.counts,
+        "last_decline": parts.market.last_decline,
+        "devices": [each.name for each in capability.devices],
+        "cpu": parts.host.cpu,
+        "gpus": [gpu.name for gpu in parts.host.gpus],
+        "artifact_bytes": parts.store.used(),
+        "metrics_port": parts.metrics_port,
+    }
+
+
+def lease_rows(parts: "Parts") -> list[dict[str, Any]]:
+    """Return every lease that this daemon remembers, open bids left out, newest first."""
+    rows = [
+        lease_row(parts, LeaseId(id), state)
+        for id, state in parts.loop.states(KIND).items()
+        if state.phase not in (Phase.BID, Phase.LAPSED)
+    ]
+    return sorted(rows, key=lambda row: -row["seen"])
+
+
+def lease_row(parts: "Parts", lease: LeaseId, state: ProviderLease) -> dict[str, Any]:
+    """Return one lease as plain values."""
+    unit = policy.unit_of(parts.chain.blocking.deployment, state.bid.token)
+    known = parts.jobs.progress.get(lease)
+    done = state.offer.item_count if state.result is not None else known.done if known else 0
+    accrued = state.bid.rate_per_block * state.chain.paid_blocks
+    return {
+        "lease": to_hex(lease),
+        "phase": state.phase.name.lower(),
+        "client": to_hex(state.bid.client),
+        "title": state.spec.title if state.spec else "",
+        "items": f"{done}/{state.offer.item_count}",
+        "paid_blocks": state.chain.paid_blocks,
+        "funded_blocks": state.chain.funded_blocks,
+        "accrued": unit.show(accrued),
+        "completion_fee": unit.show(state.bid.completion_fee),
+        "bond": unit.show(state.bid.bond),
+        "reason": state.reason,
+        "next": wake(state),
+        "seen": state.height,
+    }
