@@ -16,7 +16,6 @@ from protocol.lease import provider as machine
 from protocol.lease import provider_types as lease
 from protocol.lease.provider import ENDED
 from protocol.lease.provider_types import Phase, ProviderLease
-from protocol.messages import Registration
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import Machine, MachineId
@@ -38,7 +37,8 @@ from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import CAPACITY_NOTE, Market, Rules
 from provider_node.metering import Metering
-from provider_node.serving import SOFTWARE, Serving
+from provider_node.registration import SOFTWARE
+from provider_node.serving import Serving
 from provider_node.status import lease_rows, status
 from provider_node.watcher import KIND, Watcher
 from provider_node.workers import Workers, open_workers
@@ -60,18 +60,25 @@ MACHINE: Machine[Any, Any, Any] = Machine(
 )
 
 
-@dataclass
-class Parts:
-    """Everything that runs, for whoever has to look at it."""
+@dataclass(frozen=True)
+class Base:
+    """What is opened before anything runs."""
 
     config: ProviderConfig
     identity: Identity
     chain: AsyncChain
+    journal: Journal
+    store: Artifacts
+
+
+@dataclass
+class Parts:
+    """Everything that runs, for whoever has to look at it."""
+
+    base: Base
     host: Host
     node: Node
     loop: Loop
-    journal: Journal
-    store: Artifacts
     watcher: Watcher
     jobs: Jobs
     ledger: Ledger
@@ -79,6 +86,26 @@ class Parts:
     metrics_port: int = 0
     tidied: int = 0
     stop: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def config(self) -> ProviderConfig:
+        """The effective configuration."""
+        return self.base.config
+
+    @property
+    def identity(self) -> Identity:
+        """Keys and addresses."""
+        return self.base.identity
+
+    @property
+    def chain(self) -> AsyncChain:
+        """The chain, sending as the operator."""
+        return self.base.chain
+
+    @property
+    def store(self) -> Artifacts:
+        """The artifacts."""
+        return self.base.store
 
 
 async def run_provider(config: ProviderConfig, started: Callable[[Parts], object] = lambda _: None) -> None:
@@ -93,21 +120,15 @@ async def run_provider(config: ProviderConfig, started: Callable[[Parts], object
     try:
         store = await trio.to_thread.run_sync(Artifacts, folder / "artifacts", config.quota)
         try:
-            await _run(config, identity, chain, journal, store, started)
+            await _run(Base(config, identity, chain, journal, store), started)
         finally:
             store.close()
     finally:
         journal.close()
 
 
-async def _run(
-    config: ProviderConfig,
-    identity: Identity,
-    chain: AsyncChain,
-    journal: Journal,
-    store: Artifacts,
-    started: Callable[[Parts], object],
-) -> None:
+async def _run(base: Base, started: Callable[[Parts], object]) -> None:
+    config, chain = base.config, base.chain
     folder = data_dir(config)
     health = _Starting()
     metrics = Metrics()
@@ -123,15 +144,15 @@ async def _run(
         )
         options = _tape_options(config, host)
         async with (
-            open_node(identity.operator_key, settings) as node,
+            open_node(base.identity.operator_key, settings) as node,
             open_workers(config.lease.slots, options) as workers,
         ):
             health.part = "measuring this machine"
             key = f"{SOFTWARE}|{host.cpu}|{host.gpus}|{options.threads}"
             devices = await workers.calibrate(folder / "calibration.json", key)
             health.part = "registering"
-            await patiently(partial(_register, config, identity, chain, host, node), "the chain")
-            parts = await _assemble(config, identity, chain, journal, store, node, workers, host, devices)
+            await patiently(partial(_register, base, host, node), "the chain")
+            parts = await _assemble(base, node, workers, host, devices)
             parts.metrics_port = port
             health.parts = partial(_health, parts)
             Gauges(metrics, parts)
@@ -140,17 +161,10 @@ async def _run(
 
 
 async def _assemble(
-    config: ProviderConfig,
-    identity: Identity,
-    chain: AsyncChain,
-    journal: Journal,
-    store: Artifacts,
-    node: Node,
-    workers: Workers,
-    host: Host,
-    devices: tuple[DeviceSpeed, ...],
+    base: Base, node: Node, workers: Workers, host: Host, devices: tuple[DeviceSpeed, ...]
 ) -> Parts:
     """Build every part that the lease machines need, and register their handlers."""
+    config, identity, chain = base.config, base.identity, base.chain
     blocking = chain.blocking
     network, folder = blocking.network, data_dir(config)
     prices = policy.price_policy(config.price, blocking.deployment)
@@ -180,14 +194,16 @@ async def _assemble(
         open_bids=config.lease.open_bids,
         open_bids_per_client=config.lease.open_bids_per_client,
     )
-    loop = Loop(journal)
+    loop = Loop(base.journal)
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
-    jobs = Jobs(loop, node, store, workers, Metering({each.name: each for each in devices}), folder / "work")
+    jobs = Jobs(
+        loop, node, base.store, workers, Metering({each.name: each for each in devices}), folder / "work"
+    )
     ledger = Ledger(chain, loop, watcher, jobs)
-    capacity = await _capacity(config, identity, chain, journal)
-    market = Market(chain, node, loop, journal, watcher, rules, capacity)
-    parts = Parts(config, identity, chain, host, node, loop, journal, store, watcher, jobs, ledger, market)
+    capacity = await _capacity(base)
+    market = Market(chain, node, loop, base.journal, watcher, rules, capacity)
+    parts = Parts(base, host, node, loop, watcher, jobs, ledger, market)
     watcher.on_height = partial(_on_height, parts)
     _handle(parts)
     return parts
@@ -282,61 +298,39 @@ async def _note_rejection(effect: lease.Rejected, context: Context) -> None:
     log.warning("%s: %s in phase %s: %s", context.machine, effect.input, effect.phase.name, effect.reason)
 
 
-async def _capacity(
-    config: ProviderConfig, identity: Identity, chain: AsyncChain, journal: Journal
-) -> Capacity:
+async def _capacity(base: Base) -> Capacity:
     """Return the nonces of the slots: as journaled, else the first ones that the chain has not seen."""
+    journal, slots = base.journal, base.config.lease.slots
     noted = await trio.to_thread.run_sync(journal.recall, CAPACITY_NOTE)
     if noted is None:
-        first = await patiently(partial(chain.run, Chain.unused_nonce, identity.owner), "the chain")
-        capacity = Capacity.fresh(config.lease.slots, first)
+        asked = partial(base.chain.run, Chain.unused_nonce, base.identity.owner)
+        capacity = Capacity.fresh(slots, await patiently(asked, "the chain"))
     else:
-        capacity = Capacity.decode(noted).resized(config.lease.slots)
+        capacity = Capacity.decode(noted).resized(slots)
     await trio.to_thread.run_sync(journal.remember, CAPACITY_NOTE, capacity.encode())
     return capacity
 
 
-async def _register(
-    config: ProviderConfig, identity: Identity, chain: AsyncChain, host: Host, node: Node
-) -> None:
+async def _register(base: Base, host: Host, node: Node) -> None:
+    config, identity, chain = base.config, base.identity, base.chain
     blocking = chain.blocking
     token = policy.token_index(config.price, blocking.deployment)
-    unit = policy.unit_of(blocking.deployment, token)
+    purse = registration.Purse(token, policy.unit_of(blocking.deployment, token))
     hand = None
     if identity.owner_key is not None:
         same = identity.owner == identity.operator
         hand_chain = blocking if same else connect(config, identity.owner_key)
         hand = registration.Owner(hand_chain, identity.owner_key, identity.owner)
-    message = registration_of(config, identity, host, config.net.announce or node.addrs)
+    message = registration.registration_of(config, identity.owner, identity.operator, host, node.addrs)
     owner, operator = identity.owner, identity.operator
-    sums = policy.stake_sums(config.stake, unit)
+    sums = policy.stake_sums(config.stake, purse.unit)
 
     def settle(each: Chain) -> None:
         registration.ensure_registered(each, owner, operator, message, hand)
-        said = registration.ensure_staked(each, owner, token, unit, sums, hand)
+        said = registration.ensure_staked(each, owner, purse, sums, hand)
         log.info("owner %s is registered, %s", to_hex(owner), said)
 
     await chain.run(settle)
-
-
-def registration_of(
-    config: ProviderConfig, identity: Identity, host: Host, addrs: tuple[str, ...]
-) -> Registration:
-    """Return what this provider says about itself."""
-    return Registration(
-        owner=identity.owner,
-        operator=identity.operator,
-        addrs=addrs,
-        cpu=host.cpu,
-        cores=min(host.cores, (1 << 16) - 1),
-        memory_mib=min(host.memory_bytes >> 20, (1 << 32) - 1),
-        gpus=tuple(gpu.name for gpu in host.gpus),
-        region=config.region,
-        grid_zone=config.grid_zone,
-        carbon_grams_per_kwh=config.carbon_grams_per_kwh,
-        energy_grade=int(EnergyGrade.ESTIMATED),
-        software=SOFTWARE,
-    )
 
 
 def _tape_options(config: ProviderConfig, host: Host) -> TapeOptions:

@@ -28,7 +28,7 @@ class Host:
     gpus: tuple[Gpu, ...]
 
     def milliwatts(self, threads: int, watts: int) -> dict[str, int]:
-        """Return the draw under load by device kind; `watts` is the owner's figure for the processor, or 0."""
+        """Return the draw under load by device kind; `watts` is the owner's own figure, or 0."""
         cpu = watts or _WATTS_IDLE + _WATTS_PER_CORE * threads
         found = {"cpu": cpu * 1_000}
         if self.gpus:

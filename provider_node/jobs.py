@@ -174,7 +174,7 @@ class Jobs:
         self.progress.pop(lease, None)
 
     def _unpin(self, lease: LeaseId, state: ProviderLease, until: BlockNo) -> None:
-        for file in (self._output(lease), self._note(lease), self._output(lease).with_suffix(".out.part")):
+        for file in self.work_dir.glob(f"{lease.hex()}.*"):
             file.unlink(missing_ok=True)
         for artifact in artifacts_of(state):
             if until:

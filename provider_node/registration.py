@@ -2,13 +2,18 @@
 
 import logging
 from dataclasses import dataclass
+from importlib.metadata import version
 
 from protocol.auction.money import Unit
 from protocol.chain.client import Chain
 from protocol.messages import Registration
-from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
+from protocol.types import ZERO_ADDRESS, Address, Amount, EnergyGrade, InputError, to_hex
+from provider_node.config import ProviderConfig
+from provider_node.host import Host, detect
 
 log = logging.getLogger(__name__)
+
+SOFTWARE = f"gavel {version('gavel')}"
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,14 @@ class Owner:
     chain: Chain
     key: bytes
     address: Address
+
+
+@dataclass(frozen=True)
+class Purse:
+    """The token that stake is in, and how its sums are written."""
+
+    token: int
+    unit: Unit
 
 
 def ensure_registered(
@@ -48,8 +61,7 @@ def ensure_registered(
 def ensure_staked(
     chain: Chain,
     owner: Address,
-    token: int,
-    unit: Unit,
+    purse: Purse,
     sums: tuple[Amount, Amount, Amount] | None,
     hand: Owner | None,
 ) -> str:
@@ -57,11 +69,12 @@ def ensure_staked(
 
     `sums` are the wanted stake and caps; they need the owner's hand. `InputError` with the command to run.
     """
+    token, unit = purse.token, purse.unit
     stake = chain.stake(owner, token)
     if sums is not None and hand is not None:
         wanted, per_lease, in_all = sums
         if stake.staked < wanted:
-            add_stake(hand, token, unit, Amount(wanted - stake.staked), per_lease, in_all)
+            add_stake(hand, purse, Amount(wanted - stake.staked), per_lease, in_all)
             return f"staked {unit.show(wanted - stake.staked)}"
         if (stake.max_per_lease, stake.max_locked) != (per_lease, in_all):
             hand.chain.send(hand.chain.staking.set_caps(token, per_lease, in_all))
@@ -80,9 +93,9 @@ def ensure_staked(
     return f"staked {unit.show(stake.staked)}"
 
 
-def add_stake(hand: Owner, token: int, unit: Unit, amount: Amount, per_lease: Amount, in_all: Amount) -> None:
+def add_stake(hand: Owner, purse: Purse, amount: Amount, per_lease: Amount, in_all: Amount) -> None:
     """Stake `amount` more with these caps, by permit: one transaction. `InputError` if it is not there."""
-    chain = hand.chain
+    chain, token, unit = hand.chain, purse.token, purse.unit
     held = chain.token_balance(token, hand.address)
     if held < amount:
         raise InputError(
@@ -91,3 +104,31 @@ def add_stake(hand: Owner, token: int, unit: Unit, amount: Amount, per_lease: Am
     permit = chain.permit(hand.key, token, amount, chain.deployment.staking)
     chain.send(chain.staking.stake_with_permit(token, amount, per_lease, in_all, permit))
     log.info("staked %s for owner %s", unit.show(amount), to_hex(hand.address))
+
+
+def registration_of(
+    config: ProviderConfig, owner: Address, operator: Address, host: Host, addrs: tuple[str, ...]
+) -> Registration:
+    """Return what this provider says about itself; addresses of the config win over `addrs`."""
+    return Registration(
+        owner=owner,
+        operator=operator,
+        addrs=config.net.announce or addrs,
+        cpu=host.cpu,
+        cores=min(host.cores, (1 << 16) - 1),
+        memory_mib=min(host.memory_bytes >> 20, (1 << 32) - 1),
+        gpus=tuple(gpu.name for gpu in host.gpus),
+        region=config.region,
+        grid_zone=config.grid_zone,
+        carbon_grams_per_kwh=config.carbon_grams_per_kwh,
+        energy_grade=int(EnergyGrade.ESTIMATED),
+        software=SOFTWARE,
+    )
+
+
+def describe(config: ProviderConfig, owner: Address, operator: Address) -> Registration:
+    """Return the registration of this machine without a running node: addresses are those announced.
+
+    A daemon with the owner's wallet publishes its real addresses when it starts.
+    """
+    return registration_of(config, owner, operator, detect(), ())

@@ -13,9 +13,8 @@ from protocol.types import Address, ArtifactId, BidFlags, InputError, LeaseId
 from provider_node.identity import Identity
 from provider_node.jobs import Jobs, artifacts_of
 from provider_node.market import Market
+from provider_node.registration import SOFTWARE
 from provider_node.watcher import KIND, Watcher
-
-SOFTWARE = "gavel 0.1.0"
 
 _STAGES = {
     Phase.FETCHING: "fetching",
@@ -123,7 +122,7 @@ class Serving:
         return False
 
     def _stands(self, state: ProviderLease) -> bool:
-        """Whether the result has its confirmations: before that a re-org could let another one win (RULES 8)."""
+        """Whether the result has its confirmations: before that a re-org could take it back (RULES 8)."""
         return (
             state.result is not None
             and state.phase in _RESULT_STANDS

@@ -80,7 +80,8 @@ class TapeExecutor:
         return DeviceSpeed(
             name=speed.device,
             fmas_per_second=int(speed.fmas),
-            elements_per_second=int(speed.steps),
+            # The offer has one figure for all that is not a multiply-add: the slower kind is assumed.
+            elements_per_second=int(min(speed.steps, speed.moved / 4)),
             memory_bytes=self._options.memory,
             milliwatts=self._options.milliwatts.get(kind, 0),
         )

@@ -1,0 +1,262 @@
+"""`gavel provider`: run a provider, look at it, and handle its money."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from protocol.runtime.settings import Settings, pass_settings
+
+_wallet = click.option(
+    "--wallet", help="Wallet of the owner; else owner_wallet of the config file, else the operator's."
+)
+_password_file = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the wallet's password, readable by you alone; else asked.",
+)
+_token = click.option("--token", help="Symbol of the token; else price.token of the config file.")
+
+
+def _config_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that override the config file."""
+    for option in (
+        click.option("--data-dir", help="Folder of journal and artifacts."),
+        click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Any other setting."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def provider() -> None:
+    """Run a provider: bid on jobs, execute them, be paid by the block."""
+
+
+@provider.command()
+@click.option("--operator", help="Wallet of the operator key.")
+@click.option("--owner-wallet", help="Wallet of the owner: the daemon registers and stakes by itself.")
+@click.option("--password-file", help="File with the passwords of both wallets.")
+@click.option(
+    "--listen", multiple=True, metavar="MULTIADDR", help="Where to listen, e.g. /ip4/0.0.0.0/tcp/4001."
+)
+@click.option("--cpu-per-hour", help="Price of an hour of the processor, in whole tokens.")
+@click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")
+@_config_options
+@pass_settings
+def run(
+    settings: Settings,
+    *,
+    operator: str | None,
+    owner_wallet: str | None,
+    password_file: str | None,
+    listen: tuple[str, ...],
+    cpu_per_hour: str | None,
+    metrics_port: int | None,
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> int:
+    """Run the daemon until Ctrl-C, SIGTERM, or until it is drained."""
+    from functools import partial
+
+    from protocol.runtime.logs import setup_logs
+    from protocol.runtime.signals import run_daemon
+    from provider_node.daemon import Parts, run_provider
+    from provider_node.identity import data_dir as folder_of
+    from provider_node.status import status as status_of
+
+    config = _load(
+        settings,
+        sets,
+        operator=operator,
+        owner_wallet=owner_wallet,
+        password_file=password_file,
+        data_dir=data_dir,
+        metrics_port=metrics_port,
+        **{"net.listen": listen or None, "price.cpu_per_hour": cpu_per_hour},
+    )
+    level = "debug" if settings.debug else config.log_level
+    setup_logs("provider", folder_of(config) / "logs", level, json_console=settings.json)
+
+    def started(parts: Parts) -> None:
+        row = status_of(parts)
+        settings.emit(row, f"provider {row['owner']} is up on {row['network']}; stop it with Ctrl-C")
+
+    return run_daemon(partial(run_provider, config, started))
+
+
+@provider.command()
+@click.option("--operator", help="Address of the operator key; else that of the config's operator wallet.")
+@_wallet
+@_password_file
+@_config_options
+@pass_settings
+def register(
+    settings: Settings,
+    *,
+    operator: str | None,
+    wallet: str | None,
+    password_file: Path | None,
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Name the operator key and publish what the provider has (owner's key)."""
+    from protocol.runtime.keystore import find_key
+    from protocol.types import parse_address, to_hex
+    from provider_node.money import hand_of
+    from provider_node.registration import describe
+
+    config = _load(settings, sets, data_dir=data_dir)
+    key = parse_address(operator, "--operator") if operator else find_key(config.operator).address
+    hand = hand_of(config, wallet, password_file)
+    receipt = hand.chain.send(hand.chain.escrow.register(key, describe(config, hand.address, key)))
+    answer = {"owner": to_hex(hand.address), "operator": to_hex(key), "tx": to_hex(receipt.tx)}
+    settings.emit(answer, f"operator {answer['operator']} acts for owner {answer['owner']}")
+
+
+@provider.command()
+@_config_options
+@pass_settings
+def status(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
+    """Show the daemon, its stake and its balances."""
+    from provider_node.report import status_report
+
+    row, human = status_report(_load(settings, sets, data_dir=data_dir))
+    settings.emit(row, human)
+
+
+@provider.command()
+@_config_options
+@pass_settings
+def leases(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
+    """List leases: from the running daemon, else from the chain."""
+    from provider_node.report import leases_report
+
+    rows, human = leases_report(_load(settings, sets, data_dir=data_dir))
+    settings.emit(rows, human)
+
+
+@provider.command()
+@_config_options
+@pass_settings
+def earnings(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
+    """Show what was earned, lost and can be withdrawn, from the chain."""
+    from provider_node.report import earnings_report
+
+    row, human = earnings_report(_load(settings, sets, data_dir=data_dir))
+    settings.emit(row, human)
+
+
+@provider.command()
+@click.option("--cancel", is_flag=True, help="Bid again.")
+@_config_options
+@pass_settings
+def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[str, ...]) -> None:
+    """Take no new jobs; the daemon ends once every open lease is over."""
+    from provider_node.control import ask
+    from provider_node.identity import data_dir as folder_of
+
+    answer = ask(folder_of(_load(settings, sets, data_dir=data_dir)), "drain", cancel=cancel)
+    left = f"it ends after {answer['leases']} open bids and leases"
+    settings.emit(answer, f"draining: {left}" if answer["draining"] else "bidding again")
+
+
+@provider.command()
+@click.argument("amount")
+@click.option("--max-per-lease", help="Most that one lease may lock; else the whole stake.")
+@click.option("--max-locked", help="Most that all leases together may lock; else the whole stake.")
+@_token
+@_wallet
+@_password_file
+@_config_options
+@pass_settings
+def stake(
+    settings: Settings,
+    *,
+    amount: str,
+    max_per_lease: str | None,
+    max_locked: str | None,
+    token: str | None,
+    wallet: str | None,
+    password_file: Path | None,
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Add AMOUNT whole tokens to the owner's stake and set its caps; 0 sets the caps alone."""
+    from provider_node.money import add, hand_of
+
+    config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
+    row, human = add(config, hand_of(config, wallet, password_file), amount, max_per_lease, max_locked)
+    settings.emit(row, human)
+
+
+@provider.command()
+@click.argument("amount", required=False)
+@click.option("--claim", is_flag=True, help="Pay out what was unbonded before, its delay being over.")
+@_token
+@_wallet
+@_password_file
+@_config_options
+@pass_settings
+def unstake(
+    settings: Settings,
+    *,
+    amount: str | None,
+    claim: bool,
+    token: str | None,
+    wallet: str | None,
+    password_file: Path | None,
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Begin to take AMOUNT whole tokens out of the stake, or --claim what is due."""
+    from provider_node.money import hand_of, take
+
+    if (amount is None) == (not claim):
+        raise click.UsageError("give an amount, or --claim")
+    config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
+    row, human = take(config, hand_of(config, wallet, password_file), amount)
+    settings.emit(row, human)
+
+
+@provider.command()
+@click.argument("amount", required=False)
+@click.option("--to", help="Address that gets the tokens; else the owner.")
+@_token
+@_wallet
+@_password_file
+@_config_options
+@pass_settings
+def withdraw(
+    settings: Settings,
+    *,
+    amount: str | None,
+    to: str | None,
+    token: str | None,
+    wallet: str | None,
+    password_file: Path | None,
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Turn the owner's credits in the Escrow into tokens: AMOUNT, or all of them."""
+    from provider_node.money import cash, hand_of
+
+    config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
+    row, human = cash(config, hand_of(config, wallet, password_file), amount, to)
+    settings.emit(row, human)
+
+
+def _load(settings: Settings, sets: tuple[str, ...], **flags: Any) -> Any:
+    """Return the effective config: flags over environment over file over defaults."""
+    from protocol.runtime.config import load_config
+    from provider_node.config import ProviderConfig
+
+    for each in sets:
+        name, found, value = each.partition("=")
+        if not found:
+            raise click.UsageError(f"--set takes NAME=VALUE, not {each!r}")
+        flags[name] = value
+    return load_config(
+        ProviderConfig, "provider", settings.config, {"network": settings.network, **flags}
+    ).value

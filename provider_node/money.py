@@ -1,0 +1,109 @@
+"""The owner's own transactions: stake, unbond, withdraw. Blocking; used by commands."""
+
+from pathlib import Path
+from typing import Any
+
+from protocol.auction.money import Unit
+from protocol.chain.client import Chain
+from protocol.crypto import address_of
+from protocol.runtime.keystore import load_account
+from protocol.types import Amount, InputError, parse_address, to_hex
+from provider_node import policy
+from provider_node.config import ProviderConfig
+from provider_node.identity import connect
+from provider_node.registration import Owner, Purse, add_stake
+
+Report = tuple[dict[str, Any], str]
+
+
+def hand_of(config: ProviderConfig, wallet: str | None, password_file: Path | None) -> Owner:
+    """Unlock the owner's wallet and connect with it. The chain's figures are checked before it is used."""
+    name = wallet or config.owner_wallet or config.operator
+    configured = config.owner_password_file or config.password_file
+    file = password_file or (Path(configured).expanduser() if configured else None)
+    key = bytes(load_account(name, file).key)
+    chain = connect(config, key)
+    chain.check()
+    return Owner(chain, key, address_of(key))
+
+
+def purse_of(config: ProviderConfig, chain: Chain) -> Purse:
+    """Return the token that the config names."""
+    token = policy.token_index(config.price, chain.deployment)
+    return Purse(token, policy.unit_of(chain.deployment, token))
+
+
+def add(
+    config: ProviderConfig, hand: Owner, amount: str, max_per_lease: str | None, max_locked: str | None
+) -> Report:
+    """Add to the stake and set caps; without caps named, the whole stake may be locked."""
+    purse = purse_of(config, hand.chain)
+    token, unit = purse.token, purse.unit
+    more = unit.parse(amount, "amount")
+    whole = Amount(hand.chain.stake(hand.address, token).staked + more)
+    per_lease = unit.parse(max_per_lease, "--max-per-lease") if max_per_lease else whole
+    in_all = unit.parse(max_locked, "--max-locked") if max_locked else whole
+    if more:
+        add_stake(hand, purse, more, per_lease, in_all)
+    else:
+        hand.chain.send(hand.chain.staking.set_caps(token, per_lease, in_all))
+    row = {
+        "owner": to_hex(hand.address),
+        "token": unit.symbol,
+        "staked": unit.plain(whole),
+        "max_per_lease": unit.plain(per_lease),
+        "max_locked": unit.plain(in_all),
+    }
+    caps = f"up to {unit.show(per_lease)} per lease, {unit.show(in_all)} in all"
+    return row, f"{unit.show(whole)} staked; leases may lock {caps}"
+
+
+def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
+    """Begin to unbond `amount`, or claim what is due if there is none."""
+    purse = purse_of(config, hand.chain)
+    chain, token, unit = hand.chain, purse.token, purse.unit
+    stake = chain.stake(hand.address, token)
+    if amount is None:
+        if not stake.unbonding:
+            raise InputError("nothing is being unbonded", "run: gavel provider unstake AMOUNT")
+        if chain.clock() <= stake.release_at:
+            raise InputError(f"the delay ends after block {stake.release_at}, now is {chain.clock()}")
+        chain.send(chain.staking.claim_unbonded(token, hand.address))
+        row: dict[str, Any] = {"claimed": unit.plain(stake.unbonding), "token": unit.symbol, "to": to_hex(hand.address)}
+        return row, f"{unit.show(stake.unbonding)} paid to {to_hex(hand.address)}"
+    wanted = unit.parse(amount, "amount")
+    free = stake.staked - stake.locked
+    if wanted > free:
+        raise InputError(
+            f"{unit.show(stake.locked)} of {unit.show(stake.staked)} are locked behind leases, "
+            f"{unit.show(free)} can be unbonded",
+            "drain the provider, and wait until its leases are over",
+        )
+    chain.send(chain.staking.unbond(token, wanted))
+    after = chain.stake(hand.address, token)
+    row = {
+        "unbonding": unit.plain(after.unbonding),
+        "token": unit.symbol,
+        "release_at": after.release_at,
+        "staked": unit.plain(after.staked),
+    }
+    return row, f"{unit.show(after.unbonding)} can be claimed after block {after.release_at}"
+
+
+def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None) -> Report:
+    """Turn credits into tokens: `amount`, or all."""
+    purse = purse_of(config, hand.chain)
+    chain, token, unit = hand.chain, purse.token, purse.unit
+    held = chain.credits(token, hand.address)
+    wanted = held if amount is None else unit.parse(amount, "amount")
+    if wanted > held or held == 0:
+        raise InputError(f"the owner {to_hex(hand.address)} has {unit.show(held)} of credits in the Escrow")
+    receiver = parse_address(to, "--to") if to else hand.address
+    chain.send(chain.escrow.withdraw_credits(token, receiver, wanted))
+    row = {"withdrawn": unit.plain(wanted), "token": unit.symbol, "to": to_hex(receiver)}
+    return row, f"{unit.show(wanted)} paid to {to_hex(receiver)}"
+
+
+def shown(unit: Unit, sums: dict[str, Amount]) -> dict[str, str]:
+    """Return sums in whole tokens."""
+    return {name: unit.plain(amount) for name, amount in sums.items()}
