@@ -17,6 +17,7 @@ from protocol.lease import provider_types as lease
 from protocol.lease.provider import ENDED
 from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.net import NetSettings, Node, open_node
+from protocol.runtime.hardware import Hardware, detect
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import Machine, MachineId
 from protocol.runtime.metrics import Health, Metrics
@@ -24,19 +25,18 @@ from protocol.runtime.performer import Context
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
 from protocol.store.journal import Journal
-from protocol.types import BlockNo, BrokenInvariant, EnergyGrade, TransientError, to_hex
+from protocol.types import ZERO_ADDRESS, BlockNo, BrokenInvariant, TransientError, Verification, to_hex
 from provider_node import policy, registration
 from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
 from provider_node.control import serve_control
 from provider_node.executors.tape import TapeOptions, default_threads
 from provider_node.gauges import Gauges
-from provider_node.host import Host, detect
 from provider_node.identity import Identity, connect, data_dir, load_identity
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import CAPACITY_NOTE, Market, Rules
-from provider_node.metering import Metering
+from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
 from provider_node.registration import SOFTWARE
 from provider_node.serving import Serving
 from provider_node.status import lease_rows, status
@@ -76,7 +76,7 @@ class Parts:
     """Everything that runs, for whoever has to look at it."""
 
     base: Base
-    host: Host
+    host: Hardware
     node: Node
     loop: Loop
     watcher: Watcher
@@ -136,7 +136,7 @@ async def _run(base: Base, started: Callable[[Parts], object]) -> None:
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, health)
         health.part = "waiting for the chain"
         await patiently(partial(chain.run, Chain.check), "the chain")
-        host = await trio.to_thread.run_sync(detect)
+        host = await trio.to_thread.run_sync(detect, folder)
         settings = NetSettings(
             listen=config.net.listen,
             announce=config.net.announce,
@@ -161,7 +161,7 @@ async def _run(base: Base, started: Callable[[Parts], object]) -> None:
 
 
 async def _assemble(
-    base: Base, node: Node, workers: Workers, host: Host, devices: tuple[DeviceSpeed, ...]
+    base: Base, node: Node, workers: Workers, host: Hardware, devices: tuple[DeviceSpeed, ...]
 ) -> Parts:
     """Build every part that the lease machines need, and register their handlers."""
     config, identity, chain = base.config, base.identity, base.chain
@@ -172,6 +172,7 @@ async def _assemble(
     offered = tuple(each for each in devices if config.machine.cuda or not each.name.startswith("cuda"))
     grace = max(prices.grace, limits.min_grace)
     memory = _memory(config, host) // config.lease.slots
+    metering = Metering(config, host)
     rules = Rules(
         identity=identity,
         house=House(
@@ -179,8 +180,8 @@ async def _assemble(
             Capability(
                 offered,
                 config.machine.bandwidth,
-                carbon_grams_per_kwh=config.carbon_grams_per_kwh,
-                verifications=workers.verifications,
+                carbon_grams_per_kwh=carbon_grams_per_kwh(config),
+                verifications=await _verifications(base, workers),
             ),
             prices,
         ),
@@ -190,16 +191,14 @@ async def _assemble(
         listings=await patiently(partial(chain.run, Chain.listings), "the chain"),
         limits=limits,
         grid_zone=config.grid_zone,
-        energy_grade=int(EnergyGrade.ESTIMATED),
+        energy_grade=int(metering.grade),
         open_bids=config.lease.open_bids,
         open_bids_per_client=config.lease.open_bids_per_client,
     )
     loop = Loop(base.journal)
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
-    jobs = Jobs(
-        loop, node, base.store, workers, Metering({each.name: each for each in devices}), folder / "work"
-    )
+    jobs = Jobs(loop, node, base.store, workers, metering, folder / "work")
     ledger = Ledger(chain, loop, watcher, jobs)
     capacity = await _capacity(base)
     market = Market(chain, node, loop, base.journal, watcher, rules, capacity)
@@ -237,7 +236,7 @@ async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object])
         parts.watcher,
         parts.identity,
         parts.config.grid_zone,
-        parts.config.carbon_grams_per_kwh,
+        carbon_grams_per_kwh(parts.config),
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parts.ledger.beats.run)
@@ -311,7 +310,17 @@ async def _capacity(base: Base) -> Capacity:
     return capacity
 
 
-async def _register(base: Base, host: Host, node: Node) -> None:
+async def _verifications(base: Base, workers: Workers) -> frozenset[int]:
+    """Return the kinds that bids may have: none, and those with an executor here and a judge on chain."""
+    found = {int(Verification.NONE)}
+    for kind in workers.verifications:
+        judge = await patiently(partial(base.chain.run, Chain.judge, kind), "the chain")
+        if judge != ZERO_ADDRESS:
+            found.add(kind)
+    return frozenset(found)
+
+
+async def _register(base: Base, host: Hardware, node: Node) -> None:
     config, identity, chain = base.config, base.identity, base.chain
     blocking = chain.blocking
     token = policy.token_index(config.price, blocking.deployment)
@@ -333,17 +342,17 @@ async def _register(base: Base, host: Host, node: Node) -> None:
     await chain.run(settle)
 
 
-def _tape_options(config: ProviderConfig, host: Host) -> TapeOptions:
+def _tape_options(config: ProviderConfig, host: Hardware) -> TapeOptions:
     threads = config.machine.threads or default_threads(config.lease.slots)
     return TapeOptions(
         threads=threads,
         memory=_memory(config, host) // config.lease.slots,
-        milliwatts=host.milliwatts(threads, config.machine.watts),
+        milliwatts=milliwatts(config, host, threads),
     )
 
 
-def _memory(config: ProviderConfig, host: Host) -> int:
-    return config.machine.memory or host.memory_bytes * 3 // 4
+def _memory(config: ProviderConfig, host: Hardware) -> int:
+    return config.machine.memory or host.memory * 3 // 4
 
 
 def _living(parts: Parts) -> int:

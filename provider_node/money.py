@@ -69,7 +69,11 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
         if chain.clock() <= stake.release_at:
             raise InputError(f"the delay ends after block {stake.release_at}, now is {chain.clock()}")
         chain.send(chain.staking.claim_unbonded(token, hand.address))
-        row: dict[str, Any] = {"claimed": unit.plain(stake.unbonding), "token": unit.symbol, "to": to_hex(hand.address)}
+        row: dict[str, Any] = {
+            "claimed": unit.plain(stake.unbonding),
+            "token": unit.symbol,
+            "to": to_hex(hand.address),
+        }
         return row, f"{unit.show(stake.unbonding)} paid to {to_hex(hand.address)}"
     wanted = unit.parse(amount, "amount")
     free = stake.staked - stake.locked

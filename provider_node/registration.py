@@ -7,9 +7,11 @@ from importlib.metadata import version
 from protocol.auction.money import Unit
 from protocol.chain.client import Chain
 from protocol.messages import Registration
-from protocol.types import ZERO_ADDRESS, Address, Amount, EnergyGrade, InputError, to_hex
+from protocol.runtime.hardware import Hardware, detect
+from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
 from provider_node.config import ProviderConfig
-from provider_node.host import Host, detect
+from provider_node.identity import data_dir
+from provider_node.metering import Metering, carbon_grams_per_kwh
 
 log = logging.getLogger(__name__)
 
@@ -107,21 +109,21 @@ def add_stake(hand: Owner, purse: Purse, amount: Amount, per_lease: Amount, in_a
 
 
 def registration_of(
-    config: ProviderConfig, owner: Address, operator: Address, host: Host, addrs: tuple[str, ...]
+    config: ProviderConfig, owner: Address, operator: Address, hardware: Hardware, addrs: tuple[str, ...]
 ) -> Registration:
     """Return what this provider says about itself; addresses of the config win over `addrs`."""
     return Registration(
         owner=owner,
         operator=operator,
         addrs=config.net.announce or addrs,
-        cpu=host.cpu,
-        cores=min(host.cores, (1 << 16) - 1),
-        memory_mib=min(host.memory_bytes >> 20, (1 << 32) - 1),
-        gpus=tuple(gpu.name for gpu in host.gpus),
+        cpu=hardware.cpu,
+        cores=min(hardware.cores, (1 << 16) - 1),
+        memory_mib=min(hardware.memory >> 20, (1 << 32) - 1),
+        gpus=tuple(gpu.name for gpu in hardware.gpus),
         region=config.region,
         grid_zone=config.grid_zone,
-        carbon_grams_per_kwh=config.carbon_grams_per_kwh,
-        energy_grade=int(EnergyGrade.ESTIMATED),
+        carbon_grams_per_kwh=carbon_grams_per_kwh(config),
+        energy_grade=int(Metering(config, hardware).grade),
         software=SOFTWARE,
     )
 
@@ -131,4 +133,4 @@ def describe(config: ProviderConfig, owner: Address, operator: Address) -> Regis
 
     A daemon with the owner's wallet publishes its real addresses when it starts.
     """
-    return registration_of(config, owner, operator, detect(), ())
+    return registration_of(config, owner, operator, detect(data_dir(config)), ())

@@ -140,8 +140,7 @@ def _table(row: Row) -> str:
         head = [
             f"provider {row['owner']} on {row['network']}, block {row['height']}, chain {row['chain']}",
             f"slots {row['free']} free of {row['slots']}, {row['leases']} leases, "
-            f"{row['open_bids']} open bids"
-            + (", draining" if row["draining"] else ""),
+            f"{row['open_bids']} open bids" + (", draining" if row["draining"] else ""),
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"
             + (f" (last: {row['last_decline']})" if row["last_decline"] else ""),
             f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",

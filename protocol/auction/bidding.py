@@ -42,9 +42,9 @@ class DeviceSpeed:
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What this provider can run: its devices, quickest to describe first, and its network.
+    """What this provider can run: its devices and its network.
 
-    `programs` are the verification kinds for which it has an executor.
+    `verifications` are the kinds that bids may have here: an executor, and a judge on chain.
     """
 
     devices: tuple[DeviceSpeed, ...]
@@ -242,7 +242,7 @@ def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
     if offer.lease_class != LeaseClass.JOB:
         raise _RefusedError("this provider takes job leases only, the offer asks for a service")
     if offer.verification not in house.capability.verifications:
-        raise _RefusedError(f"no executor here for verification kind {offer.verification}")
+        raise _RefusedError(f"verification kind {offer.verification} is not taken here")
     if offer.token >= len(market.tokens):
         raise _RefusedError(f"unknown token {offer.token}: this deployment lists {len(market.tokens)}")
     if offer.token != policy.token:

@@ -161,7 +161,7 @@ def test_the_quickest_device_that_fits_is_taken() -> None:
     [
         ({"expiry": 999}, "offer expired at block 999, now is 1000"),
         ({"lease_class": 2}, "this provider takes job leases only, the offer asks for a service"),
-        ({"verification": 0}, "no executor here for verification kind 0"),
+        ({"verification": 0}, "verification kind 0 is not taken here"),
         ({"token": 3}, "unknown token 3: this deployment lists 1"),
         ({"item_count": 1 << 21}, "2097152 items are too many, at most 1048576 are taken"),
         ({"device": "cuda"}, "needs cuda, this provider offers cpu"),
