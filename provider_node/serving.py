@@ -101,7 +101,7 @@ class Serving:
             energy_milliwatt_hours=usage.energy_milliwatt_hours,
             energy_grade=usage.energy_grade,
             grid_zone=self.region_zone,
-            carbon_milligrams=usage.energy_milliwatt_hours * self.carbon_grams_per_kwh // 1_000,
+            carbon_milligrams=-(-usage.energy_milliwatt_hours * self.carbon_grams_per_kwh // 1_000),
             device=usage.device,
             software=SOFTWARE,
         )

@@ -351,8 +351,8 @@ def _terms(case: _Case, found: _Estimate, clocks: _Clocks) -> Terms:
         verification=offer.verification,
         flags=offer.flags,
     )
-    energy = found.device.milliwatts * found.run_ms // HOUR_MS
-    carbon = energy * case.house.capability.carbon_grams_per_kwh // 1_000
+    energy = _ceil(found.device.milliwatts * found.run_ms, HOUR_MS)
+    carbon = _ceil(energy * case.house.capability.carbon_grams_per_kwh, 1_000)
     return Terms(bid, found.device.name, found.run_ms + found.transfer_ms, energy, carbon)
 
 

@@ -134,8 +134,8 @@ def test_the_trace_allowance_is_six_item_times() -> None:
 def test_energy_and_carbon_follow_from_the_run() -> None:
     house = replace(HOUSE, capability=replace(HOUSE.capability, carbon_grams_per_kwh=400))
     terms = bid_for(house=house)
-    # 60 W for 10 s is 166 mWh; at 400 g a kWh that is 66 mg.
-    assert (terms.energy_milliwatt_hours, terms.carbon_milligrams) == (166, 66)
+    # 60 W for 10 s is 166.7 mWh; 167 mWh at 400 g a kWh are 66.8 mg. Both are rounded up.
+    assert (terms.energy_milliwatt_hours, terms.carbon_milligrams) == (167, 67)
 
 
 def test_bids_spread_over_free_slots_before_they_exclude_each_other() -> None:

@@ -1,0 +1,335 @@
+"""A provider daemon as its own process, and a client stub that offers, opens and fetches."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trio
+import yaml
+
+from protocol.chain.client import Chain
+from protocol.chain.localnet import Localnet
+from protocol.crypto import sealing_public, unseal
+from protocol.engines.worker import arrays
+from protocol.engines.worker.interface import PackArgs
+from protocol.engines.worker.programs import describe, load_program, write_program
+from protocol.messages import (
+    Decline,
+    Heartbeat,
+    JobSpec,
+    Offer,
+    Quote,
+    Receipt,
+    SealedAnswer,
+    open_signed,
+    seal_context,
+    sign,
+)
+from protocol.net import NetSettings, Node, open_node, protocol_id, topic
+from protocol.runtime.keystore import store_key
+from protocol.store.artifacts import Artifacts
+from protocol.tape import F32, TapeBuilder
+from protocol.tape.products import matmul
+from protocol.types import Amount, JobKind, LeaseId
+
+ROOT = Path(__file__).parents[1]
+UNIT = 10**18
+CLIENT, OWNER, OPERATOR = 1, 2, 3
+PASSWORD = "x"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job's artifacts in a store, and what an offer says of it."""
+
+    spec: JobSpec
+    spec_id: bytes
+    fmas: int
+    steps: int
+    memory: int
+
+
+def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, rows: int = 8) -> Job:
+    """A matrix product of `rows` x `width` by `width` x `width` for each item."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(7)
+    builder = TapeBuilder()
+    x = builder.input(F32, (rows, width), "x")
+    w = builder.constant(rng.standard_normal((width, width)).astype(np.float32))
+    tape, labels = builder.build([matmul(builder, x, w)])
+    program, inputs, npz = folder / "program", folder / "inputs", folder / "inputs.npz"
+    write_program(program, tape, labels)
+    values = rng.standard_normal((items, rows, width)).astype(np.float32)
+    np.savez(npz, **{load_program(program).inputs[0]: values})
+    packed = arrays.pack(PackArgs(str(program), str(npz), str(inputs)))
+    info = describe(load_program(program))
+    program_id, inputs_id = store.put_file(program), store.put_file(inputs)
+    spec = JobSpec(
+        format=1,
+        kind=JobKind.TAPE,
+        title="test",
+        program=program_id,
+        program_root=info.program_root,
+        program_bytes=program.stat().st_size,
+        inputs=inputs_id,
+        input_root=packed.input_root,
+        input_bytes=inputs.stat().st_size,
+        item_count=items,
+    )
+    return Job(spec, store.put_bytes(spec.encode()), info.fmas, info.steps + info.moved, info.peak_bytes)
+
+
+@dataclass
+class Client:
+    """A client on protocol/* alone: no machine, no journal."""
+
+    net: Localnet
+    chain: Chain
+    node: Node
+    store: Artifacts
+    key: bytes
+    answers: list[Quote | Decline] = field(default_factory=list)
+    served: int = 0
+    serving: bool = True
+
+    def name(self, kind: str) -> str:
+        return protocol_id(self.chain.domain.chain_id, self.chain.domain.escrow, kind)
+
+    def offer(self, job: Job, seal_key: bytes, **changes: Any) -> Offer:
+        fields: dict[str, Any] = {
+            "client": self.chain.address,
+            "seal_key": sealing_public(seal_key),
+            "job_hash": job.spec.job_hash(),
+            "spec": job.spec_id,
+            "token": 0,
+            "lease_class": 1,
+            "verification": 0,
+            "flags": 0,
+            "delegates": bytes(32),
+            "item_count": job.spec.item_count,
+            "item_fma": job.fmas,
+            "item_elements": job.steps,
+            "memory_bytes": job.memory,
+            "transfer_bytes": job.spec.program_bytes + job.spec.input_bytes,
+            "max_blocks": 600,
+            "challenge_window": 2,
+            "min_bond_blocks": 1,
+            "auction_ms": 1_000,
+            "expiry": self.chain.clock() + 30,
+            "device": "any",
+            "addrs": self.node.addrs,
+        }
+        return Offer(**{**fields, **changes})
+
+    async def ask(self, job: Job, wait_s: float = 10.0, **changes: Any) -> Quote | Decline:
+        """Publish an offer and return the first answer."""
+        secret = os.urandom(32)
+        offer = sign(self.offer(job, secret, **changes), self.chain.domain, self.key)
+        got = trio.Event()
+        found: list[Quote | Decline] = []
+
+        async def answered(_: bytes, payload: bytes) -> bytes:
+            sealed = SealedAnswer.decode(payload)
+            envelope = unseal(secret, sealed.box, seal_context(offer.digest))
+            kind: Any = Quote if envelope[1] == Quote.TAG else Decline
+            found.append(open_signed(envelope, kind, self.chain.domain).message)
+            got.set()
+            return b""
+
+        self.node.serve(self.name("answer"), answered)
+        name = topic(self.chain.domain.chain_id, self.chain.domain.escrow, "offers")
+        with trio.fail_after(wait_s + 15):
+            while not self.node.topic_peers(name):
+                await trio.sleep(0.05)
+        await self.node.publish(name, offer.encode())
+        with trio.fail_after(wait_s):
+            await got.wait()
+        return found[0]
+
+    async def open(self, quote: Quote) -> LeaseId:
+        """Turn a quote into a lease."""
+        bid = quote.terms()
+        call = self.chain.escrow.open_lease(bid, quote.bid_signature)
+        await trio.to_thread.run_sync(self.chain.send, call)
+        return bid.lease_id()
+
+    async def until(self, lease: LeaseId, *states: str, wait_s: float = 60.0) -> Any:
+        """Wait for the lease to be in one of `states` (names of LeaseState, lower case)."""
+        view = None
+        try:
+            with trio.fail_after(wait_s):
+                while True:
+                    view = await trio.to_thread.run_sync(self.chain.lease, lease)
+                    if view.state.name.lower() in states:
+                        return view
+                    await trio.sleep(0.1)
+        except trio.TooSlowError:
+            raise AssertionError(f"lease is {view}, expected {states}") from None
+
+    async def receipt(self, lease: LeaseId, operator: bytes) -> Receipt:
+        """Ask for the receipt until there is one."""
+        with trio.fail_after(10):
+            while not (answer := await self.node.request(operator, self.name("receipt"), lease)):
+                await trio.sleep(0.2)
+        signed = open_signed(answer, Receipt, self.chain.domain)
+        assert signed.signer == operator
+        return signed.message
+
+    async def heartbeat(self, lease: LeaseId, operator: bytes) -> Heartbeat | None:
+        """Ask for a sign of life."""
+        answer = await self.node.request(operator, self.name("heartbeat"), lease)
+        return open_signed(answer, Heartbeat, self.chain.domain).message if answer else None
+
+
+@asynccontextmanager
+async def open_client(net: Localnet, folder: Path, account: int = CLIENT) -> AsyncIterator[Client]:
+    """A client with credits and a node that serves its store."""
+    chain = net.chain(account)
+
+    def fund() -> None:
+        chain.send(chain.token(0).approve(chain.escrow.address, Amount(1_000 * UNIT)))
+        chain.send(chain.escrow.deposit(0, chain.address, Amount(1_000 * UNIT)))
+
+    await trio.to_thread.run_sync(fund)
+    store = Artifacts(folder / "client-store")
+    async with open_node(net.keys[account], NetSettings()) as node:
+        client = Client(net, chain, node, store, net.keys[account])
+
+        def allow(_: bytes, __: bytes) -> bool:
+            client.served += 1
+            return client.serving
+
+        node.serve_artifacts(store, allow)
+        yield client
+    store.close()
+
+
+@dataclass
+class Daemon:
+    """`gavel provider run` in a process of its own."""
+
+    home: Path
+    networks: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.home / "provider"
+
+    def start(self) -> None:
+        assert self.process is None or self.process.poll() is not None
+        log = (self.home / "daemon.out").open("ab")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "protocol.runtime.cli", "--json", "provider", "run"],
+            cwd=ROOT,
+            env=self.env(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+
+    def env(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GAVEL_")}
+        paths = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(self.networks)}
+        anvil = {"GAVEL_ANVIL": os.environ["GAVEL_ANVIL"]} if "GAVEL_ANVIL" in os.environ else {}
+        return {**kept, **paths, **anvil, "PYTHONPATH": str(ROOT)}
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, and wait."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+    def call(self, *args: str, check: bool = True) -> Any:
+        """Run `gavel --json provider ...` and return its answer."""
+        done = subprocess.run(
+            [sys.executable, "-m", "protocol.runtime.cli", "--json", "provider", *args],
+            cwd=ROOT,
+            env=self.env(),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        if not check:
+            return done
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    def log(self) -> str:
+        file = self.data / "logs" / "provider.log"
+        return (self.home / "daemon.out").read_text() + (file.read_text() if file.exists() else "")
+
+    def lines(self) -> list[dict[str, Any]]:
+        file = self.data / "logs" / "provider.log"
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    async def seen(self, text: str, wait_s: float = 40.0) -> None:
+        """Wait until a log line contains `text`."""
+        end = time.monotonic() + wait_s
+        while text not in self.log():
+            assert self.process is not None
+            assert self.process.poll() is None, self.log()[-3000:]
+            assert time.monotonic() < end, self.log()[-3000:]
+            await trio.sleep(0.05)
+
+
+@contextmanager
+def provider_home(
+    net: Localnet, folder: Path, networks: Path, bootstrap: str, **config: Any
+) -> Iterator[Daemon]:
+    """A configured provider, not yet started; whatever runs at the end is killed."""
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    password = home / "password"
+    password.write_text(PASSWORD)
+    password.chmod(0o600)
+    before = os.environ.get("GAVEL_HOME")
+    os.environ["GAVEL_HOME"] = str(home)
+    try:
+        store_key("operator", net.keys[OPERATOR], PASSWORD, light=True)
+        store_key("owner", net.keys[OWNER], PASSWORD, light=True)
+    finally:
+        os.environ.pop("GAVEL_HOME")
+        if before is not None:
+            os.environ["GAVEL_HOME"] = before
+    document: dict[str, Any] = {
+        "network": "local",
+        "password_file": str(password),
+        "owner_wallet": "owner",
+        "grid_zone": "DE",
+        "net": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": [bootstrap]},
+        "machine": {"threads": 1, "memory": "4 GiB"},
+        "stake": {"amount": "100"},
+        "price": {"cpu_per_hour": "3.6", "completion_fee": "0.01"},
+    }
+    for name, value in config.items():
+        document[name] = {**document.get(name, {}), **value} if isinstance(value, dict) else value
+    (home / "provider.yaml").write_text(yaml.safe_dump(document))
+    daemon = Daemon(home, networks)
+    try:
+        yield daemon
+    finally:
+        if daemon.process is not None and daemon.process.poll() is None:
+            daemon.process.kill()
+            daemon.process.wait()
