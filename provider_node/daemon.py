@@ -239,8 +239,7 @@ async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object])
         carbon_grams_per_kwh(parts.config),
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(parts.ledger.beats.run)
-        nursery.start_soon(parts.ledger.withdrawals.run)
+        await nursery.start(parts.ledger.run)
         await nursery.start(parts.loop.run)
         serving.serve()
         nursery.start_soon(parts.watcher.run)

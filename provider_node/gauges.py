@@ -46,6 +46,6 @@ class Gauges(Collector):
             answers.add_metric([what], count)
         yield answers
         sent = CounterMetricFamily("gavel_transactions", "Transactions mined.", labels=["call"])
-        for what, count in parts.ledger.sent.items():
+        for what, count in parts.ledger.sending.counts.items():
             sent.add_metric([what], count)
         yield sent

@@ -25,7 +25,6 @@ from protocol.lease.provider_types import (
 from protocol.messages import JobSpec
 from protocol.messages.message import Message
 from protocol.net import Node
-from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
 from protocol.store.artifacts import Artifacts
@@ -65,15 +64,14 @@ class Jobs:
     async def fetch(self, _: FetchArtifacts, context: Context) -> DidFetch:
         """Perform `FetchArtifacts`. `InputError` if what is served is not what was offered."""
         lease, state = self._lease(context)
-        with about(lease=to_hex(lease)):
-            if not self.node.is_connected(state.peer):
-                self.node.learn(state.peer, state.offer.addrs)
-            await self._get(lease, state, state.offer.spec, _SPEC_BYTES)
-            spec = await trio.to_thread.run_sync(self._read_spec, state)
-            await self._get(lease, state, spec.program, spec.program_bytes)
-            await self._get(lease, state, spec.inputs, spec.input_bytes)
-            log.info("fetched %d bytes of program and inputs", spec.program_bytes + spec.input_bytes)
-            return DidFetch(spec)
+        if not self.node.is_connected(state.peer):
+            self.node.learn(state.peer, state.offer.addrs)
+        await self._get(lease, state, state.offer.spec, _SPEC_BYTES)
+        spec = await trio.to_thread.run_sync(self._read_spec, state)
+        await self._get(lease, state, spec.program, spec.program_bytes)
+        await self._get(lease, state, spec.inputs, spec.input_bytes)
+        log.info("fetched %d bytes of program and inputs", spec.program_bytes + spec.input_bytes)
+        return DidFetch(spec)
 
     async def _get(self, lease: LeaseId, state: ProviderLease, artifact: ArtifactId, size: int) -> None:
         await trio.to_thread.run_sync(self.store.pin, artifact, lease.hex())
@@ -97,33 +95,31 @@ class Jobs:
     async def check(self, _: CheckJob, context: Context) -> DidCheck:
         """Perform `CheckJob`: every root from the bytes, and what the program needs."""
         lease, state = self._lease(context)
-        with about(lease=to_hex(lease)):
-            executor = await self.workers.of(lease)
-            measured = await executor.check(await self._job(state))
-            log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
-            return DidCheck(measured.run_ms, measured.peak_bytes)
+        executor = await self.workers.of(lease)
+        measured = await executor.check(await self._job(state))
+        log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
+        return DidCheck(measured.run_ms, measured.peak_bytes)
 
     async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
         """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""
         lease, state = self._lease(context)
-        with about(lease=to_hex(lease)):
-            known = await trio.to_thread.run_sync(self._remembered, lease)
-            if known is None:
-                try:
-                    known = await self._execute(lease, state)
-                except TransientError as error:
-                    # The machine counts attempts: the loop must not try for ever.
-                    log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
-                    return DidNotRun(str(error), final=False)
-            output, meter = known
-            usage = self._usage(state, output, meter)
-            file = self._output(lease)
-            outputs = await trio.to_thread.run_sync(self.store.put_file, file)
-            await trio.to_thread.run_sync(self.store.pin, outputs, lease.hex())
-            size = file.stat().st_size
-            self.workers.release(lease, end=False)
-            log.info("ran the job: root %s", to_hex(output.output_root))
-            return DidRun(Result(output.output_root, outputs, size, usage))
+        known = await trio.to_thread.run_sync(self._remembered, lease)
+        if known is None:
+            try:
+                known = await self._execute(lease, state)
+            except TransientError as error:
+                # The machine counts attempts: the loop must not try for ever.
+                log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
+                return DidNotRun(str(error), final=False)
+        output, meter = known
+        usage = self._usage(state, output, meter)
+        file = self._output(lease)
+        outputs = await trio.to_thread.run_sync(self.store.put_file, file)
+        await trio.to_thread.run_sync(self.store.pin, outputs, lease.hex())
+        size = file.stat().st_size
+        self.workers.release(lease, end=False)
+        log.info("ran the job: root %s", to_hex(output.output_root))
+        return DidRun(Result(output.output_root, outputs, size, usage))
 
     async def _execute(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
         executor = await self.workers.of(lease)

@@ -2,6 +2,9 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call
@@ -18,26 +21,34 @@ from protocol.lease.provider_types import (
     Withdraw,
 )
 from protocol.messages import Bid
-from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
-from protocol.types import LeaseId, to_hex
+from protocol.types import LeaseId
 from provider_node.batch import Batcher
 from provider_node.jobs import Jobs
+from provider_node.sending import Sending
 from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Handlers of the effects that send transactions; `run` serves those that are sent in batches."""
+    """Handlers of the effects that send transactions, while `run` runs."""
 
     def __init__(self, chain: AsyncChain, loop: Loop, watcher: Watcher, jobs: Jobs) -> None:
         self._chain, self._loop, self._watcher, self._jobs = chain, loop, watcher, jobs
         self._escrow = chain.blocking.escrow
-        self.beats: Batcher[Bid] = Batcher(self._beat)
-        self.withdrawals: Batcher[Bid] = Batcher(self._withdraw)
-        self.sent: dict[str, int] = {}
+        self._beats: Batcher[Bid] = Batcher(self._beat)
+        self._withdrawals: Batcher[Bid] = Batcher(self._withdraw)
+        self.sending = Sending(chain, watcher.nudge)
+
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Follow transactions and send batches until cancelled."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.sending.run)
+            nursery.start_soon(self._beats.run)
+            nursery.start_soon(self._withdrawals.run)
+            task_status.started()
 
     async def start(self, _: SendStart, context: Context) -> None:
         """Perform `SendStart`."""
@@ -64,47 +75,38 @@ class Ledger:
         deadline = view.opened_at + state.bid.start_deadline if opened else view.deadline
         late = self._watcher.height > deadline
         call = self._escrow.expire(state.bid) if late else self._escrow.close_by_provider(state.bid)
-        log.warning("closing lease %s: %s", to_hex(context.machine.id)[:10], state.reason)
+        log.warning("closing the lease: %s", state.reason)
         await self._until(context, call, lambda found: not found.live)
 
     async def beat(self, _: SendHeartbeat, context: Context) -> None:
         """Perform `SendHeartbeat`, together with the other leases whose beat is due."""
-        await self.beats.add(self._bid(context))
+        await self._beats.add(self._bid(context))
 
     async def withdraw(self, _: Withdraw, context: Context) -> None:
         """Perform `Withdraw`, together with others."""
-        await self.withdrawals.add(self._bid(context))
+        await self._withdrawals.add(self._bid(context))
 
     async def _until(self, context: Context, call: Call, holds: Callable[[LeaseState], bool]) -> None:
         """Send `call` unless its result is there, also if somebody else was quicker and ours reverts."""
         lease = LeaseId(context.machine.id)
-        with about(lease=to_hex(lease)):
-            if holds((await self._chain.run(Chain.lease, lease)).state):
-                return
-            try:
-                receipt = await self._chain.send(call, context.effect_id.hex())
-            except Revert:
-                if not holds((await self._chain.run(Chain.lease, lease)).state):
-                    raise
-                log.info("%s was done by somebody else", call.what)
-            else:
-                self._count(call)
-                log.info("%s is in block %d, fee %d wei", call.what, receipt.block, receipt.fee)
-            self._watcher.nudge()
+        if holds((await self._chain.run(Chain.lease, lease)).state):
+            return
+        log.info("sending %s", call.what)
+        try:
+            await self.sending.send(call, context.effect_id.hex())
+        except Revert:
+            if not holds((await self._chain.run(Chain.lease, lease)).state):
+                raise
+            log.info("%s was done by somebody else", call.what)
 
     async def _beat(self, bids: Sequence[Bid]) -> None:
         call = self._escrow.beat(bids[0].owner, [bid.struct_hash() for bid in bids])
-        await self._chain.send(call)
-        self._count(call)
+        await self.sending.send(call)
 
     async def _withdraw(self, bids: Sequence[Bid]) -> None:
         for token in {bid.token for bid in bids}:
             call = self._escrow.withdraw([bid for bid in bids if bid.token == token])
-            await self._chain.send(call)
-            self._count(call)
-
-    def _count(self, call: Call) -> None:
-        self.sent[call.what] = self.sent.get(call.what, 0) + 1
+            await self.sending.send(call)
 
     def _bid(self, context: Context) -> Bid:
         state: ProviderLease = self._loop.state(context.machine)

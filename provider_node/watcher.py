@@ -22,7 +22,8 @@ from provider_node.views import chain_lease
 
 log = logging.getLogger(__name__)
 
-KIND = "provider-lease"
+KIND = "lease"
+"""Kind of the machines; log lines of their effects carry it with the lease id."""
 _LAG = 8
 """Clock units by which a node may seem to go back before we believe that the chain did."""
 

@@ -116,6 +116,11 @@ class Sender:
             time.sleep(self.poll_seconds)
         return receipt
 
+    def unmined(self) -> tuple[Ticket, ...]:
+        """Return what is not known to be in a block yet; after a restart somebody must go on polling it."""
+        with self._lock:
+            return tuple(Ticket(s.nonce, s.call.what) for s in self._sent.values() if not s.mined)
+
     @property
     def poll_seconds(self) -> float:
         """How long to rest between polls."""
