@@ -72,10 +72,9 @@ class Live:
     def take_all(
         self, machine: MachineId, values: tuple[Any, ...], once: bytes | None, notes: dict[str, bytes]
     ) -> tuple["Live", list[Change]]:
-        """Step on several inputs of one cause."""
+        """Step on one input, or on the several that an effect had as its outcome (these have no `once`)."""
         live, changes = self, []
         for value in values:
             live, change = live.take(machine, value, once, notes)
             changes.append(change)
-            once = None
         return live, changes

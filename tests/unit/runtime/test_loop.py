@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import trio
+import trio.testing
 
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
@@ -179,6 +180,8 @@ async def test_an_effect_that_the_state_no_longer_wants_is_cancelled_and_dropped
         await loop.open(ME, Account(), AskedPay(5))
         await loop.give(ME, AskedClose())
         await loop.quiet()
+        bank.gate.set()
+        await trio.testing.wait_all_tasks_blocked()
         assert (bank.paid, bank.closed) == ([], 1)
     journal = Journal(tmp_path / "j")
     assert journal.pending() == []
@@ -211,6 +214,20 @@ async def test_an_effect_without_a_handler_is_found_at_the_start(tmp_path: Path)
     loop.machine(MACHINE)
     with pytest.raises(BrokenInvariant, match="no handler for SendPay"):
         await loop.run()
+
+
+@pytest.mark.trio
+async def test_an_effect_may_have_several_outcomes(tmp_path: Path) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank) as loop:
+
+        async def twice(effect: SendPay, context: Context) -> list[DidPay]:
+            return [DidPay(effect.amount), DidPay(effect.amount + 1)]
+
+        loop._handlers[SendPay] = twice
+        await loop.open(ME, Account(), AskedPay(1))
+        await loop.wait_for(ME, lambda state: state.paid == (1, 2))
+    assert len(Journal(tmp_path / "j").inputs("account", b"me")) == 3
 
 
 @pytest.mark.trio
