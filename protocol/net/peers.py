@@ -42,8 +42,14 @@ class PeerTable(INotifee):
         self.on_ban: Callable[[ID], None] = lambda _: None
 
     def id_of(self, address: Address) -> ID | None:
-        """Return the peer id of a connected peer."""
-        return self._ids.get(address)
+        """Return the peer id of a connected peer.
+
+        The swarm tells of a lost connection a tenth of a second late: ask it whether one is open.
+        """
+        peer = self._ids.get(address)
+        if peer is None or all(conn.is_closed for conn in self._network.get_connections(peer)):
+            return None
+        return peer
 
     def banned(self, peer: ID) -> bool:
         """Say whether the peer is banned now."""

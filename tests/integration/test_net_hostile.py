@@ -213,6 +213,27 @@ async def test_hostile_control_frames_do_not_end_the_node() -> None:
         assert len(victim._pubsub.peer_topics) <= 64 + 1
 
 
+async def test_a_fault_of_the_router_costs_the_peer_points_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with attacked() as (victim, honest, attacker):
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+
+        async def stumble(_rpc: object, _peer: object) -> None:
+            raise KeyError("the router trusted its input")
+
+        monkeypatch.setattr(victim._router, "handle_rpc", stumble)
+        stream = await gossip_stream(attacker, victim)
+        control = rpc_pb2.ControlMessage(graft=[rpc_pb2.ControlGraft(topicID=OFFERS)])
+        await stream.write(encode_varint_prefixed(rpc_pb2.RPC(control=control).SerializeToString()))
+        # The same stream goes on.
+        await stream.write(frame(signed(key_pair(key("node 2")), b"after", time.time_ns())))
+        with trio.fail_after(5):
+            assert (await anext(inbox)).payload == b"after"
+        assert {peer.address: peer.points for peer in victim.peers()}[attacker.address] > 20
+
+
 async def test_a_request_that_trickles_in_is_cut_off() -> None:
     settings = NetSettings(streams=StreamSettings(request_s=0.3))
     async with attacked(settings) as (victim, honest, attacker):
