@@ -1,0 +1,191 @@
+"""Turning a node into kernel calls: one task record per thread and node, made once, run for every item."""
+
+from collections.abc import Callable, Sequence
+from ctypes import addressof
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.engines.cpu.layout import flat_view
+from protocol.engines.cpu.library import (
+    CopyTask,
+    From,
+    GatherTask,
+    MapTask,
+    MoveTask,
+    ReductionTask,
+    Row,
+    Step,
+    Task,
+    row,
+)
+from protocol.engines.cpu.programs import compile_program
+from protocol.engines.cpu.strides import Strides, merge, scaled
+from protocol.tape.dtypes import TensorType, row_major
+from protocol.tape.nodes import Affine, Gather, Join, Map, Move, Reduce, ReduceKind
+
+Array = NDArray[Any]
+
+
+@dataclass
+class Call:
+    """One node's work: `kernel` run on each task, the tasks in parallel. Or `plain`, a Python function."""
+
+    kernel: str = ""
+    tasks: list[Task] = field(default_factory=list)
+    plain: Callable[[], None] | None = None
+    keep: list[Any] = field(default_factory=list)
+    """What the tasks point to."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One value: where its bytes lie, and its type."""
+
+    array: Array
+    type: TensorType
+    constant: bool
+
+    @property
+    def address(self) -> int:
+        """Of the first byte."""
+        return int(self.array.ctypes.data)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What tasks are compiled for: how many threads, and each one's scratch memory."""
+
+    scratch: Sequence[int]
+
+    def share(self, make: Callable[[int], Task], units: int, grain: int = 1) -> list[Task]:
+        """Cut `units` into at most one part per thread, borders at multiples of `grain`."""
+        parts = min(len(self.scratch), max(1, units // grain))
+        borders = [units * i // parts // grain * grain for i in range(parts)] + [units]
+        tasks = []
+        for part in range(parts):
+            task = make(self.scratch[part])
+            task.first, task.last = borders[part], borders[part + 1]
+            tasks.append(task)
+        return tasks
+
+
+def compile_map(node: Map, sources: Sequence[Place], out: Place, machine: Machine) -> Call:
+    """A MAP: programs run over chunks of the output."""
+    program = compile_program(node.program)
+    extents, vectors = merge(node.shape, *(operand.at.coefs for operand in node.operands))
+    steps = (Step * max(len(program.steps), 1))(*(Step(*step) for step in program.steps))
+    constants = np.array([*program.constants, 0], np.uint32)
+
+    def make(scratch: int) -> Task:
+        task = MapTask(
+            out=out.address,
+            scratch=scratch,
+            dtype=int(node.dtype),
+            operands=len(sources),
+            dims=len(extents),
+            extents=row(extents),
+            steps=addressof(steps),
+            constants=constants.ctypes.data,
+            count=len(program.steps),
+            slots=program.slots,
+            result=program.result,
+        )
+        for i, (operand, source, strides) in enumerate(zip(node.operands, sources, vectors, strict=True)):
+            task.sources[i] = From(source.address, int(source.type.dtype), operand.at.offset, row(strides))
+        return task
+
+    return Call("gv_map", machine.share(make, out.type.elements, 1024), keep=[steps, constants])
+
+
+def rows_from(source: Place, at: Affine, strides: Strides) -> From:
+    """A row list whose strides were already scaled to elements."""
+    return From(source.address, int(source.type.dtype), at.offset * source.type.columns, row(strides))
+
+
+def compile_reduce(node: Reduce, source: Place, out: Place, machine: Machine) -> Call:
+    """A REDUCE: one row per output element."""
+    columns = source.type.columns
+    extents, (strides,) = merge(node.shape, scaled(node.operand.at, columns).coefs)
+
+    def make(_: int) -> Task:
+        return ReductionTask(
+            out=out.address,
+            dims=len(extents),
+            extents=row(extents),
+            depth=columns,
+            greatest=int(node.kind is ReduceKind.MAX),
+            a=rows_from(source, node.operand.at, strides),
+        )
+
+    return Call("gv_extremes", machine.share(make, out.type.elements, 16))
+
+
+def compile_move(node: Move, source: Place, out: Place, machine: Machine) -> Call:
+    """A MOVE: a strided copy if nothing lies outside, else runs of source and fill."""
+    flat = flat_view(node)
+    width = node.dtype.width
+    if flat is not None:
+        extents, (strides,) = merge(node.grid, flat.coefs)
+
+        def make_copy(_: int) -> Task:
+            return CopyTask(
+                source=source.address,
+                out=out.address,
+                width=width,
+                offset=flat.offset,
+                dims=len(extents),
+                extents=row(extents),
+                strides=row(strides),
+            )
+
+        return Call("gv_copy", machine.share(make_copy, out.type.elements // extents[-1], 64))
+    grid = node.grid or (1,)
+    coefs = [axis.coefs or (0,) for axis in node.axes]
+
+    def make(_: int) -> Task:
+        return MoveTask(
+            source=source.address,
+            out=out.address,
+            width=width,
+            fill=node.fill,
+            dims=len(grid),
+            extents=row(grid),
+            views=len(node.view),
+            view=row(node.view),
+            steps=row(row_major(node.view)),
+            offsets=row([axis.offset for axis in node.axes]),
+            coefs=(Row * len(Row()))(*(row(line) for line in coefs)),
+        )
+
+    return Call("gv_move", machine.share(make, out.type.elements // max(grid[-1], 1), 64))
+
+
+def compile_gather(node: Gather, source: Place, index: Place, out: Place, machine: Machine) -> Call:
+    """A GATHER: one copied or filled row per index."""
+
+    def make(_: int) -> Task:
+        return GatherTask(
+            source=source.address,
+            index=index.address,
+            out=out.address,
+            index_dtype=int(index.type.dtype),
+            width=node.dtype.width,
+            fill=node.fill,
+            row=node.row,
+            rows=source.type.elements // node.row,
+        )
+
+    return Call("gv_gather", machine.share(make, index.type.elements, 64))
+
+
+def compile_join(node: Join, sources: Sequence[Place], out: Place) -> Call:
+    """A JOIN: numpy copies the parts."""
+    parts = [source.array for source in sources]
+
+    def copy() -> None:
+        np.concatenate(parts, axis=node.axis, out=out.array)
+
+    return Call(plain=copy)

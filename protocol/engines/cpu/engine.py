@@ -1,0 +1,148 @@
+"""Running tapes on the CPU with the reference's bits."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ctypes import byref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.engines.cpu.compiling import (
+    Call,
+    Machine,
+    Place,
+    compile_gather,
+    compile_join,
+    compile_map,
+    compile_move,
+    compile_reduce,
+)
+from protocol.engines.cpu.contracting import compile_contract
+from protocol.engines.cpu.estimate import SCRATCH
+from protocol.engines.cpu.layout import ALIGN, Layout, plan
+from protocol.engines.cpu.library import DONE, library
+from protocol.tape.dtypes import TensorType
+from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce
+from protocol.tape.tape import Tape
+from protocol.tape.validate import check_item, validate
+from protocol.types.errors import InputError, TransientError
+
+Array = NDArray[Any]
+
+
+class TimeLimitError(TransientError):
+    """An item did not finish within the limit that the caller set."""
+
+
+class Engine:
+    """A tape made ready to run: memory laid out, constants packed, every kernel call prepared.
+
+    `run` may be called again and again, from one thread at a time. With `keep`, every node's output stays
+    readable after a run (for traces) and memory grows accordingly.
+    """
+
+    def __init__(self, tape: Tape, threads: int = 1, keep: bool = False) -> None:
+        """InputError if the tape is not valid, `threads` is below 1 or the memory cannot be had."""
+        validate(tape)
+        if threads < 1:
+            raise InputError(f"{threads} threads")
+        self.tape = tape
+        self._kernels = library()
+        self._layout = plan(tape, keep)
+        try:
+            self._arena = _aligned(self._layout.arena)
+            self._scratch = [_aligned(SCRATCH) for _ in range(threads)]
+        except MemoryError as error:
+            raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
+        self._places = _places(tape, self._layout, self._arena)
+        machine = Machine([int(scratch.ctypes.data) for scratch in self._scratch])
+        self._calls = [
+            self._compile(node, value, machine) for value, node in enumerate(tape.nodes, tape.first_node)
+        ]
+        self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
+
+    def run(self, inputs: Sequence[Array], time_limit: float = 0.0) -> list[Array]:
+        """One item's outputs, fresh arrays. `time_limit` in seconds, 0 for none.
+
+        InputError if the inputs do not fit, TimeLimitError if the limit passes (checked inside long
+        nodes too).
+        """
+        check_item(self.tape.inputs, inputs)
+        deadline = time.monotonic_ns() + int(time_limit * 1e9) if time_limit > 0 else 0
+        for place, array in zip(self._places, inputs, strict=False):
+            np.copyto(place.array, array)
+        for call in self._calls:
+            if call is not None:
+                self._run(call, deadline)
+        return [place.array.copy() for place in self._places[len(self._places) - self.tape.outputs :]]
+
+    def value(self, number: int) -> Array:
+        """A value of the last run, a view. Only with `keep` are those that are no outputs still whole."""
+        return self._places[number].array
+
+    def close(self) -> None:
+        """End the threads; the engine is of no use afterwards."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _compile(self, node: Node, value: int, machine: Machine) -> Call | None:
+        out = self._places[value]
+        if self._layout.owner[value] != value or not out.type.elements:
+            return None
+        sources = [self._places[source] for source in node.sources]
+        match node:
+            case Map():
+                return compile_map(node, sources, out, machine)
+            case Contract():
+                return compile_contract(node, sources, out, machine)
+            case Reduce():
+                return compile_reduce(node, sources[0], out, machine)
+            case Move():
+                return compile_move(node, sources[0], out, machine)
+            case Gather():
+                return compile_gather(node, sources[0], sources[1], out, machine)
+            case Join():
+                return compile_join(node, sources, out)
+
+    def _run(self, call: Call, deadline: int) -> None:
+        if call.plain is not None:
+            call.plain()
+            return
+        kernel = getattr(self._kernels, call.kernel)
+        for task in call.tasks:
+            task.deadline = deadline
+        others = [self._pool.submit(kernel, byref(task)) for task in call.tasks[1:]] if self._pool else []
+        statuses = [kernel(byref(call.tasks[0])), *(other.result() for other in others)]
+        if any(status != DONE for status in statuses):
+            raise TimeLimitError("the item ran past its time limit")
+
+
+def _aligned(size: int) -> Array:
+    block = np.empty(size + ALIGN, np.uint8)
+    start = -block.ctypes.data % ALIGN
+    return block[start : start + size]
+
+
+def _places(tape: Tape, layout: Layout, arena: Array) -> list[Place]:
+    places = []
+    for value, kind in enumerate(tape.types):
+        owner = layout.owner[value]
+        constant = len(tape.inputs) <= owner < tape.first_node
+        if constant:
+            data = np.frombuffer(tape.constants[owner - len(tape.inputs)].data, kind.dtype.numpy)
+        else:
+            data = _part(arena, layout.offset[value], kind)
+        places.append(Place(data.reshape(kind.shape), kind, constant))
+    return places
+
+
+def _part(arena: Array, offset: int, kind: TensorType) -> Array:
+    return arena[offset : offset + kind.nbytes].view(kind.dtype.numpy)

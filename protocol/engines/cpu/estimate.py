@@ -1,0 +1,55 @@
+"""What a tape costs, without running it."""
+
+import math
+from dataclasses import dataclass
+
+from protocol.engines.cpu.layout import plan
+from protocol.tape.nodes import Contract, Map, Reduce
+from protocol.tape.tape import Tape
+
+SCRATCH = 4 << 20  # bytes per thread, see Engine
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work of one item, and the memory that an engine for it holds."""
+
+    fmas: int
+    """Multiply-adds of CONTRACT nodes."""
+    steps: int
+    """Scalar instructions of MAP nodes (a store counts as one) and comparisons of REDUCE nodes."""
+    moved: int
+    """Bytes written by MOVE, GATHER and JOIN nodes."""
+    peak_bytes: int
+    """Constants, their packed copies, the arena and one thread's scratch; the interpreter itself is not
+    counted.
+    """
+
+
+def estimate(tape: Tape, threads: int = 1) -> Work:
+    """The work of a valid tape. Time follows from the machine's speeds; subnormals can slow it 200 times."""
+    types = tape.types
+    fmas = steps = moved = 0
+    for node in tape.nodes:
+        elements = math.prod(node.shape)
+        match node:
+            case Map():
+                steps += elements * (len(node.program.code) + 1)
+            case Contract():
+                fmas += elements * types[node.left.source].columns
+            case Reduce():
+                steps += elements * types[node.operand.source].columns
+            case _:
+                moved += elements * node.dtype.width
+    # A constant that is a CONTRACT's right side is packed once, and its panels are up to one group of
+    # rows longer.
+    constants = sum(constant.type.nbytes for constant in tape.constants)
+    packed = {
+        operand.source
+        for node in tape.nodes
+        if isinstance(node, Contract)
+        for operand in (node.left, node.right)
+        if operand is not None and len(tape.inputs) <= operand.source < tape.first_node
+    }
+    panels = sum(types[source].nbytes + 128 * types[source].columns for source in packed)
+    return Work(fmas, steps, moved, constants + panels + plan(tape, keep=False).arena + threads * SCRATCH)

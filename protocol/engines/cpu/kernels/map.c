@@ -1,0 +1,4 @@
+#include "map.h"
+#include "scalar.h"
+#define BODY "map.inc"
+#include "isa.h"

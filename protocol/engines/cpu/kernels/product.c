@@ -1,0 +1,7 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include "product.h"
+#include "reduce.h"
+#define BODY "product.inc"
+#include "isa.h"

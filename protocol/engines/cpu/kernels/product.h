@@ -1,0 +1,18 @@
+// Batched products of rows, order B256.
+#ifndef GAVEL_PRODUCT_H
+#define GAVEL_PRODUCT_H
+#include "common.h"
+
+// out[batch][m][n] = chain over k of a[batch][m][k] * b[batch][n][k]. Strides are in elements; k is contiguous.
+// `packed` is b packed by pack_b of the same level, one for all batches, or NULL. `scratch` is 64-byte aligned.
+typedef struct {
+  const float *a, *b, *packed;
+  float *out, *scratch;
+  int64_t m, n, k;
+  int64_t a_row, b_row, out_m, out_n;
+  int64_t batches, extents[MAX_DIMS], a_batch[MAX_DIMS], b_batch[MAX_DIMS], out_batch[MAX_DIMS];
+  int64_t first, last;  // this call's share: of batches, or of n if there is one batch only
+  int64_t deadline;
+} product;
+
+#endif

@@ -1,0 +1,3 @@
+#include "reduce.h"
+#define BODY "reduce.inc"
+#include "isa.h"

@@ -1,0 +1,151 @@
+"""The compiled kernels, reached through ctypes (which lets other Python threads run meanwhile)."""
+
+import ctypes
+from ctypes import CDLL, POINTER, Structure, c_int, c_int64, c_uint16, c_void_p
+from functools import cache
+from importlib.util import find_spec
+
+from protocol.tape.limits import MAX_RANK
+from protocol.types.errors import InputError
+
+DONE, LATE = 0, 1
+Row = c_int64 * MAX_RANK
+
+
+class Task(Structure):
+    """Any kernel's arguments. Every subclass has `first`, `last` and `deadline`: its share of the work."""
+
+
+class Step(Structure):
+    """`step` of map.h."""
+
+    _fields_ = [(name, c_uint16) for name in ("op", "constant", "d", "a", "b", "c")]
+
+
+class From(Structure):
+    """`operand` of map.h."""
+
+    _fields_ = [("base", c_void_p), ("dtype", c_int64), ("offset", c_int64), ("strides", Row)]
+
+
+class MapTask(Task):
+    """`map` of map.h."""
+
+    _fields_ = [
+        ("out", c_void_p),
+        ("scratch", c_void_p),
+        *((name, c_int64) for name in ("dtype", "operands", "dims")),
+        ("extents", Row),
+        ("sources", From * 4),
+        ("steps", c_void_p),
+        ("constants", c_void_p),
+        *((name, c_int64) for name in ("count", "slots", "result", "first", "last", "deadline")),
+    ]
+
+
+class ProductTask(Task):
+    """`product` of product.h."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in ("a", "b", "packed", "out", "scratch")),
+        *((name, c_int64) for name in ("m", "n", "k", "a_row", "b_row", "out_m", "out_n", "batches")),
+        *((name, Row) for name in ("extents", "a_batch", "b_batch", "out_batch")),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+class ReductionTask(Task):
+    """`reduction` of reduce.h."""
+
+    _fields_ = [
+        ("out", c_void_p),
+        ("dims", c_int64),
+        ("extents", Row),
+        ("depth", c_int64),
+        ("greatest", c_int64),
+        ("a", From),
+        ("b", From),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+class MoveTask(Task):
+    """`move` of move.c."""
+
+    _fields_ = [
+        ("source", c_void_p),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("width", "fill", "dims")),
+        ("extents", Row),
+        ("views", c_int64),
+        *((name, Row) for name in ("view", "steps", "offsets")),
+        ("coefs", Row * MAX_RANK),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+class CopyTask(Task):
+    """`copy` of move.c."""
+
+    _fields_ = [
+        ("source", c_void_p),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("width", "offset", "dims")),
+        ("extents", Row),
+        ("strides", Row),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+class GatherTask(Task):
+    """`gather` of move.c."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in ("source", "index", "out")),
+        *((name, c_int64) for name in ("index_dtype", "width", "fill", "row", "rows")),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+# Kernel name -> its argument record; all return DONE or LATE.
+TASKS: dict[str, type[Task]] = {
+    "gv_map": MapTask,
+    "gv_products": ProductTask,
+    "gv_dots": ReductionTask,
+    "gv_extremes": ReductionTask,
+    "gv_integer_dots": ReductionTask,
+    "gv_move": MoveTask,
+    "gv_copy": CopyTask,
+    "gv_gather": GatherTask,
+}
+
+
+@cache
+def library() -> CDLL:
+    """The kernels, loaded once. InputError if set-up has not built them."""
+    spec = find_spec("protocol.engines.cpu._kernels")
+    if spec is None or spec.origin is None:
+        raise InputError("the CPU engine's kernels are not built", "run `make setup`")
+    kernels = CDLL(spec.origin)
+    for name, task in TASKS.items():
+        function = getattr(kernels, name)
+        function.argtypes = [POINTER(task)]
+        function.restype = c_int
+    for name, arguments in (
+        ("gv_pack_b", [c_void_p, c_void_p, c_int64, c_int64, c_int64]),
+        ("gv_leaves", [c_void_p, c_void_p, c_int64, c_int64]),
+        ("gv_parents", [c_void_p, c_void_p, c_int64]),
+    ):
+        getattr(kernels, name).argtypes = arguments
+        getattr(kernels, name).restype = None
+    for name in ("gv_packed_size", "gv_product_scratch"):
+        getattr(kernels, name).argtypes = [c_int64] * (2 if name == "gv_packed_size" else 1)
+        getattr(kernels, name).restype = c_int64
+    kernels.gv_level.argtypes = [c_int]
+    kernels.gv_level(-1)
+    return kernels
+
+
+def row(numbers: tuple[int, ...] | list[int]) -> "ctypes.Array[c_int64]":
+    """Numbers as a C row, zeros behind."""
+    return Row(*numbers)
