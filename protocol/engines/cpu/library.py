@@ -125,7 +125,9 @@ def library() -> CDLL:
     """The kernels, loaded once. InputError if set-up has not built them."""
     spec = find_spec("protocol.engines.cpu._kernels")
     if spec is None or spec.origin is None:
-        raise InputError("the CPU engine's kernels are not built", "run `make setup`")
+        raise InputError(
+            "the CPU engine's kernels are not built", "run `make setup` or `python setup.py kernels`"
+        )
     kernels = CDLL(spec.origin)
     for name, task in TASKS.items():
         function = getattr(kernels, name)
