@@ -1,6 +1,6 @@
 """Builds the CPU engine's kernels; everything else about the package stands in pyproject.toml.
 
-`python setup.py kernels` builds them in place and nothing else, for work on the kernels or in a second checkout.
+`python setup.py kernels` builds them in place and nothing else: for work on them, or in a second checkout.
 """
 
 import sys
