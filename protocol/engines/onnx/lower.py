@@ -5,11 +5,13 @@ tape, labels = lower(read_model(path), {"input_ids": (1, 128)})
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto
 
 from protocol.engines.onnx.emit import emit
+from protocol.engines.onnx.expand import body_of, has_body
 from protocol.engines.onnx.fold import can_fold, fold
 from protocol.engines.onnx.graph import Graph, Tensor
 from protocol.engines.onnx.operators import OPERATORS, Context
@@ -38,14 +40,7 @@ def lower(model: Model, shapes: Mapping[str, Shape]) -> tuple[Tape, Labels]:
         values[given[0]] = graph.input(*given)
     for name, array in model.constants.items():
         values[name] = graph.constant(array)
-    for node in _needed(model):
-        graph.label = node.name
-        made = _lower_node(graph, model, node, values)
-        for name, tensor in zip(node.outputs, made, strict=False):
-            values[name] = tensor
-        missing = [name for name in node.outputs[len(made) :] if name]
-        if missing:
-            raise InputError(f"{node.where}: its output {missing[0]!r} is not supported")
+    _lower_nodes(graph, _needed(model), values, model.opset)
     return emit(graph, [(name, values[name]) for name in model.outputs])
 
 
@@ -99,7 +94,7 @@ def _check_supported(model: Model) -> None:
         folds = can_fold(node) and all(name in constant for name in node.inputs)
         if folds or node.op in ("Shape", "Size"):
             constant |= set(node.outputs)
-        if not known and not folds:
+        if not known and not folds and not has_body(node.op, node.domain, model.opset):
             missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
     if missing:
         listed = ", ".join(
@@ -111,16 +106,30 @@ def _check_supported(model: Model) -> None:
 
 def _needed(model: Model) -> list[ModelNode]:
     """The nodes that some output depends on, in order."""
-    wanted = set(model.outputs)
+    return _leading_to(list(model.nodes), set(model.outputs))
+
+
+def _leading_to(nodes: list[ModelNode], wanted: set[str]) -> list[ModelNode]:
     found = []
-    for node in reversed(model.nodes):
+    for node in reversed(nodes):
         if any(name in wanted for name in node.outputs if name):
             wanted.update(node.inputs)
             found.append(node)
     return found[::-1]
 
 
-def _lower_node(graph: Graph, model: Model, node: ModelNode, values: dict[str, Tensor]) -> tuple[Tensor, ...]:
+def _lower_nodes(graph: Graph, nodes: list[ModelNode], values: dict[str, Tensor], opset: int) -> None:
+    for node in nodes:
+        graph.label = node.name
+        made = _lower_node(graph, node, values, opset)
+        for name, tensor in zip(node.outputs, made, strict=False):
+            values[name] = tensor
+        missing = [name for name in node.outputs[len(made) :] if name]
+        if missing:
+            raise InputError(f"{node.where}: its output {missing[0]!r} is not supported")
+
+
+def _lower_node(graph: Graph, node: ModelNode, values: dict[str, Tensor], opset: int) -> tuple[Tensor, ...]:
     inputs = [values[name] if name else None for name in node.inputs]
     while inputs and inputs[-1] is None:
         inputs.pop()
@@ -130,8 +139,11 @@ def _lower_node(graph: Graph, model: Model, node: ModelNode, values: dict[str, T
             arrays = [None if t is None else t.array for t in inputs]
             constant = all(t is None or t.array is not None for t in inputs)
             if constant and inputs and can_fold(node):
-                return tuple(graph.constant(a) for a in fold(node, arrays, model.opset))
-            made = OPERATORS[node.op](Context(graph, node, model.opset), *inputs)
+                return tuple(graph.constant(a) for a in fold(node, arrays, opset))
+            if node.domain == "" and node.op in OPERATORS:
+                made = OPERATORS[node.op](Context(graph, node, opset), *inputs)
+            else:
+                made = _lower_body(graph, node, inputs, opset)
     except GavelError as fault:
         text = str(fault)
         raise type(fault)(text if node.where in text else f"{node.where}: {text}") from fault
@@ -141,3 +153,27 @@ def _lower_node(graph: Graph, model: Model, node: ModelNode, values: dict[str, T
         reason = str(fault) or type(fault).__name__
         raise InputError(f"{node.where} is malformed: {reason}") from fault
     return made if isinstance(made, tuple) else (made,)
+
+
+def _lower_body(graph: Graph, node: ModelNode, inputs: list[Tensor | None], opset: int) -> tuple[Tensor, ...]:
+    """Lower what ONNX defines the operator by, in a scope of its own."""
+    body = body_of(node, inputs, opset)
+    if body is None:
+        raise InputError(f"{node.where} uses an operator that cannot be lowered: {node.op}")
+    nodes, names, outputs, version = body
+    absent = Tensor("", ())
+    scope = {"": absent}
+    scope |= {
+        name: tensor if tensor is not None else absent
+        for name, tensor in zip(names, [*inputs, *[None] * len(names)], strict=False)
+    }
+    wanted = {name for name, outer in zip(outputs, node.outputs, strict=False) if outer}
+    inner = [_without_absent(n, scope) for n in _leading_to(nodes, wanted)]
+    _lower_nodes(graph, inner, scope, version)
+    return tuple(scope.get(name, absent) for name in outputs[: len(node.outputs)])
+
+
+def _without_absent(node: ModelNode, scope: dict[str, Tensor]) -> ModelNode:
+    """The node with names of absent inputs emptied."""
+    absent = scope[""]
+    return replace(node, inputs=tuple("" if scope.get(name) is absent else name for name in node.inputs))

@@ -146,12 +146,21 @@ def _input(info: onnx.ValueInfoProto) -> ModelInput:
 def _node(proto: onnx.NodeProto, index: int, folder: Path, budget: "_Budget") -> ModelNode:
     outputs = tuple(proto.output)
     name = proto.name or next((o for o in outputs if o), f"#{index}")
-    where = f"{proto.op_type} node {name!r}"
+    attributes = attributes_of(proto, f"{proto.op_type} node {name!r}", folder, budget)
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    return ModelNode(proto.op_type, domain, name, tuple(proto.input), outputs, attributes)
+
+
+def attributes_of(
+    proto: onnx.NodeProto, where: str, folder: Path | None = None, budget: "_Budget | None" = None
+) -> dict[str, Any]:
+    """A node's attributes as plain values and arrays. InputError if one cannot be read."""
     attributes: dict[str, Any] = {}
+    limit = budget or _Budget(MAX_WEIGHT_BYTES)
     for attribute in proto.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
             attributes[attribute.name] = read_tensor(
-                attribute.t, folder, budget, f"{where}, {attribute.name}"
+                attribute.t, folder or Path("/nonexistent"), limit, f"{where}, {attribute.name}"
             )
         elif attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             attributes[attribute.name] = attribute.g
@@ -163,8 +172,7 @@ def _node(proto: onnx.NodeProto, index: int, folder: Path, budget: "_Budget") ->
             attributes[attribute.name] = (
                 value.decode("utf-8", "replace") if isinstance(value, bytes) else value
             )
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    return ModelNode(proto.op_type, domain, name, tuple(proto.input), outputs, attributes)
+    return attributes
 
 
 class _Budget:

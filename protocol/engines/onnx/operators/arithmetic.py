@@ -80,18 +80,22 @@ def _float_mod(x: Value, y: Value) -> Value:
     return where(too_far, rest + towards, rest)
 
 
+def _float_floor_mod(x: Value, y: Value) -> Value:
+    """The same with the sign of the divisor."""
+    rest = _float_mod(x, y)
+    return where(((rest < 0.0) ^ (y < 0.0)) & (eq(rest, 0.0) ^ 1), rest + y, rest)
+
+
 @operator("Mod")
 def mod(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
-    """fmod = 0: integers, sign of the divisor; fmod = 1: sign of the dividend."""
+    """fmod = 0: sign of the divisor; fmod = 1: sign of the dividend."""
     kind = ctx.same_kind(a, b)
     if kind == "f32":
-        if not ctx.attr("fmod", 0):
-            raise ctx.refuse("f32 needs fmod = 1")
-        return binary(_float_mod, ctx, a, b)
+        return binary(_float_mod if ctx.attr("fmod", 0) else _float_floor_mod, ctx, a, b)
     return binary(irem if ctx.attr("fmod", 0) else _floor_mod, ctx, a, b)
 
 
-def _whole_power(x: Value, power: int) -> Value:
+def whole_power(x: Value, power: int) -> Value:
     """x to a small positive power by squaring."""
     result: Value | None = None
     while power:
@@ -113,7 +117,7 @@ def power(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
         if exponent == 0.5 and a.kind == "f32":
             return ctx.graph.apply("f32", sqrt, shaped)
         if exponent in range(1, 65):
-            return ctx.graph.apply(a.kind, lambda x: wrap(_whole_power(x, int(exponent)), a.kind), shaped)
+            return ctx.graph.apply(a.kind, lambda x: wrap(whole_power(x, int(exponent)), a.kind), shaped)
         if exponent == -1.0 and a.kind == "f32":
             return ctx.graph.apply("f32", lambda x: const(1.0, F32) / x, shaped)
     if a.kind != "f32":

@@ -124,7 +124,10 @@ def _transposed_pads(
         wanted = [x.shape[2 + i] * stride[i] for i in range(n)]
     if wanted is None:
         return pads[:n], pads[n:]
-    missing = [max(0, f - w) for f, w in zip(full, wanted[-n:], strict=True)]
+    missing = [f - w for f, w in zip(full, wanted[-n:], strict=True)]
+    if min(missing) < 0:
+        # The wanted size is beyond what the windows reach: the rest is at the end.
+        return [max(0, m) // 2 for m in missing], [m - max(0, m) // 2 for m in missing]
     less, more = [m // 2 for m in missing], [m - m // 2 for m in missing]
     return (less, more) if auto == "SAME_UPPER" else (more, less)
 

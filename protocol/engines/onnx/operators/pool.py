@@ -9,11 +9,13 @@ import math
 import numpy as np
 
 from protocol.engines.onnx.graph import Tensor
+from protocol.engines.onnx.operators.arithmetic import whole_power
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.windows import Windows, gather_windows, windows_of
+from protocol.tape import functions as table
 from protocol.tape.dtypes import F32
 from protocol.tape.nodes import ReduceKind
-from protocol.tape.scalar import sqrt
+from protocol.tape.scalar import const, sqrt
 
 LEAST_I32 = -(2**31)
 
@@ -65,14 +67,15 @@ def average_pool(ctx: Context, x: Tensor) -> Tensor:
 
 @operator("LpPool")
 def lp_pool(ctx: Context, x: Tensor) -> Tensor:
-    """(sum |x|^p)^(1/p) of each window, p = 1 or 2."""
+    """(sum |x|^p)^(1/p) of each window."""
     ctx.float_only(x)
     p = int(ctx.attr("p", 2))
-    if p not in (1, 2):
-        raise ctx.refuse(f"p = {p}; 1 and 2 are supported")
-    powered = ctx.graph.apply("f32", (lambda v: v * v) if p == 2 else abs, x)
+    if not 1 <= p <= 64:
+        raise ctx.refuse(f"p = {p}; 1 to 64 are supported")
+    powered = ctx.graph.apply("f32", lambda v: whole_power(abs(v), p), x)
     total = ctx.graph.total(_pooled(ctx, powered, _windows(ctx, x), 0))
-    return ctx.graph.apply("f32", sqrt, total) if p == 2 else total
+    root = const(1.0 / p, F32)
+    return ctx.graph.apply("f32", sqrt if p == 2 else lambda v: table.pow(v, root), total)
 
 
 def _global(ctx: Context, x: Tensor) -> Tensor:

@@ -39,6 +39,8 @@ def split(ctx: Context, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor,
     parts = ctx.ints("split", sizes)
     if parts is None:
         count = int(ctx.attr("num_outputs", len(ctx.node.outputs)))
+        if "num_outputs" not in ctx.node.attributes and x.shape[axis] % count:
+            raise ctx.refuse(f"{x.shape[axis]} elements do not make {count} equal parts")
         width = -(-x.shape[axis] // count)
         parts = [min(width, x.shape[axis] - i * width) for i in range(count)]
     if sum(parts) != x.shape[axis] or any(p < 0 for p in parts):

@@ -77,7 +77,9 @@ def squeeze(ctx: Context, x: Tensor, axes: Tensor | None = None) -> Tensor:
 @operator("Unsqueeze")
 def unsqueeze(ctx: Context, x: Tensor, axes: Tensor | None = None) -> Tensor:
     """With axes of one element put in at the named places of the output."""
-    named = ctx.ints("axes", axes) or []
+    named = ctx.ints("axes", axes)
+    if named is None:
+        raise ctx.refuse("it names no axes")
     rank = x.rank + len(named)
     fresh = ctx.axes(named, rank)
     sizes = iter(x.shape)
