@@ -1,0 +1,84 @@
+"""What the chain says of bidders, read as late as it must be and as early as it can be."""
+
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol.auction.quotes import Market, Standing
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.views import ProviderHistory, Registered
+from protocol.types import ZERO_ADDRESS, Address, GavelError
+
+_FRESH_S = 60.0
+
+
+@dataclass
+class Bidders:
+    """The providers of one deployment. `registered` is by operator, and grows stale for a minute at most."""
+
+    chain: AsyncChain
+    registered: dict[Address, Registered] = field(default_factory=dict)
+    _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+
+    async def refresh(self, at_once: bool = False) -> None:
+        """Read who is registered, unless that was done within the last minute."""
+        if not at_once and trio.current_time() - self._read_at < _FRESH_S:
+            return
+        found = await self.chain.run(Chain.registrations)
+        self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
+        self._read_at = trio.current_time()
+
+    async def warm(self, owner: Address) -> None:
+        """Read an owner's history ahead: it is the slowest part of a standing."""
+        if owner in self._histories:
+            return
+        try:
+            self._histories[owner] = await self.chain.run(Chain.history, owner)
+        except GavelError:
+            return  # it will be read, and complained about, when it is needed
+
+    def forget_histories(self) -> None:
+        """Read histories afresh from the next auction on."""
+        self._histories.clear()
+
+    async def market(self, token: int, bids: tuple[tuple[Address, int], ...]) -> Market:
+        """Return the standing of all these owners, and which of their nonces are spent."""
+        height = await self.chain.run(Chain.clock)
+        nonces: dict[Address, list[int]] = {}
+        for owner, nonce in bids:
+            nonces.setdefault(owner, []).append(nonce)
+        found: dict[Address, Standing] = {}
+
+        async def read(owner: Address, asked: list[int]) -> None:
+            found[owner] = await self._standing(token, owner, asked)
+
+        async with trio.open_nursery() as nursery:
+            for owner, asked in nonces.items():
+                nursery.start_soon(read, owner, asked)
+        return Market(height, tuple(found[owner] for owner in sorted(found)))
+
+    async def _standing(self, token: int, owner: Address, nonces: list[int]) -> Standing:
+        if owner not in self._histories:
+            self._histories[owner] = await self.chain.run(Chain.history, owner)
+        history = self._histories[owner]
+        return await self.chain.run(_read_standing, token, owner, tuple(nonces), history)
+
+
+def _read_standing(
+    chain: Chain, token: int, owner: Address, nonces: tuple[int, ...], history: ProviderHistory
+) -> Standing:
+    stake = chain.stake(owner, token)
+    return Standing(
+        owner=owner,
+        operator=chain.operator_of(owner),
+        free=stake.free,
+        lease_cap=stake.max_per_lease,
+        staked=stake.staked,
+        spent=frozenset(nonce for nonce in nonces if chain.nonce_used(owner, nonce)),
+        finalized=history.finalized,
+        failed=history.provider_closed + history.result_missed + history.convicted,
+        start_missed=history.start_missed,
+        cancelled=history.nonces_cancelled,
+    )

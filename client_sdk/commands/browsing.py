@@ -1,0 +1,120 @@
+"""The market as the chain and the network show it."""
+
+import secrets
+from typing import Any
+
+import trio
+
+from client_sdk.commands.table import columns
+from protocol.auction.money import Unit
+from protocol.auction.quotes import Standing, readable
+from protocol.auction.scoring import history_of
+from protocol.chain.client import Chain
+from protocol.chain.networks import Network
+from protocol.chain.networks_file import load_network
+from protocol.chain.views import Registered
+from protocol.messages import Offer, Signed, open_signed
+from protocol.net import Accept, NetSettings, Reject, Verdict, open_node, topic
+from protocol.runtime.settings import Settings
+from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
+
+
+def show_market(settings: Settings, token: int, listen: float) -> None:
+    """Print the registered providers, and the offers heard in `listen` seconds."""
+    network = load_network(settings.network or "local")
+    chain = Chain.connect(network)
+    chain.check()
+    tokens = chain.deployment.tokens
+    if not 0 <= token < len(tokens):
+        raise InputError(f"token {token} does not exist, the deployment lists {len(tokens)}")
+    unit = Unit(tokens[token].symbol, tokens[token].decimals)
+    known = [each for each in chain.registrations() if each.operator != ZERO_ADDRESS]
+    rows = [_row(chain, each, token, unit) for each in known]
+    offers = trio.run(_listen, network, chain, known, listen) if listen else []
+    head = ("provider", f"stake {unit.symbol}", "free", "hardware", "region", "zone", "gCO2/kWh", "history")
+    names = ("provider", "stake", "free", "hardware", "region", "zone", "carbon", "history")
+    text = columns(head, [tuple(str(row[name]) for name in names) for row in rows], frozenset({1, 2, 6}))
+    text = text if rows else f"no provider is registered on network {network.name}"
+    if listen:
+        text += "\n" + ("\n".join(map(_offer_line, offers)) or f"no offer was heard in {listen:g} s")
+        settings.emit({"providers": rows, "offers": offers}, text)
+    else:
+        settings.emit(rows, text)
+
+
+def _row(chain: Chain, known: Registered, token: int, unit: Unit) -> dict[str, Any]:
+    stake, history = chain.stake(known.owner, token), chain.history(known.owner)
+    standing = Standing(
+        known.owner,
+        finalized=history.finalized,
+        failed=history.provider_closed + history.result_missed + history.convicted,
+        start_missed=history.start_missed,
+        cancelled=history.nonces_cancelled,
+    )
+    row: dict[str, Any] = {
+        "provider": to_hex(known.owner),
+        "operator": to_hex(known.operator),
+        "stake": unit.plain(stake.staked),
+        "free": unit.plain(stake.free),
+        "history": history_of(standing),
+        "hardware": "unreadable registration",
+        "region": "",
+        "zone": "",
+        "carbon": "",
+    }
+    said = known.registration
+    if said is not None:
+        gpus = ", ".join(readable(each, 40) for each in said.gpus)
+        hardware = f"{readable(said.cpu, 40)}, {said.cores} cores, {said.memory_mib} MiB"
+        row |= {
+            "hardware": hardware + (f", {gpus}" if gpus else ""),
+            "region": readable(said.region, 20),
+            "zone": readable(said.grid_zone, 20),
+            "carbon": said.carbon_grams_per_kwh,
+        }
+    return row
+
+
+async def _listen(
+    network: Network, chain: Chain, known: list[Registered], seconds: float
+) -> list[dict[str, Any]]:
+    domain, heard = chain.domain, []
+
+    def validate(sender: Address, payload: bytes) -> Verdict:
+        signer = open_signed(payload, Offer, domain).signer
+        return Accept() if signer == sender else Reject("the offer is not signed by its sender")
+
+    async with open_node(secrets.token_bytes(32), NetSettings(bootstrap=network.bootstrap)) as node:
+        for each in known[:8]:
+            try:
+                if each.registration is not None and each.registration.addrs:
+                    await node.connect(each.registration.addrs[0])
+            except (InputError, TransientError):
+                continue
+        name = topic(domain.chain_id, domain.escrow, "offers")
+        async with await node.subscribe(name, validate) as offers:
+            with trio.move_on_after(seconds):
+                async for _, payload in offers:
+                    heard.append(_offer(open_signed(payload, Offer, domain)))
+    return heard
+
+
+def _offer(signed: Signed[Offer]) -> dict[str, Any]:
+    offer = signed.message
+    return {
+        "client": to_hex(offer.client),
+        "items": offer.item_count,
+        "gigafma": round(offer.item_fma * offer.item_count / 1e9, 3),
+        "device": offer.device,
+        "memory_mib": -(-offer.memory_bytes // (1 << 20)),
+        "max_blocks": offer.max_blocks,
+        "window": offer.challenge_window,
+        "expiry": offer.expiry,
+    }
+
+
+def _offer_line(offer: dict[str, Any]) -> str:
+    return (
+        f"offer by {offer['client'][:10]}: {offer['items']} items, {offer['gigafma']} GFMA, "
+        f"{offer['device']}, {offer['memory_mib']} MiB, up to {offer['max_blocks']} blocks"
+    )

@@ -1,0 +1,153 @@
+"""Run a job on somebody else's machine, follow it, check its result."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from protocol.runtime.settings import Settings, pass_settings
+
+if TYPE_CHECKING:
+    from client_sdk.client import Connection
+
+_wallet = click.option(
+    "--wallet", default="default", show_default=True, help="Wallet that pays: name or file."
+)
+_password = click.option(
+    "--password-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File with the wallet's password; else GAVEL_PASSWORD_FILE, else asked.",
+)
+_contract = click.option("--contract", help="Contract wallet that pays; --wallet is its session key.")
+_wait = click.option(
+    "--wait/--no-wait",
+    "wait",
+    default=None,
+    help="Wait until the result is final. Without either: if that is less than ten minutes away.",
+)
+
+
+@click.group()
+def job() -> None:
+    """Run a job on somebody else's machine, follow it, check its result."""
+
+
+@job.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--max-price", required=True, help="Whole tokens for the whole job, fees included.")
+@click.option("--yes", "-y", is_flag=True, help="Take the best bid without asking.")
+@_wallet
+@_password
+@_contract
+@_wait
+@pass_settings
+def run(
+    settings: Settings,
+    *,
+    file: Path,
+    max_price: str,
+    yes: bool,
+    wallet: str,
+    password_file: Path | None,
+    contract: str | None,
+    wait: bool | None,
+) -> int:
+    """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
+    from client_sdk.commands.running import run_job
+    from client_sdk.job import load_job
+
+    described = load_job(file)
+    with _connect(settings, wallet, password_file, contract) as client:
+        return run_job(settings, client, described, max_price, yes=yes, wait=wait)
+
+
+@job.command(name="list")
+@pass_settings
+def list_(settings: Settings) -> None:
+    """List this client's jobs, oldest first."""
+    from client_sdk.commands.showing import list_jobs
+
+    list_jobs(settings)
+
+
+@job.command()
+@click.argument("name", default="last")
+@pass_settings
+def status(settings: Settings, name: str) -> None:
+    """Show where the job NAME (its id, its lease, or "last") stands, also on chain. Needs no password."""
+    from client_sdk.commands.showing import show_status
+
+    show_status(settings, name)
+
+
+@job.command()
+@click.argument("name", default="last")
+@_wallet
+@_password
+@_contract
+@_wait
+@pass_settings
+def result(
+    settings: Settings,
+    *,
+    name: str,
+    wallet: str,
+    password_file: Path | None,
+    contract: str | None,
+    wait: bool | None,
+) -> int:
+    """Go on with a job, also after this computer was off: fetch and check its result."""
+    from client_sdk.commands.running import follow_job
+
+    with _connect(settings, wallet, password_file, contract) as client:
+        return follow_job(settings, client, client.resume(name), wait=wait)
+
+
+@job.command()
+@click.argument("name", default="last")
+@_wallet
+@_password
+@_contract
+@pass_settings
+def cancel(
+    settings: Settings, name: str, wallet: str, password_file: Path | None, contract: str | None
+) -> int:
+    """End a job: before its start for the show-up sum, after it within one grace."""
+    from client_sdk.commands.cancelling import cancel_job
+
+    return cancel_job(settings, name, wallet, password_file, contract)
+
+
+@job.command()
+@click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--rerun-percent", type=click.FloatRange(0, 100), default=0, help="Share of items to run again."
+)
+@pass_settings
+def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
+    """Check a receipt again from chain and artifacts alone; the exit code is 1 if something is wrong."""
+    from client_sdk.home import ClientHome
+    from client_sdk.receipts import read_receipt
+    from client_sdk.verify import verify_receipt
+    from protocol.runtime.exit_codes import ExitCode
+
+    network = settings.network or read_receipt(receipt).network
+    home = ClientHome.of(network).root
+    found = verify_receipt(receipt, home, network=network, rerun_percent=rerun_percent)
+    lines = [f"{'ok   ' if each.holds else 'WRONG'} {each.name}: {each.detail}" for each in found.findings]
+    plain = [{"name": each.name, "holds": each.holds, "detail": each.detail} for each in found.findings]
+    settings.emit({"holds": found.holds, "findings": plain}, "\n".join(lines))
+    return ExitCode.OK if found.holds else ExitCode.NO
+
+
+def _connect(
+    settings: Settings, wallet: str, password_file: Path | None, contract: str | None
+) -> "Connection":
+    from client_sdk.client import Client
+    from client_sdk.wallet import open_wallet
+    from protocol.types import parse_address
+
+    # Opened here, not in the network's thread: the password may have to be asked for.
+    opened = open_wallet(wallet, password_file, parse_address(contract, "--contract") if contract else None)
+    settings.say(f"opening a node on network {settings.network or 'local'}")
+    return Client.connect(settings.network or "local", wallet=opened)

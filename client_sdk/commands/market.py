@@ -1,0 +1,18 @@
+"""Show who offers computation on a network: stake, hardware, region, carbon, record."""
+
+import click
+
+from protocol.runtime.settings import Settings, pass_settings
+
+
+@click.command()
+@click.option("--token", default=0, show_default=True, help="Index of the token whose stakes are shown.")
+@click.option(
+    "--listen", type=click.FloatRange(0, 3600), default=0, help="Listen this many seconds for offers, too."
+)
+@pass_settings
+def market(settings: Settings, token: int, listen: float) -> None:
+    """Show who offers computation on a network: stake, hardware, region, carbon, record."""
+    from client_sdk.commands.browsing import show_market
+
+    show_market(settings, token, listen)

@@ -1,0 +1,119 @@
+"""Following a job on the terminal: table, question, state changes, result."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from client_sdk.clients import SyncClient
+from client_sdk.commands.table import quote_table
+from client_sdk.job import Job
+from client_sdk.leases import SyncAuction, SyncLease
+from client_sdk.outcome import AuctionLostError
+from client_sdk.progress import Kind, Progress
+from protocol.runtime.exit_codes import ExitCode
+from protocol.runtime.settings import Settings
+
+_SOON_S = 600
+
+
+def run_job(
+    settings: Settings, client: SyncClient, job: Job, max_price: str, *, yes: bool, wait: bool | None
+) -> int:
+    """Offer, ask, open and follow a job; return the exit code."""
+    settings.say("preparing the job" if not job.title else f"preparing: {job.title}")
+    try:
+        auction = client.auction(job, max_price)
+    except AuctionLostError as error:
+        _tell_refusals(settings, error)
+        raise
+    _show(settings, client, auction)
+    if not yes and not _agreed(settings, auction):
+        auction.decline()
+        settings.emit({"job": auction.job, "state": "declined"}, "nothing was opened, nothing was paid")
+        return ExitCode.NO
+    lease = auction.open()
+    settings.say(f"job {lease.job}, lease {lease.id}")
+    return follow_job(settings, client, lease, wait=wait)
+
+
+def follow_job(settings: Settings, client: SyncClient, lease: SyncLease, *, wait: bool | None) -> int:
+    """Show a lease's events until its result is there, or (as `wait` says) until it is final."""
+    if not lease.id:
+        status = lease.status
+        settings.emit(status, f"job {lease.job}: no lease came of it: {status['text']}")
+        return ExitCode.NO
+    try:
+        return _followed(settings, client, lease, wait)
+    except KeyboardInterrupt:
+        settings.say(
+            f"\nthe lease goes on without you: gavel job result {lease.job} goes on with it, "
+            f"gavel job cancel {lease.job} ends it"
+        )
+        return ExitCode.INTERRUPTED
+
+
+def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bool | None) -> int:
+    show = _shower(settings, client)
+    final = wait
+    for event in lease.events():
+        show(event)
+        if event.kind is Kind.RESULT:
+            final = _is_near(client, lease) if wait is None else wait
+            if not final:
+                break
+    result = lease.result()
+    answer: dict[str, Any] = {**lease.status, **result.as_json()}
+    lines = [result.summary, f"result:  {result.path}", f"receipt: {result.receipt}"]
+    if final:
+        money = lease.final()
+        answer |= money
+        lines.append(f"paid {money.get('paid')}, refunded {money.get('refunded')} {client.symbol}")
+    else:
+        lines.append(f"not final yet; gavel job result {lease.job} waits for that")
+    settings.emit(answer, "\n".join(line for line in lines if line))
+    return ExitCode.OK
+
+
+def _is_near(client: SyncClient, lease: SyncLease) -> bool:
+    return client.seconds_to_final(lease) <= _SOON_S
+
+
+def _show(settings: Settings, client: SyncClient, auction: SyncAuction) -> None:
+    if settings.json:
+        _json_line({"event": "quotes", "job": auction.job, "quotes": [vars(q) for q in auction.quotes]})
+        return
+    settings.say(quote_table(auction.quotes, client.symbol))
+    for refusal in auction.refusals:
+        settings.say(f"  not from {refusal.provider}: {refusal.reason}")
+
+
+def _agreed(settings: Settings, auction: SyncAuction) -> bool:
+    best = auction.quotes[0]
+    if settings.json or not sys.stdin.isatty():
+        settings.say("nobody to ask: --yes takes the best bid")
+        return False
+    return click.confirm(f"Open the bid of {best.provider[:10]} for at most {best.price}?", err=True)
+
+
+def _tell_refusals(settings: Settings, error: AuctionLostError) -> None:
+    for refusal in error.refusals:
+        settings.say(f"  not from {refusal.provider}: {refusal.reason}")
+
+
+def _shower(settings: Settings, client: SyncClient) -> Callable[[Progress], None]:
+    def show(event: Progress) -> None:
+        if settings.json:
+            _json_line({"event": event.kind.value, **event.as_json(), "cost": client.plain(event.cost)})
+            return
+        done = f"  {event.items_done}/{event.items_total} items" if event.items_total else ""
+        settings.say(f"  {client.plain(event.cost):>12} {client.symbol}{done}  {event.text}")
+
+    return show
+
+
+def _json_line(value: dict[str, Any]) -> None:
+    """Write an event to stderr: stdout holds the answer alone."""
+    print(json.dumps(value, default=str), file=sys.stderr, flush=True)

@@ -1,0 +1,46 @@
+"""Plain tables: columns as wide as they must be."""
+
+from collections.abc import Sequence
+
+from client_sdk.outcome import Quote
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
+    """Return rows under a head; columns in `right` are aligned to the right."""
+    table = [list(head), *map(list, rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(head))]
+    lines = []
+    for row in table:
+        cells = [cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(row)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def quote_table(quotes: Sequence[Quote], symbol: str) -> str:
+    """Return the quotes, best first."""
+    head = (
+        "provider",
+        f"price {symbol}",
+        "per hour",
+        "est. gCO2",
+        "est. s",
+        "bond",
+        "stake",
+        "history",
+        "why",
+    )
+    rows = [
+        (
+            each.provider[:10],
+            each.price,
+            each.per_hour,
+            f"{each.grams_co2:.2f}",
+            f"{each.expected_seconds:.0f}",
+            each.bond,
+            each.stake,
+            each.history,
+            each.why,
+        )
+        for each in quotes
+    ]
+    return columns(head, rows, frozenset(range(1, 7)))

@@ -1,0 +1,291 @@
+"""One job from its offer to its end: a journaled loop with the auction's and the lease's machine."""
+
+import logging
+from dataclasses import dataclass, field, replace
+from functools import partial
+from operator import ne
+from typing import Any
+
+import trio
+
+from client_sdk.home import JobFolder
+from client_sdk.machines import AUCTION, AUCTION_MACHINE, LEASE, LEASE_MACHINE
+from client_sdk.progress import Kind, Progress, Story
+from client_sdk.record import Record
+from client_sdk.results import Results, Wanted
+from client_sdk.sending import Purse
+from client_sdk.telling import changes, cost_of, state_name
+from protocol.auction import auction
+from protocol.auction.auction import Collecting, DidClose, Lost, OpenLease, Proposed, ReadMarket, Won
+from protocol.chain.client import Chain
+from protocol.chain.events import Ended
+from protocol.chain.views import LeaseState, LeaseView
+from protocol.lease import client_types as lease
+from protocol.lease.client import wake
+from protocol.lease.client_types import ClientLease
+from protocol.messages import Bid
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.runtime.performer import Context
+from protocol.store.journal import Journal
+from protocol.types import Amount, BlockNo, InputError, TransientError, parse_address, to_hex
+
+log = logging.getLogger(__name__)
+
+_AUCTION = MachineId(AUCTION, b"auction")
+
+
+@dataclass
+class JobRun:
+    """A job of this process; its tasks live in the session's nursery."""
+
+    folder: JobFolder
+    record: Record
+    purse: Purse
+    results: Results
+    story: Story = field(default_factory=Story)
+    items: tuple[int, int] = (0, 0)
+    """Items done and in all, as the provider last said."""
+    _loop: Loop | None = None
+
+    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
+        """Own the job's journal and its loop until cancelled. `InputError` if another process does."""
+        journal = await trio.to_thread.run_sync(Journal, self.folder.journal)
+        try:
+            loop = self._make_loop(journal)
+            async with trio.open_nursery() as nursery:
+                await nursery.start(loop.run)
+                self._loop = loop
+                nursery.start_soon(self._tell)
+                task_status.started()
+        finally:
+            self._loop = None
+            self.story.close()
+            journal.close()
+
+    @property
+    def loop(self) -> Loop:
+        """The loop, while `run` runs."""
+        if self._loop is None:
+            raise TransientError(f"job {self.folder.id} has stopped in this process")
+        return self._loop
+
+    def _make_loop(self, journal: Journal) -> Loop:
+        loop = Loop(journal)
+        loop.machine(AUCTION_MACHINE)
+        loop.machine(LEASE_MACHINE)
+        loop.handle(ReadMarket, self._read_market)
+        loop.handle(OpenLease, self._open)
+        loop.handle(auction.Rejected, _rejected)
+        loop.handle(lease.SendClose, self._close)
+        loop.handle(lease.SendExpire, self._expire)
+        loop.handle(lease.SendFinalize, self._finalize)
+        loop.handle(lease.FetchOutputs, self._fetch)
+        loop.handle(lease.CheckOutputs, self._check)
+        loop.handle(lease.SaveResult, self._save)
+        loop.handle(lease.ReadSettlement, self._settlement)
+        loop.handle(lease.ReleaseArtifacts, self._release)
+        loop.handle(lease.Rejected, _rejected)
+        return loop
+
+    # -- the auction -----------------------------------------------------------------------------------
+
+    async def weigh(self, collected: Collecting) -> Proposed | Lost:
+        """Close the auction; return the ranking, or why there is none. From here on all is journaled."""
+        await self.loop.open(_AUCTION, collected, DidClose())
+        state: Proposed | Lost = await self.loop.wait_for(
+            _AUCTION, lambda each: isinstance(each, Proposed | Lost)
+        )
+        return self._lost(state) if isinstance(state, Lost) else state
+
+    async def choose(self, value: auction.AskedOpen | auction.AskedStop) -> Won | Lost:
+        """Take the user's word; return when a lease stands, or none can."""
+        await self.loop.give(_AUCTION, value)
+        return await self.won()
+
+    async def won(self) -> Won | Lost:
+        """Wait until a lease stands, and begin to follow it; or until none can."""
+        state: Won | Lost = await self.loop.wait_for(_AUCTION, auction.ended)
+        if isinstance(state, Lost):
+            return self._lost(state)
+        await self._follow(state)
+        return state
+
+    def auction_state(self) -> auction.State | None:
+        """Return where the auction stands; None before it was closed."""
+        state: auction.State | None = self.loop.state(_AUCTION)
+        return state
+
+    def _lost(self, state: Lost) -> Lost:
+        self.note(state="lost", text=state.reason, over=True)
+        return state
+
+    async def _follow(self, won: Won) -> None:
+        """Open the lease's machine; does nothing if a crash came only after that."""
+        bid = won.choice.entry.bid
+        operator = to_hex(won.choice.standing.operator)
+        self.note(lease=to_hex(won.lease), bid=to_hex(bid.packed()), operator=operator, state="opened")
+        height = await self.purse.chain.run(Chain.clock)
+        view = await self.purse.chain.run(Chain.lease, won.lease)
+        first = lease.SawLease(height, level_of(view, bid))
+        await self.loop.open(self.machine, ClientLease(bid, self.record.conduct), first)
+
+    # -- the lease -------------------------------------------------------------------------------------
+
+    @property
+    def machine(self) -> MachineId:
+        """The lease's machine."""
+        return MachineId(LEASE, self.record.terms.lease_id())
+
+    def lease_state(self) -> ClientLease | None:
+        """Return where the lease stands, or None while there is none."""
+        if not self.record.lease or self._loop is None:
+            return None
+        state: ClientLease | None = self._loop.state(self.machine)
+        return state
+
+    async def saw(self, height: BlockNo, found: lease.ChainLease) -> None:
+        """Take over what the chain says, if the machine has to know."""
+        state = self.lease_state()
+        if state is None or lease_over(state):
+            return
+        due = wake(state)
+        if found != state.chain or (due is not None and height >= due):
+            await self.loop.give(self.machine, lease.SawLease(height, found))
+
+    def progressed(self, done: int, total: int) -> None:
+        """Note how far the provider says it is."""
+        if (done, total) != self.items:
+            self.items = (done, total)
+            state = self.lease_state()
+            if state is not None:
+                self.tell(Kind.COST, f"{done} of {total} items", cost_of(state))
+
+    async def _tell(self) -> None:
+        """Tell of every change of the lease, whoever caused it, and keep the record."""
+        while self.lease_state() is None:
+            await trio.sleep(0.05)
+        seen: ClientLease | None = None
+        while True:
+            state: ClientLease = await self.loop.wait_for(self.machine, partial(ne, seen))
+            for event in changes(seen, state, self.record.unit):
+                self.tell(event.kind, event.text, event.cost)
+            if seen is not None and seen.chain.paid_blocks != state.chain.paid_blocks:
+                self.tell(Kind.COST, f"{state.chain.paid_blocks} blocks paid", cost_of(state))
+            over = lease_over(state)
+            self.note(
+                state=state_name(state),
+                text=state.reason,
+                paid_blocks=state.chain.paid_blocks,
+                cost=cost_of(state),
+                result=state.result_path,
+                over=over,
+            )
+            seen = state
+            if over:
+                self.story.close()
+                return
+
+    def tell(self, kind: Kind, text: str, cost: Amount) -> None:
+        """Add to the job's story."""
+        self.story.tell(Progress(kind, text, cost, *self.items))
+
+    def note(self, **changes_: Any) -> None:
+        """Change the record and write it down."""
+        changed = replace(self.record, **changes_)
+        if changed != self.record:
+            self.record = changed
+            changed.save(self.folder)
+
+    # -- effects ---------------------------------------------------------------------------------------
+
+    def wanted(self) -> Wanted:
+        """Return what the outputs are checked against."""
+        return Wanted(
+            bid=self.record.terms,
+            spec=self.record.job_spec,
+            most_output_bytes=self.record.most_output_bytes,
+            operator=parse_address(self.record.operator),
+            format=self.record.format,
+            folder=self.folder,
+        )
+
+    async def _read_market(self, effect: ReadMarket, _: Context) -> auction.SawMarket:
+        return auction.SawMarket(await self.results.bidders.market(self.record.token, effect.bids))
+
+    async def _open(self, effect: OpenLease, context: Context) -> auction.Input:
+        outcome = await self.purse.open(effect, context.effect_id.hex())
+        if isinstance(outcome, auction.FailedOpen):
+            self.tell(Kind.TROUBLE, f"0x{effect.entry.bid.owner.hex()[:8]}: {outcome.reason}", Amount(0))
+        return outcome
+
+    async def _close(self, _: lease.SendClose, context: Context) -> None:
+        await self.purse.close(self.record.terms, context.effect_id.hex())
+
+    async def _expire(self, _: lease.SendExpire, context: Context) -> None:
+        await self.purse.expire(self.record.terms, context.effect_id.hex())
+
+    async def _finalize(self, _: lease.SendFinalize, context: Context) -> None:
+        await self.purse.finalize(self.record.terms, context.effect_id.hex())
+
+    async def _fetch(self, effect: lease.FetchOutputs, context: Context) -> lease.DidFetch:
+        try:
+            return await self.results.fetch(effect, self.wanted())
+        except TransientError as error:
+            if context.attempt in (3, 10):
+                state = self.lease_state()
+                self.tell(Kind.TROUBLE, f"outputs: {error}", cost_of(state) if state else Amount(0))
+            raise
+
+    async def _check(self, effect: lease.CheckOutputs, _: Context) -> lease.DidCheck:
+        return await self.results.check(effect, self.wanted())
+
+    async def _save(self, effect: lease.SaveResult, _: Context) -> lease.DidSave:
+        return await self.results.save(effect, self.wanted())
+
+    async def _settlement(self, _: lease.ReadSettlement, __: Context) -> lease.DidSettle:
+        found = await self.purse.chain.run(_ended_event, self.record.terms.lease_id())
+        if found is None:
+            raise TransientError("the chain has not told yet how the lease ended")
+        return lease.DidSettle(lease.Settlement(found.to_owner, found.to_client, found.seized, found.burnt))
+
+    async def _release(self, _: lease.ReleaseArtifacts, __: Context) -> None:
+        for artifact in self.record.artifacts:
+            self.results.store.unpin(artifact, self.folder.id)
+
+
+def lease_over(state: ClientLease) -> bool:
+    """Tell whether nothing more will happen to a lease."""
+    return LEASE_MACHINE.ended(state)
+
+
+def level_of(view: LeaseView, bid: Bid) -> lease.ChainLease:
+    """Return the contract's view of the lease of `bid` as the machine takes it."""
+    posted = view.state is LeaseState.POSTED
+    return lease.ChainLease(
+        stage=lease.Stage(view.state + 1),
+        start_by=BlockNo(view.opened_at + bid.start_deadline if view.opened_at else 0),
+        started_at=view.started_at,
+        result_by=view.deadline,
+        posted_at=view.last_beat if posted else BlockNo(0),
+        output_root=view.output_root,
+        paid_blocks=view.paid_blocks,
+        funded_blocks=view.funded_blocks,
+        freezes=view.freezes,
+    )
+
+
+def _ended_event(chain: Chain, lease_id: bytes) -> Ended | None:
+    topic = next(t for t, entry in chain.escrow.abi.events.items() if entry.name == "Ended")
+    found = [each for each in chain.scanner.all((topic, lease_id)) if isinstance(each, Ended)]
+    return found[-1] if found else None
+
+
+async def _rejected(effect: auction.Rejected | lease.Rejected, context: Context) -> None:
+    log.info("%s took no %s: %s", context.machine, effect.input, effect.reason)
+
+
+def refusal_of(effects: tuple[Any, ...]) -> InputError | None:
+    """Return what a machine said against an input, as an error for the user."""
+    found = next((each for each in effects if isinstance(each, auction.Rejected | lease.Rejected)), None)
+    return InputError(found.reason) if found else None

@@ -1,0 +1,144 @@
+"""A described job into artifacts: the model lowered, inputs packed, all named by hash."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from client_sdk.formats import Prepared, find_format
+from client_sdk.formats.raw import ONLY_INPUT
+from client_sdk.job import PACKAGE, Job
+from protocol.engines.worker.interface import (
+    InspectArgs,
+    LowerArgs,
+    PackArgs,
+    PackResult,
+    ProgramInfo,
+    from_wire,
+    to_wire,
+)
+from protocol.messages import JobSpec
+from protocol.runtime.child import Child
+from protocol.store.artifacts import Artifacts
+from protocol.types import ArtifactId, Hash32, InputError, JobKind
+
+WORKER = "protocol.engines.worker"
+_FORMAT = 1
+_SLACK = 1 << 20
+
+
+@dataclass(frozen=True)
+class PreparedJob:
+    """A job whose artifacts are in the store."""
+
+    job: Job
+    spec: JobSpec
+    spec_artifact: ArtifactId
+    info: ProgramInfo
+    notes: Mapping[str, Any]
+
+    @property
+    def run_seconds(self) -> float:
+        """Estimated time of the whole run on one cautious thread."""
+        return self.info.item_seconds * self.spec.item_count
+
+    @property
+    def most_output_bytes(self) -> int:
+        """More than the outputs of this job can take."""
+        words = sum(max(prod(each.shape), 1) for each in self.info.outputs)
+        return 8 * words * self.spec.item_count + 64 * self.spec.item_count + _SLACK
+
+
+async def prepare(job: Job, child: Child, store: Artifacts, models: Path) -> PreparedJob:
+    """Return `job` with its artifacts stored.
+
+    Raises `InputError` for what is wrong with model or inputs; parsing and packing run in the child.
+    """
+    program = await _program(job, child, models)
+    info = from_wire(await child.call("inspect", to_wire(InspectArgs(str(program)))), ProgramInfo)
+    maker = find_format(job.inputs.format)
+    made = await trio.to_thread.run_sync(maker.prepare, job.inputs.path, job.inputs.options)
+    with tempfile.TemporaryDirectory(dir=models) as folder:
+        arrays, packed = Path(folder) / "arrays.npz", Path(folder) / "inputs"
+        await trio.to_thread.run_sync(_save, arrays, made, info)
+        done = from_wire(
+            await child.call("pack_inputs", to_wire(PackArgs(str(program), str(arrays), str(packed)))),
+            PackResult,
+        )
+        arrays.unlink()
+        ids = [await trio.to_thread.run_sync(store.put_file, path) for path in (program, packed)]
+        input_bytes = packed.stat().st_size
+    spec = JobSpec(
+        format=_FORMAT,
+        kind=JobKind.TAPE,
+        title=job.title,
+        program=ids[0],
+        program_root=Hash32(info.program_root),
+        program_bytes=program.stat().st_size,
+        inputs=ids[1],
+        input_root=Hash32(done.input_root),
+        input_bytes=input_bytes,
+        item_count=done.item_count,
+    )
+    spec.check()
+    artifact = await trio.to_thread.run_sync(store.put_bytes, spec.encode())
+    return PreparedJob(job, spec, artifact, info, made.notes)
+
+
+async def _program(job: Job, child: Child, models: Path) -> Path:
+    """Return the job's tape, lowered once per model and shapes."""
+    shapes = dict(job.shapes)
+    if job.model.startswith(PACKAGE):
+        maker = find_format(job.model.removeprefix(PACKAGE))
+        found = await trio.to_thread.run_sync(maker.model, models)
+        if found is None:
+            raise InputError(f"format {job.model.removeprefix(PACKAGE)} comes with no model", "name a file")
+        model, shapes = found[0], {**found[1], **shapes}
+    else:
+        model = Path(job.model)
+    if model.suffix == ".tape":
+        return model
+    name = await trio.to_thread.run_sync(_digest, model, shapes)
+    tape = models / f"{name}.tape"
+    if not tape.exists():
+        # Under a name of its own first: two processes may lower the same model at once.
+        draft = tape.with_suffix(f".{os.getpid()}")
+        try:
+            await child.call("lower", to_wire(LowerArgs(str(model), str(draft), shapes)))
+            draft.replace(tape)
+        finally:
+            draft.unlink(missing_ok=True)
+    return tape
+
+
+def _digest(model: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    try:
+        with model.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+    except OSError as error:
+        raise InputError(f"cannot read model {model}: {error.strerror}") from error
+    # External data lies beside the model: a change there must not find the old tape.
+    for each in sorted(model.parent.iterdir()):
+        if each.is_file() and each.suffix not in (".tape", ".npz"):
+            digest.update(f"{each.name} {each.stat().st_size} {each.stat().st_mtime_ns}".encode())
+    digest.update(json.dumps(sorted(shapes.items())).encode())
+    return digest.hexdigest()[:32]
+
+
+def _save(path: Path, made: Prepared, info: ProgramInfo) -> None:
+    import numpy as np
+
+    arrays = dict(made.arrays)
+    if ONLY_INPUT in arrays:
+        if len(info.inputs) != 1:
+            names = ", ".join(each.name for each in info.inputs)
+            raise InputError(f"an .npy holds one array, the model has inputs {names}", "give an .npz")
+        arrays[info.inputs[0].name] = arrays.pop(ONLY_INPUT)
+    np.savez(path, **arrays)

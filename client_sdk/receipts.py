@@ -1,0 +1,66 @@
+"""The receipt file: what is needed to check a finished job from chain and artifacts alone."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocol.chain.networks import Network
+from protocol.messages import Bid, Domain, Receipt, Signed, open_signed
+from protocol.store.files import write_whole
+from protocol.types import InputError, parse_address, to_hex
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ReceiptFile:
+    """A receipt with the lease that it is about."""
+
+    network: str
+    domain: Domain
+    bid: Bid
+    envelope: bytes
+
+    def signed(self) -> Signed[Receipt]:
+        """Return the operator's signed receipt; `InputError` if the envelope is none."""
+        return open_signed(self.envelope, Receipt, self.domain)
+
+
+def write_receipt(path: Path, bid: Bid, envelope: bytes, domain: Domain, network: Network) -> None:
+    """Write the receipt of a lease, with a readable copy of its fields that nothing relies on."""
+    receipt = open_signed(envelope, Receipt, domain).message
+    shown = {name: _plain(getattr(receipt, name)) for name in Receipt.__dataclass_fields__}
+    content = {
+        "version": VERSION,
+        "network": network.name,
+        "chain_id": domain.chain_id,
+        "escrow": to_hex(domain.escrow),
+        "bid": to_hex(bid.packed()),
+        "receipt": to_hex(envelope),
+        "readable": shown,
+    }
+    write_whole(path, json.dumps(content, indent=1).encode())
+
+
+def read_receipt(path: Path) -> ReceiptFile:
+    """Return what `write_receipt` wrote; `InputError` names the file and the field that is wrong."""
+    try:
+        content = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"cannot read receipt {path}: {error.strerror}") from error
+    except ValueError:
+        raise InputError(f"{path} is not JSON") from None
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise InputError(f"{path} is no receipt of version {VERSION}")
+    try:
+        domain = Domain(int(content["chain_id"]), parse_address(content["escrow"]))
+        bid = Bid.from_packed(bytes.fromhex(content["bid"].removeprefix("0x")))
+        envelope = bytes.fromhex(content["receipt"].removeprefix("0x"))
+        return ReceiptFile(str(content["network"]), domain, bid, envelope)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: a field is missing or malformed: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    return to_hex(value) if isinstance(value, bytes) else value

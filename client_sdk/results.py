@@ -1,0 +1,198 @@
+"""Effects about outputs: fetch them by hash, recompute their root, re-run a share, decode them into files."""
+
+import logging
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from client_sdk.bidders import Bidders
+from client_sdk.formats import find_format
+from client_sdk.home import JobFolder
+from client_sdk.receipts import write_receipt
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.engines.worker.interface import (
+    CompareArgs,
+    CompareResult,
+    UnpackArgs,
+    VerifyArgs,
+    VerifyResult,
+    from_wire,
+    to_wire,
+)
+from protocol.lease.client_types import (
+    CheckOutputs,
+    DidCheck,
+    DidFetch,
+    DidSave,
+    FetchOutputs,
+    Outputs,
+    SaveResult,
+    Verdict,
+)
+from protocol.messages import Bid, JobSpec, Receipt, Signed, open_signed
+from protocol.net import Node, protocol_id
+from protocol.runtime.child import Child, ChildOutOfMemoryError
+from protocol.store.artifacts import Artifacts
+from protocol.types import Address, ArtifactId, Hash32, InputError, LeaseId, TransientError, to_hex
+
+log = logging.getLogger(__name__)
+_ASK_S = 20.0
+_MORE_HOLDERS = 6
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Whose outputs of what are wanted, and how they become files."""
+
+    bid: Bid
+    spec: JobSpec
+    most_output_bytes: int
+    operator: Address
+    """Whose signature the bid carries; the owner may have replaced it since."""
+    format: str
+    folder: JobFolder
+
+    @property
+    def lease(self) -> LeaseId:
+        """The lease."""
+        return self.bid.lease_id()
+
+
+@dataclass(frozen=True)
+class Results:
+    """Performs the effects for one session."""
+
+    chain: AsyncChain
+    node: Node
+    store: Artifacts
+    child: Child
+    bidders: Bidders
+
+    async def fetch(self, effect: FetchOutputs, wanted: Wanted) -> DidFetch:
+        """Get the receipt from the provider and the outputs from any peer that has them."""
+        await self.bidders.refresh()
+        operators = await self._operators(wanted)
+        signed = await self._receipt(effect.output_root, wanted, operators)
+        receipt = signed.message
+        if receipt.output_bytes > wanted.most_output_bytes:
+            raise InputError(
+                f"the receipt names {receipt.output_bytes} bytes of outputs, "
+                f"this job can have {wanted.most_output_bytes} at most"
+            )
+        self.store.pin(receipt.outputs, wanted.folder.id)
+        others = [each.address for each in self.node.peers() if each.address not in operators]
+        await self.node.fetch_artifact(
+            self.store,
+            receipt.outputs,
+            [*operators, *others[:_MORE_HOLDERS]],
+            max_size=max(receipt.output_bytes, 1),
+        )
+        return DidFetch(Outputs(receipt.outputs, signed.encode()))
+
+    async def check(self, effect: CheckOutputs, wanted: Wanted) -> DidCheck:
+        """Recompute the root from the bytes; then run as many items again as were asked for."""
+        program, outputs = self.store.path(wanted.spec.program), self.store.path(effect.outputs.artifact)
+        count, root = wanted.spec.item_count, effect.output_root
+        verify = VerifyArgs(str(program), str(outputs), count, root)
+        found = from_wire(await self._call(verify), VerifyResult)
+        if not found.matches or not effect.rerun_ppm:
+            return DidCheck(Verdict(root, Hash32(found.output_root), 0, None))
+        items = draw(count, effect.rerun_ppm)
+        compare = CompareArgs(
+            program_path=str(program),
+            input_path=str(self.store.path(wanted.spec.inputs)),
+            output_path=str(outputs),
+            item_count=count,
+            items=items,
+        )
+        again = from_wire(await self._call(compare), CompareResult)
+        verdict = Verdict(root, Hash32(again.own_root), again.compared, again.first_different)
+        return DidCheck(verdict)
+
+    async def save(self, effect: SaveResult, wanted: Wanted) -> DidSave:
+        """Decode the outputs into the job's folder, beside the receipt."""
+        folder = wanted.folder
+        folder.result.mkdir(exist_ok=True)
+        arrays = folder.path / "outputs.npz"
+        unpack = UnpackArgs(
+            str(self.store.path(wanted.spec.program)),
+            str(self.store.path(effect.outputs.artifact)),
+            str(arrays),
+        )
+        await self._call(unpack)
+        path, summary = await trio.to_thread.run_sync(_decode, wanted, arrays)
+        domain = self.chain.blocking.domain
+        write_receipt(folder.receipt, wanted.bid, effect.outputs.receipt, domain, self.chain.blocking.network)
+        folder.write("summary", {"summary": summary, "path": str(path)})
+        return DidSave(str(path))
+
+    async def _call(self, args: VerifyArgs | CompareArgs | UnpackArgs) -> Any:
+        try:
+            return await self.child.call(args.OP, to_wire(args))
+        except ChildOutOfMemoryError as error:
+            # This machine's fault, not the outputs': an InputError here would call them wrong.
+            raise TransientError(error.message, error.advice) from error
+
+    async def _operators(self, wanted: Wanted) -> list[Address]:
+        """Return who may speak for the owner, and note where they are: the bid's signer and today's key."""
+        now = await self.chain.run(Chain.operator_of, wanted.bid.owner)
+        found = [each for each in dict.fromkeys((wanted.operator, now)) if any(each)]
+        for each in found:
+            known = self.bidders.registered.get(each)
+            if known is not None and known.registration is not None:
+                self.node.learn(each, known.registration.addrs)
+        return found
+
+    async def _receipt(self, root: Hash32, wanted: Wanted, operators: list[Address]) -> Signed[Receipt]:
+        domain = self.chain.blocking.domain
+        protocol = protocol_id(domain.chain_id, domain.escrow, "receipt")
+        failure = TransientError("the provider has no receipt yet")
+        for operator in operators:
+            try:
+                data = await self.node.request(operator, protocol, wanted.lease, timeout_s=_ASK_S)
+            except TransientError as error:
+                failure = error
+                continue
+            if data:
+                signed = open_signed(data, Receipt, domain)
+                check_receipt(signed, wanted, root, operators)
+                return signed
+        raise failure
+
+
+def check_receipt(signed: Signed[Receipt], wanted: Wanted, root: Hash32, operators: list[Address]) -> None:
+    """Hold a receipt to lease, job and chain; `InputError` says what it contradicts."""
+    receipt = signed.message
+    if signed.signer not in operators:
+        raise InputError(f"the receipt is signed by {to_hex(signed.signer)}, not by the provider's operator")
+    if receipt.lease != wanted.lease or receipt.job_hash != wanted.bid.job_hash:
+        raise InputError("the receipt is for another lease or job")
+    if receipt.output_root != root:
+        raise InputError("the receipt names another output root than the chain")
+    if receipt.item_count != wanted.spec.item_count:
+        raise InputError(
+            f"the receipt counts {receipt.item_count} items, the job has {wanted.spec.item_count}"
+        )
+
+
+def draw(count: int, ppm: int) -> tuple[int, ...]:
+    """Return a share of `count` items, at least one, that nobody could foresee."""
+    wanted = min(max(-(-count * ppm // 1_000_000), 1), count)
+    return tuple(sorted(secrets.SystemRandom().sample(range(count), wanted)))
+
+
+def _decode(wanted: Wanted, arrays: Path) -> tuple[Path, str]:
+    import numpy as np
+
+    maker, notes = find_format(wanted.format), wanted.folder.read("notes")
+    with np.load(arrays, allow_pickle=False) as loaded:
+        return maker.decode(notes, dict(loaded.items()), wanted.folder.result)
+
+
+def artifact_of(text: str) -> ArtifactId:
+    """Return the artifact id that hex text names."""
+    return ArtifactId(bytes.fromhex(text.removeprefix("0x")))

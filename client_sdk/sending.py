@@ -1,0 +1,119 @@
+"""Effects that are transactions: each looks at the chain first, so that doing it twice does nothing twice."""
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from client_sdk.funding import opening_calls
+from client_sdk.wallet import Wallet
+from protocol.auction.auction import FailedOpen, OpenFailure, OpenLease, SawOpened
+from protocol.auction.money import Unit
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
+from protocol.chain.views import LeaseState, LeaseView
+from protocol.messages import Bid
+from protocol.types import BlockNo, InputError
+
+log = logging.getLogger(__name__)
+
+_FAILURES = {
+    "Escrow_NonceSpent": OpenFailure.NONCE_SPENT,
+    "Escrow_Expired": OpenFailure.EXPIRED,
+    "Escrow_NotSigned": OpenFailure.BID_VOID,
+    "Escrow_BondTooLow": OpenFailure.BID_VOID,
+    "Staking_OverLeaseCap": OpenFailure.BID_VOID,
+    "Staking_OverTotalCap": OpenFailure.BID_VOID,
+    "Staking_OverStake": OpenFailure.BID_VOID,
+    "Escrow_TooFewCredits": OpenFailure.CANNOT_PAY,
+}
+_WORDS = {
+    OpenFailure.NONCE_SPENT: "its capacity was sold or cancelled meanwhile",
+    OpenFailure.EXPIRED: "it expired meanwhile",
+    OpenFailure.BID_VOID: "the provider's stake or key changed meanwhile",
+}
+
+
+class Purse:
+    """Sends what one wallet has to send about leases."""
+
+    def __init__(self, chain: AsyncChain, wallet: Wallet, unit: Unit) -> None:
+        self.chain, self.wallet, self.unit = chain, wallet, unit
+
+    async def open(self, effect: OpenLease, name: str) -> SawOpened | FailedOpen:
+        """Open the lease of a bid, unless it stands already; says why if the chain refuses."""
+        bid = effect.entry.bid
+        lease = bid.lease_id()
+        while (view := await self.chain.run(Chain.lease, lease)).state == LeaseState.NONE:
+            failed = await self._try(bid, effect.entry.bid_signature, name)
+            if failed is not None and await self._absent(bid):
+                return failed
+        await self._confirmed(view, bid)
+        return SawOpened(lease)
+
+    async def _try(self, bid: Bid, signature: bytes, name: str) -> FailedOpen | None:
+        height = BlockNo(0)
+        try:
+            height = await self.chain.run(Chain.clock)
+            if height > bid.expiry:
+                raise InputError(_WORDS[OpenFailure.EXPIRED])
+            calls = await self.chain.run(opening_calls, self.wallet, self.unit, bid, signature)
+            for place, call in enumerate(calls):
+                await self._send(call, f"{name}:{place}:{len(calls)}")
+        except Revert as revert:
+            failure = _FAILURES.get(revert.name, OpenFailure.REFUSED)
+            reason = _WORDS.get(failure, revert.message)
+            return FailedOpen(bid.lease_id(), failure, reason, height)
+        except InputError as error:
+            expired = height > bid.expiry
+            failure = OpenFailure.EXPIRED if expired else OpenFailure.CANNOT_PAY
+            return FailedOpen(bid.lease_id(), failure, str(error), height)
+        return None
+
+    async def _absent(self, bid: Bid) -> bool:
+        view = await self.chain.run(Chain.lease, bid.lease_id())
+        return view.state == LeaseState.NONE
+
+    async def _confirmed(self, view: LeaseView, bid: Bid) -> None:
+        """Wait until as many blocks stand on the opening as the network asks for."""
+        wanted = self.chain.blocking.network.confirmations
+        first = await self.chain.run(Chain.block_number)
+        while view.state != LeaseState.NONE and wanted > 1:
+            if await self.chain.run(Chain.block_number) >= first + wanted - 1:
+                return
+            await trio.sleep(self.chain.blocking.sender.poll_seconds)
+            view = await self.chain.run(Chain.lease, bid.lease_id())
+
+    async def close(self, bid: Bid, name: str) -> None:
+        """Close a lease as its client, unless it is closing or over."""
+        await self._until(
+            bid,
+            lambda view: view.state in (LeaseState.OPENED, LeaseState.RUNNING, LeaseState.SERVING),
+            self.chain.blocking.escrow.close_by_client(bid),
+            name,
+        )
+
+    async def expire(self, bid: Bid, name: str) -> None:
+        """End a lease whose deadline has passed, unless somebody did."""
+        call = self.chain.blocking.escrow.expire(bid)
+        await self._until(bid, lambda view: view.state.live and view.state != LeaseState.POSTED, call, name)
+
+    async def finalize(self, bid: Bid, name: str) -> None:
+        """Make a posted result final, unless somebody did."""
+        call = self.chain.blocking.escrow.finalize(bid)
+        await self._until(bid, lambda view: view.state == LeaseState.POSTED, call, name)
+
+    async def _until(self, bid: Bid, needed: Callable[[LeaseView], bool], call: Call, name: str) -> None:
+        if not needed(await self.chain.run(Chain.lease, bid.lease_id())):
+            return
+        try:
+            await self._send(call, name)
+        except Revert:
+            if needed(await self.chain.run(Chain.lease, bid.lease_id())):
+                raise
+            log.info("%s came too late: somebody else did it", call.what)
+
+    async def _send(self, call: Call, name: str) -> TxReceipt:
+        return await self.chain.send(self.wallet.through(call), name)

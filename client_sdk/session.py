@@ -1,0 +1,252 @@
+"""A client at work: a chain, a node, a store, a worker child, and the jobs that this process follows."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+from client_sdk.bidders import Bidders
+from client_sdk.following import Follower
+from client_sdk.home import ClientHome, JobFolder
+from client_sdk.job import Job
+from client_sdk.job_run import JobRun, lease_over, refusal_of
+from client_sdk.offering import Collector
+from client_sdk.prepare import WORKER, PreparedJob, prepare
+from client_sdk.progress import Kind
+from client_sdk.record import Record, load_record
+from client_sdk.results import Results
+from client_sdk.sending import Purse
+from client_sdk.terms import MarketTerms, OfferTerms, conduct_of, make_offer
+from client_sdk.wallet import Wallet
+from protocol.auction.auction import AskedOpen, AskedStop, Lost, Opening, Proposed, Won
+from protocol.auction.money import Unit
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.networks import Network
+from protocol.lease.client import step as lease_step
+from protocol.lease.client_types import AskedCancel, AskedFetch, ClientLease
+from protocol.net import NetSettings, Node, open_node
+from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.store.artifacts import Artifacts
+from protocol.types import Address, Amount, ArtifactId, InputError, parse_address, to_hex
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a session is opened with."""
+
+    network: Network
+    wallet: Wallet
+    home: ClientHome
+    token: int = 0
+    net: NetSettings = field(default_factory=NetSettings)
+    worker_memory: int | None = None
+
+
+@dataclass
+class Session:
+    """See `open_session`. All methods are for the trio thread that opened it."""
+
+    setup: Setup
+    chain: AsyncChain
+    node: Node
+    store: Artifacts
+    child: Child
+    nursery: trio.Nursery
+    market: MarketTerms
+    bidders: Bidders
+    collector: Collector
+    purse: Purse
+    results: Results
+    runs: dict[str, JobRun] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.follower = Follower(
+            self.chain, self.node, self.market.domain, self.bidders, lambda: list(self.runs.values())
+        )
+
+    @property
+    def unit(self) -> Unit:
+        """How this session's token is written."""
+        return self.market.unit
+
+    # -- a new job -------------------------------------------------------------------------------------
+
+    async def prepare(self, job: Job) -> PreparedJob:
+        """Lower the model, pack the inputs, store both."""
+        return await prepare(job.checked(), self.child, self.store, self.setup.home.models)
+
+    async def auction(self, prepared: PreparedJob, cap: Amount) -> tuple[JobRun, Proposed | Lost]:
+        """Offer a job, collect and weigh bids. Nothing is paid yet."""
+        height = await self.chain.run(Chain.clock)
+        terms = make_offer(
+            prepared,
+            self.market,
+            client=self.setup.wallet.client,
+            key=self.setup.wallet.key,
+            cap=cap,
+            height=height,
+            seal_key=os.urandom(32),
+            addrs=self.node.addrs,
+        )
+        run = await self._new_run(prepared, terms)
+        seconds = prepared.job.limits.auction
+        collected = await self.collector.collect(terms, seconds, self.nursery)
+        count = len(collected.entries)
+        text = f"{count} quote{'' if count == 1 else 's'}, {len(collected.declines)} declined"
+        run.tell(Kind.QUOTES, text, Amount(0))
+        return run, await run.weigh(collected)
+
+    async def open(self, run: JobRun) -> Won | Lost:
+        """Open the best bid, or the next that can be opened; follow the lease from then on."""
+        height = await self.chain.run(Chain.clock)
+        outcome = await run.choose(AskedOpen(height))
+        if isinstance(outcome, Won):
+            run.tell(Kind.CHOICE, outcome.choice.why, Amount(0))
+            self.nursery.start_soon(self.follower.listen, run)
+        return outcome
+
+    async def decline(self, run: JobRun) -> None:
+        """Take none of the bids."""
+        await run.choose(AskedStop())
+
+    async def _new_run(self, prepared: PreparedJob, terms: OfferTerms) -> JobRun:
+        folder = await trio.to_thread.run_sync(self.setup.home.new_job)
+        conduct = conduct_of(prepared, self.setup.network)
+        record = Record(
+            title=prepared.job.title,
+            network=self.setup.network.name,
+            escrow=to_hex(self.market.domain.escrow),
+            wallet=to_hex(self.setup.wallet.peer),
+            client=to_hex(self.setup.wallet.client),
+            cap=terms.wish.cap,
+            token=self.setup.token,
+            symbol=self.unit.symbol,
+            decimals=self.unit.decimals,
+            format=prepared.job.inputs.format,
+            spec=to_hex(prepared.spec.encode()),
+            spec_artifact=to_hex(prepared.spec_artifact),
+            most_output_bytes=prepared.most_output_bytes,
+            rerun_ppm=conduct.rerun_ppm,
+            finalize_after=conduct.finalize_after,
+            fetch_until=conduct.fetch_until,
+            retry_after=conduct.retry_after,
+            created=time.time(),
+        )
+        folder.write("notes", dict(prepared.notes))
+        for artifact in record.artifacts:
+            self.store.pin(artifact, folder.id)
+        record.save(folder)
+        return await self._start(folder, record)
+
+    async def _start(self, folder: JobFolder, record: Record) -> JobRun:
+        run = JobRun(folder, record, self.purse, self.results)
+        await self.nursery.start(run.run)
+        self.runs[folder.id] = run
+        return run
+
+    # -- a job of an earlier process -------------------------------------------------------------------
+
+    async def resume(self, folder: JobFolder) -> JobRun:
+        """Go on with a job whose process ended. `InputError` if another process still follows it."""
+        if folder.id in self.runs:
+            return self.runs[folder.id]
+        record = load_record(folder)
+        if parse_address(record.escrow) != self.market.domain.escrow:
+            raise InputError(
+                f"job {folder.id} runs on escrow {record.escrow}, network {self.setup.network.name} uses "
+                f"{to_hex(self.market.domain.escrow)}"
+            )
+        if parse_address(record.wallet) != self.setup.wallet.peer:
+            raise InputError(f"job {folder.id} belongs to wallet {record.wallet}", "name it with --wallet")
+        run = await self._start(folder, record)
+        match run.auction_state():
+            case Won() | Opening():
+                outcome = await run.won()
+                if isinstance(outcome, Won):
+                    self.nursery.start_soon(self.follower.listen, run)
+            case Lost() as lost:
+                run.note(state="lost", text=lost.reason, over=True)
+            case None:
+                run.note(state="lost", text="it ended before any bid was opened", over=True)
+            case _:
+                await run.choose(AskedStop())
+        return run
+
+    async def cancel(self, run: JobRun) -> None:
+        """Ask for the lease's end. `InputError` says why there is nothing to cancel."""
+        state = run.lease_state()
+        if state is None:
+            raise InputError(f"job {run.folder.id} has no lease: {run.record.text or run.record.state}")
+        refused = refusal_of(lease_step(state, AskedCancel()).effects)
+        if refused is not None:
+            raise refused
+        await run.loop.give(run.machine, AskedCancel())
+
+    async def fetch_again(self, run: JobRun) -> None:
+        """Ask for outputs again that nobody served."""
+        await run.loop.give(run.machine, AskedFetch())
+
+    async def over(self, run: JobRun) -> ClientLease:
+        """Wait until a lease is over."""
+        state: ClientLease = await run.loop.wait_for(run.machine, lease_over)
+        return state
+
+    # -- serving ---------------------------------------------------------------------------------------
+
+    def may_fetch(self, peer: Address, artifact: ArtifactId) -> bool:
+        """Say whether a peer may have an artifact: the winner has all of a job, others nothing."""
+        return any(
+            run.record.operator
+            and parse_address(run.record.operator) == peer
+            and artifact in run.record.artifacts
+            for run in self.runs.values()
+        )
+
+
+@asynccontextmanager
+async def open_session(setup: Setup) -> AsyncIterator[Session]:
+    """Run a client while the body runs. `InputError` or `TransientError` say why it cannot start."""
+    key = setup.wallet.key
+    chain = AsyncChain(Chain.connect(setup.network, key))
+    await chain.run(Chain.check)
+    listings, limits = await chain.run(Chain.listings), await chain.run(Chain.limits)
+    tokens = chain.blocking.deployment.tokens
+    if not 0 <= setup.token < len(tokens):
+        raise InputError(f"token {setup.token} does not exist, the deployment lists {len(tokens)}")
+    token = tokens[setup.token]
+    unit = Unit(token.symbol, token.decimals)
+    domain = chain.blocking.domain
+    market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit)
+    store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
+    try:
+        async with (
+            open_node(key, setup.net) as node,
+            open_child(WORKER, options=ChildOptions(memory=setup.worker_memory)) as child,
+            trio.open_nursery() as nursery,
+        ):
+            bidders = Bidders(chain)
+            session = Session(
+                setup=setup,
+                chain=chain,
+                node=node,
+                store=store,
+                child=child,
+                nursery=nursery,
+                market=market,
+                bidders=bidders,
+                collector=Collector(node, domain, bidders),
+                purse=Purse(chain, setup.wallet, unit),
+                results=Results(chain, node, store, child, bidders),
+            )
+            session.collector.serve()
+            node.serve_artifacts(store, session.may_fetch)
+            nursery.start_soon(session.follower.follow)
+            await session.collector.reach()
+            yield session
+            nursery.cancel_scope.cancel()
+    finally:
+        store.close()

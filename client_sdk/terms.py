@@ -1,0 +1,142 @@
+"""From a prepared job to the offer that is gossiped and the wish that bids are held to."""
+
+from dataclasses import dataclass, field
+
+from client_sdk.prepare import PreparedJob
+from protocol.auction.money import Unit
+from protocol.auction.quotes import Wish
+from protocol.chain.networks import Network
+from protocol.chain.views import Limits, Listing
+from protocol.crypto import sealing_public
+from protocol.lease.client_types import Conduct
+from protocol.messages import Domain, Offer, Signed, sign
+from protocol.types import (
+    ZERO_HASH,
+    Address,
+    Amount,
+    BlockNo,
+    Blocks,
+    Hash32,
+    InputError,
+    LeaseClass,
+    Verification,
+)
+
+_MARGIN_BLOCKS = 60
+_RUN_FACTOR = 4
+"""The window fits a provider that takes three times as long as this machine would, and some."""
+_MAX_U16 = (1 << 16) - 1
+
+
+@dataclass(frozen=True)
+class MarketTerms:
+    """What of the deployment matters to one auction."""
+
+    network: Network
+    domain: Domain
+    listing: Listing
+    limits: Limits
+    token: int
+    unit: Unit
+
+
+@dataclass(frozen=True)
+class OfferTerms:
+    """A signed offer with the key that opens the answers, and the wish behind it."""
+
+    offer: Signed[Offer]
+    seal_key: bytes = field(repr=False)
+    wish: Wish
+
+
+def make_offer(
+    prepared: PreparedJob,
+    market: MarketTerms,
+    *,
+    client: Address,
+    key: bytes,
+    cap: Amount,
+    height: BlockNo,
+    seal_key: bytes,
+    addrs: tuple[str, ...],
+) -> OfferTerms:
+    """Return the offer of `prepared` at `height`, signed by `key`, for at most `cap` in all.
+
+    `seal_key` is a fresh X25519 private key. `InputError` if the job cannot be offered on this deployment.
+    """
+    job, network = prepared.job, market.network
+    window = _window(prepared, market)
+    max_blocks = network.span(job.limits.time)
+    verification = Verification.TAPE if job.verification == "tape" else Verification.NONE
+    offer = Offer(
+        client=client,
+        seal_key=Hash32(sealing_public(seal_key)),
+        job_hash=prepared.spec.job_hash(),
+        spec=prepared.spec_artifact,
+        token=market.token,
+        lease_class=LeaseClass.JOB,
+        verification=verification,
+        flags=0,
+        delegates=ZERO_HASH,
+        item_count=prepared.spec.item_count,
+        item_fma=prepared.info.fmas,
+        # Elements written by other nodes: a step is one instruction of one element, a moved element is read
+        # and written as four bytes each.
+        item_elements=prepared.info.steps + prepared.info.moved // 8,
+        memory_bytes=job.limits.memory or prepared.info.peak_bytes,
+        transfer_bytes=prepared.spec.program_bytes + prepared.spec.input_bytes,
+        max_blocks=max_blocks,
+        challenge_window=window,
+        min_bond_blocks=Blocks(1),
+        auction_ms=int(job.limits.auction * 1000),
+        expiry=BlockNo(height + network.span(job.limits.auction) + 2),
+        device=job.device,
+        addrs=addrs,
+    )
+    signed = sign(offer, market.domain, key)
+    wish = Wish(
+        offer=signed.digest,
+        client=client,
+        job_hash=offer.job_hash,
+        delegates=offer.delegates,
+        token=offer.token,
+        lease_class=offer.lease_class,
+        verification=offer.verification,
+        flags=offer.flags,
+        cap=cap,
+        max_blocks=max_blocks,
+        challenge_window=window,
+        min_bond_blocks=offer.min_bond_blocks,
+        unit=market.unit,
+        reserve=market.listing.reserve,
+        block_ms=1000 * network.seconds(Blocks(1)),
+        max_start=Blocks(max(network.span(3600), 4 * _MARGIN_BLOCKS)),
+        max_grace=Blocks(min(max(network.span(3600), market.limits.min_grace), _MAX_U16)),
+        carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),
+    )
+    return OfferTerms(signed, seal_key, wish)
+
+
+def conduct_of(prepared: PreparedJob, network: Network) -> Conduct:
+    """Return how this client follows the lease of `prepared`."""
+    return Conduct(
+        rerun_ppm=int(prepared.job.check.rerun_percent * 10_000),
+        finalize_after=Blocks(max(network.span(20), 3)),
+        fetch_until=network.span(3600),
+        retry_after=Blocks(max(network.span(5), 2)),
+    )
+
+
+def _window(prepared: PreparedJob, market: MarketTerms) -> Blocks:
+    wanted = prepared.job.limits.window
+    longest = market.limits.max_challenge_window
+    if wanted:
+        window = market.network.span(wanted)
+        if window > longest:
+            raise InputError(
+                f"limits.window is {window} blocks, this deployment allows {longest}",
+                "ask for a shorter window",
+            )
+        return window
+    run = market.network.span(_RUN_FACTOR * prepared.run_seconds)
+    return Blocks(min(run + _MARGIN_BLOCKS, longest))

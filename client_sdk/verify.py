@@ -1,0 +1,201 @@
+"""Checks a finished job again from its receipt, the chain and artifacts alone."""
+
+import secrets
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from client_sdk.receipts import ReceiptFile, read_receipt
+from client_sdk.results import draw
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.events import OperatorSet, ProviderRegistered
+from protocol.chain.networks import Network
+from protocol.chain.networks_file import load_network
+from protocol.chain.views import LeaseState
+from protocol.engines.worker.interface import (
+    CompareArgs,
+    CompareResult,
+    VerifyArgs,
+    VerifyResult,
+    from_wire,
+    to_wire,
+)
+from protocol.messages import JobSpec, Receipt
+from protocol.net import NetSettings, Node, open_node
+from protocol.runtime.child import Child, open_child
+from protocol.store.artifacts import Artifacts
+from protocol.types import Address, ArtifactId, InputError, to_hex
+
+_SMALL = 1 << 20
+_STANDS = (LeaseState.POSTED, LeaseState.FINALIZED)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was checked."""
+
+    name: str
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All findings about a receipt."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing that was checked is wrong."""
+        return all(each.holds for each in self.findings)
+
+
+def verify_receipt(
+    path: str | Path, home: Path, *, network: str | None = None, rerun_percent: float = 0.0
+) -> Verification:
+    """Check a receipt; blocking.
+
+    Artifacts come from `home` (a client's folder) or else from any peer that has them; `rerun_percent` of the
+    items are run again on this machine. Raises `InputError` for what is no receipt, `TransientError` if chain
+    or artifacts cannot be reached.
+    """
+    file = read_receipt(Path(path))
+    known = load_network(network or file.network)
+    return trio.run(_verify, file, known, home, int(rerun_percent * 10_000))
+
+
+async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:
+    chain = AsyncChain(_chain_of(file, network))
+    signed = file.signed()
+    findings = [await chain.run(_on_chain, file), *await chain.run(_signer, file)]
+    findings += _about_job(file, signed.message)
+    store = await trio.to_thread.run_sync(Artifacts, home / "artifacts")
+    try:
+        found = await _fetched(chain, store, file, signed.signer, with_inputs=rerun_ppm > 0)
+        async with open_child("protocol.engines.worker") as child:
+            findings += await _outputs(child, store, found, file, rerun_ppm)
+    finally:
+        store.close()
+    return Verification(tuple(findings))
+
+
+def _chain_of(file: ReceiptFile, network: Network) -> Chain:
+    if network.chain_id != file.domain.chain_id:
+        raise InputError(
+            f"the receipt is of chain {file.domain.chain_id}, "
+            f"network {network.name} is chain {network.chain_id}"
+        )
+    for deployment in network.deployments:
+        if deployment.escrow == file.domain.escrow:
+            return Chain.connect(network, deployment=deployment)
+    raise InputError(
+        f"the receipt's escrow {to_hex(file.domain.escrow)} is not in network {network.name}",
+        f"add its deployment to {network.source}",
+    )
+
+
+def _on_chain(chain: Chain, file: ReceiptFile) -> Finding:
+    lease, receipt = file.bid.lease_id(), file.signed().message
+    view = chain.lease(lease)
+    if view.state not in _STANDS:
+        return Finding("chain", False, f"the lease is {view.state.name.lower()}, no result of it stands")
+    if receipt.lease != lease or view.output_root != receipt.output_root:
+        return Finding("chain", False, f"posted on chain is {to_hex(view.output_root)}")
+    final = "final" if view.state is LeaseState.FINALIZED else "posted, its window is open"
+    return Finding(
+        "chain", True, f"lease {to_hex(lease)[:10]}: result {to_hex(view.output_root)[:10]} is {final}"
+    )
+
+
+def _signer(chain: Chain, file: ReceiptFile) -> list[Finding]:
+    """Hold the receipt's signer to the keys that the owner ever named: today's may be another one."""
+    signer, owner = file.signed().signer, file.bid.owner
+    topics = {entry.name: topic for topic, entry in chain.escrow.abi.events.items()}
+    names = (topics["Registered"], topics["OperatorSet"])
+    events = chain.scanner.all((names, bytes(12) + owner))
+    keys = {each.operator for each in events if isinstance(each, ProviderRegistered | OperatorSet)}
+    holds = signer in keys
+    verb = "is" if holds else "was never"
+    return [
+        Finding("signature", holds, f"signed by {to_hex(signer)}, who {verb} operator of {to_hex(owner)}")
+    ]
+
+
+def _about_job(file: ReceiptFile, receipt: Receipt) -> list[Finding]:
+    holds = receipt.job_hash == file.bid.job_hash
+    detail = f"{receipt.item_count} items" if holds else "the receipt is for another job than the bid"
+    return [Finding("job", holds, detail)]
+
+
+async def _fetched(
+    chain: AsyncChain, store: Artifacts, file: ReceiptFile, operator: Address, *, with_inputs: bool
+) -> JobSpec:
+    """Return the spec, with program, outputs and (if asked for) inputs in the store."""
+    receipt = file.signed().message
+    async with AsyncExitStack() as stack:
+        fetch = _Fetch(stack, chain, store, operator)
+        spec = JobSpec.decode((await fetch.get(receipt.spec, _SMALL)).read_bytes())
+        if spec.job_hash() != file.bid.job_hash:
+            raise InputError("the receipt's job specification is not the one that the bid names")
+        await fetch.get(spec.program, spec.program_bytes)
+        await fetch.get(receipt.outputs, receipt.output_bytes)
+        if with_inputs:
+            await fetch.get(spec.inputs, spec.input_bytes)
+    return spec
+
+
+class _Fetch:
+    """Fetches what the store lacks; opens a node only when something is lacking."""
+
+    def __init__(self, stack: AsyncExitStack, chain: AsyncChain, store: Artifacts, operator: Address) -> None:
+        self._stack, self._chain, self._store = stack, chain, store
+        self._peers = [operator]
+        self._node: Node | None = None
+
+    async def get(self, artifact: ArtifactId, size: int) -> Path:
+        if not self._store.has(artifact):
+            node = self._node or await self._open()
+            await node.fetch_artifact(self._store, artifact, self._peers, max_size=max(size, 1))
+        return self._store.path(artifact)
+
+    async def _open(self) -> Node:
+        # Any key will do: whoever checks need not say who he is.
+        settings = NetSettings(bootstrap=self._chain.blocking.network.bootstrap)
+        node = await self._stack.enter_async_context(open_node(secrets.token_bytes(32), settings))
+        for known in await self._chain.run(Chain.registrations):
+            if known.registration is None or not any(known.operator):
+                continue
+            try:
+                node.learn(known.operator, known.registration.addrs)
+            except InputError:
+                continue  # a registration with another key's addresses
+            if known.operator not in self._peers:
+                self._peers.append(known.operator)
+        self._node = node
+        return node
+
+
+async def _outputs(
+    child: Child, store: Artifacts, spec: JobSpec, file: ReceiptFile, rerun_ppm: int
+) -> list[Finding]:
+    receipt = file.signed().message
+    program, outputs = store.path(spec.program), store.path(receipt.outputs)
+    verify = VerifyArgs(str(program), str(outputs), spec.item_count, receipt.output_root)
+    root = from_wire(await child.call(verify.OP, to_wire(verify)), VerifyResult)
+    detail = f"the bytes give {to_hex(root.output_root)[:10]}"
+    findings = [Finding("outputs", root.matches, detail)]
+    if rerun_ppm and root.matches:
+        items = draw(spec.item_count, rerun_ppm)
+        compare = CompareArgs(
+            str(program), str(store.path(spec.inputs)), str(outputs), spec.item_count, items
+        )
+        again = from_wire(await child.call(compare.OP, to_wire(compare)), CompareResult)
+        detail = f"{again.compared} of {spec.item_count} items run again"
+        if again.first_different is not None:
+            detail += f", item {again.first_different} differs"
+        findings.append(Finding("re-run", again.matches, detail))
+    return findings

@@ -1,0 +1,61 @@
+"""Who pays: a key of its own, or a contract wallet that the key may act for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from protocol.chain.calls import Call
+from protocol.crypto import address_of
+from protocol.types import Address, InputError
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """A key, and the contract that it is a session key of, if any.
+
+    The key signs on the network (it is the peer id) and sends transactions. With `contract` that contract is
+    the client of leases, and each call goes through its `execute(address,uint256,bytes)`, as ERC-4337's
+    simple accounts have it.
+    """
+
+    key: bytes = field(repr=False)
+    contract: Address | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.key) != 32:
+            raise InputError("a wallet's key has 32 bytes")
+
+    @property
+    def peer(self) -> Address:
+        """The address that signs and sends."""
+        return address_of(self.key)
+
+    @property
+    def client(self) -> Address:
+        """The address that opens leases and holds the money."""
+        return self.contract or self.peer
+
+    def through(self, call: Call) -> Call:
+        """Return what the key has to send so that the client makes `call`."""
+        if self.contract is None:
+            return call
+        from protocol.chain.codec import encode_values
+        from protocol.crypto import keccak256
+
+        if call.to is None:
+            raise InputError("a contract wallet cannot deploy contracts through execute")
+        selector = keccak256(b"execute(address,uint256,bytes)")[:4]
+        body = encode_values(["address", "uint256", "bytes"], [call.to, call.value, call.data])
+        return Call(self.contract, selector + body, f"{call.what} through the wallet contract")
+
+
+def open_wallet(
+    wallet: "Wallet | bytes | str | None", password_file: Path | None = None, contract: Address | None = None
+) -> Wallet:
+    """Return the wallet that `wallet` names: one already open, a key of 32 bytes, or a keystore name."""
+    if isinstance(wallet, Wallet):
+        return wallet
+    if isinstance(wallet, bytes):
+        return Wallet(wallet, contract)
+    from protocol.runtime.keystore import load_account
+
+    return Wallet(bytes(load_account(wallet or "default", password_file).key), contract)
