@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from ctypes import byref
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from protocol.engines.cpu.compiling import (
 from protocol.engines.cpu.contracting import compile_contract
 from protocol.engines.cpu.estimate import SCRATCH
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
-from protocol.engines.cpu.library import DONE, library
+from protocol.engines.cpu.library import DONE, TASKS, library
 from protocol.tape.dtypes import TensorType
 from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce
 from protocol.tape.tape import Tape
@@ -49,7 +48,7 @@ class Engine:
         if threads < 1:
             raise InputError(f"{threads} threads")
         self.tape = tape
-        self._kernels = library()
+        self._kernels = {name: getattr(library(), name) for name in TASKS}
         self._layout = plan(tape, keep)
         try:
             self._arena = _aligned(self._layout.arena)
@@ -116,12 +115,18 @@ class Engine:
         if call.plain is not None:
             call.plain()
             return
-        kernel = getattr(self._kernels, call.kernel)
+        kernel = self._kernels[call.kernel]
         for task in call.tasks:
             task.deadline = deadline
-        others = [self._pool.submit(kernel, byref(task)) for task in call.tasks[1:]] if self._pool else []
-        statuses = [kernel(byref(call.tasks[0])), *(other.result() for other in others)]
-        if any(status != DONE for status in statuses):
+        first, *rest = call.tasks
+        if self._pool is None or not rest:
+            late = kernel(first) != DONE
+        else:
+            others = [self._pool.submit(kernel, task) for task in rest]
+            late = kernel(first) != DONE
+            statuses = [other.result() for other in others]  # all, so that no task outlives the item
+            late |= any(status != DONE for status in statuses)
+        if late:
             raise TimeLimitError("the item ran past its time limit")
 
 
