@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def _options() -> argparse.Namespace:
 def _play(options: argparse.Namespace, folder: Path) -> None:
     home = folder / "home"
     home.mkdir(mode=0o700)
+    os.environ["GAVEL_HOME"] = str(home)  # nothing of the user's own Gavel is read or written
     show.heading("Setting up: a local chain, contracts, wallets")
     with run_localnet(block_time=1, networks_file=home / "networks.yaml") as net:
         cast = stage.build(home, net)

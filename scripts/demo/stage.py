@@ -53,7 +53,7 @@ class Stage:
         }
 
     def env(self) -> dict[str, str]:
-        """Return the environment of every process: nothing of the user's own Gavel is read or written."""
+        """Return the environment of every process, without settings of the user's own Gavel."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GAVEL_")}
         return kept | {"GAVEL_HOME": str(self.home), "GAVEL_PASSWORD_FILE": str(self.home / "password")}
 

@@ -8,7 +8,7 @@ die() { say "$1"; shift; for line in "$@"; do say "  $line"; done; exit 2; }
 
 stamp_of_inputs() {
   cat requirements.lock scripts/setup/*.lock scripts/setup/*.sh pyproject.toml contracts/package-lock.json \
-      $(git ls-files 'setup.py' '*.c' '*.h') 2>/dev/null | sha256sum | cut -d' ' -f1
+      $(git ls-files setup.py protocol/engines/cpu/kernels) 2>/dev/null | sha256sum | cut -d' ' -f1
 }
 
 find_python() {
