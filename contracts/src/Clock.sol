@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC6372} from "@openzeppelin/contracts/interfaces/IERC6372.sol";
-import {IEscrow} from "./interfaces/IEscrow.sol";
+import {IEscrowCore} from "./interfaces/IEscrowCore.sol";
 import {ClockKind} from "./types/Types.sol";
 
 /// @title The clock that a deployment chose
@@ -11,9 +11,9 @@ abstract contract Clock is IERC6372 {
     IERC6372 private immutable _source;
 
     constructor(ClockKind kind, address source) {
-        if (kind == ClockKind.None) revert IEscrow.Escrow_BadDeployment("clockKind");
+        if (kind == ClockKind.None) revert IEscrowCore.Escrow_BadDeployment("clockKind");
         if ((kind == ClockKind.Custom) != (source.code.length != 0)) {
-            revert IEscrow.Escrow_BadDeployment("clockSource");
+            revert IEscrowCore.Escrow_BadDeployment("clockSource");
         }
         _kind = kind;
         _source = IERC6372(source);

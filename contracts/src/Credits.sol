@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Tokens} from "./Tokens.sol";
-import {IEscrow} from "./interfaces/IEscrow.sol";
+import {EscrowState} from "./EscrowState.sol";
+import {IEscrowCore} from "./interfaces/IEscrowCore.sol";
 import {Permit} from "./types/Types.sol";
 
 /// @title Credits: internal balances per listed token
-abstract contract Credits is Tokens, IEscrow {
-    mapping(uint8 token => mapping(address account => uint256)) internal _credits;
-
-    /// @inheritdoc IEscrow
+abstract contract Credits is EscrowState, IEscrowCore {
+    /// @inheritdoc IEscrowCore
     function deposit(uint8 token, address account, uint256 amount) public {
         if (account == address(0)) revert Escrow_ZeroAddress();
         _credits[token][account] += amount;
@@ -17,22 +15,17 @@ abstract contract Credits is Tokens, IEscrow {
         _pull(token, amount);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowCore
     function depositWithPermit(uint8 token, address account, uint256 amount, Permit calldata permit) external {
         _permit(token, permit);
         deposit(token, account, amount);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowCore
     function withdrawCredits(uint8 token, address to, uint256 amount) external {
         _charge(token, msg.sender, amount);
         emit CreditsWithdrawn(token, msg.sender, to, amount);
         _pay(token, to, amount);
-    }
-
-    /// @inheritdoc IEscrow
-    function creditsOf(uint8 token, address account) external view returns (uint256) {
-        return _credits[token][account];
     }
 
     function _charge(uint8 token, address account, uint256 amount) internal {

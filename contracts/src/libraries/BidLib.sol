@@ -123,18 +123,54 @@ library BidLib {
         });
     }
 
-    /// @notice EIP-712 struct hash. The reserved bits are not in it: `openLease` refuses others than zero, and as
-    /// every later call finds its lease by this hash and reads named fields only, they can change nothing.
-    function hash(bytes32[6] calldata bid) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TYPEHASH, decode(bid)));
+    /// @notice EIP-712 struct hash: keccak256(abi.encode(TYPEHASH, every field in order)).
+    /// The reserved bits are not in it: `openLease` refuses others than zero, and as every later call finds its
+    /// lease by this hash and reads named fields only, they can change nothing.
+    /// @dev By hand, as it stands in every call; a fuzz test holds it equal to `abi.encode` of the decoded bid.
+    function hash(bytes32[6] calldata bid) internal pure returns (bytes32 result) {
+        bytes32 typehash = TYPEHASH;
+        assembly ("memory-safe") {
+            // Beyond the free-memory pointer, which stays where it is: the memory is not kept.
+            let m := mload(0x40)
+            let w := calldataload(bid)
+            mstore(m, typehash)
+            mstore(add(m, 0x20), shr(96, w)) // client
+            mstore(add(m, 0x40), and(w, 0xffffffffffffffffffffffff)) // ratePerBlock
+            w := calldataload(add(bid, 0x20))
+            mstore(add(m, 0x60), shr(96, w)) // owner
+            mstore(add(m, 0x80), and(w, 0xffffffffffffffffffffffff)) // completionFee
+            calldatacopy(add(m, 0xa0), add(bid, 0x40), 0x40) // jobHash, delegates
+            w := calldataload(add(bid, 0x80))
+            mstore(add(m, 0xe0), shr(160, w)) // bond
+            mstore(add(m, 0x100), and(shr(96, w), 0xffffffffffffffff)) // capacityNonce
+            mstore(add(m, 0x120), and(shr(48, w), 0xffffffffffff)) // expiry
+            mstore(add(m, 0x140), and(shr(16, w), 0xffffffff)) // startDeadline
+            mstore(add(m, 0x160), and(w, 0xffff)) // grace
+            w := calldataload(add(bid, 0xa0))
+            mstore(add(m, 0x180), shr(224, w)) // maxBlocks
+            mstore(add(m, 0x1a0), and(shr(192, w), 0xffffffff)) // topUpCap
+            mstore(add(m, 0x1c0), and(shr(160, w), 0xffffffff)) // resultDeadline
+            mstore(add(m, 0x1e0), and(shr(128, w), 0xffffffff)) // challengeWindow
+            mstore(add(m, 0x200), and(shr(96, w), 0xffffffff)) // traceAllowance
+            mstore(add(m, 0x220), and(shr(88, w), 0xff)) // token
+            mstore(add(m, 0x240), and(shr(80, w), 0xff)) // leaseClass
+            mstore(add(m, 0x260), and(shr(72, w), 0xff)) // verification
+            mstore(add(m, 0x280), and(shr(64, w), 0xff)) // flags
+            result := keccak256(m, 0x2a0)
+        }
     }
 
     function leaseId(bytes32[6] calldata bid) internal pure returns (LeaseId) {
         return idOf(owner(bid), hash(bid));
     }
 
-    function idOf(address owner_, bytes32 bidHash) internal pure returns (LeaseId) {
-        return LeaseId.wrap(keccak256(abi.encodePacked(owner_, bidHash)));
+    /// @notice keccak256(abi.encodePacked(owner, bidHash)), in scratch memory.
+    function idOf(address owner_, bytes32 bidHash) internal pure returns (LeaseId id) {
+        assembly ("memory-safe") {
+            mstore(0, shl(96, owner_))
+            mstore(0x14, bidHash)
+            id := keccak256(0, 0x34)
+        }
     }
 
     function depositOf(bytes32[6] calldata bid) internal pure returns (uint256) {

@@ -3,87 +3,186 @@ pragma solidity 0.8.37;
 
 import {LeaseState} from "../types/Types.sol";
 
-/// @notice A lease as it is stored: 256 bits, one slot. Readings are offsets from `mark`.
-struct Lease {
-    LeaseState state; //  8
-    uint16 grace;
-    uint40 mark; //       clock at opening; from `start` on, at start
-    uint32 lastBeat; //   last heartbeat that counted; from `postResult` on, the posting
-    uint32 paid; //       blocks earned
-    uint32 funded; //     blocks that the held money covers, paid ones included
-    uint32 withdrawn; //  blocks paid out; withdrawn <= paid <= funded
-    uint32 deadline; //   last reading for `start`, then for `postResult`; 0 for a service that runs
-    uint32 tally; //      service: silences beyond grace; posted job: open games and demands
-}
+/// @notice A lease as it is stored: one word. From the top:
+///   uint8  state
+///   uint16 grace
+///   uint40 mark       clock at opening; from `start` on, at start. All other readings are offsets from it
+///   uint32 lastBeat   last heartbeat that counted; from `postResult` on, the posting
+///   uint32 paid       blocks earned
+///   uint32 funded     blocks that the deposit covers, paid ones included
+///   uint32 withdrawn  blocks paid out; withdrawn <= paid <= funded
+///   uint32 deadline   last reading for `start`, then for `postResult`; 0 for a service that runs
+///   uint32 tally      service: silences beyond grace; posted job: open games and demands
+type Lease is uint256;
+
+using LeaseLib for Lease global;
 
 /// @title The stream: how time becomes paid blocks
-/// @notice Pure rules over one `Lease` in memory; nothing here moves money.
+/// @notice Pure rules over one `Lease`; nothing here moves money. Values are typed to their width, so that
+/// packing can cut nothing off.
 library LeaseLib {
-    /// @dev Each field is typed to its width, so packing can cut nothing off.
-    function pack(Lease memory l) internal pure returns (uint256 word) {
-        word = uint256(uint8(l.state));
-        word = (word << 16) | l.grace;
-        word = (word << 40) | l.mark;
-        word = (word << 32) | l.lastBeat;
-        word = (word << 32) | l.paid;
-        word = (word << 32) | l.funded;
-        word = (word << 32) | l.withdrawn;
-        word = (word << 32) | l.deadline;
-        word = (word << 32) | l.tally;
+    uint256 private constant STATE = 248;
+    uint256 private constant GRACE = 232;
+    uint256 private constant MARK = 192;
+    uint256 private constant LAST_BEAT = 160;
+    uint256 private constant PAID = 128;
+    uint256 private constant FUNDED = 96;
+    uint256 private constant WITHDRAWN = 64;
+    uint256 private constant DEADLINE = 32;
+    uint256 private constant TALLY = 0;
+
+    function opened(uint16 grace_, uint40 mark_, uint32 funded_, uint32 startDeadline)
+        internal
+        pure
+        returns (Lease)
+    {
+        return Lease.wrap(
+            uint256(LeaseState.Opened) << STATE | uint256(grace_) << GRACE | uint256(mark_) << MARK
+                | uint256(funded_) << FUNDED | uint256(startDeadline) << DEADLINE
+        );
     }
 
-    function unpack(uint256 word) internal pure returns (Lease memory l) {
-        l.state = LeaseState(uint8(word >> 248));
-        l.grace = uint16(word >> 232);
-        l.mark = uint40(word >> 192);
-        l.lastBeat = uint32(word >> 160);
-        l.paid = uint32(word >> 128);
-        l.funded = uint32(word >> 96);
-        l.withdrawn = uint32(word >> 64);
-        l.deadline = uint32(word >> 32);
-        l.tally = uint32(word);
+    function state(Lease l) internal pure returns (LeaseState) {
+        return LeaseState(Lease.unwrap(l) >> STATE);
     }
 
-    /// @notice Clock units since `mark`. Saturates at 2^32 - 1, far beyond every deadline a bid can name.
-    function elapsed(Lease memory l, uint48 now_) internal pure returns (uint32) {
-        uint256 span = now_ - l.mark;
-        return span > type(uint32).max ? type(uint32).max : uint32(span);
+    function grace(Lease l) internal pure returns (uint16) {
+        return uint16(Lease.unwrap(l) >> GRACE);
     }
 
-    /// @notice Let a heartbeat `at_` units after the mark count; false, and nothing changes, if it cannot.
-    function beat(Lease memory l, uint32 at_) internal pure returns (bool) {
-        if (at_ <= l.lastBeat) return false;
-        if (l.state == LeaseState.Serving) {
-            if (l.paid == l.funded) return false; // its funds are over: it owes no more signs of life
-            if (isSilent(l, at_)) ++l.tally;
-        } else if (l.state == LeaseState.Running || l.state == LeaseState.Closing) {
-            // Nothing is earned after the deadline: the job is late then, or its client's close took effect.
-            if (l.lastBeat >= l.deadline) return false;
-        } else {
-            return false;
+    function mark(Lease l) internal pure returns (uint40) {
+        return uint40(Lease.unwrap(l) >> MARK);
+    }
+
+    function lastBeat(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> LAST_BEAT);
+    }
+
+    function paid(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> PAID);
+    }
+
+    function funded(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> FUNDED);
+    }
+
+    function withdrawn(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> WITHDRAWN);
+    }
+
+    function deadline(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> DEADLINE);
+    }
+
+    function tally(Lease l) internal pure returns (uint32) {
+        return uint32(Lease.unwrap(l) >> TALLY);
+    }
+
+    function withState(Lease l, LeaseState value) internal pure returns (Lease) {
+        return _put(l, STATE, type(uint8).max, uint8(value));
+    }
+
+    function withMark(Lease l, uint40 value) internal pure returns (Lease) {
+        return _put(l, MARK, type(uint40).max, value);
+    }
+
+    function withLastBeat(Lease l, uint32 value) internal pure returns (Lease) {
+        return _put(l, LAST_BEAT, type(uint32).max, value);
+    }
+
+    /// @dev The caller has checked that the sum stays within a bid's 32-bit cap.
+    function withMoreFunded(Lease l, uint32 blocks) internal pure returns (Lease) {
+        unchecked {
+            return Lease.wrap(Lease.unwrap(l) + (uint256(blocks) << FUNDED));
         }
-        l.paid += earnedDown(l, at_);
-        l.lastBeat = at_;
-        return true;
     }
 
-    /// @notice min(at, lastBeat + grace, end) - lastBeat, where end is the deadline or where the funds are over.
-    function earnedDown(Lease memory l, uint32 at_) internal pure returns (uint32 blocks) {
-        blocks = at_ - l.lastBeat;
-        if (blocks > l.grace) blocks = l.grace;
-        if (blocks > l.funded - l.paid) blocks = l.funded - l.paid;
-        if (l.state != LeaseState.Serving && blocks > l.deadline - l.lastBeat) blocks = l.deadline - l.lastBeat;
+    /// @dev The caller has checked that withdrawn + blocks <= paid.
+    function withMoreWithdrawn(Lease l, uint32 blocks) internal pure returns (Lease) {
+        unchecked {
+            return Lease.wrap(Lease.unwrap(l) + (uint256(blocks) << WITHDRAWN));
+        }
+    }
+
+    function withDeadline(Lease l, uint32 value) internal pure returns (Lease) {
+        return _put(l, DEADLINE, type(uint32).max, value);
+    }
+
+    function withTally(Lease l, uint32 value) internal pure returns (Lease) {
+        return _put(l, TALLY, type(uint32).max, value);
+    }
+
+    function _put(Lease l, uint256 shift, uint256 mask, uint256 value) private pure returns (Lease) {
+        return Lease.wrap(Lease.unwrap(l) & ~(mask << shift) | value << shift);
+    }
+
+    /// @notice Clock units since `mark`.
+    function span(Lease l, uint48 now_) internal pure returns (uint256) {
+        return now_ - l.mark();
+    }
+
+    /// @notice The same as a heartbeat's offset: it stands still at 2^32 - 1, where no deadline is left to come.
+    function elapsed(Lease l, uint48 now_) internal pure returns (uint32) {
+        uint256 units = l.span(now_);
+        return units > type(uint32).max ? type(uint32).max : uint32(units);
+    }
+
+    /// @notice The lease after a heartbeat at clock reading `now_`; unchanged if that cannot count.
+    /// It adds min(now, lastBeat + grace, end) - lastBeat to the paid blocks; a gap is never paid (rule 3).
+    /// @dev Works on the word itself, for this is what providers call most. Unchecked: paid <= funded, and what is
+    /// added to `paid` is at most funded - paid, so no field can run over into its neighbour.
+    function beaten(Lease l, uint48 now_) internal pure returns (Lease) {
+        unchecked {
+            uint256 word = Lease.unwrap(l);
+            uint256 last = l.lastBeat();
+            uint256 start = l.mark();
+            // The second cannot be in a stream's life: no deadline lies so far.
+            if (now_ <= start + last || now_ > start + type(uint32).max) return l;
+            uint256 left = uint256(l.funded()) - l.paid();
+            uint256 blocks = now_ - start - last;
+            uint256 silence = blocks;
+            uint256 state_ = word >> STATE;
+            if (state_ == uint256(LeaseState.Serving)) {
+                if (left == 0) return l; // its funds are over: it owes no more signs of life
+                // Silent beyond grace, with funds left beyond grace: counted once per gap, up to all that counts.
+                if (silence > l.grace() && left > l.grace() && l.tally() != type(uint32).max) word += 1 << TALLY;
+            } else if (state_ == uint256(LeaseState.Running) || state_ == uint256(LeaseState.Closing)) {
+                // Nothing is earned after the deadline: the job is late then, or its client's close took effect.
+                uint256 end = l.deadline();
+                if (last >= end) return l;
+                if (blocks > end - last) blocks = end - last;
+            } else {
+                return l;
+            }
+            if (blocks > l.grace()) blocks = l.grace();
+            if (blocks > left) blocks = left;
+            return Lease.wrap(word + (blocks << PAID) + (silence << LAST_BEAT));
+        }
+    }
+
+    /// @notice Last clock reading for `start`, then for `postResult`.
+    function until(Lease l) internal pure returns (uint48) {
+        unchecked {
+            return uint48(l.mark()) + l.deadline(); // 40 and 32 bits
+        }
+    }
+
+    /// @notice Clock reading at which a service that goes on beating has earned all its funds.
+    function lastEarning(Lease l) internal pure returns (uint256) {
+        unchecked {
+            return uint256(l.mark()) + l.lastBeat() + l.funded() - l.paid(); // paid <= funded
+        }
     }
 
     /// @notice Whether a service owed a heartbeat before `at_` and gave none: beyond grace, with funds left beyond
     /// grace. (With fewer left, its last heartbeat may come at leisure.)
-    function isSilent(Lease memory l, uint32 at_) internal pure returns (bool) {
-        return at_ > uint256(l.lastBeat) + l.grace && l.funded - l.paid > l.grace;
+    function isSilent(Lease l, uint32 at_) internal pure returns (bool) {
+        return at_ > uint256(l.lastBeat()) + l.grace() && l.funded() - l.paid() > l.grace();
     }
 
-    /// @notice Last offset at which a heartbeat of a service can earn something.
-    function fundsEnd(Lease memory l) internal pure returns (uint256) {
-        uint32 left = l.funded - l.paid;
-        return uint256(l.lastBeat) + (left > l.grace ? left : l.grace);
+    /// @notice Last offset at which a service that beats is not late: it has earned all, or is silent.
+    function fundsEnd(Lease l) internal pure returns (uint256) {
+        uint32 left = l.funded() - l.paid();
+        return uint256(l.lastBeat()) + (left > l.grace() ? left : l.grace());
     }
 }

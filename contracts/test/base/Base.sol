@@ -40,7 +40,7 @@ abstract contract Base is Assertions {
     uint32 internal constant UNBONDING = 1600;
     uint8 internal constant TAPE = 1;
 
-    Escrow internal escrow;
+    IEscrow internal escrow;
     IStaking internal staking;
     LocalToken internal token;
     LocalToken internal other;
@@ -53,7 +53,7 @@ abstract contract Base is Assertions {
         token = new LocalToken("Credit", "CRD", 18);
         other = new LocalToken("Other", "OTH", 6);
         judge = new TestJudge();
-        escrow = new Escrow(deployment());
+        escrow = IEscrow(address(new Escrow(deployment())));
         staking = escrow.staking();
         judge.setHost(escrow);
         fundClient(CLIENT, 10_000 ether);

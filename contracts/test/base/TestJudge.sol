@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Escrow} from "../../src/Escrow.sol";
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 
 /// @notice A judge that does what a test tells it. The real ones decide by games.
 contract TestJudge {
-    Escrow private _host;
+    IEscrow private _host;
 
-    function setHost(Escrow host) external {
+    function setHost(IEscrow host) external {
         _host = host;
     }
 
