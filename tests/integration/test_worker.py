@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx
 import pytest
@@ -301,8 +302,11 @@ async def test_memory_that_runs_out_ends_the_child_with_a_typed_error(tmp_path):
         assert info.peak_bytes > 4 << 30
         np.savez(tmp_path / "x.npz", x=np.ones((1, 1, 1), np.float32))
         await w.call(PackArgs(str(tmp_path / "p"), str(tmp_path / "x.npz"), str(tmp_path / "in")))
+        run = RunArgs(str(tmp_path / "p"), str(tmp_path / "in"), str(tmp_path / "out"), 1)
+        with pytest.raises(InputError, match="bytes of memory"):
+            await w.call(run)
         with pytest.raises(ChildOutOfMemoryError):
-            await w.call(RunArgs(str(tmp_path / "p"), str(tmp_path / "in"), str(tmp_path / "out"), 1))
+            await w.call(msgspec.structs.replace(run, device="reference"))
         assert (await w.call(InspectArgs(str(tmp_path / "p")))).fmas == 0
 
 

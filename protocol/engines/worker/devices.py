@@ -1,5 +1,6 @@
 """The engines that can run a tape here, by device: `cpu` first."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from protocol.tape import Tape
 from protocol.tape.reference import evaluate
-from protocol.types.errors import InputError
+from protocol.types.errors import InputError, TransientError
 
 Array = NDArray[np.generic]
 
@@ -16,8 +17,8 @@ Array = NDArray[np.generic]
 class Engine(Protocol):
     """One tape made ready for one device."""
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """The outputs of one item, with the reference's bits."""
+    def run(self, inputs: Sequence[NDArray[Any]], time_limit: float = 0.0) -> list[NDArray[Any]]:
+        """The outputs of one item, with the reference's bits. TransientError past the limit (0: none)."""
 
 
 Opener = Callable[[Tape, int], Engine]
@@ -29,12 +30,22 @@ class ReferenceEngine:
     def __init__(self, tape: Tape, _: int) -> None:
         self._tape = tape
 
-    def run(self, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """The outputs of one item."""
-        return evaluate(self._tape, inputs)
+    def run(self, inputs: Sequence[NDArray[Any]], time_limit: float = 0.0) -> list[NDArray[Any]]:
+        """The outputs of one item; the limit is looked at after the item alone."""
+        start = time.monotonic()
+        outputs = evaluate(self._tape, inputs)
+        if 0 < time_limit < time.monotonic() - start:
+            raise TransientError("the item ran past its time limit")
+        return outputs
 
 
-_OPENERS: dict[str, Opener] = {"cpu": ReferenceEngine}
+def _cpu(tape: Tape, threads: int) -> Engine:
+    from protocol.engines.cpu import Engine as CpuEngine
+
+    return CpuEngine(tape, threads)
+
+
+_OPENERS: dict[str, Opener] = {"cpu": _cpu}
 _HIDDEN: dict[str, Opener] = {"reference": ReferenceEngine}
 
 

@@ -1,5 +1,6 @@
 """The hasher that the worker uses for roots."""
 
-from protocol.tape.merkle import PLAIN, Hasher
+from protocol.engines.cpu import FAST
+from protocol.tape.merkle import Hasher
 
-HASHER: Hasher = PLAIN
+HASHER: Hasher = FAST

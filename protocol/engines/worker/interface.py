@@ -147,7 +147,7 @@ class RunArgs(msgspec.Struct, frozen=True):
 
     Unfinished work stays in `output_path + ".part"`, bound to the program and the inputs; a later call with
     the same
-    arguments goes on from it. `time_limit` is in seconds of wall time for this call (0: none).
+    arguments goes on from it. `time_limit` is in seconds of execution for this call (0: none).
     """
 
     OP: ClassVar[str] = "run"

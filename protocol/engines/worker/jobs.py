@@ -1,12 +1,9 @@
 """A job's operations: check, run, verify, compare."""
 
 import resource
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import (
@@ -30,27 +27,14 @@ from protocol.types.errors import InputError, TransientError
 Report = Callable[[RunProgress], None]
 
 
-class TimeLimitError(TransientError):
-    """A run took longer than its caller allows; what is finished is kept."""
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raise TimeLimitError in this thread once the time is over (0: never)."""
-    if seconds <= 0:
-        yield
-        return
-
-    def stop(_: int, __: FrameType | None) -> None:
-        raise TimeLimitError(f"the time limit of {seconds:g} s is over", "finished items are kept")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def remaining(start: float, limit: float) -> float:
+    """Seconds left of a limit (0: none). TransientError once it is over; what is finished is kept."""
+    if limit <= 0:
+        return 0.0
+    left = start + limit - time.monotonic()
+    if left <= 0:
+        raise TransientError(f"the time limit of {limit:g} s is over", "finished items are kept")
+    return left
 
 
 def check(args: CheckArgs) -> ProgramInfo:
@@ -85,11 +69,12 @@ def run(args: RunArgs, report: Report) -> RunResult:
     output = OutputFile(Path(args.output_path), binding, Items(program.tape.output_types, args.count))
     resumed = output.done
     try:
-        with limited(args.time_limit):
-            engine = program.engine(args.device, args.threads) if output.done < args.count else None
-            while engine is not None and output.done < args.count:
-                output.append(engine.run(inputs[args.first + output.done]))
-                report(RunProgress(output.done, args.count, resumed, time.monotonic() - wall))
+        engine = program.engine(args.device, args.threads) if output.done < args.count else None
+        start = time.monotonic()
+        while engine is not None and output.done < args.count:
+            left = remaining(start, args.time_limit)
+            output.append(engine.run(inputs[args.first + output.done], left))
+            report(RunProgress(output.done, args.count, resumed, time.monotonic() - wall))
         output.finish()
     finally:
         output.close()
@@ -135,13 +120,14 @@ def compare(args: CompareArgs, report: Report) -> CompareResult:
     ours = list(theirs)
     types = program.tape.output_types
     first: int | None = None
-    with limited(args.time_limit):
-        engine = program.engine(args.device, args.threads)
-        for done, index in enumerate(chosen, 1):
-            ours[index] = item_root(types, engine.run(inputs[index]), HASHER)
-            if first is None and ours[index] != theirs[index]:
-                first = index
-            report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
+    engine = program.engine(args.device, args.threads)
+    start = time.monotonic()
+    for done, index in enumerate(chosen, 1):
+        outputs = engine.run(inputs[index], remaining(start, args.time_limit))
+        ours[index] = item_root(types, outputs, HASHER)
+        if first is None and ours[index] != theirs[index]:
+            first = index
+        report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
     return CompareResult(
         claimed_root=bytes(items_root(theirs, HASHER)),
         own_root=bytes(items_root(ours, HASHER)),

@@ -5,7 +5,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from protocol.engines.worker.cost import CAUTIOUS, PROGRAM_BYTES, cost_of
+from protocol.engines.cpu import estimate
+from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
@@ -15,6 +16,8 @@ from protocol.tape.roots import program_root
 from protocol.types.errors import InputError
 
 MAX_PROGRAM_BYTES = 8 * 2**30
+PROCESS_BYTES = 200 * 2**20
+"""The interpreter, its libraries and a second copy of small things."""
 KEPT = 2
 """Programs kept ready: a job's and the one that is compared."""
 
@@ -105,7 +108,7 @@ def _info(names: tuple[str, ...], types: tuple[TensorType, ...]) -> tuple[Tensor
 def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
     """What a program is and what it costs at a speed."""
     tape = program.tape
-    cost = cost_of(tape)
+    work = estimate(tape)
     constants = sum(constant.type.nbytes for constant in tape.constants)
     rate = speed or CAUTIOUS
     return ProgramInfo(
@@ -114,11 +117,10 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         outputs=_info(program.outputs, tape.output_types),
         nodes=len(tape.nodes),
         constants_bytes=constants,
-        fmas=cost.fmas,
-        steps=cost.steps,
-        moved=cost.moved,
-        # Constants are held as the file's bytes and as the engine's own layout.
-        peak_bytes=PROGRAM_BYTES + 3 * constants + cost.live_bytes,
-        item_seconds=cost.seconds(rate),
-        item_seconds_worst=cost.worst_seconds(rate),
+        fmas=work.fmas,
+        steps=work.steps,
+        moved=work.moved,
+        peak_bytes=PROCESS_BYTES + work.peak_bytes,
+        item_seconds=seconds(work, rate),
+        item_seconds_worst=worst_seconds(work, rate),
     )

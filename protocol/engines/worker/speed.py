@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocol.engines.worker.cost import cost_of
+from protocol.engines.cpu import estimate
 from protocol.engines.worker.devices import Array, open_engine
 from protocol.engines.worker.interface import CalibrateArgs, Speed
 from protocol.tape import F32, Tape, TapeBuilder
@@ -51,7 +51,7 @@ def calibrate(args: CalibrateArgs) -> Speed:
     return Speed(
         device=args.device,
         threads=args.threads,
-        fmas=_rate(args, product, cost_of(product).fmas, third),
-        steps=_rate(args, elementwise, cost_of(elementwise).steps, third),
-        moved=_rate(args, movement, cost_of(movement).moved, third),
+        fmas=_rate(args, product, estimate(product).fmas, third),
+        steps=_rate(args, elementwise, estimate(elementwise).steps, third),
+        moved=_rate(args, movement, estimate(movement).moved, third),
     )
