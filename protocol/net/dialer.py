@@ -9,7 +9,6 @@ import trio
 from libp2p.abc import IHost
 from libp2p.peer.id import ID
 from libp2p.peer.peerinfo import PeerInfo
-from multiaddr import Multiaddr
 
 from protocol.net.book import AddressBook, Entry
 from protocol.net.errors import PeerUnreachableError
@@ -17,6 +16,7 @@ from protocol.net.host import swarm_of
 from protocol.net.metrics import NetMetrics
 from protocol.net.peers import PeerTable
 from protocol.net.relay import CIRCUIT, dial_circuit, is_circuit
+from protocol.net.resolve import resolve
 from protocol.types import Address
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Dialer:
             try:
                 with trio.fail_after(self._timeout_s):
                     async with self._limit:
-                        await self._dial_one(peer, Multiaddr(addr))
+                        await self._dial_one(peer, addr)
             except trio.TooSlowError:
                 errors.append(f"{addr}: no answer in {self._timeout_s:g} s")
             except Exception as error:
@@ -86,19 +86,27 @@ class Dialer:
         self._book.failed(entry, trio.current_time(), reason)
         raise PeerUnreachableError(f"cannot reach peer 0x{entry.address.hex()}: {reason}")
 
-    async def _dial_one(self, peer: ID, addr: Multiaddr) -> None:
+    async def _dial_one(self, peer: ID, addr: str) -> None:
         network = swarm_of(self._host)
-        if is_circuit(str(addr)):
-            relay_addr, _, _ = str(addr).partition(CIRCUIT)
+        if is_circuit(addr):
+            relay_addr, _, _ = addr.partition(CIRCUIT)
             where, _, relay_id = relay_addr.rpartition("/p2p/")
             relay = ID.from_base58(relay_id)
             if not network.get_connections(relay):
-                await self._dial_one(relay, Multiaddr(where))
+                await self._dial_one(relay, where)
             await dial_circuit(self._host, relay, peer)
             return
-        network.peerstore.clear_addrs(peer)
-        network.unblock_peer(peer)
-        await self._host.connect(PeerInfo(peer, [addr]))
+        error: Exception = PeerUnreachableError(f"{addr} stands for no address")
+        for concrete in await resolve(addr):
+            network.peerstore.clear_addrs(peer)
+            network.unblock_peer(peer)
+            try:
+                await self._host.connect(PeerInfo(peer, [concrete]))
+            except Exception as failure:
+                error = failure
+            else:
+                return
+        raise error
 
     async def run(self) -> None:
         """Dial what is due, for ever."""

@@ -26,6 +26,7 @@ from protocol.net.metrics import NetMetrics
 from protocol.net.peers import Peer, PeerTable
 from protocol.net.relay import Reservations
 from protocol.net.requests import RequestHandler, RequestServer, Served, ask
+from protocol.net.resolve import concrete
 from protocol.net.score import Fault, Scores
 from protocol.net.settings import MIB, NetSettings
 from protocol.net.transfer import PROTOCOL as ARTIFACTS
@@ -80,10 +81,11 @@ class Node:
     def addrs(self) -> tuple[str, ...]:
         """Where others reach this node: multiaddrs, each ending in /p2p/<peer id>.
 
-        Those through a relay come and go with the place reserved there.
+        A wildcard stands for the address on the default route. Those through a relay come and go with
+        the place reserved there.
         """
         suffix = f"/p2p/{self.peer_id}"
-        texts = (str(addr) for addr in self._host.get_addrs())
+        texts = (concrete(str(addr)) for addr in self._host.get_addrs())
         direct = tuple(text if text.endswith(suffix) else text + suffix for text in texts)
         return direct + tuple(self._reservations.addrs.values())
 
@@ -106,7 +108,6 @@ class Node:
         address = address_of(parse_peer_id(peer_id))
         if address == self.address:
             raise InputError(f"{addr} is this node's own address")
-        self._peers.pardon(ID.from_base58(peer_id))
         old = self._book.get(address)
         known = old.addrs if old is not None and old.peer_id == peer_id else ()
         entry = self._book.learn(address, peer_id, (where, *known), keep=False)

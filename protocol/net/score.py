@@ -15,8 +15,8 @@ class Fault(IntEnum):
     """Forwarded a message that every honest node rejects."""
     FORGED = 20
     """Forwarded a message whose signature is not its author's."""
-    SLOW = 20
-    """Opened a stream and did not finish its request in time."""
+    SLOW = 5
+    """Opened a stream and did not finish its request in time. Little, since this node may be the slow one."""
     MALFORMED = 25
     """Bytes that are no frame of the protocol."""
     OVERSIZED = 50

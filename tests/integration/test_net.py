@@ -216,6 +216,12 @@ async def test_learnt_addresses_are_dialled_when_needed_and_must_fit_the_key() -
         assert await b.request(a.address, "/t/1", b"found") == b"found"
 
 
+async def test_a_peer_is_dialled_by_name() -> None:
+    async with open_node(key("a")) as a, open_node(key("b")) as b:
+        port = a.addrs[0].split("/")[4]
+        assert await b.connect(f"/dns4/localhost/tcp/{port}/p2p/{a.peer_id}") == a.address
+
+
 async def test_a_lost_peer_is_found_again_after_its_restart() -> None:
     port = free_port()
     settings = NetSettings(listen=(f"/ip4/127.0.0.1/tcp/{port}",))

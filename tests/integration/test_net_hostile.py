@@ -130,7 +130,7 @@ async def test_junk_ends_the_stream_and_is_blamed(junk: bytes) -> None:
         await honest_traffic_arrives(victim, honest, inbox)
 
 
-async def test_forged_oversized_stale_and_twisted_messages_are_dropped() -> None:
+async def test_forged_stale_and_twisted_messages_are_dropped() -> None:
     async with attacked() as (victim, honest, attacker):
         inbox = await victim.subscribe(OFFERS, accept_all)
         await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
@@ -146,7 +146,7 @@ async def test_forged_oversized_stale_and_twisted_messages_are_dropped() -> None
         two = signed(author, b"two topics", now + 3)
         two.topicIDs.append("other")
         messages = {
-            "gossip_malformed": [forged, unsigned, changed, signed(author, bytes(40_000), now + 4)],
+            "gossip_malformed": [forged, unsigned, changed],
             "gossip_ignored": [
                 signed(author, b"last year", now - 365 * 86400 * 10**9),
                 signed(author, b"tomorrow", now + 86400 * 10**9),
@@ -156,12 +156,6 @@ async def test_forged_oversized_stale_and_twisted_messages_are_dropped() -> None
             for number, message in enumerate(group, 1):
                 await stream.write(frame(message))
                 await until(lambda c=counter, n=number: getattr(victim.metrics, c) == n)
-            if counter == "gossip_malformed":
-                # Three forged and one oversized are worth a ban; this test wants to go on.
-                victim._peers.pardon(attacker._host.get_id())
-                await until(lambda: not victim.is_connected(attacker.address))
-                await attacker.connect(victim.addrs[0])
-                stream = await gossip_stream(attacker, victim)
         await stream.write(frame(two))
         assert victim.metrics.gossip_accepted == 0
 
@@ -169,6 +163,18 @@ async def test_forged_oversized_stale_and_twisted_messages_are_dropped() -> None
         await stream.write(frame(signed(author, b"true", now + 2)))
         with trio.fail_after(5):
             assert (await anext(inbox)).payload == b"true"
+
+
+async def test_messages_over_the_limit_are_dropped_and_the_limit_itself_passes() -> None:
+    async with attacked() as (victim, _honest, attacker):
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        stream, author = await gossip_stream(attacker, victim), key_pair(key("node 1"))
+        limit = GossipSettings().max_message
+        for number, size in enumerate((limit + 1, limit)):
+            await stream.write(frame(signed(author, bytes(size), time.time_ns() + number)))
+        with trio.fail_after(5):
+            assert len((await anext(inbox)).payload) == limit
+        assert victim.metrics.gossip_malformed == 1
 
 
 async def test_duplicates_and_replays_are_delivered_once() -> None:
@@ -246,7 +252,7 @@ async def test_a_request_that_trickles_in_is_cut_off() -> None:
         for wire in wires:
             await wire.write(b"\x00\x00")
         await until(lambda: victim.metrics.requests_timed_out == 3)
-        assert {p.address: p.points for p in victim.peers()}[attacker.address] > 50
+        assert {p.address: p.points for p in victim.peers()}[attacker.address] > 14
         assert await honest.request(victim.address, "/t/1", b"quick") == b"quick"
 
 

@@ -220,24 +220,32 @@ async def test_junk_requests_cost_the_peer_its_stream_and_its_name(store: Callab
         assert server.peers()[0].points > 49
 
 
-async def test_idle_streams_and_more_than_four_of_a_peer_are_ended(store: Callable[..., Artifacts]) -> None:
+async def test_a_peer_has_four_streams_at_most(store: Callable[..., Artifacts]) -> None:
     source, target = store("source"), store("target")
     artifact = source.put_bytes(noise(CHUNK))
-    settings = NetSettings(streams=StreamSettings(idle_s=0.3))
-    async with nodes(2, settings) as (server, client):
+    ask = Request(Kind.CHUNKS, artifact, 0, 1)
+    async with nodes(2) as (server, client):
         server.serve_artifacts(source, anybody)
         wires = [Wire(await client.open_stream(server.address, PROTOCOL)) for _ in range(4)]
         for wire in wires:
-            await wire.write(Request(Kind.CHUNKS, artifact, 0, 1).to_bytes())
+            await wire.write(ask.to_bytes())
             assert await wire.read_exact(1) == b"\x01"
         with pytest.raises(PeerUnreachableError):
-            await _first_byte(client, server, Request(Kind.CHUNKS, artifact, 0, 1))
+            await _first_byte(client, server, ask)
         assert server.metrics.streams_refused == 1
         for wire in wires:
+            await wire.finish()
             assert len(await wire.read_exact(CHUNK)) == CHUNK
             assert await _ended(wire)
         # The four places are free again.
         await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+
+
+async def test_a_stream_on_which_nothing_is_asked_is_ended(store: Callable[..., Artifacts]) -> None:
+    settings = NetSettings(streams=StreamSettings(idle_s=0.1))
+    async with nodes(2, settings) as (server, client):
+        server.serve_artifacts(store("source"), anybody)
+        assert await _ended(Wire(await client.open_stream(server.address, PROTOCOL)))
 
 
 async def test_a_request_behind_another_is_answered_in_order(store: Callable[..., Artifacts]) -> None:

@@ -3,6 +3,7 @@
 When the stock half of a test fails, the library was mended: delete the workaround.
 """
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
@@ -428,3 +429,22 @@ async def test_stock_reads_a_noise_message_in_at_least_two_calls(monkeypatch: py
         ours = await pump(lambda: client_node.open_stream(server_node.address, T))
     assert theirs > 200
     assert ours <= theirs / 2
+
+
+@pytest.mark.trio
+async def test_stock_lets_a_vanished_peer_count_as_connected() -> None:
+    def keepalive(host: IHost) -> set[int]:
+        found = set()
+        for conns in swarm_of(host).connections.values():
+            for conn in conns:
+                stream = conn.muxed_conn.secured_conn.conn.read_writer.read_write_closer.stream  # type: ignore[attr-defined]
+                tcp = getattr(stream, "_inner", stream).stream
+                found.add(tcp.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE))
+        return found
+
+    async with stock("server") as server, stock("client") as client:
+        await connect(client, server)
+        assert keepalive(client) == {0}
+    async with nodes(2) as (a, b):
+        await until(lambda: bool(b.peers()))
+        assert keepalive(a._host) == keepalive(b._host) == {1}

@@ -121,8 +121,13 @@ class _Pull:
             await open_window(self._stream, (WINDOW + 1) * CHUNK)
             async with together() as nursery:
                 nursery.start_soon(self._store_all)
-                await self._read_all()
-                nursery.cancel_scope.cancel()
+                try:
+                    await self._read_all()
+                finally:
+                    # What came is kept, however the stream ended.
+                    while self._to_store:
+                        await self._changed.wait()
+                    nursery.cancel_scope.cancel()
         finally:
             self._queue.give_back([*self._to_read, *(index for index, _ in self._to_store)])
             await reset(self._stream)

@@ -10,6 +10,7 @@ from libp2p.peer.id import ID
 from protocol.net import protocol_id, topic
 from protocol.net.identity import address_of, key_pair, parse_peer_id
 from protocol.net.node import split_addr
+from protocol.net.resolve import concrete, resolve
 from protocol.types import Address, InputError
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -59,3 +60,20 @@ def test_addresses_must_name_a_peer() -> None:
     for bad in ("", "/ip4/127.0.0.1/tcp/1", f"/p2p/{peer}", "/ip4/999.0.0.1/tcp/1", "junk"):
         with pytest.raises(InputError):
             split_addr(bad)
+
+
+def test_wildcards_become_this_machines_address() -> None:
+    found = concrete("/ip4/0.0.0.0/tcp/4001/p2p/x")
+    assert found.endswith("/tcp/4001/p2p/x")
+    assert "0.0.0.0" not in found
+    assert "::/" not in concrete("/ip6/::/tcp/1").removeprefix("/ip6/::1/")
+    assert concrete("/ip4/10.0.0.1/tcp/1") == "/ip4/10.0.0.1/tcp/1"
+
+
+@pytest.mark.trio
+async def test_names_are_looked_up_as_the_system_does() -> None:
+    found = await resolve("/dns4/localhost/tcp/4001")
+    assert [str(each) for each in found] == ["/ip4/127.0.0.1/tcp/4001"]
+    assert [str(each) for each in await resolve("/ip4/1.2.3.4/tcp/1")] == ["/ip4/1.2.3.4/tcp/1"]
+    with pytest.raises(OSError, match=r"."):
+        await resolve("/dns4/no-such-host.invalid/tcp/1")
