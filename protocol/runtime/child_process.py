@@ -37,7 +37,7 @@ class ChildOptions:
 
     memory: int | None = None
     niceness: int = 10
-    idle_s: float = 300.0
+    idle_s: float = 20.0
     env: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import trio
 
 from protocol.runtime.exit_codes import ExitCode
+from protocol.runtime.memory import keep_small, stay_small
 
 T = TypeVar("T")
 
@@ -56,6 +57,14 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
 
 def run_daemon(main: Callable[[], Awaitable[None]]) -> int:
     """Run a daemon until it ends or is told to; return its exit code, 0 if a signal stopped it."""
+
+    async def small() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stay_small)
+            await main()
+            nursery.cancel_scope.cancel()
+
+    keep_small()
     with suppress(Stopped):
-        run_until_signal(main)
+        run_until_signal(small)
     return ExitCode.OK

@@ -32,15 +32,23 @@ PROGRAM = """
 def start(*args: str) -> "subprocess.Popen[bytes]":
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
     command = [sys.executable, "-c", textwrap.dedent(PROGRAM), *args]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env, bufsize=0)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=env)
     assert process.stdout is not None
-    assert process.stdout.read(6) == b"ready\n"
+    assert process.stdout.readline() == b"ready\n"
     return process
+
+
+def rest(process: "subprocess.Popen[bytes]") -> bytes:
+    assert process.stdout is not None
+    with process.stdout:
+        said = process.stdout.read()
+    process.wait(10)
+    return said
 
 
 def test_a_program_that_ends_by_itself_gives_its_result() -> None:
     process = start("program", "0", "0")
-    assert process.communicate(timeout=10)[0] == b"clean\n7\n"
+    assert rest(process) == b"clean\n7\n"
     assert process.returncode == 0
 
 
@@ -55,7 +63,7 @@ def test_a_program_that_ends_by_itself_gives_its_result() -> None:
 def test_a_signal_cleans_up_first(number: signal.Signals, kind: str, code: int) -> None:
     process = start(kind, "60", "0")
     process.send_signal(number)
-    assert process.communicate(timeout=10)[0] == b"clean\n"
+    assert rest(process) == b"clean\n"
     assert process.returncode == code
 
 
@@ -64,5 +72,5 @@ def test_a_second_signal_does_not_wait() -> None:
     process.send_signal(signal.SIGTERM)
     # Signals of one kind that come together are merged into one, so the second is of the other kind.
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[0] == b""
+    assert rest(process) == b""
     assert process.returncode in (130, 143)
