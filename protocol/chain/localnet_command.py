@@ -31,7 +31,8 @@ _PASSWORD = "local"  # noqa: S105 - everybody knows these keys
 def run(settings: Settings, *, block_time: int, port: int, state: Path | None, file: Path | None) -> None:
     """Run until Ctrl-C or SIGTERM."""
     target = file or user_file()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell that put us in the background ignores SIGINT
+        signal.signal(number, _interrupt)
     with run_localnet(
         block_time=block_time, port=port, accounts=len(WALLETS), state=state, networks_file=target
     ) as net:
