@@ -25,7 +25,11 @@ def localnet_session() -> "Iterator[Localnet]":
 @pytest.fixture
 def localnet(localnet_session: "Localnet") -> "Iterator[Localnet]":
     """The local chain as it was after deployment."""
-    before = localnet_session.anvil.snapshot()
+    anvil = localnet_session.anvil
+    before, base_fee = anvil.snapshot(), localnet_session.chain().node.base_fee()
     yield localnet_session
-    localnet_session.anvil.set_block_time(0)
-    localnet_session.anvil.revert(before)
+    anvil.revert(before)
+    # What the node does by itself is no part of the snapshot.
+    anvil.call("anvil_dropAllTransactions")
+    anvil.set_block_time(0)
+    anvil.call("anvil_setNextBlockBaseFeePerGas", hex(base_fee))

@@ -43,6 +43,13 @@ class Node:
         """Return a block's head, or None if the node does not have it."""
         return block_head(self.rpc.call("eth_getBlockByNumber", _tag(number), False))
 
+    def genesis(self) -> Hash32:
+        """Return the hash of block 0: tells a local chain from the one that had its chain id before."""
+        head = self.head(0)
+        if head is None:
+            raise TransientError("the node does not have block 0")
+        return head.hash
+
     def base_fee(self) -> Wei:
         """Return the newest block's base fee per gas; the node's gas price where there is none."""
         block = self.rpc.call("eth_getBlockByNumber", "latest", False)

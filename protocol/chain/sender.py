@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from eth_account import Account
@@ -21,7 +22,12 @@ _PATIENCE_BLOCKS = 3
 _LOST_AFTER = 5
 """Polls for which a spent nonce may lack a receipt: nodes index receipts a little late."""
 _KNOWN = ("already known", "already imported", "alreadyknown", "known transaction")
-_NONCE_TAKEN = ("nonce too low", "underpriced")
+_NONCE_TAKEN = (
+    "nonce too low",
+    "nonce is too low",
+    "replacement transaction underpriced",
+    "future transaction",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Sender:
         """
         if known := self._of_effect(effect):
             return Ticket(known.nonce, known.call.what)
+        self._settle(self._node.nonce(self.address, "latest"))
         gas, fee = self._gas(call), fee_now(self._node, self._network.fees)
         self._check_balance(call, gas, fee)
         block = self._node.block_number()
@@ -86,15 +93,19 @@ class Sender:
             raise TransientError(f"{ticket.what}: its nonce {ticket.nonce} was taken by another transaction")
         if receipt := self._receipt(sent):
             return receipt
-        if self._node.nonce(self.address, "latest") > sent.nonce:
+        spent = self._node.nonce(self.address, "latest")
+        if spent > sent.nonce:
             self._miss(sent)
             return None
         block = self._node.block_number()
         with self._lock:
-            if block - sent.since >= _PATIENCE_BLOCKS:
-                self._replace(self._sent.get(sent.nonce, sent), block)
-            elif not self._node.knows_transaction(sent.attempts[-1].tx):
-                self._broadcast(sent)
+            # Lower nonces first: while one of them is missing, this one cannot be mined at any price.
+            waiting = [s for n, s in sorted(self._sent.items()) if spent <= n <= sent.nonce]
+            for each in waiting:
+                if block - each.since >= _PATIENCE_BLOCKS:
+                    self._replace(each, block)
+                elif not self._node.knows_transaction(each.attempts[-1].tx):
+                    self._repeat(each)
         return None
 
     def send(self, call: Call, effect: str = "", timeout: float | None = None) -> TxReceipt:
@@ -141,6 +152,13 @@ class Sender:
         with self._lock:
             return any(not sent.mined for sent in self._sent.values())
 
+    def _settle(self, spent: int) -> None:
+        """Note which nonces are spent: what nobody polls any more must not count as open for ever."""
+        with self._lock:
+            for nonce, sent in list(self._sent.items()):
+                if nonce < spent and not sent.mined:
+                    self._keep(replace(sent, mined=True))
+
     def _explained(self, error: RpcRefused, call: Call) -> Exception:
         if error.code == 3 or error.data or "revert" in error.reason.lower():
             return revert_of(error.data, call.what)
@@ -156,7 +174,7 @@ class Sender:
 
     def _free_nonce(self, first: int) -> int:
         nonce = first
-        while nonce in self._sent and not self._sent[nonce].mined:
+        while nonce in self._sent:  # also a mined one: if its nonce is free again, a re-org threw it out
             nonce += 1
         return nonce
 
@@ -177,32 +195,47 @@ class Sender:
         return Attempt(Hash32(bytes(signed.hash)), bytes(signed.raw_transaction), fee.max_fee, fee.tip)
 
     def _broadcast(self, sent: Sent) -> bool:
-        """Return False if the nonce belongs to another transaction; transport errors are left to `poll`."""
+        """Hand in a new transaction; return False if its nonce belongs to another one.
+
+        A node that cannot be reached may have it or not: `poll` finds out.
+        """
         try:
             self._node.send_raw(sent.attempts[-1].raw)
         except RpcRefused as error:
             reason = error.reason.lower()
+            if any(word in reason for word in _KNOWN) or self._is_known(sent):
+                return True
             if any(word in reason for word in _NONCE_TAKEN):
                 return False
+            self._forget(sent.nonce)
             if "insufficient funds" in reason:
-                self._forget(sent.nonce)
                 need = Wei(sent.gas * sent.attempts[-1].max_fee + sent.call.value)
                 raise _too_little(self.address, sent.call, self._node.balance(self.address), need) from None
-            if not any(word in reason for word in _KNOWN):
-                self._forget(sent.nonce)
-                raise
+            raise
         except TransientError:
             return True
         return True
 
+    def _is_known(self, sent: Sent) -> bool:
+        # One URL may take it and time out, the next one then calls the nonce used: by ourselves.
+        try:
+            return self._node.knows_transaction(sent.attempts[-1].tx)
+        except TransientError:
+            return True
+
+    def _repeat(self, sent: Sent) -> None:
+        # A refusal says nothing about earlier attempts, which may still be mined: nothing is forgotten here.
+        with suppress(TransientError):
+            self._node.send_raw(sent.attempts[-1].raw)
+
     def _replace(self, sent: Sent, block: BlockNo) -> None:
         fee = bumped(self._node, self._network.fees, sent.attempts[-1])
         if fee is None:  # already pays as much as the network's limit allows
-            self._broadcast(sent)
+            self._repeat(sent)
             return
         attempt = self._sign(sent.call, sent.nonce, sent.gas, fee)
         self._keep(sent.with_attempt(attempt, block))
-        self._broadcast(self._sent[sent.nonce])
+        self._repeat(self._sent[sent.nonce])
 
     def _receipt(self, sent: Sent) -> TxReceipt | None:
         for attempt in reversed(sent.attempts):

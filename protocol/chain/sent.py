@@ -72,6 +72,11 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def within(cls, folder: Path, genesis: Hash32, sender: Address) -> "FileJournal":
+        """Return the journal of one sender on one chain, in `folder`; `Node.genesis` names the chain."""
+        return cls(folder / f"sent-{genesis[:4].hex()}-{sender.hex()}.json")
+
     def load(self) -> tuple[Sent, ...]:
         """Return what the file holds; nothing if there is none yet."""
         try:

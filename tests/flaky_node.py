@@ -1,0 +1,70 @@
+"""An HTTP proxy before a real node that can be made to fail in the ways that RPC providers do."""
+
+import json
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import requests
+
+Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+class FlakyNode:
+    """Forwards JSON-RPC to `target`. `refuse` may answer a request with a JSON-RPC error instead; `status`
+    other than 200 answers everything with it; `stop` closes the port, `start` opens it again.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.target, self.status, self.seen = target, 200, list[str]()
+        self.refuse: Refuse = lambda _: None
+        self._port = 0
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        node = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answer = b"broken" if node.status != 200 else node._answer(body)
+                self.send_response(node.status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
+        self._server.daemon_threads = True
+        self._port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, body: bytes) -> bytes:
+        request = json.loads(body)
+        each = request if isinstance(request, list) else [request]
+        self.seen += [one["method"] for one in each]
+        errors = [self.refuse(one) for one in each]
+        if not any(errors):
+            return requests.post(
+                self.target, data=body, headers={"Content-Type": "application/json"}, timeout=10
+            ).content
+        answers = [
+            {
+                "jsonrpc": "2.0",
+                "id": one["id"],
+                "error": error or {"code": -32000, "message": "batch refused"},
+            }
+            for one, error in zip(each, errors, strict=True)
+        ]
+        return json.dumps(answers if isinstance(request, list) else answers[0]).encode()

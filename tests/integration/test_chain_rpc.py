@@ -1,0 +1,101 @@
+"""Several RPC URLs: failover, backoff, wrong chains, all down, and the node killed in the middle of a job."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from protocol.chain.client import Chain
+from protocol.chain.localnet import Localnet
+from protocol.chain.rpc import Rpc, RpcRefused
+from protocol.types import Amount, InputError, TransientError
+from tests.flaky_node import FlakyNode
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def flaky(localnet: Localnet) -> Iterator[FlakyNode]:
+    node = FlakyNode(localnet.url)
+    yield node
+    node.stop()
+
+
+def rpc(*urls: str, patience: float = 0.0) -> Rpc:
+    return Rpc(urls, 31337, timeout=2, patience=patience)
+
+
+def test_the_next_url_serves_when_the_first_is_down_and_the_first_again_after_its_rest(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    client = rpc(flaky.url, localnet.url)
+    client.call("eth_blockNumber")
+    assert "eth_blockNumber" in flaky.seen
+    flaky.stop()
+    client.call("eth_blockNumber")
+    flaky.start()
+    flaky.seen.clear()
+    client.call("eth_blockNumber")
+    assert flaky.seen == []  # it rests
+    time.sleep(0.6)
+    client.call("eth_blockNumber")
+    assert flaky.seen == ["eth_chainId", "eth_blockNumber"]  # and proves anew which chain it serves
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_http_errors_count_as_down(localnet: Localnet, flaky: FlakyNode, status: int) -> None:
+    flaky.status = status
+    assert int(rpc(flaky.url, localnet.url).call("eth_chainId"), 16) == 31337
+    with pytest.raises(TransientError, match=f"HTTP status {status}"):
+        rpc(flaky.url).call("eth_chainId")
+
+
+def test_a_rate_limit_is_no_answer_but_another_error_is(localnet: Localnet, flaky: FlakyNode) -> None:
+    flaky.refuse = lambda r: {"code": -32005, "message": "limit"} if r["method"] == "eth_gasPrice" else None
+    rpc(flaky.url, localnet.url).call("eth_gasPrice")
+    with pytest.raises(RpcRefused):
+        rpc(flaky.url, localnet.url).call("eth_noSuchMethod")
+
+
+def test_all_down_is_transient_and_names_every_url_without_its_key(localnet: Localnet) -> None:
+    with pytest.raises(TransientError) as error:
+        rpc(f"{NOBODY}/v3/secret", "http://user:secret@127.0.0.1:7/x").call("eth_chainId")
+    assert "http://127.0.0.1:9: connection failed" in str(error.value)
+    assert "127.0.0.1:7" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_another_chain_is_refused_by_its_id(localnet: Localnet) -> None:
+    wrong = replace(localnet.network, chain_id=5)
+    with pytest.raises(InputError, match="serves chain 31337, the network is chain 5"):
+        Chain.connect(wrong).clock()
+
+
+def test_patience_bridges_a_restart(localnet: Localnet, flaky: FlakyNode) -> None:
+    client = rpc(flaky.url, patience=5)
+    flaky.stop()
+    threading.Timer(0.5, flaky.start).start()
+    assert int(client.call("eth_chainId"), 16) == 31337
+
+
+def test_a_node_that_dies_while_a_transaction_is_on_its_way_delays_it_and_doubles_nothing(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    chain = Chain.connect(replace(localnet.network, rpc_urls=(flaky.url,)), localnet.keys[1])
+    chain.node.rpc.patience = 0
+    to = localnet.chain(5).address
+    before, nonce = chain.token_balance(0, to), chain.node.nonce(chain.address, "latest")
+    lost = {"code": -32005, "message": "gone"}
+    flaky.refuse = lambda r: lost if r["method"] == "eth_sendRawTransaction" else None
+    ticket = chain.sender.submit(chain.token(0).transfer(to, Amount(3)), effect="pay")
+    flaky.stop()
+    with pytest.raises(TransientError):
+        chain.sender.poll(ticket)
+    flaky.refuse = lambda _: None
+    flaky.start()
+    time.sleep(0.6)
+    assert chain.send(chain.token(0).transfer(to, Amount(3)), effect="pay").gas_used > 0
+    assert chain.token_balance(0, to) == before + 3
+    assert chain.node.nonce(chain.address, "latest") == nonce + 1

@@ -1,0 +1,218 @@
+"""Nonces, fees, replacement, restarts: one effect never becomes two transactions."""
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from protocol.chain.calls import Call
+from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
+from protocol.chain.localnet import Localnet
+from protocol.chain.sender import Sender
+from protocol.chain.sent import FileJournal, SentJournal
+from protocol.types import Amount, BrokenInvariant, InputError, TransientError, Wei
+from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
+
+GWEI = 10**9
+
+
+def sender_of(net: Localnet, account: int, journal: SentJournal | None = None) -> Sender:
+    chain = net.chain()
+    return Sender(chain.node, net.network, net.keys[account], journal)
+
+
+def pay(net: Localnet, amount: int = 1) -> Call:
+    return net.chain().token(0).transfer(net.chain(9).address, Amount(amount))
+
+
+def paid(net: Localnet) -> int:
+    return net.chain().token_balance(0, net.chain(9).address) - 1_000_000 * 10**18
+
+
+def stop_mining(net: Localnet) -> None:
+    net.anvil.call("evm_setAutomine", False)
+
+
+def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(localnet: Localnet) -> None:
+    sender = sender_of(localnet, 1)
+    stop_mining(localnet)
+    ticket = sender.submit(pay(localnet))
+    first = sender._sent[ticket.nonce].attempts[0]
+    for _ in range(3):
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(first.max_fee + GWEI))
+        localnet.anvil.mine()
+    assert sender.poll(ticket) is None
+    attempts = sender._sent[ticket.nonce].attempts
+    assert len(attempts) == 2
+    assert attempts[1].max_fee > first.max_fee * 1.1
+    assert attempts[1].tip > first.tip * 1.1
+    localnet.anvil.mine()
+    receipt = sender.poll(ticket)
+    assert receipt is not None
+    assert receipt.tx == attempts[1].tx
+    assert paid(localnet) == 1
+    assert localnet.chain().node.nonce(sender.address, "pending") == ticket.nonce + 1
+
+
+def test_a_fee_is_never_bumped_beyond_the_limit(localnet: Localnet) -> None:
+    limit = Wei(3 * GWEI)
+    network = replace(localnet.network, fees=replace(localnet.network.fees, maximum=limit))
+    sender = Sender(localnet.chain().node, network, localnet.keys[1])
+    stop_mining(localnet)
+    ticket = sender.submit(pay(localnet))
+    for _ in range(12):
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(10 * GWEI))
+        localnet.anvil.mine()
+        assert sender.poll(ticket) is None
+    assert 1 < len(sender._sent[ticket.nonce].attempts) < 12
+    assert all(attempt.max_fee <= limit for attempt in sender._sent[ticket.nonce].attempts)
+    with pytest.raises(TransientError, match=r"base fee is .* the limit is 3000000000"):
+        sender.submit(pay(localnet))
+
+
+def test_an_effect_is_sent_once_whoever_asks_again(localnet: Localnet) -> None:
+    sender = sender_of(localnet, 1)
+    first = sender.send(pay(localnet), effect="e1")
+    assert sender.send(pay(localnet), effect="e1") == first
+    assert paid(localnet) == 1
+    sender.send(pay(localnet), effect="e2")
+    assert paid(localnet) == 2
+
+
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_a_restart_goes_on_with_what_was_sent(
+    localnet: Localnet, tmp_path: Path, broadcast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_mining(localnet)
+    journal = FileJournal(tmp_path / "sent.json")
+    before = sender_of(localnet, 1, journal)
+    if not broadcast:  # killed after the journal was written, before the node heard of it
+        monkeypatch.setattr(before._node, "send_raw", lambda _: None)
+    before.submit(pay(localnet, 5), effect="pay five")
+
+    after = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    ticket = after.submit(pay(localnet, 5), effect="pay five")
+    assert after.poll(ticket) is None
+    localnet.anvil.mine()
+    assert after.poll(ticket) is not None
+    third = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    third.send(pay(localnet, 5), effect="pay five")
+    assert paid(localnet) == 5
+
+
+def test_what_was_lost_before_a_restart_leaves_no_gap(localnet: Localnet, tmp_path: Path) -> None:
+    stop_mining(localnet)
+    journal = FileJournal(tmp_path / "sent.json")
+    before = sender_of(localnet, 1, journal)
+    tickets = [before.submit(pay(localnet), effect=f"e{i}") for i in range(3)]
+    for ticket in tickets:  # the node forgot them all, as nodes do after their own restart
+        localnet.anvil.call("anvil_dropTransaction", "0x" + before._sent[ticket.nonce].attempts[0].tx.hex())
+    after = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    last = after.submit(pay(localnet))
+    assert last.nonce == tickets[-1].nonce + 1
+    assert after.poll(last) is None
+    localnet.anvil.mine()
+    assert after.poll(last) is not None
+    assert paid(localnet) == 4
+
+
+def test_a_damaged_journal_stops_the_process(tmp_path: Path) -> None:
+    (tmp_path / "sent.json").write_text('[{"nonce": 1')
+    with pytest.raises(BrokenInvariant, match=r"sent\.json is not a transaction journal"):
+        FileJournal(tmp_path / "sent.json").load()
+
+
+def test_two_processes_with_one_key_get_nonces_of_their_own(localnet: Localnet) -> None:
+    one, other = sender_of(localnet, 1), sender_of(localnet, 1)
+    stop_mining(localnet)
+    tickets = [sender.submit(pay(localnet)) for sender in (one, other, one, other)]
+    assert len({ticket.nonce for ticket in tickets}) == 4
+    localnet.anvil.mine()
+    assert all(sender.poll(ticket) for sender, ticket in zip((one, other, one, other), tickets, strict=True))
+    assert paid(localnet) == 4
+
+
+def test_a_nonce_that_another_process_took_is_noticed_and_the_effect_can_be_sent_again(
+    localnet: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sender, thief = sender_of(localnet, 1), sender_of(localnet, 1)
+    stop_mining(localnet)
+    with monkeypatch.context() as patch:
+        patch.setattr(sender._node, "send_raw", lambda _: None)
+        ticket = sender.submit(pay(localnet), effect="e")
+    assert thief.submit(pay(localnet, 100)).nonce == ticket.nonce
+    localnet.anvil.mine()
+    with pytest.raises(TransientError, match="taken by another transaction"):
+        sender.wait(ticket, timeout=10)
+    localnet.anvil.call("evm_setAutomine", True)
+    sender.send(pay(localnet), effect="e")
+    assert paid(localnet) == 101
+
+
+def test_many_threads_share_a_sender(localnet: Localnet) -> None:
+    sender, errors = sender_of(localnet, 1), list[BaseException]()
+
+    def work() -> None:
+        try:
+            sender.send(pay(localnet))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert paid(localnet) == 12
+
+
+def test_a_mined_transaction_that_a_reorg_throws_out_is_sent_again(localnet: Localnet) -> None:
+    sender = sender_of(localnet, 1)
+    sender.send(pay(localnet), effect="e")
+    stop_mining(localnet)
+    localnet.anvil.call("anvil_reorg", 1, [])
+    ticket = sender.submit(pay(localnet), effect="e")
+    assert paid(localnet) == 0
+    assert sender.poll(ticket) is None
+    localnet.anvil.mine()
+    assert sender.poll(ticket) is not None
+    assert paid(localnet) == 1
+
+
+def test_a_race_that_is_lost_on_chain_ends_in_the_contracts_own_words(localnet: Localnet) -> None:
+    ready_provider(localnet)
+    client = ready_client(localnet)
+    bid = make_bid(localnet, start_deadline=1)
+    client.send(client.escrow.open_lease(bid, sign_bid(localnet, bid)))
+    localnet.anvil.mine(3)
+    stop_mining(localnet)
+    racers = [sender_of(localnet, account) for account in (STRANGER, STRANGER + 1)]
+    tickets = [racer.submit(client.escrow.expire(bid)) for racer in racers]
+    localnet.anvil.mine()
+    outcomes = []
+    for racer, ticket in zip(racers, tickets, strict=True):
+        try:
+            outcomes.append(racer.poll(ticket) is not None)
+        except Revert as error:
+            outcomes.append(error.name == "Escrow_WrongState")
+            refused = True
+    assert outcomes == [True, True]
+    assert refused
+
+
+def test_too_little_gas_money_is_said_with_the_figures(localnet: Localnet) -> None:
+    poor = Sender(localnet.chain().node, localnet.network, b"\x07" * 32)
+    call = localnet.chain().token(0).approve(poor.address, Amount(1))
+    with pytest.raises(InputError, match=r"has 0 wei, LOC.approve needs up to \d+ wei"):
+        poor.submit(call)
+    rich = sender_of(localnet, 1)
+    with pytest.raises(InputError, match=r"has \d+ wei, LOC.approve needs up to \d+ wei .*send it at least"):
+        rich.submit(call.paying(Wei(10**30)))
+
+
+def test_a_chain_without_a_wallet_only_reads(localnet: Localnet) -> None:
+    with pytest.raises(InputError, match="this needs a wallet"):
+        Chain.connect(localnet.network).send(pay(localnet))
