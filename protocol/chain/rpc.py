@@ -14,8 +14,10 @@ from web3.types import RPCEndpoint
 from protocol.types import InputError, TransientError
 
 T = TypeVar("T")
-_BUSY_CODES = (-32005, -32016, -32097, 429)
+BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""
+_REFUSING_STATUS = (400, 413, 422)
+"""HTTP statuses that mean "not this request" rather than "not now"."""
 _UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
 _LONGEST_REST = 30.0
 
@@ -68,25 +70,30 @@ class Rpc:
         return self._ask(lambda endpoint: _batch(endpoint, requests_))
 
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
-        deadline, pause, failures = time.monotonic() + self.patience, 0.1, ""
+        deadline, pause = time.monotonic() + self.patience, 0.1
         while True:
-            failures = ""
+            failures, busy = "", None
             for endpoint in self._by_health():
                 try:
                     self._check_chain(endpoint)
                     answer = ask(endpoint)
                 except RpcRefused as error:
-                    if error.code not in _BUSY_CODES:
+                    if error.code not in BUSY_CODES:
                         self._did_answer(endpoint)
                         raise
                     failures += f"; {endpoint.shown}: {error.reason}"
+                    busy = error
                 except _UNREACHABLE as error:
+                    if (status := _status(error)) in _REFUSING_STATUS:
+                        raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error
                     failures += f"; {endpoint.shown}: {_brief(error)}"
                 else:
                     self._did_answer(endpoint)
                     return answer
                 self._did_fail(endpoint)
             if time.monotonic() + pause > deadline:
+                if busy is not None:  # its reason may be one that the caller can mend: too wide a range
+                    raise busy
                 raise TransientError(
                     f"no RPC answers for chain {self.chain_id}{failures}",
                     "check rpc_urls in networks.yaml and that the node runs",
@@ -155,11 +162,17 @@ def _revert_data(data: Any) -> bytes:
     return b""
 
 
+def _status(error: Exception) -> int:
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return int(error.response.status_code)
+    return 0
+
+
 def _brief(error: Exception) -> str:
     if isinstance(error, requests.ConnectionError):
         return "connection failed"
     if isinstance(error, requests.Timeout):
         return "timed out"
-    if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"HTTP status {error.response.status_code}"
+    if status := _status(error):
+        return f"HTTP status {status}"
     return " ".join(str(error).split())[:120] or type(error).__name__

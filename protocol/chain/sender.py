@@ -12,7 +12,7 @@ from protocol.chain.errors import Revert, revert_of
 from protocol.chain.fees import Fee, bumped, fee_now
 from protocol.chain.networks import Network
 from protocol.chain.node import Node
-from protocol.chain.rpc import RpcRefused
+from protocol.chain.rpc import BUSY_CODES, RpcRefused
 from protocol.chain.sent import Attempt, MemoryJournal, Sent, SentJournal, trimmed
 from protocol.crypto import address_of
 from protocol.types import Address, BlockNo, Hash32, InputError, TransientError, Wei, to_hex
@@ -50,7 +50,8 @@ class Sender:
         self.address: Address = address_of(key)
         self._journal = journal or MemoryJournal()
         self._lock = threading.RLock()
-        self._sent = {entry.nonce: entry for entry in self._journal.load()}
+        self._sent: dict[int, Sent] = {}
+        self._genesis: Hash32 | None = None
         self._misses: dict[int, int] = {}
 
     def submit(self, call: Call, effect: str = "") -> Ticket:
@@ -59,6 +60,7 @@ class Sender:
         `Revert` if it would fail now, `InputError` if the balance does not reach (with the figures),
         `TransientError` if no node answers or the base fee is above the network's limit.
         """
+        self._load()
         if known := self._of_effect(effect):
             return Ticket(known.nonce, known.call.what)
         self._settle(self._node.nonce(self.address, "latest"))
@@ -203,7 +205,7 @@ class Sender:
             self._node.send_raw(sent.attempts[-1].raw)
         except RpcRefused as error:
             reason = error.reason.lower()
-            if any(word in reason for word in _KNOWN) or self._is_known(sent):
+            if error.code in BUSY_CODES or any(word in reason for word in _KNOWN) or self._is_known(sent):
                 return True
             if any(word in reason for word in _NONCE_TAKEN):
                 return False
@@ -270,17 +272,29 @@ class Sender:
             self._forget(sent.nonce)
         raise TransientError(f"{sent.call.what}: its nonce {sent.nonce} was taken by another transaction")
 
+    def _load(self) -> None:
+        if self._genesis is None:
+            genesis = self._node.genesis()
+            with self._lock:
+                if self._genesis is None:
+                    self._sent = {entry.nonce: entry for entry in self._journal.load(genesis)}
+                    self._genesis = genesis
+
+    def _save(self) -> None:
+        assert self._genesis is not None, "submit loads before anything is kept"
+        self._journal.save(self._genesis, self._sent.values())
+
     def _keep(self, sent: Sent) -> None:
         with self._lock:
             self._sent[sent.nonce] = sent
             self._sent = trimmed(self._sent)
-            self._journal.save(self._sent.values())
+            self._save()
 
     def _forget(self, nonce: int) -> None:
         with self._lock:
             self._sent.pop(nonce, None)
             self._misses.pop(nonce, None)
-            self._journal.save(self._sent.values())
+            self._save()
 
 
 def _too_little(address: Address, call: Call, balance: int, need: int) -> InputError:

@@ -44,13 +44,17 @@ class Sent:
 
 
 class SentJournal(Protocol):
-    """Where `Sent` survives a crash. `save` returns only when the new state would."""
+    """Where `Sent` survives a crash. `save` returns only when the new state would.
 
-    def load(self) -> tuple[Sent, ...]:
-        """Return what was saved last."""
+    `chain` is the hash of block 0: what was sent to a local chain that is gone must not be repeated to the
+    next one, which has the same chain id.
+    """
+
+    def load(self, chain: Hash32) -> tuple[Sent, ...]:
+        """Return what was saved last for this chain; nothing if it was for another one."""
         ...
 
-    def save(self, sent: Iterable[Sent]) -> None:
+    def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
         """Replace what is stored."""
         ...
 
@@ -58,30 +62,27 @@ class SentJournal(Protocol):
 class MemoryJournal:
     """Keeps nothing: for tools that wait for each transaction, and for tests."""
 
-    def load(self) -> tuple[Sent, ...]:
+    def load(self, chain: Hash32) -> tuple[Sent, ...]:  # noqa: ARG002
         """Return nothing."""
         return ()
 
-    def save(self, sent: Iterable[Sent]) -> None:
+    def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
         """Forget."""
 
 
 class FileJournal:
-    """One JSON file per sending address and chain, replaced atomically."""
+    """A JSON file, replaced atomically; each sending address has its own."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    @classmethod
-    def within(cls, folder: Path, genesis: Hash32, sender: Address) -> "FileJournal":
-        """Return the journal of one sender on one chain, in `folder`; `Node.genesis` names the chain."""
-        return cls(folder / f"sent-{genesis[:4].hex()}-{sender.hex()}.json")
-
-    def load(self) -> tuple[Sent, ...]:
-        """Return what the file holds; nothing if there is none yet."""
+    def load(self, chain: Hash32) -> tuple[Sent, ...]:
+        """Return what the file holds for this chain; `BrokenInvariant` if it is damaged."""
         try:
-            entries = json.loads(self.path.read_text())
-            return tuple(_from_json(entry) for entry in entries)
+            stored = json.loads(self.path.read_text())
+            if stored["chain"] != to_hex(chain):
+                return ()
+            return tuple(_from_json(entry) for entry in stored["sent"])
         except FileNotFoundError:
             return ()
         except (ValueError, KeyError, TypeError) as error:
@@ -90,12 +91,12 @@ class FileJournal:
                 "move it away once no transaction of this key is pending",
             ) from error
 
-    def save(self, sent: Iterable[Sent]) -> None:
+    def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
         """Replace the file; it is on the disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         draft = self.path.with_suffix(".tmp")
         with draft.open("w") as file:
-            json.dump([_to_json(entry) for entry in sent], file)
+            json.dump({"chain": to_hex(chain), "sent": [_to_json(entry) for entry in sent]}, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self.path)

@@ -52,6 +52,12 @@ def test_http_errors_count_as_down(localnet: Localnet, flaky: FlakyNode, status:
         rpc(flaky.url).call("eth_chainId")
 
 
+def test_a_request_that_http_calls_bad_is_refused_not_repeated(localnet: Localnet, flaky: FlakyNode) -> None:
+    flaky.status = 413
+    with pytest.raises(RpcRefused, match="HTTP status 413"):
+        rpc(flaky.url, localnet.url).call("eth_chainId")
+
+
 def test_a_rate_limit_is_no_answer_but_another_error_is(localnet: Localnet, flaky: FlakyNode) -> None:
     flaky.refuse = lambda r: {"code": -32005, "message": "limit"} if r["method"] == "eth_gasPrice" else None
     rpc(flaky.url, localnet.url).call("eth_gasPrice")

@@ -12,7 +12,7 @@ from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
 from protocol.chain.sender import Sender
 from protocol.chain.sent import FileJournal, SentJournal
-from protocol.types import Amount, BrokenInvariant, InputError, TransientError, Wei
+from protocol.types import Amount, BrokenInvariant, Hash32, InputError, TransientError, Wei
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
 
 GWEI = 10**9
@@ -118,10 +118,18 @@ def test_what_was_lost_before_a_restart_leaves_no_gap(localnet: Localnet, tmp_pa
     assert paid(localnet) == 4
 
 
-def test_a_damaged_journal_stops_the_process(tmp_path: Path) -> None:
-    (tmp_path / "sent.json").write_text('[{"nonce": 1')
+def test_a_damaged_journal_stops_the_process(localnet: Localnet, tmp_path: Path) -> None:
+    (tmp_path / "sent.json").write_text('{"chain": "0x')
     with pytest.raises(BrokenInvariant, match=r"sent\.json is not a transaction journal"):
-        FileJournal(tmp_path / "sent.json").load()
+        sender_of(localnet, 1, FileJournal(tmp_path / "sent.json")).submit(pay(localnet))
+
+
+def test_a_journal_of_a_local_chain_that_is_gone_is_void(localnet: Localnet, tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path / "sent.json")
+    sender_of(localnet, 1, journal).send(pay(localnet), effect="e")
+    here = localnet.chain().node.genesis()
+    assert [sent.effect for sent in journal.load(here)] == ["e"]
+    assert journal.load(Hash32(b"\1" * 32)) == ()
 
 
 def test_two_processes_with_one_key_get_nonces_of_their_own(localnet: Localnet) -> None:
