@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.render import render_error
 from protocol.runtime.settings import Settings, common_options
 
@@ -83,7 +84,7 @@ def root() -> None:
     """Gavel: a compute market where nobody has to be trusted."""
 
 
-@root.command()
+@root.command(short_help="Print the completion script of a shell")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell; for bash: eval "$(gavel completion bash)"."""
@@ -108,6 +109,8 @@ def invoke(args: Sequence[str]) -> int:
         )
     except click.exceptions.Exit as stop:
         return stop.exit_code
+    except SystemExit as stop:  # how click ends after it answered the shell's completion
+        return stop.code if isinstance(stop.code, int) else ExitCode.OK
     except BaseException as error:
         return render_error(error, settings)
     # Commands that end with an ExitCode return it; everything else is a success.

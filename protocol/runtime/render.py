@@ -51,8 +51,6 @@ def _describe(error: BaseException) -> tuple[str, str, str, int]:
             return "interrupted", "interrupted", "", ExitCode.INTERRUPTED
         case BrokenPipeError():
             return "output", "output closed", "", ExitCode.OK
-        case SystemExit(code=code):
-            return "exit", "", "", code if isinstance(code, int) else ExitCode.NO
         case _:
             advice = "this is a bug; run again with --debug and report the traceback"
             return "bug", _line(f"{type(error).__name__}: {error}"), advice, ExitCode.BUG

@@ -1,5 +1,6 @@
 """`gavel config`: what a role would run with, and where each value comes from."""
 
+from enum import Enum
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -46,9 +47,22 @@ def _effective(settings: Settings, role: str, schema: type[Any]) -> list[dict[st
 def _table(role: str, rows: list[dict[str, Any]]) -> str:
     from protocol.runtime.paths import config_file
 
-    widths = [max((len(str(row[key])) for row in rows), default=0) for key in ("name", "value")]
-    lines = [f"{role} ({config_file(role)})"]
-    for row in rows:
-        name, value = str(row["name"]).ljust(widths[0]), str(row["value"]).ljust(widths[1])
-        lines.append(f"  {name}  {value}  [{row['source']}]")
+    cells = [(row["name"], written(row["value"]), row["source"], row["help"]) for row in rows]
+    widths = [max((len(row[i]) for row in cells), default=0) for i in range(3)]
+    lines = [f"{role} (file: {config_file(role)})"]
+    for name, value, source, help in cells:
+        lines.append(f"  {name:{widths[0]}}  {value:{widths[1]}}  {source:{widths[2]}}  {help}".rstrip())
     return "\n".join(lines)
+
+
+def written(value: Any) -> str:
+    """Return a value as one would write it in the config file."""
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(written, value)) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {written(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value) if value != "" else '""'

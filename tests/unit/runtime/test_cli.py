@@ -153,6 +153,39 @@ def test_completion_scripts_are_printed(capsys: pytest.CaptureFixture[str]) -> N
     assert cli.invoke(["completion", "tcsh"]) == ExitCode.INPUT
 
 
+def test_the_shell_is_answered_without_noise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_GAVEL_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "gavel wa")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    assert cli.invoke([]) == ExitCode.OK
+    out = capsys.readouterr()
+    assert (out.out, out.err) == ("plain,wallet\n", "")
+
+
+def test_config_show_tells_values_and_sources(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from protocol.runtime.commands import config
+
+    schema = EntryPoint("example", "tests.unit.runtime.test_config:Example", config.GROUP)
+    monkeypatch.setattr(config, "_schemas", lambda: {"example": schema})
+    monkeypatch.setattr(EntryPoint, "load", ORIGINAL)
+    monkeypatch.setenv("GAVEL_EXAMPLE_STAKE", "7")
+    (home / "example.yaml").write_text("peers: [a, b]")
+    for args in (["show"], ["show", "example"]):
+        config.config.main(args, standalone_mode=False)
+        shown = {line.split()[0]: line.split(None, 1)[1] for line in capsys.readouterr().out.splitlines()}
+        assert shown["stake"].split("  ")[0] == "7"
+        assert "environment GAVEL_EXAMPLE_STAKE" in shown["stake"]
+        assert shown["peers"].startswith("[a, b]")
+        assert f"file {home}/example.yaml" in shown["peers"]
+        assert shown["metrics"].split() == ["true", "default", "serve", "metrics"]
+    with pytest.raises(click.UsageError, match="no role 'other'; there are: example"):
+        config.config.main(["show", "other"], standalone_mode=False)
+
+
 def test_wallets_from_the_command_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     password = home / "password"
     password.write_text("pass")
