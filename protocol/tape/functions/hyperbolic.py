@@ -9,7 +9,7 @@ _TANH = (0.08884812146425247, 0.26772865653038025, 0.6666752099990845, 1.3333234
 
 
 def tanh(x: Value) -> Value:
-    """The hyperbolic tangent, by (e^2x - 1) / (e^2x + 1). Worst error 2.1 ulp."""
+    """The hyperbolic tangent, by (e^2x - 1) / (e^2x + 1). Worst error 2.2 ulp."""
     bounded = minimum(abs(x), 9.1)
     shifted = fma(bounded, 2 * LOG2E, ROUNDER + 127)
     n = shifted - (ROUNDER + 127)

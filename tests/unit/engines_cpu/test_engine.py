@@ -1,0 +1,244 @@
+"""The CPU engine: every instruction set, threads, limits, memory, hashing; that its bits are the
+reference's.
+"""
+
+import time
+from collections.abc import Iterator
+from random import Random
+
+import numpy as np
+import pytest
+
+from protocol.engines.cpu import FAST, Engine, TimeLimitError, estimate
+from protocol.engines.cpu.generate import PATH, text
+from protocol.engines.cpu.layout import plan
+from protocol.engines.cpu.library import library
+from protocol.engines.cpu.programs import compile_program
+from protocol.tape import F32, I8, I32, Tape, TapeBuilder, TensorType, functions, trace
+from protocol.tape.merkle import PLAIN
+from protocol.tape.products import dot, greatest, matmul, total
+from protocol.tape.reference import evaluate, evaluate_all
+from protocol.tape.roots import program_root, tensor_root
+from protocol.tape.scalar import const
+from protocol.tape.views import im2col, reshape, transpose
+from protocol.types.errors import InputError
+from tests.strategies.tapes import random_tape, tensor
+
+LEVELS = [level for level in range(3) if library().gv_level(level) == level]
+
+
+@pytest.fixture(params=LEVELS, ids=[("plain", "avx2", "avx512")[level] for level in LEVELS])
+def level(request: pytest.FixtureRequest) -> Iterator[int]:
+    library().gv_level(request.param)
+    yield request.param
+    library().gv_level(-1)
+
+
+def same(tape: Tape, item: list[np.ndarray], threads: int = 1) -> None:
+    """Every value equal to the reference's, bit for bit; and outputs again on a second run in
+    reused memory.
+    """
+    want = evaluate_all(tape, item)
+    with Engine(tape, threads, keep=True) as engine:
+        engine.run(item)
+        for number, value in enumerate(want):
+            assert engine.value(number).tobytes() == value.tobytes(), f"value {number}"
+    with Engine(tape, threads) as engine:
+        for _ in range(2):
+            got = engine.run(item)
+            assert [a.tobytes() for a in got] == [a.tobytes() for a in want[-tape.outputs :]]
+
+
+def test_generated_kernels_are_the_table_s() -> None:
+    assert PATH.read_text() == text()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_tapes_on_every_instruction_set(level: int, seed: int) -> None:
+    same(*random_tape(Random(seed), 12), threads=1 + seed % 3)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k"),
+    [
+        (1, 1, 1),
+        (1, 33, 256),
+        (13, 31, 257),
+        (12, 32, 512),
+        (25, 100, 700),
+        (200, 40, 3),
+        (3, 2100, 5),
+        (7, 9, 0),
+    ],
+)
+def test_products_of_awkward_sizes(level: int, m: int, n: int, k: int) -> None:
+    b = TapeBuilder()
+    x, y = b.input(F32, (m, k)), b.input(F32, (n, k))
+    w = b.constant(tensor(Random(k), TensorType(F32, (n, k))))
+    tape, _ = b.build([matmul(b, x, y), matmul(b, x, w), matmul(b, y, x), total(b, y), dot(b, y, y)])
+    rng = Random(n)
+    item = [tensor(rng, kind) for kind in tape.inputs]
+    same(tape, item)
+    same(tape, item, threads=3)
+
+
+def test_batches_broadcasts_and_depthwise(level: int) -> None:
+    b = TapeBuilder()
+    x, heads = b.input(F32, (2, 3, 5, 40)), b.input(F32, (3, 7, 40))
+    image = b.input(F32, (2, 6, 9, 8))
+    weights = b.constant(np.linspace(-1, 1, 2 * 12 * 27, dtype=np.float32).reshape(2, 12, 27))
+    windows = im2col(
+        b, image, kernel=(3, 3), strides=(2, 1), pads=(1, 1), dilations=(1, 1), output=(5, 8), groups=2
+    )
+    depthwise = im2col(
+        b,
+        image,
+        kernel=(3, 3),
+        strides=(1, 1),
+        pads=(1, 1),
+        dilations=(1, 2),
+        output=(9, 6),
+        groups=6,
+        fill=-1.0,
+    )
+    filters = b.constant(np.arange(6 * 9, dtype=np.float32).reshape(6, 1, 9))
+    tape, _ = b.build(
+        [
+            matmul(b, x, heads),
+            matmul(b, weights, windows),
+            matmul(b, filters, depthwise),
+            greatest(b, windows),
+        ]
+    )
+    rng = Random(2)
+    same(tape, [tensor(rng, kind) for kind in tape.inputs], threads=2)
+
+
+def test_integers_wrap_in_any_order(level: int) -> None:
+    b = TapeBuilder()
+    x, y = b.input(I8, (9, 300)), b.input(I32, (4, 300))
+    tape, _ = b.build(
+        [matmul(b, x, x), matmul(b, x, y), matmul(b, y, y), total(b, x), total(b, y), greatest(b, x)]
+    )
+    rng = Random(11)
+    same(tape, [tensor(rng, kind) for kind in tape.inputs], threads=2)
+
+
+def test_every_function_on_specials_and_chunk_borders(level: int) -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (2, 1030))
+    names = [name for name in functions.__all__ if name not in ("copysign", "pow", "power")]
+    outputs = [b.map(getattr(functions, name), x) for name in names]
+    outputs.append(b.map(functions.power, x, transpose(b, reshape(b, x, (1030, 2)), (1, 0))))
+    tape, _ = b.build(outputs)
+    source = np.random.default_rng(4).integers(0, 2**32, (2, 1030), dtype=np.uint32).view(np.float32)
+    same(tape, [np.where(np.isnan(source), np.float32(-0.0), source)], threads=2)
+
+
+def test_a_nan_input_with_a_payload_is_refused() -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (2,))
+    with Engine(b.build([b.map(abs, x)])[0]) as engine:
+        bad = np.array([0x7FC00000, 0x7FC00001], np.uint32).view(np.float32)
+        with pytest.raises(InputError, match="NaN other than"):
+            engine.run([bad])
+        with pytest.raises(InputError, match="float64"):
+            engine.run([np.zeros(2)])
+        with pytest.raises(InputError, match="1 inputs"):
+            engine.run([])
+
+
+def test_the_time_limit_interrupts_one_long_node() -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (3000, 3000))
+    with Engine(b.build([matmul(b, x, x)])[0], threads=2) as engine:
+        item = [np.ones((3000, 3000), np.float32)]
+        start = time.monotonic()
+        with pytest.raises(TimeLimitError):
+            engine.run(item, time_limit=0.01)
+        assert time.monotonic() - start < 20  # whole, it takes 27e9 multiply-adds at the least
+        short = Engine(b.build([b.map(abs, x)])[0])
+        assert short.run(item, time_limit=600.0)[0].sum() == 9e6
+
+
+def test_memory_is_used_again_but_never_under_a_reader() -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (100_000,))
+    y = x
+    for _ in range(20):
+        y = b.map(lambda v: v + 1.0, y)
+    tape, _ = b.build([b.map(lambda u, v: u + v, reshape(b, y, (100, 1000)), reshape(b, x, (100, 1000)))])
+    assert plan(tape, keep=False).arena <= 4 * 400_064
+    assert plan(tape, keep=True).arena >= 22 * 400_000
+    item = [np.arange(100_000, dtype=np.float32)]
+    same(tape, item)
+    assert estimate(tape).peak_bytes < 8 * 2**20
+
+
+def test_estimate_counts_work_before_it_is_done() -> None:
+    b = TapeBuilder()
+    x, w = b.input(F32, (8, 64)), b.constant(np.ones((32, 64), np.float32))
+    y = transpose(b, b.map(functions.exp, matmul(b, x, w)), (1, 0))
+    work = estimate(b.build([y, greatest(b, x)])[0])
+    assert work.fmas == 8 * 32 * 64
+    assert work.steps == 8 * 32 * (len(trace(functions.exp, F32).code) + 1) + 8 * 64
+    assert work.moved == 8 * 32 * 4
+
+
+def test_compiled_programs_fold_constants_and_share_slots() -> None:
+    chained = trace(lambda v: functions.gelu(functions.tanh(functions.erf(v))), F32)
+    assert compile_program(chained).slots <= 10
+    constant = trace(lambda v: v * 0.0 + 1.0, F32)
+    assert compile_program(constant).result >= 0
+    folded = compile_program(trace(lambda v: functions.exp(const(3.0, F32)) + v, F32))
+    assert len(folded.steps) == 1
+
+
+def test_results_that_are_constants_or_operands(level: int) -> None:
+    b = TapeBuilder()
+    x, z = b.input(F32, (5, 7)), b.input(I8, (5, 7))
+    outputs = [
+        b.map(lambda _: const(2.5, F32), x),
+        b.map(lambda v: v, x),
+        b.map(lambda v: v, z),
+        b.map(lambda v: v, z, dtype=I8),
+        b.map(lambda _: const(300, I32), z, dtype=I8),
+    ]
+    rng = Random(1)
+    tape, _ = b.build(outputs)
+    same(tape, [tensor(rng, kind) for kind in tape.inputs])
+
+
+def test_outputs_are_copies_and_items_do_not_leak_into_each_other() -> None:
+    tape, item = random_tape(Random(31), 10)
+    other = [tensor(Random(5), kind) for kind in tape.inputs]
+    with Engine(tape) as engine:
+        first = engine.run(item)
+        held = [a.tobytes() for a in first]
+        engine.run(other)
+        assert [a.tobytes() for a in first] == held
+        assert [a.tobytes() for a in engine.run(item)] == [a.tobytes() for a in evaluate(tape, item)]
+
+
+TENSORS = [
+    *(TensorType(F32, shape) for shape in ((), (3, 31), (5, 32), (2, 3, 33), (3, 0), (1100, 5))),
+    *(TensorType(I8, shape) for shape in ((700, 1), (9, 129))),
+    TensorType(I32, (0, 4)),
+]
+
+
+@pytest.mark.parametrize("kind", TENSORS, ids=str)
+def test_fast_hashes_are_the_plain_ones(level: int, kind: TensorType) -> None:
+    data = np.random.default_rng(1).integers(0, 256, kind.nbytes, dtype=np.uint8).tobytes()
+    assert tensor_root(kind, data, FAST) == tensor_root(kind, data, PLAIN)
+
+
+def test_program_roots_agree() -> None:
+    tape, _ = random_tape(Random(3), 9)
+    assert program_root(tape, FAST) == program_root(tape)
+
+
+def test_threads_below_one_are_refused() -> None:
+    tape, _ = random_tape(Random(3), 2)
+    with pytest.raises(InputError, match="0 threads"):
+        Engine(tape, 0)
