@@ -102,6 +102,8 @@ def unlock(key: Key, password: str) -> "LocalAccount":
         account: LocalAccount = Account.from_key(Account.decrypt(sealed, password))
     except ValueError as error:
         raise InputError(f"the password does not open wallet {key.name} ({key.path})") from error
+    except Exception as error:  # eth-keyfile trusts the file's structure and raises whatever comes of it
+        raise InputError(f"wallet {key.name} ({key.path}) is damaged: {error!r}") from error
     return account
 
 
@@ -120,7 +122,10 @@ def read_password(file: Path | None = None, prompt: str | None = None, confirm: 
     if file is None and (named := os.environ.get("GAVEL_PASSWORD_FILE")):
         file = Path(named)
     if file is not None:
-        password = read_private(file).decode(errors="strict").rstrip("\r\n")
+        try:
+            password = read_private(file).decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise InputError(f"password file {file} is not UTF-8 text") from None
         if not password:
             raise InputError(f"password file {file} is empty")
         return password

@@ -1,9 +1,12 @@
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError
@@ -161,3 +164,34 @@ def test_a_mistake_in_the_environment_or_a_flag_names_it() -> None:
 def test_a_file_that_was_named_must_be_there(home: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*nowhere\.yaml"):
         load_config(Example, "example", home / "nowhere.yaml", environ={})
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+anything = st.recursive(scalars, lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x))
+names = st.sampled_from([*(f.name for f in fields(Example)), "quota", "idle", "other"])
+
+
+def outcome(path: Path) -> Example | str:
+    try:
+        return load_config(Example, "example", path, environ={}).value
+    except InputError as error:
+        return str(error)
+
+
+@given(st.dictionaries(names, anything | st.dictionaries(names, anything), max_size=4))
+def test_whatever_the_file_holds_ends_in_a_value_or_one_line(tmp_path_factory: Any, document: Any) -> None:
+    path = tmp_path_factory.mktemp("config") / "example.yaml"
+    path.write_text(yaml.safe_dump(document))
+    match outcome(path):
+        case str(line):
+            assert "\n" not in line
+        case value:
+            assert isinstance(value.store, Store)
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_yaml_end_in_one_line(tmp_path_factory: Any, data: bytes) -> None:
+    path = tmp_path_factory.mktemp("config") / "example.yaml"
+    path.write_bytes(data)
+    found = outcome(path)
+    assert isinstance(found, Example) or "\n" not in found

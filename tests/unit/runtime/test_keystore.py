@@ -104,3 +104,17 @@ def test_a_private_key_is_never_repeated_in_an_error() -> None:
     with pytest.raises(InputError) as caught:
         keystore.parse_key(SECRET.hex() + "zz")
     assert SECRET.hex()[:8] not in str(caught.value)
+
+
+def test_a_damaged_keystore_is_named(home: Path) -> None:
+    key = keystore.store_key("me", SECRET, "pass", light=True)
+    whole = json.loads(key.path.read_text())
+    for part in ("kdf", "kdfparams", "ciphertext", "cipherparams", "mac"):
+        broken = {**whole, "crypto": {**whole["crypto"], part: 5}}
+        key.path.write_text(json.dumps(broken))
+        with pytest.raises(InputError, match="wallet me"):
+            keystore.unlock(key, "pass")
+    (home / "binary").write_bytes(b"\xff\xfe")
+    (home / "binary").chmod(0o600)
+    with pytest.raises(InputError, match="not UTF-8"):
+        keystore.read_password(home / "binary")
