@@ -84,7 +84,7 @@ POINTS = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 3e38, -3e3
 SPECIAL: dict[str, list[float]] = {
     "exp": [1, 1, np.inf, 0, np.nan, 1, 1, np.inf, 0],
     "expm1": [0, -0.0, np.inf, -1, np.nan, 1e-45, -1e-45, np.inf, -1],
-    "log": [-np.inf, -np.inf, np.inf, np.nan, np.nan, -103.27893, np.nan, 88.596, np.nan],
+    "log": [-np.inf, -np.inf, np.inf, np.nan, np.nan, -103.27893, np.nan, 88.59685, np.nan],
     "tanh": [0, -0.0, 1, -1, np.nan, 1e-45, -1e-45, 1, -1],
     "sigmoid": [0.5, 0.5, 1, 0, np.nan, 0.5, 0.5, 1, 0],
     "erf": [0, -0.0, 1, -1, np.nan, 1e-45, -1e-45, 1, -1],
