@@ -26,8 +26,8 @@ lint: setup  ## formatter, linter, strict types, import rules
 fmt: setup  ## format and mend what the linter can mend
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-soak: setup  ## long property and end-to-end tests
-	@$(BIN)/pytest -m soak
+soak: setup  ## long tests, and all others with new random examples
+	@GAVEL_RANDOM=1 $(BIN)/pytest --timeout 3600 -m "soak or not soak" $(ARGS)
 
 bench: setup  ## run benchmarks: make bench NAME=gas|auction|tape|transfer|daemon|cli|all
 	@$(BIN)/python -m scripts.bench $(or $(NAME),all)

@@ -107,8 +107,8 @@ class Crashes(RuleBasedStateMachine):
         async with trio.open_nursery() as nursery:
             await nursery.start(loop.run)
             if loop.state(ME) is None:
+                self.asked.setdefault(b"opened", 0)  # before: the crash may come while it is being opened
                 await loop.open(ME, Account(), AskedPay(0), once=b"opened")
-                self.asked.setdefault(b"opened", 0)
             async with trio.open_nursery() as giving:
                 for cause, amount in self.asked.items():
                     giving.start_soon(loop.give, ME, AskedPay(amount), cause)
