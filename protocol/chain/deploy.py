@@ -9,7 +9,7 @@ from protocol.chain.codec import Abi, decode_values
 from protocol.chain.errors import Revert
 from protocol.chain.networks import Clock, Deployment, Network, Token
 from protocol.chain.node import Node
-from protocol.chain.sender import Sender
+from protocol.chain.sender import Sends
 from protocol.chain.staking import TokenCalls
 from protocol.chain.views import Limits
 from protocol.types import (
@@ -76,7 +76,7 @@ def default_terms(
 
 
 def deploy(
-    network: Network, sender: Sender, terms: Terms, name: str = "v1", say: Callable[[str], None] | None = None
+    network: Network, sender: Sends, terms: Terms, name: str = "v1", say: Callable[[str], None] | None = None
 ) -> Deployment:
     """Create the contracts and return where they stand, checked. Nothing is written to any file.
 
@@ -100,7 +100,7 @@ def deploy(
     return made
 
 
-def create_local_token(sender: Sender, symbol: str = "LOC", decimals: int = 18) -> Address:
+def create_local_token(sender: Sends, symbol: str = "LOC", decimals: int = 18) -> Address:
     """Create the test token that its creator can mint, and return its address."""
     code = Abi.shipped("LocalToken").creation_code("Local test token", symbol, decimals)
     created = sender.send(Call(None, code, "create LocalToken")).created

@@ -50,7 +50,7 @@ def known_errors() -> dict[bytes, Entry]:
 
 
 def _show(key: str, value: Any) -> str:
-    if key == "state":
+    if key == "state" and value in set(LeaseState):
         return LeaseState(value).name
     if isinstance(value, bytes):
         word = value.rstrip(b"\0")

@@ -4,6 +4,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from eth_account import Account
 
@@ -36,6 +37,19 @@ class Ticket:
 
     nonce: int
     what: str
+
+
+class Sends(Protocol):
+    """Whoever can send a call and wait for it: a `Sender`, or the wallet of another framework."""
+
+    @property
+    def address(self) -> Address:
+        """The address that sends."""
+        ...
+
+    def send(self, call: Call) -> TxReceipt:
+        """Send and wait until it is in a block."""
+        ...
 
 
 class Sender:

@@ -1,0 +1,157 @@
+"""Deploying, and the local chain in one call: as functions and as `gavel` commands."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from protocol.chain.anvil import Anvil, find_anvil
+from protocol.chain.client import Chain
+from protocol.chain.deploy import TokenTerms, default_terms, deploy, probe_clz
+from protocol.chain.localnet import FUNDS, Localnet, run_localnet
+from protocol.chain.networks import Clock
+from protocol.chain.networks_file import load_network, shipped_network
+from protocol.chain.node import Node
+from protocol.chain.sender import Sender
+from protocol.crypto import address_of
+from protocol.types import Address, Amount, Blocks, InputError
+from tests.chain_helpers import UNIT, make_bid
+
+
+def gavel(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
+    environ = {**os.environ, "GAVEL_HOME": str(home)}
+    environ.pop("GAVEL_NETWORKS", None)
+    return subprocess.run(
+        [sys.executable, "-m", "protocol.runtime.cli", *args],
+        env=environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_a_chain_without_clz_is_refused_with_the_reason() -> None:
+    with Anvil(extra=["--hardfork", "prague"]) as old:
+        network = replace(shipped_network("local"), rpc_urls=(old.url,))
+        with pytest.raises(InputError, match=r"does not have the CLZ instruction.*EIP-7939"):
+            probe_clz(Node.of(network))
+
+
+def test_a_clock_of_seconds_and_a_judge_are_deployed_as_asked(localnet: Localnet) -> None:
+    network = replace(localnet.network, clock=Clock.TIMESTAMP, forced_inclusion_blocks=Blocks(30))
+    sender = Sender(localnet.chain().node, network, localnet.keys[5])
+    judge = address_of(localnet.keys[6])
+    terms = default_terms(
+        network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(3 * UNIT))], [judge]
+    )
+    made = deploy(network, sender, terms)
+    chain = Chain.connect(network, deployment=made)
+    chain.check()
+    assert chain.judge(1) == judge
+    assert chain.limits().min_grace == 60
+    assert chain.limits().unbonding_delay > 7 * 86_400
+    assert chain.clock() > 1_700_000_000
+    assert made.tokens == localnet.deployment.tokens
+
+
+def test_terms_that_cannot_work_are_refused(localnet: Localnet) -> None:
+    token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT))
+    with pytest.raises(InputError, match=r"needs a grace of 172800 clock units, a bid can state 65535"):
+        default_terms(shipped_network("arbitrum-sepolia"), [token])
+    assert default_terms(shipped_network("arbitrum-sepolia"), [token], min_grace=3600).min_grace == 3600
+    sender = localnet.chain(1).sender
+    with pytest.raises(InputError, match="one token at least"):
+        deploy(localnet.network, sender, default_terms(localnet.network, []))
+    for address in (address_of(localnet.keys[1]), localnet.deployment.escrow):
+        with pytest.raises(InputError, match=r"no token contract at|is not an ERC-20"):
+            deploy(
+                localnet.network, sender,
+                default_terms(localnet.network, [TokenTerms(Address(address), Amount(UNIT))]),
+            )  # fmt: skip
+
+
+def test_a_local_chain_is_found_by_others_while_it_runs_and_keeps_its_state(tmp_path: Path) -> None:
+    networks, state = tmp_path / "networks.yaml", tmp_path / "chain" / "state.json"
+    with run_localnet(block_time=None, networks_file=networks, state=state, accounts=4) as net:
+        found = load_network("local", networks)
+        assert found.deployments == (net.deployment,)
+        Chain.connect(found).check()
+        chain = net.chain(3)
+        assert chain.token_balance(0, chain.address) == FUNDS
+        chain.send(chain.token(0).transfer(net.chain(2).address, Amount(5)))
+    assert load_network("local", networks).deployments == ()
+    with run_localnet(block_time=None, networks_file=networks, state=state, accounts=4) as net:
+        assert net.deployment == found.deployments[0]
+        assert net.chain().token_balance(0, net.chain(2).address) == FUNDS + 5
+        make_bid(net)
+
+
+def test_blocks_come_by_the_clock() -> None:
+    with run_localnet(block_time=1, accounts=2) as net:
+        chain = net.chain(1)
+        chain.send(chain.token(0).approve(chain.address, Amount(1)))
+        before, since = chain.block_number(), time.monotonic()
+        while chain.block_number() < before + 2:
+            assert time.monotonic() - since < 10
+            time.sleep(0.05)
+
+
+def test_anvil_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GAVEL_ANVIL", str(tmp_path / "none"))
+    with pytest.raises(InputError, match="GAVEL_ANVIL names no program"):
+        find_anvil()
+    monkeypatch.setenv("GAVEL_ANVIL", "/bin/false")
+    with pytest.raises(InputError, match="anvil did not start"):
+        Anvil()
+
+
+def test_anvil_dies_with_its_parent() -> None:
+    script = (
+        "import time; from protocol.chain.anvil import Anvil;"
+        "print(Anvil().process.pid, flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    environ = {**os.environ, "GAVEL_HOME": str(tmp_path)}
+    environ.pop("GAVEL_NETWORKS", None)
+    command = [sys.executable, "-m", "protocol.runtime.cli", "localnet", "--json"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            facts = json.loads(running.stdout.readline())
+            assert len(facts["wallets"]) == 10
+            password = ["--password-file", facts["password_file"]]
+            made = gavel(
+                tmp_path, "--json", "deploy", "--network", "local", "--wallet", "local-spare", *password
+            )
+            assert made.returncode == 0, made.stderr
+            network = load_network("local", tmp_path / "networks.yaml")
+            assert [d.name for d in network.deployments] == ["v1", "local"]
+            assert json.loads(made.stdout)["escrow"] == "0x" + network.deployments[0].escrow.hex()
+            for args, complaint in (
+                (["--network", "sepolai"], "network 'sepolai' is unknown"),
+                (["--network", "local", "--token", "0x12,1"], "--token address is not 20 bytes of hex"),
+                (["--network", "local", "--token", facts["token"]], "--token must be ADDRESS,RESERVE"),
+                (["--network", "local", "--token", facts["token"] + ",x"], "'x' is not a sum"),
+            ):
+                refused = gavel(tmp_path, "deploy", "--wallet", "local-spare", *password, *args)
+                assert refused.returncode == 2
+                assert refused.stderr.count("\n") == 1
+                assert complaint in refused.stderr
+        finally:
+            running.send_signal(signal.SIGINT)
+        assert running.wait(20) == 0
+    assert not Path(f"/proc/{facts['pid']}").exists()
+    assert load_network("local", tmp_path / "networks.yaml").deployments == ()

@@ -1,0 +1,113 @@
+"""Encoding, decoding and errors against the shipped ABIs; the typed records must not drift from them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
+
+from protocol.chain import events
+from protocol.chain.abi import NAMES, artifact
+from protocol.chain.calls import Log
+from protocol.chain.codec import Abi, decode_values, encode_values
+from protocol.chain.errors import known_errors, revert_of
+from protocol.chain.escrow import EscrowCalls
+from protocol.chain.staking import StakingCalls
+from protocol.chain.views import LeaseState
+from protocol.types import Address, BlockNo, BrokenInvariant, Hash32
+
+ROOT = Path(__file__).parents[3]
+HERE = Address(b"\5" * 20)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
+    ours, entries = Abi.shipped(name), artifact(name).abi
+    functions = {e["name"]: function_abi_to_4byte_selector(e) for e in entries if e["type"] == "function"}
+    assert {key: entry.topic[:4] for key, entry in ours.functions.items()} == functions
+    assert set(ours.events) == {event_abi_to_log_topic(e) for e in entries if e["type"] == "event"}
+
+
+def test_every_event_of_the_contracts_has_its_record() -> None:
+    for name in ("Escrow", "Staking"):
+        abi = Abi.shipped(name)
+        for topic, entry in abi.events.items():
+            if entry.name == "EIP712DomainChanged":
+                continue
+            cls = events._CLASSES[name, entry.name]
+            fields = {events._field(argument) for argument, _, _ in entry.inputs}
+            assert {"at", *fields} == set(cls.__dataclass_fields__), entry.name
+            assert len(topic) == 32
+
+
+def test_every_entry_point_can_be_called() -> None:
+    reads = {"lock", "unlock", "freeze", "release", "convict"}  # Escrow's and the judges' own
+    for name, calls in (("Escrow", EscrowCalls), ("Staking", StakingCalls)):
+        built = {method for method in dir(calls) if not method.startswith("_")}
+        for entry in artifact(name).abi:
+            if entry["type"] == "function" and entry["stateMutability"] in ("nonpayable", "payable"):
+                assert entry["name"] in reads or events._field(entry["name"]) in built, entry["name"]
+
+
+def test_lease_states_are_those_of_the_contract() -> None:
+    source = (ROOT / "contracts/src/types/Types.sol").read_text()
+    body = re.search(r"enum LeaseState \{(.*?)\}", source, re.DOTALL)
+    assert body is not None
+    names = re.findall(r"^\s*([A-Z]\w*)", body[1], re.MULTILINE)
+    assert [re.sub(r"(?<=.)([A-Z])", r"_\1", n).upper() for n in names] == [s.name for s in LeaseState]
+
+
+def test_every_custom_error_decodes_with_its_evidence() -> None:
+    assert {"Escrow_TooFewCredits", "Staking_OverStake", "ERC20InsufficientBalance"} <= {
+        entry.name for entry in known_errors().values()
+    }
+    for selector, entry in known_errors().items():
+        samples = {"string": "word", "address": HERE, "bytes32": b"\7" * 32}
+        kinds = [kind for _, kind, _ in entry.inputs]
+        data = encode_values(kinds, [samples.get(kind, 7) for kind in kinds])
+        error = revert_of(selector + data, "Escrow.call")
+        assert error.name == entry.name
+        assert list(error.evidence) == [name for name, _, _ in entry.inputs]
+        assert "\n" not in str(error)
+
+
+def test_foreign_and_broken_revert_data_never_raise_anything_else() -> None:
+    assert revert_of(b"").name == ""
+    assert "reverted without a reason" in str(revert_of(b"", "Escrow.start"))
+    assert "0x12345678" in str(revert_of(bytes.fromhex("12345678")))
+    cut = next(iter(known_errors()))
+    assert revert_of(cut + b"\1").name == ""
+    text = bytes.fromhex("08c379a0") + bytes.fromhex(f"{32:064x}{2:064x}") + b"no".ljust(32, b"\0")
+    assert revert_of(text).evidence == {"reason": "no"}
+    assert revert_of(bytes.fromhex("4e487b71") + (0x11).to_bytes(32, "big")).evidence == {"code": 0x11}
+    reason = bytes.fromhex(
+        "".join(e.topic[:4].hex() for e in known_errors().values() if e.name == "Escrow_BadBid")
+    )
+    assert str(revert_of(reason + b"grace".ljust(32, b"\0"))) == "Escrow_BadBid: reason grace"
+
+
+def test_logs_of_others_are_ignored_and_lies_of_ours_stop_us() -> None:
+    abi = Abi.shipped("Staking")
+
+    def log(topics: tuple[bytes, ...], data: bytes) -> Log:
+        return Log(HERE, topics, data, BlockNo(1), Hash32(bytes(32)), 0, Hash32(bytes(32)))
+
+    assert events.decode_event(abi, log((b"\1" * 32,), b"")) is None
+    assert events.decode_event(abi, log((), b"")) is None
+    topic = next(topic for topic, entry in abi.events.items() if entry.name == "Staked")
+    owner, token = bytes(12) + HERE, bytes(32)
+    event = events.decode_event(abi, log((topic, owner, token), (9).to_bytes(32, "big")))
+    assert isinstance(event, events.Staked)
+    assert (event.owner, event.token, event.amount) == (HERE, 0, 9)
+    with pytest.raises(BrokenInvariant):
+        events.decode_event(abi, log((topic, owner, token), b"\1"))
+
+
+def test_nested_values_become_bytes_ints_and_tuples() -> None:
+    kinds = ["(address,(uint8,bytes32)[])[]", "address[]"]
+    from eth_abi.abi import encode
+
+    data = encode(kinds, [[(HERE, [(1, b"\2" * 32)])], [HERE]])
+    assert decode_values(kinds, data, "test") == (((HERE, ((1, b"\2" * 32),)),), (HERE,))
+    with pytest.raises(BrokenInvariant, match="another version"):
+        decode_values(kinds, data[:40], "test")
