@@ -88,6 +88,9 @@ def run(
 
 @provider.command()
 @click.option("--operator", help="Address of the operator key; else that of the config's operator wallet.")
+@click.option(
+    "--addr", "addrs", multiple=True, help="Multiaddr ending in /p2p/<peer id>, as status shows it."
+)
 @_wallet
 @_password_file
 @_config_options
@@ -96,6 +99,7 @@ def register(
     settings: Settings,
     *,
     operator: str | None,
+    addrs: tuple[str, ...],
     wallet: str | None,
     password_file: Path | None,
     data_dir: str | None,
@@ -110,7 +114,7 @@ def register(
     config = _load(settings, sets, data_dir=data_dir)
     key = parse_address(operator, "--operator") if operator else find_key(config.operator).address
     hand = hand_of(config, wallet, password_file)
-    receipt = hand.chain.send(hand.chain.escrow.register(key, describe(config, hand.address, key)))
+    receipt = hand.chain.send(hand.chain.escrow.register(key, describe(config, hand.address, key, addrs)))
     answer = {"owner": to_hex(hand.address), "operator": to_hex(key), "tx": to_hex(receipt.tx)}
     settings.emit(answer, f"operator {answer['operator']} acts for owner {answer['owner']}")
 
@@ -118,12 +122,14 @@ def register(
 @provider.command()
 @_config_options
 @pass_settings
-def status(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
-    """Show the daemon, its stake and its balances."""
+def status(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> int:
+    """Show the daemon, its stake and its balances; the exit code is 1 if it does not run."""
+    from protocol.runtime.exit_codes import ExitCode
     from provider_node.report import status_report
 
     row, human = status_report(_load(settings, sets, data_dir=data_dir))
     settings.emit(row, human)
+    return ExitCode.OK if row["running"] else ExitCode.NO
 
 
 @provider.command()

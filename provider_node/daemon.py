@@ -27,6 +27,7 @@ from protocol.store.artifacts import Artifacts
 from protocol.store.journal import Journal
 from protocol.types import ZERO_ADDRESS, BlockNo, BrokenInvariant, TransientError, Verification, to_hex
 from provider_node import policy, registration
+from provider_node.addresses import told
 from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
 from provider_node.control import serve_control
@@ -37,6 +38,7 @@ from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import CAPACITY_NOTE, Market, Rules
 from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
+from provider_node.peers import follow_registrations
 from provider_node.registration import SOFTWARE
 from provider_node.serving import Serving
 from provider_node.status import lease_rows, status
@@ -244,8 +246,9 @@ async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object])
         serving.serve()
         nursery.start_soon(parts.watcher.run)
         nursery.start_soon(parts.market.run)
+        nursery.start_soon(follow_registrations, parts.chain, parts.node)
         await nursery.start(serve_control, folder, _operations(parts))
-        log.info("provider %s listens on %s", to_hex(parts.identity.owner), ", ".join(parts.node.addrs))
+        log.info("provider %s listens on %s", to_hex(parts.identity.owner), ", ".join(told(parts.node.addrs)))
         started(parts)
         await parts.stop.wait()
         nursery.cancel_scope.cancel()
@@ -329,7 +332,7 @@ async def _register(base: Base, host: Hardware, node: Node) -> None:
         same = identity.owner == identity.operator
         hand_chain = blocking if same else connect(config, identity.owner_key)
         hand = registration.Owner(hand_chain, identity.owner_key, identity.owner)
-    message = registration.registration_of(config, identity.owner, identity.operator, host, node.addrs)
+    message = registration.registration_of(config, identity.owner, identity.operator, host, told(node.addrs))
     owner, operator = identity.owner, identity.operator
     sums = policy.stake_sums(config.stake, purse.unit)
 

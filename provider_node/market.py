@@ -21,6 +21,7 @@ from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.store.journal import Journal
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, to_hex
+from provider_node.addresses import told
 from provider_node.capacity import Capacity, promised
 from provider_node.identity import Identity
 from provider_node.watcher import KIND, Watcher
@@ -142,7 +143,7 @@ class Market:
             energy_grade=self.rules.energy_grade,
             grid_zone=self.rules.grid_zone,
             carbon_milligrams=terms.carbon_milligrams,
-            addrs=self.node.addrs,
+            addrs=told(self.node.addrs),
         )
         envelope = sign(quote, domain, key).encode()
         state = ProviderLease(

@@ -111,11 +111,11 @@ def add_stake(hand: Owner, purse: Purse, amount: Amount, per_lease: Amount, in_a
 def registration_of(
     config: ProviderConfig, owner: Address, operator: Address, hardware: Hardware, addrs: tuple[str, ...]
 ) -> Registration:
-    """Return what this provider says about itself; addresses of the config win over `addrs`."""
+    """Return what this provider says about itself."""
     return Registration(
         owner=owner,
         operator=operator,
-        addrs=config.net.announce or addrs,
+        addrs=addrs,
         cpu=hardware.cpu,
         cores=min(hardware.cores, (1 << 16) - 1),
         memory_mib=min(hardware.memory >> 20, (1 << 32) - 1),
@@ -128,9 +128,11 @@ def registration_of(
     )
 
 
-def describe(config: ProviderConfig, owner: Address, operator: Address) -> Registration:
-    """Return the registration of this machine without a running node: addresses are those announced.
+def describe(
+    config: ProviderConfig, owner: Address, operator: Address, addrs: tuple[str, ...]
+) -> Registration:
+    """Return the registration of this machine without a running node.
 
-    A daemon with the owner's wallet publishes its real addresses when it starts.
+    A daemon that has the owner's wallet publishes its addresses by itself when it starts.
     """
-    return registration_of(config, owner, operator, detect(data_dir(config)), ())
+    return registration_of(config, owner, operator, detect(data_dir(config)), addrs)

@@ -6,6 +6,7 @@ from protocol.lease.provider import ENDED, wake
 from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.types import LeaseId, to_hex
 from provider_node import policy
+from provider_node.addresses import told
 from provider_node.watcher import KIND
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def status(parts: "Parts") -> dict[str, Any]:
         "height": parts.watcher.height,
         "chain": parts.watcher.trouble or "ok",
         "peers": len(parts.node.peers()),
-        "addrs": list(parts.node.addrs),
+        "addrs": list(told(parts.node.addrs)),
         "slots": len(parts.market.capacity.nonces),
         "free": len(slots),
         "open_bids": sum(state.phase == Phase.BID for state in states),

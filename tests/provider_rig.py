@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -220,12 +222,14 @@ class Daemon:
     home: Path
     networks: Path
     process: subprocess.Popen[bytes] | None = None
+    mark: int = 0
 
     @property
     def data(self) -> Path:
         return self.home / "provider"
 
     def start(self) -> None:
+        self.mark = len(self.log()) if (self.home / "daemon.out").exists() else 0
         assert self.process is None or self.process.poll() is not None
         log = (self.home / "daemon.out").open("ab")
         self.process = subprocess.Popen(
@@ -276,28 +280,80 @@ class Daemon:
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
-    def log(self) -> str:
-        file = self.data / "logs" / "provider.log"
-        return (self.home / "daemon.out").read_text() + (file.read_text() if file.exists() else "")
+    async def meet(self, client: Client) -> None:
+        """Wait until the daemon is up, and connect the client to it."""
+        await self.seen("listens on")
+        status = await trio.to_thread.run_sync(self.call, "status")
+        await client.node.connect(status["addrs"][0])
 
-    def lines(self) -> list[dict[str, Any]]:
-        file = self.data / "logs" / "provider.log"
-        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    def log(self) -> str:
+        return (self.home / "daemon.out").read_text()
 
     async def seen(self, text: str, wait_s: float = 40.0) -> None:
-        """Wait until a log line contains `text`."""
+        """Wait until a log line of this start contains `text`."""
         end = time.monotonic() + wait_s
-        while text not in self.log():
+        while text not in self.log()[self.mark :]:
             assert self.process is not None
             assert self.process.poll() is None, self.log()[-3000:]
             assert time.monotonic() < end, self.log()[-3000:]
             await trio.sleep(0.05)
 
 
+class Proxy:
+    """A TCP forwarder to the chain's node that can be switched off, as an RPC service can."""
+
+    def __init__(self, url: str) -> None:
+        self._target = ("127.0.0.1", int(url.rpartition(":")[2]))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        self.up = True
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def switch(self, up: bool) -> None:
+        self.up = up
+        if not up:
+            with self._lock:
+                for each in self._open:
+                    with suppress(OSError):
+                        each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.switch(False)
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if not self.up:
+                near.close()
+                continue
+            far = socket.create_connection(self._target)
+            with self._lock:
+                self._open |= {near, far}
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            if source in self._open:
+                self._open.discard(source)
+                source.close()
+
+
 @contextmanager
-def provider_home(
-    net: Localnet, folder: Path, networks: Path, bootstrap: str, **config: Any
-) -> Iterator[Daemon]:
+def provider_home(net: Localnet, folder: Path, networks: Path, **config: Any) -> Iterator[Daemon]:
     """A configured provider, not yet started; whatever runs at the end is killed."""
     home = folder / "home"
     home.mkdir(mode=0o700)
@@ -318,7 +374,7 @@ def provider_home(
         "password_file": str(password),
         "owner_wallet": "owner",
         "grid_zone": "DE",
-        "net": {"listen": ["/ip4/127.0.0.1/tcp/0"], "bootstrap": [bootstrap]},
+        "net": {"listen": ["/ip4/127.0.0.1/tcp/0"]},
         "machine": {"threads": 1, "memory": "4 GiB"},
         "stake": {"amount": "100"},
         "price": {"cpu_per_hour": "3.6", "completion_fee": "0.01"},

@@ -39,6 +39,8 @@ from protocol.types.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+_HANG_UP_S = 2.0
+
 
 class Node:
     """Made by `open_node`. All methods are for the trio thread that opened it."""
@@ -281,6 +283,13 @@ class Node:
         if self._nursery is not None:
             self._nursery.start_soon(self._close_peer, peer)
 
+    async def _hang_up(self) -> None:
+        """Close every connection: else, in a process that lives on, peers take a later node for this one."""
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + _HANG_UP_S):
+            async with trio.open_nursery() as nursery:
+                for peer in self._host.get_connected_peers():
+                    nursery.start_soon(self._close_peer, peer)
+
     async def _close_peer(self, peer: ID) -> None:
         try:
             await self._host.disconnect(peer)
@@ -348,6 +357,7 @@ async def open_node(key: bytes, settings: NetSettings | None = None) -> AsyncIte
                 failure = error
             finally:
                 node._nursery = None
+                await node._hang_up()
                 nursery.cancel_scope.cancel()
     finally:
         await host.close()

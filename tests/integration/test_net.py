@@ -267,6 +267,16 @@ async def test_an_error_of_the_body_leaves_unwrapped() -> None:
             raise KeyError("mine")
 
 
+async def test_a_node_that_left_and_came_back_hears_of_topics_again() -> None:
+    """As a program does that connects twice with the same key."""
+    async with open_node(key("a")) as a:
+        await a.subscribe(OFFERS, accept_all)
+        for _ in range(3):
+            async with open_node(key("b")) as b:
+                await b.connect(a.addrs[0])
+                await until(lambda b=b: b.topic_peers(OFFERS) == (a.address,))
+
+
 async def _peer_id(name: str) -> str:
     async with open_node(key(name)) as node:
         return node.peer_id

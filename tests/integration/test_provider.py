@@ -1,49 +1,212 @@
 """A provider daemon with a real chain, a real network and a real worker."""
 
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trio
+import yaml
 
+from protocol.chain.events import Ended, ResultPosted, Started, topic_of
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
-from protocol.messages import Quote
-from tests.provider_rig import OPERATOR, OWNER, make_job, open_client, provider_home
+from protocol.messages import Decline, Quote
+from protocol.types import Address, LeaseId
+from tests.provider_rig import OPERATOR, OWNER, Client, Daemon, Proxy, make_job, open_client, provider_home
+
+
+@dataclass
+class World:
+    """A chain that makes a block a second, a proxy before it, and a provider that is up."""
+
+    net: Localnet
+    proxy: Proxy
+    networks: Path
+    daemon: Daemon
+
+    @property
+    def operator(self) -> Address:
+        return address_of(self.net.keys[OPERATOR])
+
+    @property
+    def owner(self) -> Address:
+        return address_of(self.net.keys[OWNER])
 
 
 @pytest.fixture(scope="module")
-def ticking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Localnet, Path]]:
-    """A chain that makes a block a second, and the networks file that names it."""
-    file = tmp_path_factory.mktemp("net") / "networks.yaml"
-    with run_localnet(block_time=1, networks_file=file) as net:
-        yield net, file
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    folder = tmp_path_factory.mktemp("provider")
+    networks = folder / "networks.yaml"
+    with run_localnet(block_time=1, networks_file=networks) as net:
+        proxy = Proxy(net.url)
+        document = yaml.safe_load(networks.read_text())
+        document["networks"]["local"]["rpc_urls"] = [proxy.url]
+        networks.write_text(yaml.safe_dump(document))
+        with provider_home(net, folder, networks, price={"start_blocks": 40}) as daemon:
+            yield World(net, proxy, networks, daemon)
+        proxy.close()
+
+
+@pytest.fixture
+async def client(world: World, tmp_path: Path) -> AsyncIterator[Client]:
+    if world.daemon.process is None:
+        world.daemon.start()
+    async with open_client(world.net, tmp_path) as found:
+        await world.daemon.meet(found)
+        yield found
+
+
+def events_of(world: World, lease: LeaseId) -> list[str]:
+    """Names of the events that may happen once in a lease's life, as they happened."""
+    chain = world.net.chain()
+    topics = tuple(topic_of(chain.escrow.abi, name) for name in ("Started", "ResultPosted", "Ended"))
+    found = chain.scanner.all((topics, lease))
+    assert all(isinstance(each, (Started, ResultPosted, Ended)) for each in found)
+    return [type(each).__name__ for each in found]
 
 
 @pytest.mark.trio
-async def test_a_job_end_to_end(ticking: tuple[Localnet, Path], tmp_path: Path) -> None:
-    net, networks = ticking
-    operator = address_of(net.keys[OPERATOR])
-    async with open_client(net, tmp_path) as client:
-        job = make_job(client.store, tmp_path / "job", items=12)
-        with provider_home(net, tmp_path, networks, client.node.addrs[0]) as daemon:
-            daemon.start()
-            await daemon.seen("listens on")
-            quote = await client.ask(job)
-            assert isinstance(quote, Quote)
-            lease = await client.open(quote)
-            await client.until(lease, "running")
-            view = await client.until(lease, "posted", "finalized")
-            receipt = await client.receipt(lease, operator)
-            assert receipt.output_root == view.output_root
-            assert receipt.energy_milliwatt_hours > 0
-            assert receipt.carbon_milligrams > 0
-            await client.node.fetch_artifact(client.store, receipt.outputs, [operator], max_size=1 << 20)
-            await client.until(lease, "finalized")
-            earned = client.chain.credits(0, address_of(net.keys[OWNER]))
-            final = client.chain.lease(lease)
-            bid = quote.terms()
-            assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
-            rows = daemon.call("leases")
-            assert [(row["phase"], row["items"]) for row in rows] == [("settled", "12/12")]
-            assert daemon.call("status")["money"]["staked"] == "100"
-            assert daemon.stop() == 0
+async def test_a_job_end_to_end(world: World, client: Client, tmp_path: Path) -> None:
+    job = make_job(client.store, tmp_path / "job", items=12)
+    before = client.chain.credits(0, world.owner)
+    quote = await client.ask(job)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    view = await client.until(lease, "posted", "finalized")
+    receipt = await client.receipt(lease, world.operator)
+    assert (receipt.output_root, receipt.item_count) == (view.output_root, 12)
+    assert receipt.energy_milliwatt_hours > 0
+    assert receipt.carbon_milligrams > 0
+    await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 20)
+    await client.until(lease, "finalized")
+    final, bid = client.chain.lease(lease), quote.terms()
+    earned = client.chain.credits(0, world.owner) - before
+    assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
+    assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
+    assert client.chain.stake(world.owner, 0).locked == 0
+    # And what it does not take, it declines with the reason.
+    answer = await client.ask(job, device="cuda")
+    assert isinstance(answer, Decline)
+    assert answer.reason == "needs cuda, this provider offers cpu"
+    assert answer.owner == world.owner
+
+
+@pytest.mark.trio
+async def test_a_client_that_disappears_after_opening_costs_no_slot(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    client.serving = False
+    job = make_job(client.store, tmp_path / "gone", items=2, width=64)
+    quote = await client.ask(job)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    await client.until(lease, "opened")
+    world.net.anvil.mine(quote.terms().start_deadline - 6)
+    await client.until(lease, "provider_closed", wait_s=30)
+    assert "Started" not in events_of(world, lease)
+    client.serving = True
+    again = await client.ask(job)
+    assert isinstance(again, Quote)
+    assert again.terms().capacity_nonce != quote.terms().capacity_nonce
+
+
+@pytest.mark.trio
+async def test_artifacts_that_are_not_what_was_offered_are_not_run(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    job = make_job(client.store, tmp_path / "job", items=3)
+    quote = await client.ask(job, transfer_bytes=10)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    await client.until(lease, "provider_closed")
+    rows = world.daemon.call("leases")
+    reason = next(row["reason"] for row in rows if row["lease"] == "0x" + lease.hex())
+    assert "bytes to fetch, the offer said 10" in reason
+
+
+@pytest.mark.trio
+async def test_a_chain_that_goes_away_in_the_middle_of_a_job(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    job = make_job(client.store, tmp_path / "job", items=2_000)
+    quote = await client.ask(job)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    await client.until(lease, "running")
+    world.proxy.switch(False)
+    await world.daemon.seen("the chain cannot be read")
+    port = world.daemon.call("status")["metrics_port"]
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz")
+    await trio.sleep(2)
+    world.proxy.switch(True)
+    await client.until(lease, "finalized")
+    assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
+    metrics = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+    assert 'gavel_leases{phase="settled"}' in metrics
+    assert "gavel_chain_up 1.0" in metrics
+
+
+@pytest.mark.trio
+async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Client, tmp_path: Path) -> None:
+    daemon = world.daemon
+    before = client.chain.credits(0, world.owner)
+    client.serving = False
+    job = make_job(client.store, tmp_path / "long", items=4_000)
+    quote = await client.ask(job)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    # While it fetches; the chain is down when it comes back.
+    while not client.served:
+        await trio.sleep(0.02)
+    daemon.kill()
+    world.proxy.switch(False)
+    client.serving = True
+    daemon.start()
+    await daemon.seen("waiting for the chain")
+    world.proxy.switch(True)
+    # While it runs.
+    await client.until(lease, "running")
+    await daemon.seen("listens on")
+    daemon.kill()
+    daemon.start()
+    # As it posts: sent or not, nobody knows.
+    await daemon.seen("sending Escrow.postResult")
+    daemon.kill()
+    daemon.start()
+    await client.until(lease, "posted", "finalized")
+    await client.until(lease, "finalized")
+    await daemon.meet(client)
+    assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
+    receipt = await client.receipt(lease, world.operator)
+    assert receipt.item_count == 4_000
+    await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 24)
+    final, bid = client.chain.lease(lease), quote.terms()
+    earned = client.chain.credits(0, world.owner) - before
+    assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
+
+
+@pytest.mark.trio
+async def test_drained_it_takes_no_jobs_and_ends(world: World, client: Client, tmp_path: Path) -> None:
+    job = make_job(client.store, tmp_path / "job", items=2)
+    quote = await client.ask(job)
+    assert isinstance(quote, Quote)
+    lease = await client.open(quote)
+    assert world.daemon.call("drain")["draining"]
+    answer = await client.ask(job)
+    assert isinstance(answer, Decline)
+    assert "draining" in answer.reason
+    await client.until(lease, "finalized")
+    process = world.daemon.process
+    assert process is not None
+    with trio.fail_after(60):
+        while process.poll() is None:
+            await trio.sleep(0.1)
+    assert process.returncode == 0
+    assert world.daemon.call("status", check=False).returncode == 1
+    assert world.daemon.call("leases")[0]["phase"] == "finalized"
+    earned = world.daemon.call("earnings")
+    assert float(earned["settled"]) > 0
+    assert earned["ended"]["provider-closed"] == 2

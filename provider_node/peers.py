@@ -1,0 +1,39 @@
+"""Where other providers are, from their registrations on chain: so that gossip reaches everybody."""
+
+import logging
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.net import Node
+from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 15.0
+_MOST = 1_000
+"""Registrations cost their makers gas, but little: more of them than this are not kept in mind."""
+
+
+async def follow_registrations(chain: AsyncChain, node: Node) -> None:
+    """Teach the node every registered operator's addresses, now and as they change, until cancelled."""
+    known: dict[Address, tuple[str, ...]] = {}
+    while True:
+        try:
+            for each in (await chain.run(Chain.registrations))[-_MOST:]:
+                if each.registration is None or each.operator in (ZERO_ADDRESS, node.address):
+                    continue
+                if known.get(each.operator) != each.registration.addrs:
+                    known[each.operator] = each.registration.addrs
+                    _learn(node, each.operator, each.registration.addrs)
+        except TransientError as error:
+            log.debug("registrations cannot be read: %s", error)
+        await trio.sleep(_EVERY_S)
+
+
+def _learn(node: Node, operator: Address, addrs: tuple[str, ...]) -> None:
+    try:
+        node.learn(operator, addrs)
+    except InputError as error:
+        log.info("provider %s registered addresses of no use: %s", to_hex(operator), error)
