@@ -56,8 +56,11 @@ class Job:
     inputs: Inputs = field(default_factory=Inputs)
     limits: Limits = field(default_factory=Limits)
     device: Device = field(default="any", metadata={"help": "what it must run on: any, cpu or cuda"})
-    verification: Literal["tape", "none"] = field(
-        default="tape", metadata={"help": "which judge can convict a wrong result: tape, none"}
+    verification: Literal["auto", "tape", "none"] = field(
+        default="auto",
+        metadata={
+            "help": "which judge can convict a wrong result: tape, none; auto: tape where there is one"
+        },
     )
     carbon_price: str = option("0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids")
     check: Check = field(default_factory=Check)

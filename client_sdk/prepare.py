@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -108,13 +107,12 @@ async def _program(job: Job, child: Child, models: Path) -> Path:
     name = await trio.to_thread.run_sync(_digest, model, shapes)
     tape = models / f"{name}.tape"
     if not tape.exists():
-        # Under a name of its own first: two processes may lower the same model at once.
-        draft = tape.with_suffix(f".{os.getpid()}")
-        try:
+        # In a folder of its own first: two processes may lower the same model at once.
+        with tempfile.TemporaryDirectory(dir=models) as folder:
+            draft = Path(folder) / tape.name
             await child.call("lower", to_wire(LowerArgs(str(model), str(draft), shapes)))
-            draft.replace(tape)
-        finally:
-            draft.unlink(missing_ok=True)
+            for made in sorted(draft.parent.iterdir(), key=lambda each: each == draft):
+                made.replace(models / made.name)  # the names beside the tape come first
     return tape
 
 

@@ -37,7 +37,7 @@ from protocol.messages import Bid, JobSpec, Receipt, Signed, open_signed
 from protocol.net import Node, protocol_id
 from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, ArtifactId, Hash32, InputError, LeaseId, TransientError, to_hex
+from protocol.types import Address, Hash32, InputError, LeaseId, TransientError, to_hex
 
 log = logging.getLogger(__name__)
 _ASK_S = 20.0
@@ -189,10 +189,10 @@ def _decode(wanted: Wanted, arrays: Path) -> tuple[Path, str]:
     import numpy as np
 
     maker, notes = find_format(wanted.format), wanted.folder.read("notes")
+    names = wanted.folder.read("names").get("outputs", [])
     with np.load(arrays, allow_pickle=False) as loaded:
-        return maker.decode(notes, dict(loaded.items()), wanted.folder.result)
-
-
-def artifact_of(text: str) -> ArtifactId:
-    """Return the artifact id that hex text names."""
-    return ArtifactId(bytes.fromhex(text.removeprefix("0x")))
+        found = list(loaded.items())
+    # The artifact has no names, which are not part of what is hashed: the order of outputs is.
+    named = {names[i] if i < len(names) else name: array for i, (name, array) in enumerate(found)}
+    np.savez(arrays, **named)
+    return maker.decode(notes, named, wanted.folder.result)

@@ -31,7 +31,7 @@ from protocol.lease.client_types import AskedCancel, AskedFetch, ClientLease
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, Amount, ArtifactId, InputError, parse_address, to_hex
+from protocol.types import Address, Amount, ArtifactId, InputError, Verification, parse_address, to_hex
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,7 @@ class Session:
             created=time.time(),
         )
         folder.write("notes", dict(prepared.notes))
+        folder.write("names", {"outputs": [each.name for each in prepared.info.outputs]})
         for artifact in record.artifacts:
             self.store.pin(artifact, folder.id)
         record.save(folder)
@@ -220,7 +221,8 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     token = tokens[setup.token]
     unit = Unit(token.symbol, token.decimals)
     domain = chain.blocking.domain
-    market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit)
+    has_judge = any(await chain.run(Chain.judge, int(Verification.TAPE)))
+    market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit, has_judge)
     store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
     try:
         async with (

@@ -38,6 +38,8 @@ class MarketTerms:
     limits: Limits
     token: int
     unit: Unit
+    has_judge: bool
+    """Whether a judge of tapes stands behind this deployment."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def make_offer(
     job, network = prepared.job, market.network
     window = _window(prepared, market)
     max_blocks = network.span(job.limits.time)
-    verification = Verification.TAPE if job.verification == "tape" else Verification.NONE
+    verification = _verification(prepared, market)
     offer = Offer(
         client=client,
         seal_key=Hash32(sealing_public(seal_key)),
@@ -140,3 +142,13 @@ def _window(prepared: PreparedJob, market: MarketTerms) -> Blocks:
         return window
     run = market.network.span(_RUN_FACTOR * prepared.run_seconds)
     return Blocks(min(run + _MARGIN_BLOCKS, longest))
+
+
+def _verification(prepared: PreparedJob, market: MarketTerms) -> Verification:
+    wanted = prepared.job.verification
+    if wanted == "tape" and not market.has_judge:
+        raise InputError(
+            f"network {market.network.name} has no judge of tapes: no contract could convict a wrong result",
+            "set verification to auto or none; results are checked by you and by watchtowers then",
+        )
+    return Verification.NONE if wanted == "none" or not market.has_judge else Verification.TAPE
