@@ -6,6 +6,7 @@ from client_sdk.bridge import wait_for
 from client_sdk.calls import Calls
 from client_sdk.job import Job
 from client_sdk.leases import AsyncAuction, AsyncLease, SyncAuction, SyncLease
+from protocol.auction.money import Unit
 
 
 class _Money:
@@ -15,13 +16,18 @@ class _Money:
         self._calls = calls
 
     @property
+    def unit(self) -> Unit:
+        """How the token that is paid with is written."""
+        return self._calls.bridge.hosted.unit
+
+    @property
     def symbol(self) -> str:
         """The symbol of the token that is paid with."""
-        return self._calls.bridge.hosted.unit.symbol
+        return self.unit.symbol
 
     def plain(self, amount: int) -> str:
         """Return a sum in the smallest unit as whole tokens."""
-        return self._calls.bridge.hosted.unit.plain(amount)
+        return self.unit.plain(amount)
 
 
 class AsyncClient(_Money):

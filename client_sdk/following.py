@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import trio
 
 from client_sdk.bidders import Bidders
-from client_sdk.job_run import JobRun, lease_over, level_of
+from client_sdk.job_run import JobRun, lease_over
 from client_sdk.progress import Kind
 from client_sdk.telling import cost_of
 from protocol.chain.async_chain import AsyncChain
@@ -74,9 +74,7 @@ class Follower:
             if not self._settled(lease_id, view, block):
                 continue
             for run in live[lease_id]:
-                state = run.lease_state()
-                if state is not None:
-                    await run.saw(height, level_of(view, state.bid))
+                await run.saw(height, view)
 
     def _settled(self, lease_id: LeaseId, view: LeaseView, block: BlockNo) -> bool:
         """Tell whether the view may be taken: an end counts only once it has its confirmations."""

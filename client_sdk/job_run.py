@@ -46,6 +46,9 @@ class JobRun:
     story: Story = field(default_factory=Story)
     items: tuple[int, int] = (0, 0)
     """Items done and in all, as the provider last said."""
+    streamed: int = 0
+    """Blocks that the provider has earned, if it beats now."""
+    _told: tuple[int, int, int] = (0, 0, 0)
     _loop: Loop | None = None
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
@@ -144,22 +147,29 @@ class JobRun:
         state: ClientLease | None = self._loop.state(self.machine)
         return state
 
-    async def saw(self, height: BlockNo, found: lease.ChainLease) -> None:
+    async def saw(self, height: BlockNo, view: LeaseView) -> None:
         """Take over what the chain says, if the machine has to know."""
         state = self.lease_state()
         if state is None or lease_over(state):
             return
-        due = wake(state)
+        found, due = level_of(view, state.bid), wake(state)
         if found != state.chain or (due is not None and height >= due):
             await self.loop.give(self.machine, lease.SawLease(height, found))
+        if view.state in (LeaseState.RUNNING, LeaseState.CLOSING):
+            self.streamed = streamed(height, view)
+            self._tell_cost()
 
     def progressed(self, done: int, total: int) -> None:
         """Note how far the provider says it is."""
-        if (done, total) != self.items:
-            self.items = (done, total)
-            state = self.lease_state()
-            if state is not None:
-                self.tell(Kind.COST, f"{done} of {total} items", cost_of(state))
+        self.items = (done, total)
+
+    def _tell_cost(self) -> None:
+        """Tell the running cost once for each block and item that makes a difference."""
+        now = (self.streamed, *self.items)
+        if now != self._told:
+            self._told = now
+            cost = Amount(self.record.terms.rate_per_block * self.streamed)
+            self.tell(Kind.COST, f"{self.streamed} blocks, {self.items[0]} of {self.items[1]} items", cost)
 
     async def _tell(self) -> None:
         """Tell of every change of the lease, whoever caused it, and keep the record."""
@@ -170,8 +180,6 @@ class JobRun:
             state: ClientLease = await self.loop.wait_for(self.machine, partial(ne, seen))
             for event in changes(seen, state, self.record.unit):
                 self.tell(event.kind, event.text, event.cost)
-            if seen is not None and seen.chain.paid_blocks != state.chain.paid_blocks:
-                self.tell(Kind.COST, f"{state.chain.paid_blocks} blocks paid", cost_of(state))
             over = lease_over(state)
             self.note(
                 state=state_name(state),
@@ -257,6 +265,12 @@ class JobRun:
 def lease_over(state: ClientLease) -> bool:
     """Tell whether nothing more will happen to a lease."""
     return LEASE_MACHINE.ended(state)
+
+
+def streamed(height: BlockNo, view: LeaseView) -> int:
+    """Return the blocks that would be paid if the provider beat at `height`: gaps beyond grace never are."""
+    since = min(max(height - view.last_beat, 0), view.grace)
+    return min(view.paid_blocks + since, view.funded_blocks)
 
 
 def level_of(view: LeaseView, bid: Bid) -> lease.ChainLease:

@@ -41,7 +41,7 @@ def _row(each: Ranked, unit: Unit) -> Quote:
     return Quote(
         provider=to_hex(each.entry.bid.owner),
         price=unit.plain(each.price),
-        per_hour=unit.short(each.per_hour),
+        per_hour=unit.plain(each.per_hour),
         grams_co2=each.entry.carbon_milligrams / 1000,
         expected_seconds=each.entry.expected_ms / 1000,
         bond=unit.plain(each.entry.bid.bond),

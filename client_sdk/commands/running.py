@@ -85,7 +85,7 @@ def _show(settings: Settings, client: SyncClient, auction: SyncAuction) -> None:
     if settings.json:
         _json_line({"event": "quotes", "job": auction.job, "quotes": [vars(q) for q in auction.quotes]})
         return
-    settings.say(quote_table(auction.quotes, client.symbol))
+    settings.say(quote_table(auction.quotes, client.unit))
     for refusal in auction.refusals:
         settings.say(f"  not from {refusal.provider}: {refusal.reason}")
 
@@ -108,8 +108,7 @@ def _shower(settings: Settings, client: SyncClient) -> Callable[[Progress], None
         if settings.json:
             _json_line({"event": event.kind.value, **event.as_json(), "cost": client.plain(event.cost)})
             return
-        done = f"  {event.items_done}/{event.items_total} items" if event.items_total else ""
-        settings.say(f"  {client.plain(event.cost):>12} {client.symbol}{done}  {event.text}")
+        settings.say(f"  {client.unit.short(event.cost):>10} {client.symbol}  {event.text}")
 
     return show
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from client_sdk.outcome import Quote
+from protocol.auction.money import Unit
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> str:
@@ -16,11 +17,15 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset
     return "\n".join(lines)
 
 
-def quote_table(quotes: Sequence[Quote], symbol: str) -> str:
-    """Return the quotes, best first."""
+def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
+    """Return the quotes, best first, with sums rounded up to six decimals."""
+
+    def short(text: str) -> str:
+        return unit.short(unit.parse(text, "a quote"))
+
     head = (
         "provider",
-        f"price {symbol}",
+        f"price {unit.symbol}",
         "per hour",
         "est. gCO2",
         "est. s",
@@ -32,12 +37,12 @@ def quote_table(quotes: Sequence[Quote], symbol: str) -> str:
     rows = [
         (
             each.provider[:10],
-            each.price,
-            each.per_hour,
+            short(each.price),
+            short(each.per_hour),
             f"{each.grams_co2:.2f}",
             f"{each.expected_seconds:.0f}",
-            each.bond,
-            each.stake,
+            short(each.bond),
+            short(each.stake),
             each.history,
             each.why,
         )

@@ -29,6 +29,10 @@ class Unit:
         step: int = 10 ** (self.decimals - places)
         return self.plain(-(-amount // step) * step)
 
+    def about(self, amount: int) -> str:
+        """Return `short` with the symbol; for sentences where the last digit does not matter."""
+        return f"{self.short(amount)} {self.symbol}"
+
     def parse(self, text: str, what: str) -> Amount:
         """Return the sum that `text` spells in whole tokens. `InputError` names `what`."""
         whole, _, part = text.strip().partition(".")

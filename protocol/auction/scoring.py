@@ -229,7 +229,7 @@ def _why(place: int, good: list[tuple[Entry, Standing, int]], wish: Wish) -> str
         best, best_standing, _ = good[0]
         gap = price - best.bid.deposit()
         if gap > 0:
-            return f"{unit.show(gap)} dearer than the winner ({history})"
+            return f"{unit.about(gap)} dearer than the winner ({history})"
         reasons = []
         if risk_ppm(standing) > risk_ppm(best_standing):
             reasons.append(f"record: {history}")
@@ -238,14 +238,14 @@ def _why(place: int, good: list[tuple[Entry, Standing, int]], wish: Wish) -> str
                 f"{entry.carbon_milligrams / 1000:.1f} g CO2 against {best.carbon_milligrams / 1000:.1f}"
             )
         if entry.bid.bond < best.bid.bond:
-            reasons.append(f"bond {unit.show(entry.bid.bond)} against {unit.show(best.bid.bond)}")
+            reasons.append(f"bond {unit.about(entry.bid.bond)} against {unit.about(best.bid.bond)}")
         return "no dearer, but " + (", ".join(reasons) or "the tie went to the other address")
     if len(good) == 1:
         return f"the only usable bid ({history})"
     dearer = [each for each in good[1:] if each[0].bid.deposit() > price]
     if len(dearer) == len(good) - 1:
         least = min(each[0].bid.deposit() for each in dearer) - price
-        return f"cheapest of {len(good)} by {unit.show(least)} ({history})"
+        return f"cheapest of {len(good)} by {unit.about(least)} ({history})"
     return (
         f"best of {len(good)} by price, record, bond{' and carbon' if wish.carbon_per_kg else ''} ({history})"
     )
