@@ -10,6 +10,7 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from protocol.engines.cpu import Engine
 from protocol.engines.onnx import lower, read_model
 from protocol.tape import Tape
 from protocol.tape.reference import evaluate
@@ -21,6 +22,12 @@ Array = np.ndarray[Any, Any]
 def words(array: Array) -> Array:
     """As the tape holds it: f32 stays, everything else is i32."""
     return array if array.dtype == np.float32 else array.astype(np.int32)
+
+
+def same_bits(slow: Sequence[Array], fast: Sequence[Array]) -> None:
+    """Reference and CPU engine agree in every bit."""
+    for a, b in zip(slow, fast, strict=True):
+        assert a.tobytes() == b.tobytes()
 
 
 class Bench:
@@ -81,6 +88,7 @@ class Bench:
         wanted = self.rival(onnx.shape_inference.infer_shapes(model), inputs)
         tape = self.tape(model)
         got = evaluate(tape, [words(a) for a in inputs.values()])
+        same_bits(got, Engine(tape).run([words(a) for a in inputs.values()]))
         for mine, theirs in zip(got, wanted, strict=True):
             assert mine.shape == theirs.shape
             np.testing.assert_allclose(mine, words(theirs), rtol=rtol, atol=atol)
