@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -308,6 +310,15 @@ async def test_memory_that_runs_out_ends_the_child_with_a_typed_error(tmp_path):
         with pytest.raises(ChildOutOfMemoryError):
             await w.call(msgspec.structs.replace(run, device="reference"))
         assert (await w.call(InspectArgs(str(tmp_path / "p")))).fmas == 0
+
+
+def test_the_interface_is_light_enough_for_a_daemon():
+    """It is imported by processes that never load a numerical library."""
+    code = "import sys, protocol.engines.worker.interface as i; sys.exit('numpy' in sys.modules or not i.RESULTS)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode
+        == 0
+    )
 
 
 @pytest.mark.trio

@@ -16,7 +16,7 @@ from protocol.engines.onnx.operators.context import OPERATORS
 from protocol.engines.onnx.reader import ModelNode
 from protocol.types.errors import InputError
 
-ALSO = frozenset({"NonZero", "Unique", "TopK", "ScatterElements", "ScatterND", "Compress", "Scatter", "Det"})
+ALSO = frozenset({"NonZero", "Unique", "ScatterElements", "ScatterND", "Compress", "Scatter", "Det"})
 """Operators without a lowering that are still fine on constants."""
 MAX_FOLDED = 2**28
 """Elements that a folded node may make: more is a bomb, not a shape."""

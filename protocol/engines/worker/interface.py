@@ -13,7 +13,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import msgspec
 
 MAX_FRAME = 16 * 2**20
-"""Bytes in one frame. A run of 2^18 items still returns all its item roots in one reply."""
+"""Bytes in one frame."""
+MAX_ITEM_ROOTS = 2**18
+"""Most items whose roots a reply lists."""
 
 ErrorKind = Literal["input", "transient", "broken"]
 
@@ -175,6 +177,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     output_root: bytes
     item_roots: tuple[bytes, ...]
+    """Empty above MAX_ITEM_ROOTS items, which one frame could not hold."""
     resumed: int
     """Items found finished in a partly written output."""
     cpu_seconds: float

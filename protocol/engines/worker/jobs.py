@@ -7,6 +7,7 @@ from pathlib import Path
 
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import (
+    MAX_ITEM_ROOTS,
     CheckArgs,
     CompareArgs,
     CompareResult,
@@ -80,7 +81,7 @@ def run(args: RunArgs, report: Report) -> RunResult:
         output.close()
     return RunResult(
         output_root=bytes(items_root(output.roots, HASHER)),
-        item_roots=tuple(bytes(root) for root in output.roots),
+        item_roots=tuple(bytes(root) for root in output.roots) if args.count <= MAX_ITEM_ROOTS else (),
         resumed=resumed,
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - wall,

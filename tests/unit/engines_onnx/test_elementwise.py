@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from protocol.tape import Map
+
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 3.5, np.inf, -np.inf, np.nan, 1e-40, 1e30], np.float32)
 
 
@@ -191,4 +193,5 @@ def test_a_value_read_twice_is_computed_once(bench, draw):
         helper.make_node("ReduceSum", ["e"], ["s"], keepdims=0),
         helper.make_node("Neg", ["e"], ["n"]),
     ]
-    bench.hold(nodes, {"x": draw(4, 8)}, outputs=("s", "n"), kinds="CoMaMa", rtol=1e-5)
+    tape = bench.hold(nodes, {"x": draw(4, 8)}, outputs=("s", "n"), kinds="CoMaMa", rtol=1e-5)
+    assert min(len(node.program.code) for node in tape.nodes if isinstance(node, Map)) == 1

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from protocol.types.errors import InputError
+
 REDUCES = (
     "ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2 ReduceSumSquare ReduceLogSumExp"
 )
@@ -76,6 +78,22 @@ def test_arg_extremes_break_ties_as_asked(bench, op, axis, last):
     x = np.array([[1, 3, 3, 0], [3, 1, 0, 0], [1, 3, 3, 3]], np.float32)
     node = helper.make_node(op, ["x"], ["y"], axis=axis, select_last_index=last)
     bench.hold(node, {"x": x})
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize(("shape", "axis", "k"), [((3, 20), -1, 5), ((6, 4), 0, 6), ((1, 3000), 1, 7)])
+def test_top_k_by_rank_and_by_extraction(bench, draw, largest, shape, axis, k):
+    x = np.round(draw(*shape) * 4) / 4  # with ties
+    x[0, :3] = [np.inf, -np.inf, -np.inf]
+    node = helper.make_node("TopK", ["x", "k"], ["v", "i"], axis=axis, largest=largest)
+    bench.hold(node, {"x": x}, outputs=("v", "i"), constants={"k": np.array([k], np.int64)})
+
+
+def test_top_k_beyond_either_way_is_refused(bench, draw):
+    node = helper.make_node("TopK", ["x", "k"], ["v", "i"], name="best")
+    model = bench.model([node], {"x": draw(3000)}, ["v"], {"k": np.array([100], np.int64)})
+    with pytest.raises(InputError, match="'best': k = 100 of 3000"):
+        bench.tape(model)
 
 
 @pytest.mark.parametrize("exclusive", [0, 1])

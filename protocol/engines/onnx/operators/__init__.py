@@ -17,6 +17,7 @@ from protocol.engines.onnx.operators import (
     resize,
     slicing,
     softmax,
+    topk,
     views,
 )
 from protocol.engines.onnx.operators.context import OPERATORS, Context
@@ -40,5 +41,6 @@ __all__ = [
     "resize",
     "slicing",
     "softmax",
+    "topk",
     "views",
 ]

@@ -11,6 +11,7 @@ from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.cast import cast_to
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.tape.dtypes import I32
+from protocol.tape.limits import MAX_ELEMENTS
 from protocol.tape.scalar import const, eq, where
 
 
@@ -97,6 +98,8 @@ def one_hot(ctx: Context, index: Tensor, depth: Tensor, values: Tensor) -> Tenso
     """values[1] where the new axis's coordinate is the index, else values[0]."""
     sizes = ctx.ints("depth", depth) or [0]
     size = sizes[0]
+    if not 0 <= size <= MAX_ELEMENTS // max(index.size, 1):
+        raise ctx.refuse(f"a depth of {size}")
     axis = ctx.axis(int(ctx.attr("axis", -1)), index.rank + 1)
     shape = (*index.shape[:axis], 1, *index.shape[axis:])
     whole = cast_to(ctx, index, "i64")

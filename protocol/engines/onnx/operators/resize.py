@@ -12,6 +12,7 @@ import numpy as np
 from protocol.engines.onnx.graph import Array, Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.gather import take
+from protocol.tape.limits import MAX_ELEMENTS
 from protocol.tape.scalar import fma
 
 Tap = tuple[Array, Array]
@@ -111,7 +112,7 @@ def resize(ctx: Context, x: Tensor, *given: Tensor | None) -> Tensor:
     axes = [ctx.axis(a, x.rank) for a in ctx.ints("axes") or range(x.rank)]
     factors = _factors(ctx, x, axes, scales, sizes)
     for axis, (factor, out) in zip(axes, factors, strict=True):
-        if out < 1:
+        if out < 1 or out * (x.size // x.shape[axis]) > MAX_ELEMENTS:
             raise ctx.refuse(f"axis {axis} would have {out} elements")
         if out != x.shape[axis] or factor != 1.0:
             x = resize_axis(ctx, x, axis, taps_of(ctx, x.shape[axis], out, factor))
