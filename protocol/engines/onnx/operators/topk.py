@@ -23,7 +23,7 @@ def key_of(x: Value) -> Value:
     """An integer in the order of x. No number has the least one."""
     if x.dtype is not F32:
         return x
-    word = bits(x)
+    word = bits(x + 0.0)  # -0 and +0 are equal, so they must share a key
     return word ^ ((word >> 31) & 0x7FFFFFFF)
 
 
@@ -70,10 +70,10 @@ def _by_rank(ctx: Context, keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
     place = ctx.graph.constant(np.arange(count, dtype=np.int32).reshape(count, 1))
 
     def picked(what: Tensor, none: int) -> Tensor:
-        chosen = ctx.graph.apply(
-            "i32", lambda r, p, v: where(eq(r, p), v, const(none, I32)), rank, place, what
-        )
-        return ctx.graph.reduce(ReduceKind.MAX, chosen)
+        def of(r: Value, p: Value, v: Value) -> Value:
+            return where(eq(r, p), v, const(none, I32))
+
+        return ctx.graph.reduce(ReduceKind.MAX, ctx.graph.apply("i32", of, rank, place, what))
 
     return picked(ctx.graph.reshape(keys, others), TAKEN), picked(line, -1)
 
