@@ -2,6 +2,7 @@
 last reader.
 """
 
+from bisect import bisect
 from dataclasses import dataclass
 
 from protocol.engines.cpu.strides import merge, span
@@ -18,6 +19,39 @@ class Layout:
     owner: tuple[int, ...]
     offset: tuple[int, ...]
     arena: int
+
+
+class Room:
+    """An arena that grows: gaps sorted by start, no two of them touching."""
+
+    LOOK = 64  # gaps looked at, so that a hostile tape cannot make planning quadratic
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._gaps: list[tuple[int, int]] = []  # start, end
+
+    def take(self, size: int) -> int:
+        """The start of the first gap with room, or of new room at the end."""
+        for i, (start, end) in enumerate(self._gaps[: self.LOOK]):
+            if end - start >= size:
+                self._gaps[i : i + 1] = [(start + size, end)] if end - start > size else []
+                return start
+        start = self.size
+        if self._gaps and self._gaps[-1][1] == start:
+            start = self._gaps.pop()[0]
+        self.size = start + size
+        return start
+
+    def give_back(self, start: int, size: int) -> None:
+        """Make a place free, fused with the gaps that it touches."""
+        end = start + size
+        i = bisect(self._gaps, (start, end))
+        if i < len(self._gaps) and self._gaps[i][0] == end:
+            end = self._gaps.pop(i)[1]
+        if i and self._gaps[i - 1][1] == start:
+            i -= 1
+            start = self._gaps.pop(i)[0]
+        self._gaps.insert(i, (start, end))
 
 
 def flat_view(move: Move) -> Affine | None:
@@ -54,26 +88,25 @@ def plan(tape: Tape, keep: bool) -> Layout:
     for number, node in enumerate(tape.nodes, first):
         if isinstance(node, Move) and is_reshape(node, types[node.source].elements):
             owner[number] = owner[node.source]
-    last = _last_uses(tape, owner, keep)
+    ending: dict[int, list[int]] = {}
+    for value, last in enumerate(_last_uses(tape, owner, keep)):
+        ending.setdefault(last, []).append(value)
     offset = [-1] * len(types)
-    arena = 0
-    live: list[tuple[int, int, int]] = []  # start, end, value
+    room = Room()
     for value, kind in enumerate(types):
-        if len(tape.inputs) <= value < first:
-            continue
-        if value >= first:
-            now = value
-            live = [block for block in live if last[block[2]] >= now]
+        if value > first:  # what the node before read last is free now
+            for done in ending.get(value - 1, ()):
+                if offset[done] >= 0 and owner[done] == done:
+                    room.give_back(offset[done], _rounded(types[done].nbytes))
         if owner[value] != value:
             offset[value] = offset[owner[value]]
-            continue
-        size = -(-max(kind.nbytes, 1) // ALIGN) * ALIGN
-        start = _gap(live, size)
-        live.append((start, start + size, value))
-        live.sort()
-        offset[value] = start
-        arena = max(arena, start + size)
-    return Layout(tuple(owner), tuple(offset), arena)
+        elif not len(tape.inputs) <= value < first:
+            offset[value] = room.take(_rounded(kind.nbytes))
+    return Layout(tuple(owner), tuple(offset), room.size)
+
+
+def _rounded(nbytes: int) -> int:
+    return -(-max(nbytes, 1) // ALIGN) * ALIGN
 
 
 def _last_uses(tape: Tape, owner: list[int], keep: bool) -> list[int]:
@@ -86,13 +119,3 @@ def _last_uses(tape: Tape, owner: list[int], keep: bool) -> list[int]:
     for value in range(count - tape.outputs, count):
         last[owner[value]] = count
     return last
-
-
-def _gap(live: list[tuple[int, int, int]], size: int) -> int:
-    """The lowest place with room: `live` is sorted and does not overlap."""
-    at = 0
-    for start, end, _ in live:
-        if start - at >= size:
-            break
-        at = max(at, end)
-    return at

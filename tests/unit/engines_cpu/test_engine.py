@@ -8,10 +8,12 @@ from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.engines.cpu import FAST, Engine, TimeLimitError, estimate
 from protocol.engines.cpu.generate import PATH, text
-from protocol.engines.cpu.layout import plan
+from protocol.engines.cpu.layout import Room, plan
 from protocol.engines.cpu.library import library
 from protocol.engines.cpu.programs import compile_program
 from protocol.tape import F32, I8, I32, Tape, TapeBuilder, TensorType, functions, trace
@@ -242,3 +244,37 @@ def test_threads_below_one_are_refused() -> None:
     tape, _ = random_tape(Random(3), 2)
     with pytest.raises(InputError, match="0 threads"):
         Engine(tape, 0)
+
+
+def test_room_is_reused_fused_and_searched_a_bounded_way() -> None:
+    room = Room()
+    starts = [room.take(64) for _ in range(10)]
+    assert starts == [64 * i for i in range(10)]
+    room.give_back(128, 64)
+    room.give_back(256, 64)
+    room.give_back(192, 64)  # touches both: one gap of 192
+    assert room.take(192) == 128
+    room.give_back(576, 64)
+    assert room.take(128) == 576  # the last gap grows
+    assert room.size == 704
+    many = Room()
+    for i in range(2 * many.LOOK):
+        assert many.take(64) == 64 * i
+    for i in range(0, 2 * many.LOOK, 2):
+        many.give_back(64 * i, 64)
+    many.give_back(64, 64)  # a gap of 192 in front, then many small ones
+    assert many.take(128) == 0
+    assert many.take(128) == many.size - 128  # too many small gaps to look through
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(1, 9)), max_size=200))
+def test_room_never_gives_a_place_twice(moves: list[tuple[bool, int]]) -> None:
+    room, held = Room(), []
+    for take, size in moves:
+        if take or not held:
+            start = room.take(64 * size)
+            assert all(start + 64 * size <= other or other + length <= start for other, length in held)
+            assert start + 64 * size <= room.size
+            held.append((start, 64 * size))
+        else:
+            room.give_back(*held.pop(size % len(held)))
