@@ -23,7 +23,7 @@ from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
 
 pytestmark = pytest.mark.trio
 
-MESH = TProtocol("/meshsub/1.2.0")
+MESH = TProtocol("/meshsub/1.1.0")
 
 
 def signed(pair: KeyPair, payload: bytes, seqno: int, topic: str = OFFERS) -> rpc_pb2.Message:

@@ -18,12 +18,15 @@ from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.io.exceptions import MessageTooLarge
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
+from libp2p.peer.peerstore import env_to_send_in_RPC
+from libp2p.pubsub import gossipsub
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 from libp2p.pubsub.rpc_queue import RpcQueue
 from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
+from libp2p.stream_muxer.yamux.yamux import YamuxStream
 from libp2p.tools.anyio_service import background_trio_service
 from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
 from multiaddr import Multiaddr
@@ -36,7 +39,7 @@ from protocol.net.identity import key_pair
 from protocol.net.workarounds.frames import FrameReader
 from protocol.net.workarounds.queues import widen
 from protocol.net.workarounds.reads import EagerStream
-from protocol.net.workarounds.records import RecordCache
+from protocol.net.workarounds.records import RecordCache, own_record
 from protocol.net.workarounds.yamux import MAX_HELD, open_window
 from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
 
@@ -143,10 +146,9 @@ async def test_stock_gossip_drops_the_eleventh_message_of_a_second_and_the_33rd_
         await a.wait_for_subscription(b.my_id, OFFERS)
         for n in range(40):
             await a.publish(OFFERS, bytes([n]))
-        got: list[bytes] = []
-        with trio.move_on_after(0.5):
-            async for message in inbox:
-                got.append(message.data)
+        got = [await inbox.get() for _ in range(10)]
+        with trio.move_on_after(0.3):
+            got.append(await inbox.get())
         assert len(got) == 10
 
     async with nodes(2) as (reader, writer):
@@ -373,6 +375,75 @@ async def test_stock_senders_run_into_a_closed_window_and_ours_do_not() -> None:
         assert waits[1] == 0
         wire = Wire(stream)
         assert len(await wire.read_exact(size)) == size
+
+
+@pytest.mark.trio
+async def test_stock_answers_each_read_with_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    updates = 0
+    real = YamuxStream.send_window_update
+
+    async def counting(self: YamuxStream, increment: int, skip_lock: bool = False) -> None:
+        nonlocal updates
+        updates += 1
+        await real(self, increment, skip_lock)
+
+    monkeypatch.setattr(YamuxStream, "send_window_update", counting)
+
+    async def chat(stream: INetStream) -> None:
+        for _ in range(100):
+            await stream.write(await stream.read(1000))
+
+    async def talk(stream: INetStream) -> int:
+        nonlocal updates
+        await stream.write(bytes(100))
+        updates = 0
+        for _ in range(99):
+            await stream.read(1000)
+            await stream.write(bytes(100))
+        return updates
+
+    async with stock("server") as server, stock("client") as client:
+        server.set_stream_handler(T, chat)
+        await connect(client, server)
+        assert await talk(await client.new_stream(server.get_id(), [T])) >= 197
+    async with nodes(2) as (server_node, client_node):
+        server_node._host.set_stream_handler(T, chat)
+        assert await talk(await client_node.open_stream(server_node.address, T)) == 0
+
+
+@pytest.mark.trio
+async def test_a_calm_window_still_opens() -> None:
+    size = 3 << 20
+
+    async def send(stream: INetStream) -> None:
+        await Wire(stream).write(bytes(size))
+
+    async with nodes(2) as (server, client):
+        server._host.set_stream_handler(T, send)
+        wire = Wire(await client.open_stream(server.address, T))
+        with trio.fail_after(10):
+            for _ in range(size // 1024):
+                await wire.read_exact(1024)
+
+
+@pytest.mark.trio
+async def test_stock_builds_its_own_record_for_each_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stock("a") as host:
+        builds = 0
+        real = host.get_addrs
+
+        def counting() -> Any:
+            nonlocal builds
+            builds += 1
+            return real()
+
+        monkeypatch.setattr(host, "get_addrs", counting)
+        for record in (env_to_send_in_RPC, own_record):
+            builds = 0
+            assert len({record(host)[0] for _ in range(10)}) == 1
+            assert builds >= (10 if record is env_to_send_in_RPC else 1)
+        assert builds <= 2
+        assert gossipsub.env_to_send_in_RPC is own_record  # type: ignore[attr-defined]
 
 
 @given(st.binary(max_size=600), st.integers(1, 100), st.lists(st.integers(1, 90), min_size=1))

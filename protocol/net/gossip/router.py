@@ -8,8 +8,11 @@ from libp2p.custom_types import TProtocol
 from libp2p.pubsub.gossipsub import GossipSub
 
 from protocol.net.settings import GossipSettings
+from protocol.net.workarounds.records import reuse_own_record
 
-PROTOCOLS = [TProtocol("/meshsub/1.2.0"), TProtocol("/meshsub/1.1.0")]
+# Not 1.2: there, each message is announced to every neighbour with a frame of its own (IDONTWANT), which
+# pays for large messages and doubles the cost of small ones.
+PROTOCOLS = [TProtocol("/meshsub/1.1.0")]
 
 
 def new_router(settings: GossipSettings) -> GossipSub:
@@ -20,6 +23,7 @@ def new_router(settings: GossipSettings) -> GossipSub:
     message of a second in silence, even of our own: limits are ours (`GuardedPubsub`). The adaptive
     features change the degree under us and cost more per heartbeat than the mesh itself.
     """
+    reuse_own_record()
     arguments: dict[str, Any] = {"heartbeat_interval": settings.heartbeat_s}
     return GossipSub(
         protocols=PROTOCOLS,

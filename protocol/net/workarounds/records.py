@@ -6,8 +6,13 @@ signature of each one received: more work than the message itself.
 
 from __future__ import annotations
 
+import time
+from weakref import WeakKeyDictionary
+
 from libp2p.abc import IHost
 from libp2p.peer.id import ID
+from libp2p.peer.peerstore import env_to_send_in_RPC
+from libp2p.pubsub import gossipsub, pubsub
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.utils import maybe_consume_signed_record
 
@@ -34,3 +39,24 @@ class RecordCache:
     def forget(self, peer: ID) -> None:
         """Drop what is remembered about a peer that left."""
         self._last.pop(peer, None)
+
+
+_FRESH_S = 5.0
+_own: WeakKeyDictionary[IHost, tuple[float, bytes]] = WeakKeyDictionary()
+
+
+def own_record(host: IHost) -> tuple[bytes, bool]:
+    """Return what `env_to_send_in_RPC` returns, looking for changed addresses every 5 s only."""
+    now = time.monotonic()
+    made, record = _own.get(host, (0.0, b""))
+    if record and now - made < _FRESH_S:
+        return record, False
+    record, fresh = env_to_send_in_RPC(host)
+    _own[host] = (now, record)
+    return record, fresh
+
+
+def reuse_own_record() -> None:
+    """Have libp2p's pubsub and router use `own_record`; for the whole process, and idempotent."""
+    for module in (gossipsub, pubsub):
+        setattr(module, env_to_send_in_RPC.__name__, own_record)

@@ -1,7 +1,8 @@
-"""A yamux connection that bounds what a peer can make us hold.
+"""A yamux connection that bounds what a peer can make us hold, and does not answer each read with a frame.
 
 Stock yamux only logs when a peer sends past its window and keeps all of it, reads a data frame of
-any announced length (up to 4 GiB) into memory, and gives up on a stream after 5 s of zero window.
+any announced length (up to 4 GiB) into memory, and gives up on a stream after 5 s of zero window. It
+sends a window update after every read: for gossip that is a second encrypted frame per message.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import cast
 
 import trio
-from libp2p.abc import IMuxedConn, INetStream, ISecureConn
+from libp2p.abc import IMuxedConn, IMuxedStream, INetStream, ISecureConn
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
@@ -20,8 +21,8 @@ PROTOCOL = TProtocol("/yamux/1.0.0")
 MAX_FRAME = 1024 * 1024
 """Longest data frame, bytes; honest peers send 64 KiB."""
 MAX_HELD = 24 * 1024 * 1024
-"""Bytes that may wait, over all streams of a connection, to be read by us: one stream's largest
-window (16 MiB) and room for the small ones."""
+"""Bytes that may wait, over all streams of a connection, to be read by us: four fetches with all that
+they asked for (17 MiB), and room for the small ones."""
 
 
 class FloodError(trio.TooSlowError):
@@ -34,6 +35,15 @@ class FloodError(trio.TooSlowError):
 
 class BoundYamux(Yamux):
     """Closes the connection of a peer that breaks either bound."""
+
+    async def open_stream(self) -> YamuxStream:
+        """Open a stream to the peer."""
+        return _calm(await super().open_stream())
+
+    async def accept_stream(self) -> IMuxedStream:
+        """Wait for a stream that the peer opens."""
+        stream = await super().accept_stream()
+        return _calm(stream) if isinstance(stream, YamuxStream) else stream
 
     async def _read_data_body(self, length: int) -> bytes:
         if length > MAX_FRAME:
@@ -57,14 +67,31 @@ class BoundMuxers(MuxerMultistream):
         return self._annotate_connection(muxed, conn, protocol)
 
 
+def _calm(stream: YamuxStream) -> YamuxStream:
+    """Have the stream update its window once half of it was read, and never grow it by itself."""
+
+    async def update(*, bytes_read: int = 0) -> None:
+        stream._pending_recv_release += bytes_read
+        if stream._pending_recv_release >= stream.target_recv_window // 2:
+            released, stream._pending_recv_release = stream._pending_recv_release, 0
+            stream.recv_window += released
+            await stream.send_window_update(released)
+
+    stream._auto_tune_and_send_window_update = update  # type: ignore[method-assign]
+    return stream
+
+
 async def open_window(stream: INetStream, size: int) -> None:
-    """Let the peer send `size` bytes on this stream before it has to wait for us.
+    """Let the peer have `size` bytes under way on this stream without ever waiting for us.
 
     Stock, a window starts at 256 KiB and grows only while reads are less than four round trips apart; a
     sender at zero window polls every 10 ms and gives up after 5 s. A reader that never lets more than
     `size` bytes be under way keeps its sender from ever seeing a zero window.
     """
     muxed = cast(NetStream, stream).muxed_stream
-    if isinstance(muxed, YamuxStream) and muxed.target_recv_window < size:
-        muxed.target_recv_window = size
-        await muxed._auto_tune_and_send_window_update()
+    # Twice: up to half of the window may be read and not yet reported.
+    more = 2 * size - muxed.target_recv_window if isinstance(muxed, YamuxStream) else 0
+    if isinstance(muxed, YamuxStream) and more > 0:
+        muxed.target_recv_window += more
+        muxed.recv_window += more
+        await muxed.send_window_update(more)
