@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.chain.anvil import Anvil, find_anvil
+from protocol.chain.anvil import Anvil, dev_keys, find_anvil
 from protocol.chain.client import Chain
-from protocol.chain.deploy import TokenTerms, default_terms, deploy, probe_clz
+from protocol.chain.deploy import TokenTerms, default_terms, deploy
 from protocol.chain.localnet import FUNDS, Localnet, run_localnet
 from protocol.chain.networks import Clock
 from protocol.chain.networks_file import load_network, shipped_network
@@ -36,8 +36,9 @@ def gavel(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
 def test_a_chain_without_clz_is_refused_with_the_reason() -> None:
     with Anvil(extra=["--hardfork", "prague"]) as old:
         network = replace(shipped_network("local"), rpc_urls=(old.url,))
+        sender = Sender(Node.of(network), network, dev_keys(1)[0])
         with pytest.raises(InputError, match=r"does not have the CLZ instruction.*EIP-7939"):
-            probe_clz(Node.of(network))
+            deploy(network, sender, default_terms(network, []))
 
 
 def test_a_clock_of_seconds_and_a_judge_are_deployed_as_asked(localnet: Localnet) -> None:

@@ -79,6 +79,9 @@ def test_an_effect_is_sent_once_whoever_asks_again(localnet: Localnet) -> None:
     assert paid(localnet) == 1
     sender.send(pay(localnet), effect="e2")
     assert paid(localnet) == 2
+    all_of_it = localnet.chain().token_balance(0, sender.address)
+    last = sender.send(pay(localnet, all_of_it), effect="e3")
+    assert sender.send(pay(localnet, all_of_it), effect="e3") == last  # though it would be refused by now
 
 
 @pytest.mark.parametrize("broadcast", [True, False])
