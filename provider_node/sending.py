@@ -14,7 +14,7 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
-from protocol.chain.sender import Ticket
+from protocol.chain.sender import NonceTakenError, Ticket
 from protocol.runtime.retry import backoff
 from protocol.types import BrokenInvariant, GavelError, TransientError
 
@@ -82,10 +82,10 @@ class Sending:
                 try:
                     followed.receipt = await self._chain.run(_poll, ticket)
                     failures = 0
-                except TransientError as error:
-                    if ticket not in sender.unmined():
-                        followed.error = error  # its nonce went to another transaction: it may be sent again
-                        return
+                except NonceTakenError as error:
+                    followed.error = error  # nothing was done: it may be sent again
+                    return
+                except TransientError:
                     failures += 1
                 if followed.receipt is None:
                     await trio.sleep(

@@ -39,6 +39,13 @@ class Ticket:
     what: str
 
 
+class NonceTakenError(TransientError):
+    """Another transaction of the key has the nonce, so this one can never be mined: send it again."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        super().__init__(f"{ticket.what}: its nonce {ticket.nonce} was taken by another transaction")
+
+
 class Sends(Protocol):
     """Whoever can send a call and wait for it: a `Sender`, or the wallet of another framework."""
 
@@ -64,7 +71,8 @@ class Sender:
         self.address: Address = address_of(key)
         self._journal = journal or MemoryJournal()
         self._lock = threading.RLock()
-        self._sent: dict[int, Sent] = {}
+        self._loaded_for, loaded = self._journal.load()
+        self._sent = {entry.nonce: entry for entry in loaded}
         self._genesis: Hash32 | None = None
         self._misses: dict[int, int] = {}
 
@@ -74,10 +82,9 @@ class Sender:
         `Revert` if it would fail now, `InputError` if the balance does not reach (with the figures),
         `TransientError` if no node answers or the base fee is above the network's limit.
         """
-        self._load()
+        self._verify_chain()
         if known := self._of_effect(effect):
             return Ticket(known.nonce, known.call.what)
-        self._settle(self._node.nonce(self.address, "latest"))
         gas, fee = self._gas(call), fee_now(self._node, self._network.fees)
         self._check_balance(call, gas, fee)
         block = self._node.block_number()
@@ -100,13 +107,14 @@ class Sender:
     def poll(self, ticket: Ticket) -> TxReceipt | None:
         """Return the receipt, or None while there is none; replaces or repeats what is stuck.
 
-        `Revert` if it failed on chain, `TransientError` if another transaction of this key took its nonce:
+        `Revert` if it failed on chain, `NonceTakenError` if another transaction of this key took its nonce:
         then nothing happened, and the same effect may be submitted again.
         """
+        self._verify_chain()
         with self._lock:
             sent = self._sent.get(ticket.nonce)
         if sent is None:
-            raise TransientError(f"{ticket.what}: its nonce {ticket.nonce} was taken by another transaction")
+            raise NonceTakenError(ticket)
         if receipt := self._receipt(sent):
             return receipt
         spent = self._node.nonce(self.address, "latest")
@@ -159,21 +167,16 @@ class Sender:
 
     def _gas(self, call: Call) -> int:
         try:
-            estimate = self._node.estimate_gas(call, self.address, "pending" if self._open() else "latest")
+            spent = self._node.nonce(self.address, "latest")
+            tag = "pending" if self._has_open(spent) else "latest"
+            estimate = self._node.estimate_gas(call, self.address, tag)
         except RpcRefused as error:
             raise self._explained(error, call) from None
         return estimate + estimate // 4 + 10_000  # blocks move on before it is mined
 
-    def _open(self) -> bool:
+    def _has_open(self, spent: int) -> bool:
         with self._lock:
-            return any(not sent.mined for sent in self._sent.values())
-
-    def _settle(self, spent: int) -> None:
-        """Note which nonces are spent: what nobody polls any more must not count as open for ever."""
-        with self._lock:
-            for nonce, sent in list(self._sent.items()):
-                if nonce < spent and not sent.mined:
-                    self._keep(replace(sent, mined=True))
+            return any(nonce >= spent for nonce in self._sent)
 
     def _explained(self, error: RpcRefused, call: Call) -> Exception:
         if error.code == 3 or error.data or "revert" in error.reason.lower():
@@ -284,18 +287,19 @@ class Sender:
             if self._misses[sent.nonce] < _LOST_AFTER:
                 return
             self._forget(sent.nonce)
-        raise TransientError(f"{sent.call.what}: its nonce {sent.nonce} was taken by another transaction")
+        raise NonceTakenError(Ticket(sent.nonce, sent.call.what))
 
-    def _load(self) -> None:
+    def _verify_chain(self) -> None:
+        """Forget what was sent to another chain of the same id, as each run of a local chain is."""
         if self._genesis is None:
             genesis = self._node.genesis()
             with self._lock:
-                if self._genesis is None:
-                    self._sent = {entry.nonce: entry for entry in self._journal.load(genesis)}
-                    self._genesis = genesis
+                if self._loaded_for not in (None, genesis):
+                    self._sent.clear()
+                self._genesis = genesis
 
     def _save(self) -> None:
-        assert self._genesis is not None, "submit loads before anything is kept"
+        assert self._genesis is not None, "nothing is kept before the chain is verified"
         self._journal.save(self._genesis, self._sent.values())
 
     def _keep(self, sent: Sent) -> None:

@@ -50,8 +50,8 @@ class SentJournal(Protocol):
     next one, which has the same chain id.
     """
 
-    def load(self, chain: Hash32) -> tuple[Sent, ...]:
-        """Return what was saved last for this chain; nothing if it was for another one."""
+    def load(self) -> tuple[Hash32 | None, tuple[Sent, ...]]:
+        """Return what was saved last and for which chain; None and nothing if nothing was."""
         ...
 
     def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
@@ -62,9 +62,9 @@ class SentJournal(Protocol):
 class MemoryJournal:
     """Keeps nothing: for tools that wait for each transaction, and for tests."""
 
-    def load(self, chain: Hash32) -> tuple[Sent, ...]:  # noqa: ARG002
+    def load(self) -> tuple[Hash32 | None, tuple[Sent, ...]]:
         """Return nothing."""
-        return ()
+        return None, ()
 
     def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
         """Forget."""
@@ -76,15 +76,14 @@ class FileJournal:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def load(self, chain: Hash32) -> tuple[Sent, ...]:
-        """Return what the file holds for this chain; `BrokenInvariant` if it is damaged."""
+    def load(self) -> tuple[Hash32 | None, tuple[Sent, ...]]:
+        """Return what the file holds; `BrokenInvariant` if it is damaged."""
         try:
             stored = json.loads(self.path.read_text())
-            if stored["chain"] != to_hex(chain):
-                return ()
-            return tuple(_from_json(entry) for entry in stored["sent"])
+            chain = Hash32(bytes.fromhex(stored["chain"][2:]))
+            return chain, tuple(_from_json(entry) for entry in stored["sent"])
         except FileNotFoundError:
-            return ()
+            return None, ()
         except (ValueError, KeyError, TypeError) as error:
             raise BrokenInvariant(
                 f"{self.path} is not a transaction journal: {error}",

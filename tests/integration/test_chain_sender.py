@@ -10,7 +10,7 @@ from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
-from protocol.chain.sender import Sender
+from protocol.chain.sender import NonceTakenError, Sender
 from protocol.chain.sent import FileJournal, SentJournal
 from protocol.types import Amount, BrokenInvariant, Hash32, InputError, TransientError, Wei
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
@@ -124,15 +124,24 @@ def test_what_was_lost_before_a_restart_leaves_no_gap(localnet: Localnet, tmp_pa
 def test_a_damaged_journal_stops_the_process(localnet: Localnet, tmp_path: Path) -> None:
     (tmp_path / "sent.json").write_text('{"chain": "0x')
     with pytest.raises(BrokenInvariant, match=r"sent\.json is not a transaction journal"):
-        sender_of(localnet, 1, FileJournal(tmp_path / "sent.json")).submit(pay(localnet))
+        sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
 
 
 def test_a_journal_of_a_local_chain_that_is_gone_is_void(localnet: Localnet, tmp_path: Path) -> None:
+    stop_mining(localnet)
     journal = FileJournal(tmp_path / "sent.json")
-    sender_of(localnet, 1, journal).send(pay(localnet), effect="e")
-    here = localnet.chain().node.genesis()
-    assert [sent.effect for sent in journal.load(here)] == ["e"]
-    assert journal.load(Hash32(b"\1" * 32)) == ()
+    ticket = sender_of(localnet, 1, journal).submit(pay(localnet), effect="e")
+    here, (sent,) = journal.load()
+    assert here == localnet.chain().node.genesis()
+    restarted = sender_of(localnet, 1, journal)
+    assert restarted.unmined() == (ticket,)  # known before any node was asked
+    assert restarted.poll(ticket) is None
+
+    journal.save(Hash32(b"\1" * 32), [sent])
+    elsewhere = sender_of(localnet, 1, journal)
+    with pytest.raises(NonceTakenError):
+        elsewhere.poll(ticket)
+    assert elsewhere.unmined() == ()
 
 
 def test_two_processes_with_one_key_get_nonces_of_their_own(localnet: Localnet) -> None:
@@ -155,7 +164,7 @@ def test_a_nonce_that_another_process_took_is_noticed_and_the_effect_can_be_sent
         ticket = sender.submit(pay(localnet), effect="e")
     assert thief.submit(pay(localnet, 100)).nonce == ticket.nonce
     localnet.anvil.mine()
-    with pytest.raises(TransientError, match="taken by another transaction"):
+    with pytest.raises(NonceTakenError, match="taken by another transaction"):
         sender.wait(ticket, timeout=10)
     localnet.anvil.call("evm_setAutomine", True)
     sender.send(pay(localnet), effect="e")
