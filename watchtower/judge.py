@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from protocol.crypto import keccak256
 from protocol.messages import Bid
-from protocol.types import Address, BidFlags, BlockNo, Hash32, LeaseClass, LeaseId, Verification
+from protocol.types import Address, BidFlags, BlockNo, Hash32, LeaseClass, LeaseId
 
 WHOLE_SHARE = 10_000
 """Shares are in hundredths of a percent."""
@@ -94,8 +94,8 @@ def judge(view: View, policy: Policy) -> tuple[Action, ...]:
 def why_not(result: PostedResult, policy: Policy) -> str:
     """Return why a result is not re-run, or nothing if it is."""
     bid = result.bid
-    if bid.lease_class != LeaseClass.JOB or bid.verification != Verification.TAPE:
-        return "not a tape: no contract could judge it"
+    if bid.lease_class != LeaseClass.JOB:
+        return "a service owes no result"
     if bid.flags & BidFlags.PRIVATE:
         return "private: only the client and its delegates can read it"
     if bid.owner in policy.owners or _drawn(result.lease, policy):

@@ -59,10 +59,12 @@ def _play(options: argparse.Namespace, folder: Path) -> None:
         parties = cast.parties(address_of(net.keys[0]))
         show.line(f"node {net.url}, Escrow 0x{net.deployment.escrow.hex()}, a block every second")
         before = ledger.take(chain, parties)
-        with Processes(folder, cast.env()) as processes:
-            _start_daemons(processes, cast, chain)
-            lease, result = _run_job(processes, cast, options, home)
-            _await_end(processes, cast, chain, lease)
+        try:
+            with Processes(folder, cast.env()) as processes:
+                _start_daemons(processes, cast, chain)
+                lease, result = _run_job(processes, cast, options, home)
+                _await_end(processes, cast, chain, lease)
+        finally:
             if options.logs:
                 _show_logs(folder)
         after = ledger.take(chain, parties)
@@ -96,7 +98,7 @@ def _start_daemons(processes: Processes, cast: stage.Stage, chain: Chain) -> Non
 def _run_job(
     processes: Processes, cast: stage.Stage, options: argparse.Namespace, home: Path
 ) -> tuple[bytes, dict[str, Any]]:
-    job = work.embed(options.minilm) if options.minilm else work.classify(options.files, 0.012)
+    job = work.embed(options.minilm) if options.minilm else work.classify(options.files)
     show.heading(f"The job: {job.about}")
     file = stage.write_job(home, job.job)
     command = [

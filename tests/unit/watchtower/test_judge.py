@@ -104,10 +104,10 @@ def test_chosen_providers_are_always_rerun_others_never_at_share_zero() -> None:
     assert Pass(result(1).lease, "not drawn") in actions
 
 
-def test_private_and_unjudgeable_results_are_passed_with_the_reason() -> None:
+def test_private_results_and_services_are_passed_with_the_reason() -> None:
     private = dataclasses.replace(tape_bid(), flags=1)
-    opaque = dataclasses.replace(tape_bid(), verification=Verification.NONE)
+    opaque = dataclasses.replace(tape_bid(), lease_class=LeaseClass.SERVICE)
     whys = [
         a.why for a in judge(view(result(1, private), result(2, opaque)), everything()) if isinstance(a, Pass)
     ]
-    assert [w.split(":")[0] for w in whys] == ["private", "not a tape"]
+    assert [w.split(":")[0] for w in whys] == ["private", "a service owes no result"]
