@@ -15,6 +15,8 @@ import sniffio
 import trio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from protocol.runtime.retry import worst
+
 P = ParamSpec("P")
 T = TypeVar("T")
 H = TypeVar("H")
@@ -72,7 +74,9 @@ class Bridge(Generic[H]):
         except BaseException as error:
             if self._ready.done():
                 raise
-            self._ready.set_exception(error if isinstance(error, Exception) else CancelledError())
+            # Nurseries wrap what went wrong in groups; the user is told the one thing that matters.
+            single = worst(error)
+            self._ready.set_exception(single if isinstance(single, Exception) else CancelledError())
             if not isinstance(error, Exception):
                 raise
 

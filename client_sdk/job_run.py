@@ -48,7 +48,7 @@ class JobRun:
     """Items done and in all, as the provider last said."""
     streamed: int = 0
     """Blocks that the provider has earned, if it beats now."""
-    _told: tuple[int, int, int] = (0, 0, 0)
+    _told: int = 0
     _loop: Loop | None = None
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
@@ -164,10 +164,9 @@ class JobRun:
         self.items = (done, total)
 
     def _tell_cost(self) -> None:
-        """Tell the running cost once for each block and item that makes a difference."""
-        now = (self.streamed, *self.items)
-        if now != self._told:
-            self._told = now
+        """Tell the running cost once a block."""
+        if self.streamed != self._told:
+            self._told = self.streamed
             cost = Amount(self.record.terms.rate_per_block * self.streamed)
             self.tell(Kind.COST, f"{self.streamed} blocks, {self.items[0]} of {self.items[1]} items", cost)
 

@@ -66,10 +66,12 @@ class Collector:
             async with trio.open_nursery() as nursery:
                 for addr in self._some_addrs():
                     nursery.start_soon(self._connect, addr)
-                wanted = min(len(self.bidders.registered), _NEIGHBOURS // 2)
-                while len(self.node.topic_peers(name)) < wanted:
-                    await trio.sleep(0.02)
-                nursery.cancel_scope.cancel()
+            # Whom we know is connected; they tell a moment later what they listen to.
+            while len(self.node.topic_peers(name)) < min(self._connected(), _NEIGHBOURS // 2):
+                await trio.sleep(0.02)
+
+    def _connected(self) -> int:
+        return sum(self.node.is_connected(each) for each in self.bidders.registered)
 
     def _some_addrs(self) -> list[str]:
         known = [
@@ -79,7 +81,7 @@ class Collector:
             and each.registration.addrs
             and not self.node.is_connected(operator)
         ]
-        return known[:_NEIGHBOURS]
+        return known[: max(_NEIGHBOURS - self._connected(), 0)]
 
     async def _connect(self, addr: str) -> None:
         try:

@@ -104,11 +104,18 @@ def _tell_refusals(settings: Settings, error: AuctionLostError) -> None:
 
 
 def _shower(settings: Settings, client: SyncClient) -> Callable[[Progress], None]:
+    live = sys.stderr.isatty() and not settings.json
+
     def show(event: Progress) -> None:
         if settings.json:
             _json_line({"event": event.kind.value, **event.as_json(), "cost": client.plain(event.cost)})
             return
-        settings.say(f"  {client.unit.short(event.cost):>10} {client.symbol}  {event.text}")
+        line = f"  {client.unit.short(event.cost):>10} {client.symbol}  {event.text}"
+        if live and event.kind is Kind.COST:
+            # On a terminal the running cost stays on one line, which the next event replaces.
+            print(f"\r{line:<78}", end="", file=sys.stderr, flush=True)
+            return
+        settings.say(f"\r{line:<78}" if live else line)
 
     return show
 

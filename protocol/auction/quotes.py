@@ -125,11 +125,18 @@ def open_answer(payload: bytes, seal_key: bytes, offer: Hash32, domain: Domain) 
     envelope = unseal(seal_key, answer.box, seal_context(offer))
     if envelope[_TAG_BYTE : _TAG_BYTE + 1] == bytes([_DECLINE]):
         decline = open_signed(envelope, Decline, domain)
+        _same_offer(decline.message.offer, offer)
         return Declined(
             decline.signer, decline.message.owner, decline.message.offer, readable(decline.message.reason)
         )
     signed = open_signed(envelope, Quote, domain)
+    _same_offer(signed.message.offer, offer)
     return entry_of(signed.message, signed.signer, domain)
+
+
+def _same_offer(named: Hash32, ours: Hash32) -> None:
+    if named != ours:
+        raise InputError("replayed: what was sealed for this offer answers another one")
 
 
 def entry_of(quote: Quote, signer: Address, domain: Domain) -> Entry:

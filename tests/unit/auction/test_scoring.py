@@ -203,6 +203,14 @@ def test_answer_opens_and_a_foreign_or_replayed_one_does_not():
         open_answer(payload, b"\x06" * 32, OFFER, DOMAIN)
 
 
+def test_quote_to_another_offer_that_is_sealed_anew_is_a_replay():
+    key, old = operator(3), Hash32(b"\x01" * 32)
+    envelope = sign(quote(bid(3), key, old), DOMAIN, key).encode()
+    box = seal(sealing_public(SEAL_KEY), b"\x07" * 32, envelope, seal_context(OFFER))
+    with pytest.raises(InputError, match="replayed"):
+        open_answer(SealedAnswer(OFFER, box).encode(), SEAL_KEY, OFFER, DOMAIN)
+
+
 def test_refusal_is_read_and_cleaned_for_the_terminal():
     key = operator(3)
     words = Decline(OFFER, owner(3), "busy\x1b[2J\nnow")

@@ -1,0 +1,167 @@
+"""Auctions on a real chain and a real network: hostile bids, gone bids, nobody, no money."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from client_sdk.outcome import lost, quotes_of, refusals_of
+from protocol.auction.auction import Lost, OpenFailure, Proposed, Won
+from protocol.chain.client import Chain
+from protocol.chain.localnet import Localnet, run_localnet
+from protocol.chain.views import LeaseState
+from protocol.crypto import address_of
+from protocol.lease.client_types import Phase
+from protocol.types import Amount, Hash32
+from tests.client_rig import (
+    CLIENT,
+    UNIT,
+    bids,
+    client_session,
+    declines,
+    reasons,
+    small_job,
+    stub_provider,
+)
+
+pytestmark = pytest.mark.xdist_group("client")
+CAP = Amount(UNIT)
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[Localnet]:
+    with run_localnet(block_time=1, accounts=10) as found:
+        yield found
+
+
+@pytest.mark.trio
+async def test_hostile_bids_are_named_and_the_best_honest_one_wins(net: Localnet, tmp_path: Path) -> None:
+    """Forged, replayed, expired, over the cap, for another client, without stake: each with its reason."""
+
+    def forged(stub, offer):
+        return stub.quote(offer, stub.bid(offer, 1), key=net.keys[9])
+
+    def replayed(stub, offer):
+        return stub.quote(offer, stub.bid(offer, 1), digest=Hash32(b"\1" * 32))
+
+    other = address_of(net.keys[9])
+    async with (
+        stub_provider(net, 2, forged, bids(1, expiry=1), bids(2_000), bids(30)) as first,
+        stub_provider(net, 4, replayed, bids(1, client=other), bids(40)) as second,
+        stub_provider(net, 6, bids(1, bond=200 * UNIT), b_junk, declines("no GPU here")),
+        client_session(net, tmp_path) as session,
+    ):
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        found = quotes_of(state, session.unit)
+        assert [each.provider for each in found] == [f"0x{s.owner.hex()}" for s in (first, second)]
+        assert (found[0].price, found[0].per_hour, found[0].stake) == ("0.3", "108", "100")
+        said = reasons(refusals_of(state))
+        for word in ("forged", "replayed", "expired", "over the cap", "another client", "stake too small"):
+            assert word in said, said
+        assert "no GPU here" in said
+        assert "too short" in said
+        outcome = await session.open(run)
+        assert isinstance(outcome, Won)
+        view = await session.chain.run(Chain.lease, outcome.lease)
+        assert view.state is LeaseState.OPENED
+        with trio.fail_after(20):
+            ended = await session.over(run)
+        # Nobody starts: this client ends the lease after the start deadline and has its money back.
+        assert (ended.phase, ended.reason) == (Phase.REFUNDED, "the provider did not start in time")
+        assert ended.settlement is not None
+        assert ended.settlement.to_client + ended.settlement.burnt >= ended.bid.deposit()
+
+
+def b_junk(stub, offer):
+    return b"\0" * 40
+
+
+@pytest.mark.trio
+async def test_next_bid_is_opened_unasked_when_the_best_is_gone(net: Localnet, tmp_path: Path) -> None:
+    """RULES 10: the cheapest cancels its nonce between the choice and the opening."""
+    async with (
+        stub_provider(net, 2, bids(10, capacity_nonce=77)) as bait,
+        stub_provider(net, 4, bids(20, capacity_nonce=78)) as honest,
+        client_session(net, tmp_path) as session,
+    ):
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        assert state.ranking.ranked[0].entry.bid.owner == bait.owner
+        cancel = bait.chain.escrow.cancel_nonces(bait.owner, [77])
+        await trio.to_thread.run_sync(bait.chain.send, cancel)
+        outcome = await session.open(run)
+        assert isinstance(outcome, Won)
+        assert outcome.choice.entry.bid.owner == honest.owner
+        assert [each.failure for each in outcome.tried] == [OpenFailure.NONCE_SPENT]
+        await session.cancel(run)
+        with trio.fail_after(20):
+            ended = await session.over(run)
+        assert ended.reason == "closed by its client"
+
+
+@pytest.mark.trio
+async def test_no_money_says_how_much_is_missing(net: Localnet, tmp_path: Path) -> None:
+    poor = net.chain(8)
+    await trio.to_thread.run_sync(
+        poor.send, poor.token(0).transfer(address_of(net.keys[0]), poor.token_balance(0, poor.address))
+    )
+    async with (
+        stub_provider(net, 2, bids(10, capacity_nonce=90)),
+        client_session(net, tmp_path, 8) as session,
+    ):
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        outcome = await session.open(run)
+        assert isinstance(outcome, Lost)
+        assert "too little money: the lease takes 0.1 LOC, this wallet has 0 LOC" in str(lost(outcome))
+        assert "0.1 LOC more" in str(lost(outcome))
+        assert run.record.over
+
+
+@pytest.mark.trio
+async def test_credits_pay_first_and_nobody_serves_is_told_with_reasons(
+    net: Localnet, tmp_path: Path
+) -> None:
+    async with (
+        stub_provider(net, 2, declines("busy until noon")),
+        stub_provider(net, 4, bids(10, capacity_nonce=91)) as winner,
+        client_session(net, tmp_path) as session,
+    ):
+        chain, me = session.chain.blocking, address_of(net.keys[CLIENT])
+        call = chain.token(0).approve(chain.escrow.address, Amount(5 * UNIT))
+        await trio.to_thread.run_sync(chain.send, call)
+        await trio.to_thread.run_sync(chain.send, chain.escrow.deposit(0, me, Amount(5 * UNIT)))
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        before = (
+            await session.chain.run(Chain.credits, 0, me),
+            await session.chain.run(Chain.token_balance, 0, me),
+        )
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        assert isinstance(await session.open(run), Won)
+        after = (
+            await session.chain.run(Chain.credits, 0, me),
+            await session.chain.run(Chain.token_balance, 0, me),
+        )
+        assert (before[0] - after[0], before[1] - after[1]) == (UNIT // 10, 0)
+        winner.answers = ()
+        _, nobody = await session.auction(prepared, CAP)
+        assert isinstance(nobody, Lost)
+        assert "busy until noon" in str(lost(nobody))
+
+
+@pytest.mark.trio
+async def test_silence_is_no_bids(net: Localnet, tmp_path: Path) -> None:
+    async with stub_provider(net, 2), client_session(net, tmp_path) as session:
+        job = small_job(tmp_path / "job")
+        prepared = await session.prepare(replace(job, limits=replace(job.limits, auction=0.3)))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Lost)
+        assert str(lost(state)).startswith("no bids")
+        assert (run.record.state, run.record.over) == ("lost", True)
