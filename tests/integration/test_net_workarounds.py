@@ -143,10 +143,11 @@ async def test_stock_gossip_drops_the_eleventh_message_of_a_second_and_the_33rd_
     async with stock_gossip("ab") as (a, b):
         inbox = await b.subscribe(OFFERS)
         await a.subscribe(OFFERS)
-        await a.wait_for_subscription(b.my_id, OFFERS)
+        await a.wait_for_mesh(b.my_id, OFFERS, timeout=20)
         for n in range(40):
             await a.publish(OFFERS, bytes([n]))
-        got = [await inbox.get() for _ in range(10)]
+        with trio.fail_after(20):
+            got = [await inbox.get() for _ in range(10)]
         with trio.move_on_after(0.3):
             got.append(await inbox.get())
         assert len(got) == 10
