@@ -1,11 +1,13 @@
 """Crashes at random points, and one real SIGKILL: no effect is lost, none is performed as two."""
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +194,64 @@ def test_a_kill_between_journal_and_act_loses_and_doubles_nothing(tmp_path: Path
     ids = (tmp_path / "world").read_text().split()
     assert len(ids) == (1 if die == "before" else 2), "performed again only if it may have been cut off"
     assert len(set(ids)) == 1, "under the same id, so that the world can tell"
+
+
+STREAM = """
+import sys
+from pathlib import Path
+import trio
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.store import Journal
+from tests.unit.runtime.machines import *
+
+folder, count = Path(sys.argv[1]), int(sys.argv[2])
+me = MachineId("account", b"me")
+
+async def pay(effect, context):
+    with (folder / "world").open("a") as file:
+        file.write(f"{context.effect_id.hex()} {effect.amount}\\n")
+    await trio.sleep(0.002)
+    return DidPay(effect.amount)
+
+async def close(effect, context):
+    pass
+
+async def main():
+    loop = Loop(Journal(folder / "journal.db"))
+    loop.machine(MACHINE)
+    loop.handle(SendPay, pay)
+    loop.handle(SendOnce, close)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(loop.run)
+        await loop.open(me, Account(), AskedPay(0))
+        for amount in range(1, count):
+            await loop.give(me, AskedPay(amount), once=amount.to_bytes(4, "big"))
+        await loop.quiet()
+        assert sorted(loop.state(me).paid) == list(range(count))
+        nursery.cancel_scope.cancel()
+
+trio.run(main)
+"""
+
+
+@pytest.mark.soak
+def test_kills_at_any_moment_lose_and_double_nothing(tmp_path: Path) -> None:
+    count, kills, chance = 300, 0, random.Random(1)
+    world = tmp_path / "world"
+    world.touch()
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["", *sys.path])}
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", STREAM, str(tmp_path), str(count)], env=env)
+        enough = world.read_bytes().count(b"\n") + chance.randint(1, 30)
+        while process.poll() is None and world.read_bytes().count(b"\n") < enough:
+            time.sleep(0.0005)
+        if process.poll() is not None:
+            assert process.returncode == 0
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+    paid = dict(line.split() for line in world.read_text().splitlines())
+    assert sorted(map(int, paid.values())) == list(range(count)), "each once, by its id"
+    assert kills >= 10
