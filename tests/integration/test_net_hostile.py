@@ -12,11 +12,12 @@ from libp2p.abc import INetStream
 from libp2p.crypto.keys import KeyPair
 from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
+from libp2p.peer.peerstore import env_to_send_in_RPC
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX
 from libp2p.utils.varint import encode_varint_prefixed
 
-from protocol.net import GossipSettings, NetSettings, Node, StreamSettings
+from protocol.net import GossipSettings, NetSettings, Node, StreamSettings, open_node
 from protocol.net.framing import Wire
 from protocol.net.identity import key_pair
 from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
@@ -217,6 +218,39 @@ async def test_hostile_control_frames_do_not_end_the_node() -> None:
         await stream.write(encode_varint_prefixed(bad.SerializeToString()))
         await honest_traffic_arrives(victim, honest, inbox)
         assert len(victim._pubsub.peer_topics) <= 64 + 1
+
+
+async def test_nobody_can_make_a_node_dial() -> None:
+    async with attacked() as (victim, _honest, attacker), open_node(key("bait")) as bait:
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        record, _ = env_to_send_in_RPC(bait._host)
+        introduced = rpc_pb2.PeerInfo(peerID=bait._host.get_id().to_bytes(), signedPeerRecord=record)
+        prune = rpc_pb2.ControlPrune(topicID=OFFERS, backoff=1, peers=[introduced])
+        stream = await gossip_stream(attacker, victim)
+        rpc = rpc_pb2.RPC(control=rpc_pb2.ControlMessage(prune=[prune]))
+        await stream.write(encode_varint_prefixed(rpc.SerializeToString()))
+        # Frames of a stream are handled in order: once this is here, the other was done.
+        await stream.write(frame(signed(key_pair(key("node 2")), b"after", time.time_ns())))
+        with trio.fail_after(5):
+            assert (await anext(inbox)).payload == b"after"
+        assert bait.peers() == ()
+
+
+async def test_an_error_in_one_heartbeat_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = 0
+
+    def stumble() -> None:
+        nonlocal rounds
+        rounds += 1
+        raise KeyError("state that a peer made")
+
+    settings = NetSettings(gossip=GossipSettings(heartbeat_s=0.05))
+    async with attacked(settings) as (victim, honest, _attacker):
+        monkeypatch.setattr(victim._router, "mesh_heartbeat", stumble)
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+        await until(lambda: rounds > 2)
+        await honest_traffic_arrives(victim, honest, inbox)
 
 
 async def test_a_fault_of_the_router_costs_the_peer_points_and_nothing_else(

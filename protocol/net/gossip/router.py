@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+import trio
 from libp2p.custom_types import TProtocol
 from libp2p.pubsub.gossipsub import GossipSub
+from libp2p.pubsub.pb import rpc_pb2
 
 from protocol.net.settings import GossipSettings
 from protocol.net.workarounds.records import reuse_own_record
@@ -13,6 +16,26 @@ from protocol.net.workarounds.records import reuse_own_record
 # Not 1.2: there, each message is announced to every neighbour with a frame of its own (IDONTWANT), which
 # pays for large messages and doubles the cost of small ones.
 PROTOCOLS = [TProtocol("/meshsub/1.1.0")]
+
+
+logger = logging.getLogger(__name__)
+
+
+class GuardedRouter(GossipSub):
+    """A router that follows nobody's introductions and survives its own heartbeat."""
+
+    async def _do_px(self, px_peers: list[rpc_pb2.PeerInfo]) -> None:
+        # Stock, whoever sends a PRUNE makes this node dial any address that he names.
+        logger.debug("peer exchange of %d peers ignored", len(px_peers))
+
+    async def heartbeat(self) -> None:
+        """Keep the mesh. Stock, an error in one round ends the whole host."""
+        while True:
+            try:
+                await super().heartbeat()
+            except Exception as error:
+                logger.error("a round of the gossip heartbeat failed", exc_info=error)
+            await trio.sleep(self.heartbeat_interval)
 
 
 def new_router(settings: GossipSettings) -> GossipSub:
@@ -25,7 +48,7 @@ def new_router(settings: GossipSettings) -> GossipSub:
     """
     reuse_own_record()
     arguments: dict[str, Any] = {"heartbeat_interval": settings.heartbeat_s}
-    return GossipSub(
+    return GuardedRouter(
         protocols=PROTOCOLS,
         degree=settings.degree,
         degree_low=settings.degree_low,
