@@ -100,9 +100,9 @@ def compile_map(node: Map, sources: Sequence[Place], out: Place, machine: Machin
     return Call("gv_map", machine.share(make, out.type.elements, 1024), keep=[steps, constants])
 
 
-def rows_from(source: Place, at: Affine, strides: Strides) -> From:
-    """A row list whose strides were already scaled to elements."""
-    return From(source.address, int(source.type.dtype), at.offset * source.type.columns, row(strides))
+def rows_from(source: Place, at: Affine, columns: int, strides: Strides) -> From:
+    """Rows of `columns` elements, whose strides were already scaled to elements."""
+    return From(source.address, int(source.type.dtype), at.offset * columns, row(strides))
 
 
 def compile_reduce(node: Reduce, source: Place, out: Place, machine: Machine) -> Call:
@@ -117,7 +117,7 @@ def compile_reduce(node: Reduce, source: Place, out: Place, machine: Machine) ->
             extents=row(extents),
             depth=columns,
             greatest=int(node.kind is ReduceKind.MAX),
-            a=rows_from(source, node.operand.at, strides),
+            a=rows_from(source, node.operand.at, columns, strides),
         )
 
     return Call("gv_extremes", machine.share(make, out.type.elements, 16))

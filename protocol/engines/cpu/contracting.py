@@ -5,6 +5,7 @@ two kinds becomes n, along which the kernel works in vectors, one of the other s
 are batches.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,8 @@ import numpy as np
 from protocol.engines.cpu.compiling import Call, Machine, Place, rows_from
 from protocol.engines.cpu.library import ProductTask, ReductionTask, Task, library, row
 from protocol.engines.cpu.strides import merge, scaled
-from protocol.tape.dtypes import F32, I32, TensorType, row_major
+from protocol.engines.cpu.windows import Window
+from protocol.tape.dtypes import F32, I32, DType, TensorType, row_major
 from protocol.tape.nodes import Affine, Contract, Operand
 
 PANEL = 96  # a multiple of every kernel's panel width
@@ -29,38 +31,89 @@ class Axis:
     out: int
 
 
-def compile_contract(node: Contract, sources: Sequence[Place], out: Place, machine: Machine) -> Call:
-    """Products for f32, integer dots for the rest."""
+@dataclass(frozen=True)
+class Roles:
+    """What each axis does: `along` is n, `down` is m. `left_is_b`: the left operand is what moves along n."""
+
+    along: Axis
+    down: Axis
+    batches: tuple[Axis, ...]
+    left_is_b: bool
+
+    def steps(self, axis: Axis) -> tuple[int, int]:
+        """The axis's strides of a and b."""
+        return (axis.right, axis.left) if self.left_is_b else (axis.left, axis.right)
+
+
+def roles_of(axes: Sequence[Axis]) -> Roles | None:
+    """Who does what, or None if no axis moves one operand alone."""
+    single = [axis for axis in axes if (axis.left == 0) != (axis.right == 0)]
+    if not single:
+        return None
+    along = min(single, key=lambda axis: (axis.out != 1, -axis.extent))
+    left_is_b = along.right == 0
+    others = [axis for axis in single if (axis.left if left_is_b else axis.right) == 0]
+    down = max(others, key=lambda axis: axis.extent, default=Axis(1, 0, 0, 0))
+    batches = tuple(axis for axis in axes if axis is not along and axis is not down)
+    return Roles(along, down, batches, left_is_b)
+
+
+def axes_of(node: Contract, columns: int) -> list[Axis]:
+    """The merged axes of a CONTRACT over `columns` terms."""
+    still = (0,) * len(node.shape)
+    extents, vectors = merge(
+        node.shape,
+        scaled(node.left.at, columns).coefs,
+        still if node.right is None else scaled(node.right.at, columns).coefs,
+        row_major(node.shape),
+    )
+    return [Axis(*numbers) for numbers in zip(extents, *vectors, strict=True)]
+
+
+def compile_contract(
+    node: Contract,
+    sources: Sequence[Place],
+    windows: Sequence[Window | None],
+    *,
+    columns: int,
+    out: Place,
+    machine: Machine,
+) -> Call:
+    """Products for f32, integer dots for the rest, over `columns` terms each.
+
+    A source with a window is read through its tables; its place is the padded copy.
+    """
     left = sources[0]
-    columns = left.type.columns
     keep = []
     if node.right is None:
-        right = _ones(left.type)
+        right = _ones(left.type.dtype, columns)
         operand = Operand(-1, Affine(0, (0,) * len(node.shape)))
         keep.append(right)
     else:
         right, operand = sources[1], node.right
-    extents, vectors = merge(
-        node.shape,
-        scaled(node.left.at, columns).coefs,
-        scaled(operand.at, columns).coefs,
-        row_major(node.shape),
-    )
-    axes = [Axis(*numbers) for numbers in zip(extents, *vectors, strict=True)]
-    call = None
-    if node.dtype is F32 and out.type.elements:
-        call = _products(axes, (left, node.left.at), (right, operand.at), out, machine)
-    if call is None:
+    axes = axes_of(node, columns)
+    roles = roles_of(axes) if node.dtype is F32 else None
+    if roles is not None:
+        call = _products(
+            roles,
+            (left, node.left.at),
+            (right, operand.at),
+            windows,
+            columns=columns,
+            out=out,
+            machine=machine,
+        )
+    else:
         kernel = "gv_dots" if node.dtype is F32 else "gv_integer_dots"
 
         def make(_: int) -> Task:
             return ReductionTask(
                 out=out.address,
-                dims=len(extents),
-                extents=row(extents),
+                dims=len(axes),
+                extents=row([axis.extent for axis in axes]),
                 depth=columns,
-                a=rows_from(left, node.left.at, vectors[0]),
-                b=rows_from(right, operand.at, vectors[1]),
+                a=rows_from(left, node.left.at, columns, tuple(axis.left for axis in axes)),
+                b=rows_from(right, operand.at, columns, tuple(axis.right for axis in axes)),
             )
 
         call = Call(kernel, machine.share(make, out.type.elements, 16))
@@ -68,39 +121,35 @@ def compile_contract(node: Contract, sources: Sequence[Place], out: Place, machi
     return call
 
 
-def _ones(kind: TensorType) -> Place:
-    dtype = F32 if kind.dtype is F32 else I32
-    ones = np.ones(kind.columns, dtype.numpy)
+def _ones(kind: DType, columns: int) -> Place:
+    dtype = F32 if kind is F32 else I32
+    ones = np.ones(columns, dtype.numpy)
     return Place(ones, TensorType(dtype, ones.shape), False)
 
 
 def _products(
-    axes: list[Axis],
+    roles: Roles,
     left: tuple[Place, Affine],
     right: tuple[Place, Affine],
+    windows: Sequence[Window | None],
+    *,
+    columns: int,
     out: Place,
     machine: Machine,
-) -> Call | None:
-    single = [axis for axis in axes if (axis.left == 0) != (axis.right == 0)]
-    if not single:
-        return None
-    along = min(single, key=lambda axis: (axis.out != 1, -axis.extent))
-    (a, a_at), (b, b_at) = (left, right) if along.left == 0 else (right, left)
-
-    def of(axis: Axis) -> tuple[int, int]:
-        """The axis's strides of a and b."""
-        return (axis.left, axis.right) if along.left == 0 else (axis.right, axis.left)
-
-    others = [axis for axis in single if of(axis)[1] == 0]
-    down = max(others, key=lambda axis: axis.extent, default=Axis(1, 0, 0, 0))
-    batches = [axis for axis in axes if axis is not along and axis is not down]
-    columns = a.type.columns
+) -> Call:
+    (a, a_at), (b, b_at) = (right, left) if roles.left_is_b else (left, right)
+    window = windows[0] if roles.left_is_b else windows[1]
     a_from = a.address + 4 * columns * a_at.offset
-    b_from = b.address + 4 * columns * b_at.offset
-    keep = []
-    packed = 0
-    if b.constant and columns and not any(of(axis)[1] for axis in batches):
-        panels = _pack(b_from, along.extent, of(along)[1], columns)
+    b_from = b.address if window else b.address + 4 * columns * b_at.offset
+    unit = columns if window else 1  # of b's strides: with a window they count rows
+    along, down, batches = roles.along, roles.down, roles.batches
+    keep: list[object] = [window]
+    packed = row_at = column_at = 0
+    if window is not None:
+        row_at = window.rows.ctypes.data + 4 * b_at.offset
+        column_at = window.columns.ctypes.data
+    elif b.constant and columns and not any(roles.steps(axis)[1] for axis in batches):
+        panels = _pack(b_from, along.extent, roles.steps(along)[1], columns)
         keep.append(panels)
         packed = panels.ctypes.data
 
@@ -109,23 +158,25 @@ def _products(
             a=a_from,
             b=b_from,
             packed=packed,
+            row_at=row_at,
+            column_at=column_at,
             out=out.address,
             scratch=scratch,
             m=down.extent,
             n=along.extent,
             k=columns,
-            a_row=of(down)[0],
-            b_row=of(along)[1],
+            a_row=roles.steps(down)[0],
+            b_row=roles.steps(along)[1] // unit,
             out_m=down.out,
             out_n=along.out,
             batches=len(batches),
             extents=row([axis.extent for axis in batches]),
-            a_batch=row([of(axis)[0] for axis in batches]),
-            b_batch=row([of(axis)[1] for axis in batches]),
+            a_batch=row([roles.steps(axis)[0] for axis in batches]),
+            b_batch=row([roles.steps(axis)[1] // unit for axis in batches]),
             out_batch=row([axis.out for axis in batches]),
         )
 
-    count = int(np.prod([axis.extent for axis in batches], dtype=np.int64))
+    count = math.prod(axis.extent for axis in batches)
     tasks = machine.share(make, along.extent, PANEL) if count == 1 else machine.share(make, count)
     return Call("gv_products", tasks, keep=keep)
 

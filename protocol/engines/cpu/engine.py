@@ -1,7 +1,7 @@
 """Running tapes on the CPU with the reference's bits."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,8 +20,10 @@ from protocol.engines.cpu.compiling import (
 )
 from protocol.engines.cpu.contracting import compile_contract
 from protocol.engines.cpu.estimate import SCRATCH
+from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
 from protocol.engines.cpu.library import DONE, TASKS, library
+from protocol.engines.cpu.windows import Window
 from protocol.tape.dtypes import TensorType
 from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce
 from protocol.tape.tape import Tape
@@ -49,13 +51,14 @@ class Engine:
             raise InputError(f"{threads} threads")
         self.tape = tape
         self._kernels = {name: getattr(library(), name) for name in TASKS}
-        self._layout = plan(tape, keep)
+        self._windows = {} if keep else find_windows(tape)
+        self._layout = plan(tape, keep, {value: held.type.nbytes for value, held in self._windows.items()})
         try:
             self._arena = _aligned(self._layout.arena)
             self._scratch = [_aligned(SCRATCH) for _ in range(threads)]
         except MemoryError as error:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
-        self._places = _places(tape, self._layout, self._arena)
+        self._places = _places(tape, self._layout, self._arena, self._windows)
         machine = Machine([int(scratch.ctypes.data) for scratch in self._scratch])
         self._calls = [
             self._compile(node, value, machine) for value, node in enumerate(tape.nodes, tape.first_node)
@@ -101,9 +104,13 @@ class Engine:
             case Map():
                 return compile_map(node, sources, out, machine)
             case Contract():
-                return compile_contract(node, sources, out, machine)
+                windows = [self._windows.get(source) for source in node.sources]
+                columns = self.tape.types[node.left.source].columns
+                return compile_contract(node, sources, windows, columns=columns, out=out, machine=machine)
             case Reduce():
                 return compile_reduce(node, sources[0], out, machine)
+            case Move() if value in self._windows:
+                return compile_move(self._windows[value].margin, sources[0], out, machine)
             case Move():
                 return compile_move(node, sources[0], out, machine)
             case Gather():
@@ -136,9 +143,10 @@ def _aligned(size: int) -> Array:
     return block[start : start + size]
 
 
-def _places(tape: Tape, layout: Layout, arena: Array) -> list[Place]:
+def _places(tape: Tape, layout: Layout, arena: Array, windows: Mapping[int, Window]) -> list[Place]:
     places = []
-    for value, kind in enumerate(tape.types):
+    for value, declared in enumerate(tape.types):
+        kind = windows[value].type if value in windows else declared
         owner = layout.owner[value]
         constant = len(tape.inputs) <= owner < tape.first_node
         if constant:

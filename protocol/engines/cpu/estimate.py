@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import plan
 from protocol.tape.nodes import Contract, Map, Reduce
 from protocol.tape.tape import Tape
@@ -52,4 +53,7 @@ def estimate(tape: Tape, threads: int = 1) -> Work:
         if operand is not None and len(tape.inputs) <= operand.source < tape.first_node
     }
     panels = sum(types[source].nbytes + 128 * types[source].columns for source in packed)
-    return Work(fmas, steps, moved, constants + panels + plan(tape, keep=False).arena + threads * SCRATCH)
+    windows = find_windows(tape)
+    tables = sum(held.rows.nbytes + held.columns.nbytes for held in windows.values())
+    arena = plan(tape, False, {value: held.type.nbytes for value, held in windows.items()}).arena
+    return Work(fmas, steps, moved, constants + panels + tables + arena + threads * SCRATCH)

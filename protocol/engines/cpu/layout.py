@@ -3,6 +3,7 @@ last reader.
 """
 
 from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocol.engines.cpu.strides import merge, span
@@ -78,11 +79,13 @@ def is_reshape(move: Move, size: int) -> bool:
     return extents == (size,) and (size == 1 or strides == (1,))
 
 
-def plan(tape: Tape, keep: bool) -> Layout:
-    """First-fit places by lifetime. With `keep` nothing is used twice, so that every value can be
-    read later.
+def plan(tape: Tape, keep: bool, sizes: Mapping[int, int] | None = None) -> Layout:
+    """First-fit places by lifetime. With `keep` nothing is used twice, so that every value can be read later.
+
+    `sizes` gives the bytes of values that take another size than their type's.
     """
     types = tape.types
+    nbytes = [(sizes or {}).get(value, kind.nbytes) for value, kind in enumerate(types)]
     first = tape.first_node
     owner = list(range(len(types)))
     for number, node in enumerate(tape.nodes, first):
@@ -93,15 +96,15 @@ def plan(tape: Tape, keep: bool) -> Layout:
         ending.setdefault(last, []).append(value)
     offset = [-1] * len(types)
     room = Room()
-    for value, kind in enumerate(types):
+    for value in range(len(types)):
         if value > first:  # what the node before read last is free now
             for done in ending.get(value - 1, ()):
                 if offset[done] >= 0 and owner[done] == done:
-                    room.give_back(offset[done], _rounded(types[done].nbytes))
+                    room.give_back(offset[done], _rounded(nbytes[done]))
         if owner[value] != value:
             offset[value] = offset[owner[value]]
         elif not len(tape.inputs) <= value < first:
-            offset[value] = room.take(_rounded(kind.nbytes))
+            offset[value] = room.take(_rounded(nbytes[value]))
     return Layout(tuple(owner), tuple(offset), room.size)
 
 

@@ -47,7 +47,7 @@ class ProductTask(Task):
     """`product` of product.h."""
 
     _fields_ = [
-        *((name, c_void_p) for name in ("a", "b", "packed", "out", "scratch")),
+        *((name, c_void_p) for name in ("a", "b", "packed", "row_at", "column_at", "out", "scratch")),
         *((name, c_int64) for name in ("m", "n", "k", "a_row", "b_row", "out_m", "out_n", "batches")),
         *((name, Row) for name in ("extents", "a_batch", "b_batch", "out_batch")),
         *((name, c_int64) for name in ("first", "last", "deadline")),

@@ -2,6 +2,7 @@
 reference's.
 """
 
+import itertools
 import time
 from collections.abc import Iterator
 from random import Random
@@ -12,19 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.engines.cpu import FAST, Engine, TimeLimitError, estimate
+from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.generate import PATH, text
 from protocol.engines.cpu.layout import Room, plan
 from protocol.engines.cpu.library import library
 from protocol.engines.cpu.programs import compile_program
-from protocol.tape import F32, I8, I32, Tape, TapeBuilder, TensorType, functions, trace
+from protocol.tape import F32, I8, I32, Affine, Tape, TapeBuilder, TensorType, functions, trace
 from protocol.tape.merkle import PLAIN
 from protocol.tape.products import dot, greatest, matmul, total
 from protocol.tape.reference import evaluate, evaluate_all
 from protocol.tape.roots import program_root, tensor_root
-from protocol.tape.scalar import const
+from protocol.tape.scalar import OPS, Op, Value, apply, const
 from protocol.tape.views import im2col, reshape, transpose
 from protocol.types.errors import InputError
-from tests.strategies.tapes import random_tape, tensor
+from tests.strategies.tapes import SPECIAL_F32, SPECIAL_I32, random_tape, tensor
 
 LEVELS = [level for level in range(3) if library().gv_level(level) == level]
 
@@ -278,3 +280,115 @@ def test_room_never_gives_a_place_twice(moves: list[tuple[bool, int]]) -> None:
             held.append((start, 64 * size))
         else:
             room.give_back(*held.pop(size % len(held)))
+
+
+@pytest.mark.parametrize(
+    ("image", "kernel", "strides", "pads", "dilations", "output", "groups"),
+    [
+        ((1, 4, 12, 40), (3, 3), (1, 1), (1, 1), (1, 1), (12, 40), 1),
+        ((2, 6, 9, 9), (3, 3), (2, 1), (1, 0), (1, 1), (5, 7), 3),
+        ((1, 3, 20, 20), (5, 4), (1, 1), (4, 4), (2, 1), (20, 25), 1),
+        ((1, 70, 11, 11), (2, 2), (1, 1), (0, 0), (3, 3), (8, 8), 2),
+        ((3, 2, 50), (7,), (1,), (3,), (1,), (50,), 1),
+    ],
+)
+def test_windows_are_read_without_being_written(
+    level: int,
+    image: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: tuple[int, ...],
+    dilations: tuple[int, ...],
+    output: tuple[int, ...],
+    groups: int,
+) -> None:
+    b = TapeBuilder()
+    x = b.input(F32, image)
+    cols = im2col(
+        b,
+        x,
+        kernel=kernel,
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        output=output,
+        groups=groups,
+        fill=-0.5,
+    )
+    k = cols.shape[-1]
+    weights = b.constant(tensor(Random(k), TensorType(F32, (groups, 19, k))))
+    one = b.constant(tensor(Random(k), TensorType(F32, (groups, 1, k))))
+    single, _ = b.build([matmul(b, weights, cols)])
+    tape, _ = b.build([matmul(b, weights, cols), matmul(b, one, cols), total(b, cols)])
+    assert list(find_windows(single)) == [single.first_node]
+    assert list(find_windows(tape)) == [tape.first_node]
+    item = [tensor(Random(3), kind) for kind in tape.inputs]
+    same(single, item)
+    same(tape, item, threads=3)
+
+
+def test_windows_with_negative_steps_and_unions_of_rows() -> None:
+    """A view read backwards, and rows that a CONTRACT takes from the middle of a MOVE."""
+    b = TapeBuilder()
+    x = b.input(F32, (40, 3))
+    axes = (Affine(45, (-1, -2, 0)), Affine(-1, (0, 0, 1)))
+    cols = b.move(x, (40, 20), (40, 3), axes, fill=2.0, grid=(40, 4, 5))
+    w = b.constant(tensor(Random(1), TensorType(F32, (6, 20))))
+    part = b.contract((6, 13), w, Affine(0, (1, 0)), cols, Affine(5, (0, 2)))
+    back = b.contract((13, 6), cols, Affine(38, (-3, 0)), w, Affine(0, (0, 1)))
+    tape, _ = b.build([part, back, matmul(b, w, cols)])
+    same(tape, [tensor(Random(9), kind) for kind in tape.inputs])
+
+
+def test_other_readers_have_the_windows_written_out() -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (1, 2, 30))
+    cols = im2col(b, x, kernel=(5,), strides=(1,), pads=(0,), dilations=(1,), output=(26,))
+    w = b.constant(np.ones((4, 10), np.float32))
+    read, _ = b.build([matmul(b, w, cols), greatest(b, cols)])
+    squared, _ = b.build([dot(b, cols, cols)])
+    shown, _ = b.build([matmul(b, w, cols), cols])
+    for tape in (read, squared, shown):
+        assert not find_windows(tape)
+        same(tape, [np.arange(60, dtype=np.float32).reshape(1, 2, 30)])
+
+
+@pytest.mark.parametrize("op", OPS, ids=[op.name for op in OPS])
+def test_every_instruction_on_special_words_and_constants(level: int, op: Op) -> None:
+    """All pairs of specials in registers; then each operand in turn, and each pair, as a constant."""
+    pools = [SPECIAL_F32 if kind is F32 else [n & 0xFFFFFFFF for n in SPECIAL_I32] for kind in op.takes]
+    rows = list(itertools.product(*pools[:2]))
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if len(pools) == 3:
+        columns.append([pools[2][(i * 7) % len(pools[2])] for i in range(len(rows))])
+    item = [
+        np.array(column, np.uint32).view(np.float32 if kind is F32 else np.int32)
+        for column, kind in zip(columns, op.takes, strict=True)
+    ]
+    b = TapeBuilder()
+    xs = [b.input(kind, (len(rows),)) for kind in op.takes]
+    outputs = [b.map(lambda *values: apply(op.name, *values), *xs)]
+    fixed = [c for n in range(1, len(xs)) for c in itertools.combinations(range(len(xs)), n)]
+    for places, number in itertools.product(fixed, range(0, 14, 3)):
+
+        def mixed(*values: Value, places: tuple[int, ...] = places, number: int = number) -> Value:
+            held = [
+                Value(kind, "const", word=pool[(number + i) % len(pool)]) if i in places else value
+                for i, (kind, pool, value) in enumerate(zip(op.takes, pools, values, strict=True))
+            ]
+            return apply(op.name, *held)
+
+        outputs.append(b.map(mixed, *xs))
+    same(b.build(outputs)[0], item)
+
+
+@pytest.mark.parametrize("k", [1, 256, 512])
+def test_sums_that_underflow_to_minus_zero_stay_so(level: int, k: int) -> None:
+    b = TapeBuilder()
+    x, y = b.input(F32, (18, k)), b.input(F32, (18, k))
+    tape, _ = b.build([matmul(b, x, y), dot(b, x, y), total(b, x)])
+    tiny = np.full((18, k), 2.0**-100, np.float32)
+    same(tape, [tiny, -tiny])
+    with Engine(tape) as engine:
+        outputs = engine.run([tiny, -tiny])
+    assert all(np.signbit(output).all() for output in outputs[:2])

@@ -4,9 +4,12 @@
 #include "common.h"
 
 // out[batch][m][n] = chain over k of a[batch][m][k] * b[batch][n][k]. Strides are in elements; k is contiguous.
+// With `row_at`, element k of b's row r lies at b[row_at[r] + column_at[k]] instead, b_row and b_batch count rows:
+// windows over a padded tensor, whose overlapping rows are never written out.
 // `packed` is b packed by pack_b of the same level, one for all batches, or NULL. `scratch` is 64-byte aligned.
 typedef struct {
   const float *a, *b, *packed;
+  const int32_t *row_at, *column_at;
   float *out, *scratch;
   int64_t m, n, k;
   int64_t a_row, b_row, out_m, out_n;

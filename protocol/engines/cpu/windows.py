@@ -1,0 +1,70 @@
+"""Windows: a MOVE that only feeds products (im2col) is not written out.
+
+Its source is copied once with a margin of fill values wide enough that no window leaves it. Then an
+element's place is a sum of two tables, one over the MOVE's rows and one over its columns, and the product
+packs straight from there.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.engines.cpu.strides import span
+from protocol.tape.dtypes import F32, Shape, TensorType, row_major
+from protocol.tape.nodes import Affine, Move
+from protocol.tape.reference.interpreter import positions
+
+LARGEST_MARGIN = 4  # times the source, else the MOVE is written out after all
+LEAST_OVERLAP = 2  # times the padded copy; a mere transposition packs faster from rows written out
+
+
+@dataclass(frozen=True)
+class Window:
+    """`margin` makes the padded copy; element (r, c) of the MOVE lies in it at rows[r] + columns[c]."""
+
+    margin: Move
+    rows: NDArray[np.int32]
+    columns: NDArray[np.int32]
+
+    @property
+    def type(self) -> TensorType:
+        """Of the padded copy."""
+        return TensorType(F32, self.margin.shape)
+
+
+def split_grid(grid: Shape, columns: int) -> int | None:
+    """Where the grid's last axes that make up one row begin, or None if a row ends inside an axis."""
+    size = 1
+    for axis in range(len(grid), 0, -1):
+        if size == columns:
+            return axis
+        size *= grid[axis - 1]
+    return 0 if size == columns else None
+
+
+def window_of(node: Move, kind: TensorType, source: TensorType) -> Window | None:
+    """The window of a MOVE of type `kind`, or None if writing it out is as good."""
+    split = split_grid(node.grid, kind.columns)
+    if node.dtype is not F32 or split is None or not kind.elements or not source.elements:
+        return None
+    spans = [span(node.grid, axis) for axis in node.axes]
+    lows = [min(0, low) for low, _ in spans]
+    padded = tuple(
+        max(extent - 1, high) - low + 1 for low, (_, high), extent in zip(lows, spans, node.view, strict=True)
+    )
+    most = min(LARGEST_MARGIN * source.elements, kind.elements // LEAST_OVERLAP, (1 << 31) - 1)
+    if math.prod(padded) > most:
+        return None
+    rank = len(padded)
+    units = [tuple(int(i == axis) for i in range(rank)) for axis in range(rank)]
+    axes = tuple(Affine(low, unit) for low, unit in zip(lows, units, strict=True))
+    margin = Move(F32, padded, node.source, padded, node.view, axes, node.fill)
+    offset, coefs = 0, [0] * len(node.grid)
+    for axis, low, step in zip(node.axes, lows, row_major(padded), strict=True):
+        offset += (axis.offset - low) * step
+        coefs = [have + coef * step for have, coef in zip(coefs, axis.coefs, strict=True)]
+    rows = positions(node.grid[:split], Affine(offset, tuple(coefs[:split])))
+    columns = positions(node.grid[split:], Affine(0, tuple(coefs[split:])))
+    return Window(margin, rows.astype(np.int32), columns.astype(np.int32))
