@@ -14,7 +14,7 @@ from protocol.chain.client import Chain
 from protocol.chain.localnet import run_localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
-from protocol.types import GavelError, LeaseId, Wei, parse_hash
+from protocol.types import EnergyGrade, GavelError, LeaseId, Wei, parse_hash
 from scripts.demo import ledger, show, stage, work
 from scripts.demo.processes import DemoError, Processes, gavel
 
@@ -64,6 +64,7 @@ def _play(options: argparse.Namespace, folder: Path) -> None:
                 _start_daemons(processes, cast, chain)
                 lease, result = _run_job(processes, cast, options, home)
                 _await_end(processes, cast, chain, lease)
+                _verify(processes, Path(result["receipt"]))
         finally:
             if options.logs:
                 _show_logs(folder)
@@ -142,6 +143,23 @@ def _await_end(processes: Processes, cast: stage.Stage, chain: Chain, lease: byt
     if found.returncode != 0 or "is right" not in found.stdout:
         raise DemoError(f"the watchtower does not confirm the result: {found.stdout} {found.stderr}")
     show.line("watchtower: " + found.stdout.strip())
+
+
+def _verify(processes: Processes, receipt: Path) -> None:
+    show.heading("The receipt, checked again from chain and artifacts alone")
+    used = json.loads(receipt.read_text())["readable"]
+    show.line(
+        f"{used['item_count']} items, blocks {used['started']} to {used['posted']}, {used['wall_ms'] / 1000:.1f} s, "
+        f"{used['cpu_ms'] / 1000:.1f} s of processor, {used['peak_memory_bytes'] >> 20} MiB at most"
+    )
+    show.line(
+        f"energy {used['energy_milliwatt_hours'] / 1000:.3f} Wh ({EnergyGrade(used['energy_grade']).name.lower()}), "
+        f"zone {used['grid_zone'] or 'unknown'}, {used['carbon_milligrams'] / 1000:.3f} gCO2"
+    )
+    command = ["job", "verify", str(receipt), "--network", "local"]
+    show.line("$ gavel " + " ".join(command))
+    if processes.run(gavel(*command)) != 0:
+        raise DemoError("the receipt does not verify")
 
 
 def _show_logs(folder: Path) -> None:
