@@ -149,11 +149,12 @@ def _verify(processes: Processes, receipt: Path) -> None:
     show.heading("The receipt, checked again from chain and artifacts alone")
     used = json.loads(receipt.read_text())["readable"]
     show.line(
-        f"{used['item_count']} items, blocks {used['started']} to {used['posted']}, {used['wall_ms'] / 1000:.1f} s, "
-        f"{used['cpu_ms'] / 1000:.1f} s of processor, {used['peak_memory_bytes'] >> 20} MiB at most"
+        f"{used['item_count']} items, blocks {used['started']} to {used['posted']}, "
+        f"{used['wall_ms'] / 1000:.1f} s, {used['cpu_ms'] / 1000:.1f} s of processor, {used['peak_memory_bytes'] >> 20} MiB at most"
     )
+    grade = EnergyGrade(used["energy_grade"]).name.lower()
     show.line(
-        f"energy {used['energy_milliwatt_hours'] / 1000:.3f} Wh ({EnergyGrade(used['energy_grade']).name.lower()}), "
+        f"energy {used['energy_milliwatt_hours'] / 1000:.3f} Wh ({grade}), "
         f"zone {used['grid_zone'] or 'unknown'}, {used['carbon_milligrams'] / 1000:.3f} gCO2"
     )
     command = ["job", "verify", str(receipt), "--network", "local"]
