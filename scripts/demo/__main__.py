@@ -150,7 +150,8 @@ def _verify(processes: Processes, receipt: Path) -> None:
     used = json.loads(receipt.read_text())["readable"]
     show.line(
         f"{used['item_count']} items, blocks {used['started']} to {used['posted']}, "
-        f"{used['wall_ms'] / 1000:.1f} s, {used['cpu_ms'] / 1000:.1f} s of processor, {used['peak_memory_bytes'] >> 20} MiB at most"
+        f"{used['wall_ms'] / 1000:.1f} s, {used['cpu_ms'] / 1000:.1f} s of processor, "
+        f"{used['peak_memory_bytes'] >> 20} MiB at most"
     )
     grade = EnergyGrade(used["energy_grade"]).name.lower()
     show.line(
