@@ -76,7 +76,7 @@ def write_deployment(file: Path, name: str, deployment: Deployment, **fields: ob
         raise InputError(f"{file}: networks.{name} must be a mapping, found {str(entry)[:60]!r}")
     entry.update(fields)
     known = entry.get("deployments", _read(SHIPPED).get(name, {}).get("deployments", []))
-    made = _deployment_yaml(deployment)
+    made = deployment_yaml(deployment)
     entry["deployments"] = [made, *(d for d in known if d.get("escrow") != made["escrow"])]
     _write(file, networks)
 
@@ -88,7 +88,8 @@ def drop_network(file: Path, name: str) -> None:
         _write(file, networks)
 
 
-def _deployment_yaml(deployment: Deployment) -> dict[str, Any]:
+def deployment_yaml(deployment: Deployment) -> dict[str, Any]:
+    """Return a deployment as it stands in the file."""
     return {
         "name": deployment.name,
         "escrow": to_hex(deployment.escrow),
