@@ -19,6 +19,7 @@ from protocol.engines.cpu.library import (
     Row,
     Step,
     Task,
+    library,
     row,
 )
 from protocol.engines.cpu.programs import compile_program
@@ -54,11 +55,34 @@ class Place:
         return int(self.array.ctypes.data)
 
 
+@dataclass
+class Packs:
+    """Constants in a product's own layout, each made once, within `room` bytes: what does not fit is
+    packed anew for every item.
+    """
+
+    room: int
+    held: dict[tuple[int, ...], Array] = field(default_factory=dict)
+
+    def get(self, address: int, rows: int, stride: int, depth: int) -> Array | None:
+        """The panels of `rows` rows of `depth` floats, `stride` floats apart."""
+        key = (address, rows, stride, depth)
+        size = library().gv_packed_size(rows, depth)
+        if key not in self.held:
+            if 4 * size > self.room:
+                return None
+            self.room -= 4 * size
+            self.held[key] = np.empty(size, np.float32)
+            library().gv_pack_b(self.held[key].ctypes.data, address, rows, stride, depth)
+        return self.held[key]
+
+
 @dataclass(frozen=True)
 class Machine:
     """What tasks are compiled for: how many threads, and each one's scratch memory."""
 
     scratch: Sequence[int]
+    packs: "Packs"
 
     def share(self, make: Callable[[int], Task], units: int, grain: int = 1) -> list[Task]:
         """Cut `units` into at most one part per thread, borders at multiples of `grain`."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from protocol.engines.cpu.compiling import Call, Machine, Place, rows_from
-from protocol.engines.cpu.library import ProductTask, ReductionTask, Task, library, row
+from protocol.engines.cpu.library import ProductTask, ReductionTask, Task, row
 from protocol.engines.cpu.strides import merge, scaled
 from protocol.engines.cpu.windows import Window
 from protocol.tape.dtypes import F32, I32, DType, TensorType, row_major
@@ -149,9 +149,9 @@ def _products(
         row_at = window.rows.ctypes.data + 4 * b_at.offset
         column_at = window.columns.ctypes.data
     elif b.constant and columns and not any(roles.steps(axis)[1] for axis in batches):
-        panels = _pack(b_from, along.extent, roles.steps(along)[1], columns)
+        panels = machine.packs.get(b_from, along.extent, roles.steps(along)[1], columns)
+        packed = 0 if panels is None else panels.ctypes.data
         keep.append(panels)
-        packed = panels.ctypes.data
 
     def make(scratch: int) -> Task:
         return ProductTask(
@@ -179,10 +179,3 @@ def _products(
     count = math.prod(axis.extent for axis in batches)
     tasks = machine.share(make, along.extent, PANEL) if count == 1 else machine.share(make, count)
     return Call("gv_products", tasks, keep=keep)
-
-
-def _pack(address: int, rows: int, stride: int, depth: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    kernels = library()
-    panels = np.empty(kernels.gv_packed_size(rows, depth), np.float32)
-    kernels.gv_pack_b(panels.ctypes.data, address, rows, stride, depth)
-    return panels

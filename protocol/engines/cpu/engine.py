@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from protocol.engines.cpu.compiling import (
     Call,
     Machine,
+    Packs,
     Place,
     compile_gather,
     compile_join,
@@ -19,7 +20,7 @@ from protocol.engines.cpu.compiling import (
     compile_reduce,
 )
 from protocol.engines.cpu.contracting import compile_contract
-from protocol.engines.cpu.estimate import SCRATCH
+from protocol.engines.cpu.estimate import SCRATCH, pack_room
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
 from protocol.engines.cpu.library import DONE, TASKS, library
@@ -59,7 +60,7 @@ class Engine:
         except MemoryError as error:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
         self._places = _places(tape, self._layout, self._arena, self._windows)
-        machine = Machine([int(scratch.ctypes.data) for scratch in self._scratch])
+        machine = Machine([int(held.ctypes.data) for held in self._scratch], Packs(pack_room(tape)))
         self._calls = [
             self._compile(node, value, machine) for value, node in enumerate(tape.nodes, tape.first_node)
         ]

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import plan
+from protocol.tape.dtypes import F32
 from protocol.tape.nodes import Contract, Map, Reduce
 from protocol.tape.tape import Tape
 
 SCRATCH = 4 << 20  # bytes per thread, see Engine
+CALL_BYTES = 4 << 10  # what a prepared kernel call takes, per thread
 
 
 @dataclass(frozen=True)
@@ -42,18 +44,24 @@ def estimate(tape: Tape, threads: int = 1) -> Work:
                 steps += elements * types[node.operand.source].columns
             case _:
                 moved += elements * node.dtype.width
-    # A constant that is a CONTRACT's right side is packed once, and its panels are up to one group of
-    # rows longer.
     constants = sum(constant.type.nbytes for constant in tape.constants)
-    packed = {
-        operand.source
-        for node in tape.nodes
-        if isinstance(node, Contract)
-        for operand in (node.left, node.right)
-        if operand is not None and len(tape.inputs) <= operand.source < tape.first_node
-    }
-    panels = sum(types[source].nbytes + 128 * types[source].columns for source in packed)
     windows = find_windows(tape)
     tables = sum(held.rows.nbytes + held.columns.nbytes for held in windows.values())
     arena = plan(tape, False, {value: held.type.nbytes for value, held in windows.items()}).arena
-    return Work(fmas, steps, moved, constants + panels + tables + arena + threads * SCRATCH)
+    calls = len(tape.nodes) * CALL_BYTES * threads
+    return Work(fmas, steps, moved, constants + pack_room(tape) + tables + arena + calls + threads * SCRATCH)
+
+
+def pack_room(tape: Tape) -> int:
+    """Bytes for packed constants: each that a product reads, once, with panels up to a group of
+    rows longer.
+    """
+    types = tape.types
+    read = {
+        operand.source
+        for node in tape.nodes
+        if isinstance(node, Contract) and node.dtype is F32
+        for operand in (node.left, node.right)
+        if operand is not None and len(tape.inputs) <= operand.source < tape.first_node
+    }
+    return sum(types[source].nbytes + 128 * types[source].columns for source in read)

@@ -9,6 +9,8 @@ from protocol.tape.dtypes import F32
 from protocol.tape.nodes import Contract, Move
 from protocol.tape.tape import Tape
 
+MOST_TABLES = 64 << 20  # bytes of all tables together, which live as long as the engine
+
 
 def find_windows(tape: Tape) -> dict[int, Window]:
     """Value index of a MOVE -> its window. Outputs are never among them."""
@@ -18,14 +20,17 @@ def find_windows(tape: Tape) -> dict[int, Window]:
     for number, node in enumerate(tape.nodes, first):
         for source in set(node.sources):
             readers.setdefault(source, []).append(number)
-    found = {}
+    found: dict[int, Window] = {}
+    room = MOST_TABLES
     for number, node in enumerate(tape.nodes[: len(tape.nodes) - tape.outputs], first):
         if not isinstance(node, Move) or is_reshape(node, types[node.source].elements):
             continue
         if all(_packs(tape, reader, number) for reader in readers.get(number, [0])):
-            window = window_of(node, types[number], types[node.source])
+            tables = 4 * (types[number].rows + types[number].columns)
+            window = window_of(node, types[number], types[node.source]) if tables <= room else None
             if window is not None:
                 found[number] = window
+                room -= tables
     return found
 
 

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from protocol.engines.cpu.strides import span
 from protocol.tape.dtypes import F32, Shape, TensorType, row_major
 from protocol.tape.nodes import Affine, Move
-from protocol.tape.reference.interpreter import positions
 
 LARGEST_MARGIN = 4  # times the source, else the MOVE is written out after all
 LEAST_OVERLAP = 2  # times the padded copy; a mere transposition packs faster from rows written out
@@ -45,7 +44,10 @@ def split_grid(grid: Shape, columns: int) -> int | None:
 
 
 def window_of(node: Move, kind: TensorType, source: TensorType) -> Window | None:
-    """The window of a MOVE of type `kind`, or None if writing it out is as good."""
+    """The window of a MOVE of type `kind`, or None if writing it out is as good.
+
+    Its tables take 4 * (rows + columns) bytes.
+    """
     split = split_grid(node.grid, kind.columns)
     if node.dtype is not F32 or split is None or not kind.elements or not source.elements:
         return None
@@ -65,6 +67,14 @@ def window_of(node: Move, kind: TensorType, source: TensorType) -> Window | None
     for axis, low, step in zip(node.axes, lows, row_major(padded), strict=True):
         offset += (axis.offset - low) * step
         coefs = [have + coef * step for have, coef in zip(coefs, axis.coefs, strict=True)]
-    rows = positions(node.grid[:split], Affine(offset, tuple(coefs[:split])))
-    columns = positions(node.grid[split:], Affine(0, tuple(coefs[split:])))
-    return Window(margin, rows.astype(np.int32), columns.astype(np.int32))
+    rows = places(node.grid[:split], Affine(offset, tuple(coefs[:split])))
+    return Window(margin, rows, places(node.grid[split:], Affine(0, tuple(coefs[split:]))))
+
+
+def places(shape: Shape, at: Affine) -> NDArray[np.int32]:
+    """The form's values over a shape, row-major, axis by axis: no more memory than the result takes twice."""
+    found = np.array([at.offset], np.int32)
+    for extent, coef in zip(shape, at.coefs, strict=True):
+        steps = np.arange(extent, dtype=np.int32) * np.int32(coef)
+        found = (found[:, None] + steps).reshape(-1)
+    return found

@@ -392,3 +392,33 @@ def test_sums_that_underflow_to_minus_zero_stay_so(level: int, k: int) -> None:
     with Engine(tape) as engine:
         outputs = engine.run([tiny, -tiny])
     assert all(np.signbit(output).all() for output in outputs[:2])
+
+
+def test_a_constant_read_in_many_ways_does_not_multiply_memory() -> None:
+    """Packed copies end with the room that the estimate counted; what is left over is packed for
+    each item.
+    """
+    b = TapeBuilder()
+    x, w = b.input(F32, (3, 50)), b.constant(tensor(Random(1), TensorType(F32, (64, 50))))
+    outputs = [b.contract((3, 64 - i), x, Affine(0, (1, 0)), w, Affine(i, (0, 1))) for i in range(0, 40)]
+    tape, _ = b.build(outputs)
+    with Engine(tape) as engine:
+        packed = {call.tasks[0].packed for call in engine._calls if call is not None}
+        assert None in packed
+        assert len(packed) >= 2
+    same(tape, [tensor(Random(2), kind) for kind in tape.inputs])
+
+
+def test_windows_stop_at_their_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (1, 1, 500))
+    ends = []
+    for width in range(20, 30):
+        out = 500 - width
+        cols = im2col(b, x, kernel=(width,), strides=(1,), pads=(0,), dilations=(1,), output=(out,))
+        ends.append(total(b, cols))
+    tape, _ = b.build(ends)
+    assert len(find_windows(tape)) == 10
+    monkeypatch.setattr("protocol.engines.cpu.fusion.MOST_TABLES", 4 * 505 * 3)
+    assert len(find_windows(tape)) == 3
+    same(tape, [tensor(Random(3), kind) for kind in tape.inputs])
