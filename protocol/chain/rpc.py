@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
@@ -20,6 +21,7 @@ _REFUSING_STATUS = (400, 413, 422)
 """HTTP statuses that mean "not this request" rather than "not now"."""
 _UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
 _LONGEST_REST = 30.0
+_CONNECTIONS = 32
 
 
 class RpcRefused(TransientError):  # noqa: N818 - says what happened
@@ -36,8 +38,13 @@ class _Endpoint:
         self.shown = (
             f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}"  # paths hold API keys
         )
+        # One session for all threads: web3 alone keeps one, with open sockets, for each thread it ever saw.
+        session = requests.Session()
+        pool = HTTPAdapter(pool_maxsize=_CONNECTIONS)
+        session.mount("http://", pool)
+        session.mount("https://", pool)
         self.provider = HTTPProvider(
-            url, request_kwargs={"timeout": timeout}, exception_retry_configuration=None
+            url, request_kwargs={"timeout": timeout}, session=session, exception_retry_configuration=None
         )
         self.rest, self.until = 0.0, 0.0
         self.checked = False

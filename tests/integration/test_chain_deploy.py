@@ -1,7 +1,6 @@
 """Deploying, and the local chain in one call: as functions and as `gavel` commands."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,17 +19,9 @@ from protocol.chain.networks_file import load_network, shipped_network
 from protocol.chain.node import Node
 from protocol.chain.sender import Sender
 from protocol.crypto import address_of
-from protocol.types import Address, Amount, Blocks, InputError
+from protocol.runtime.cli import invoke
+from protocol.types import Address, Amount, Blocks, InputError, to_hex
 from tests.chain_helpers import UNIT, make_bid
-
-
-def gavel(home: Path, *args: str) -> "subprocess.CompletedProcess[str]":
-    environ = {**os.environ, "GAVEL_HOME": str(home)}
-    environ.pop("GAVEL_NETWORKS", None)
-    return subprocess.run(
-        [sys.executable, "-m", "protocol.runtime.cli", *args],
-        env=environ, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 def test_a_chain_without_clz_is_refused_with_the_reason() -> None:
@@ -124,35 +115,34 @@ def test_anvil_dies_with_its_parent() -> None:
         time.sleep(0.05)
 
 
-def test_the_commands(tmp_path: Path) -> None:
-    environ = {**os.environ, "GAVEL_HOME": str(tmp_path)}
-    environ.pop("GAVEL_NETWORKS", None)
+def test_the_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    monkeypatch.delenv("GAVEL_NETWORKS", raising=False)
     command = [sys.executable, "-m", "protocol.runtime.cli", "localnet", "--json"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None
             facts = json.loads(running.stdout.readline())
             assert len(facts["wallets"]) == 10
-            password = ["--password-file", facts["password_file"]]
-            made = gavel(
-                tmp_path, "--json", "deploy", "--network", "local", "--wallet", "local-spare", *password
-            )
-            assert made.returncode == 0, made.stderr
-            network = load_network("local", tmp_path / "networks.yaml")
+            wallet = ["--wallet", "local-spare", "--password-file", facts["password_file"]]
+            assert invoke(["--json", "deploy", "--network", "local", *wallet]) == 0
+            network = load_network("local")
             assert [d.name for d in network.deployments] == ["v1", "local"]
-            assert json.loads(made.stdout)["escrow"] == "0x" + network.deployments[0].escrow.hex()
+            assert json.loads(capsys.readouterr().out)["escrow"] == to_hex(network.deployments[0].escrow)
             for args, complaint in (
                 (["--network", "sepolai"], "network 'sepolai' is unknown"),
                 (["--network", "local", "--token", "0x12,1"], "--token address is not 20 bytes of hex"),
                 (["--network", "local", "--token", facts["token"]], "--token must be ADDRESS,RESERVE"),
                 (["--network", "local", "--token", facts["token"] + ",x"], "'x' is not a sum"),
             ):
-                refused = gavel(tmp_path, "deploy", "--wallet", "local-spare", *password, *args)
-                assert refused.returncode == 2
-                assert refused.stderr.count("\n") == 1
-                assert complaint in refused.stderr
+                assert invoke(["deploy", *wallet, *args]) == 2
+                said = capsys.readouterr().err
+                assert said.count("\n") == 1
+                assert complaint in said
         finally:
             running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
     assert not Path(f"/proc/{facts['pid']}").exists()
-    assert load_network("local", tmp_path / "networks.yaml").deployments == ()
+    assert load_network("local").deployments == ()
