@@ -11,23 +11,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from protocol.engines.onnx.fuse import consumers_of, fuse, input_dtypes
-from protocol.engines.onnx.graph import (
-    Array,
+from protocol.engines.onnx.graph import Graph
+from protocol.engines.onnx.layout import merged, reads_rows, spell, wanted_rows
+from protocol.engines.onnx.nodes import (
     ConstNode,
     ContractNode,
     GatherNode,
-    Graph,
     InputNode,
     JoinNode,
     MapNode,
     MoveNode,
     Node,
     ReduceNode,
-    Tensor,
-    View,
-    substitute,
 )
-from protocol.engines.onnx.layout import merged, reads_rows, spell, wanted_rows
+from protocol.engines.onnx.scalars import substitute
+from protocol.engines.onnx.tensors import Array, Tensor, View
 from protocol.tape import Affine, Labels, Placed, Ref, Tape, TapeBuilder, row_major
 from protocol.tape.dtypes import Shape
 from protocol.tape.limits import MAX_RANK

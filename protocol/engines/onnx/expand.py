@@ -10,9 +10,9 @@ from typing import Any
 import onnx
 from onnx import defs, helper
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.cast import KINDS
 from protocol.engines.onnx.reader import ModelNode, attributes_of
+from protocol.engines.onnx.tensors import Tensor
 
 _NUMBERS = {kind: number for number, kind in KINDS.items()}
 

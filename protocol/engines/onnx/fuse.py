@@ -7,20 +7,19 @@ instructions and four inputs. What is recomputed nowhere and stored nowhere cost
 from collections import defaultdict
 from dataclasses import replace
 
-from protocol.engines.onnx.graph import (
+from protocol.engines.onnx.graph import Graph
+from protocol.engines.onnx.nodes import (
     ContractNode,
     GatherNode,
-    Graph,
     JoinNode,
     MapNode,
     MoveNode,
     Node,
     ReduceNode,
-    View,
-    is_contiguous,
-    reshape_strides,
-    substitute,
 )
+from protocol.engines.onnx.scalars import substitute
+from protocol.engines.onnx.strides import is_contiguous, reshape_strides
+from protocol.engines.onnx.tensors import View
 from protocol.tape.limits import MAX_INSTRUCTIONS, MAX_MAP_OPERANDS, MAX_PROGRAM_CONSTANTS
 from protocol.tape.scalar import Value as Scalar
 from protocol.tape.scalar import assemble

@@ -1,258 +1,46 @@
-"""The graph between ONNX and the tape: the tape's six kinds, with operands read through strided views.
+"""The graph between ONNX and the tape: it makes nodes, and views of them.
 
-A `Tensor` is what an ONNX name stands for while lowering: either a constant array, or a view (offset and one
-stride per axis, in elements) of the flat output of a node. Transpose, slice, squeeze, expand and most
-reshapes are therefore only a change of view; a MOVE appears where an operand cannot be read through its
-view (`emit` decides), or where something lies outside (padding).
-
-Element types are ONNX's names f32, i32, i64, bool, i8, u8. All but f32 are held as i32 words: bool as 0 or
-1, i8 and u8 as their value, i64 as its low 32 bits (README of the room: `docs/models.md`).
+Transpose, slice, squeeze, expand and most reshapes only change a view (offset and one stride per axis). A
+MOVE appears where an operand cannot be read through its view (`emit` decides) or where something lies
+outside (padding).
 """
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from protocol.tape.dtypes import F32, I32, DType, Shape, row_major
+from protocol.engines.onnx.nodes import (
+    ConstNode,
+    ContractNode,
+    GatherNode,
+    InputNode,
+    JoinNode,
+    MapNode,
+    MoveNode,
+    Node,
+    ReduceNode,
+)
+from protocol.engines.onnx.scalars import argument, substitute
+from protocol.engines.onnx.strides import broadcast_shapes, is_contiguous, reshape_strides
+from protocol.engines.onnx.tensors import (
+    DTYPE_OF_KIND,
+    KIND_OF_DTYPE,
+    MAX_CONSTANT,
+    Array,
+    Tensor,
+    View,
+    as_words,
+    literal,
+    word_of,
+)
+from protocol.tape.dtypes import F32, Shape, row_major
 from protocol.tape.limits import MAX_ELEMENTS
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import Value as Scalar
 from protocol.types.errors import InputError
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-KIND_OF_DTYPE: dict[np.dtype[Any], str] = {
-    np.dtype(np.float32): "f32",
-    np.dtype(np.int32): "i32",
-    np.dtype(np.int64): "i64",
-    np.dtype(np.bool_): "bool",
-    np.dtype(np.int8): "i8",
-    np.dtype(np.uint8): "u8",
-}
-DTYPE_OF_KIND: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in KIND_OF_DTYPE.items()}
-
-
-def word_of(kind: str) -> DType:
-    """The words that hold elements of an ONNX type."""
-    return F32 if kind == "f32" else I32
-
-
-def argument(index: int, word: DType) -> Scalar:
-    """The symbolic element of argument `index` of a MAP."""
-    return Scalar(word, "input", word=index)
-
-
-def substitute(root: Scalar, parts: dict[int, Scalar]) -> Scalar:
-    """The expression with input i replaced by `parts[i]`; shared subexpressions stay shared."""
-    memo: dict[int, Scalar] = {}
-
-    def walk(node: Scalar) -> Scalar:
-        if node.op == "input":
-            return parts[node.word]
-        if not node.args:
-            return node
-        if id(node) not in memo:
-            memo[id(node)] = Scalar(node.dtype, node.op, tuple(walk(a) for a in node.args), node.word)
-        return memo[id(node)]
-
-    return walk(root)
-
-
-@dataclass(frozen=True)
-class View:
-    """Elements of the flat output of node `node`.
-
-    At output coordinate c, element offset + sum(stride * c).
-    """
-
-    node: int
-    offset: int
-    strides: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class InputNode:
-    """A tensor that every item brings."""
-
-    name: str
-    word: DType
-    shape: Shape
-
-
-@dataclass(frozen=True, eq=False)
-class ConstNode:
-    """A constant, f32 or i32."""
-
-    array: Array
-
-
-@dataclass(frozen=True, eq=False)
-class MapNode:
-    """`expr` of one element of each argument; each view has one stride per axis of `shape`."""
-
-    shape: Shape
-    word: DType
-    args: tuple[View, ...]
-    expr: Scalar
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class ContractNode:
-    """sum over k of a * b.
-
-    Views have one stride per axis of `shape` and a last one for k; no b is the literal 1.
-    """
-
-    shape: Shape
-    word: DType
-    k: int
-    a: View
-    b: View | None
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class ReduceNode:
-    """max or min over k; the view as for a contraction."""
-
-    shape: Shape
-    word: DType
-    op: ReduceKind
-    k: int
-    source: View
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class MoveNode:
-    """Element of `source`, reshaped to `view_shape`, at start + matrix @ c.
-
-    `fill` if that is outside.
-    """
-
-    shape: Shape
-    word: DType
-    source: int
-    view_shape: Shape
-    start: tuple[int, ...]
-    matrix: tuple[tuple[int, ...], ...]
-    fill: float
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class GatherNode:
-    """Rows of `table` (rows, width) named by the flat output of `index`.
-
-    Outside gives `fill`. Shape (n, width).
-    """
-
-    shape: Shape
-    word: DType
-    table: int
-    rows: int
-    index: int
-    fill: float
-    label: str
-
-
-@dataclass(frozen=True, eq=False)
-class JoinNode:
-    """The sources, each (outer, its width, inner), one after the other along the middle axis."""
-
-    shape: Shape
-    word: DType
-    sources: tuple[int, ...]
-    widths: tuple[int, ...]
-    label: str
-
-
-Node = InputNode | ConstNode | MapNode | ContractNode | ReduceNode | MoveNode | GatherNode | JoinNode
-
-
-@dataclass(frozen=True, eq=False)
-class Tensor:
-    """What an ONNX name stands for: a constant (`array`) or a view of a node's output."""
-
-    kind: str
-    shape: Shape
-    array: Array | None = None
-    view: View | None = None
-
-    @property
-    def word(self) -> DType:
-        """The words that hold it: F32 for f32, I32 for everything else."""
-        return F32 if self.kind == "f32" else I32
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    @property
-    def rank(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-
-def is_contiguous(shape: Shape, strides: Sequence[int]) -> bool:
-    """Whether the strides are those of a contiguous tensor, axes of one element aside."""
-    return all(
-        size == 1 or stride == natural
-        for size, stride, natural in zip(shape, strides, row_major(shape), strict=True)
-    )
-
-
-def literal(tensor: "Tensor") -> Scalar:
-    """A constant of one element as a literal of the scalar program."""
-    assert tensor.array is not None
-    words = as_words(tensor.array)
-    return Scalar(tensor.word, "const", word=int(words.reshape(-1).view(np.uint32)[0]))
-
-
-def broadcast_shapes(*shapes: Shape) -> Shape:
-    """ONNX's multidirectional broadcast. InputError if the shapes do not fit."""
-    try:
-        return tuple(int(d) for d in np.broadcast_shapes(*shapes))
-    except ValueError as fault:
-        listed = ", ".join(str(list(s)) for s in shapes)
-        raise InputError(f"shapes {listed} do not broadcast") from fault
-
-
-def reshape_strides(shape: Shape, strides: Sequence[int], new: Shape) -> tuple[int, ...] | None:
-    """Strides of the same elements in another shape, or None where only a copy can do it."""
-    old = [(size, stride) for size, stride in zip(shape, strides, strict=True) if size != 1]
-    result = [0] * len(new)
-    i = 0
-    wanted = [(axis, size) for axis, size in enumerate(new) if size != 1]
-    j = 0
-    while i < len(old) and j < len(wanted):
-        i_end, j_end = i + 1, j + 1
-        have, want = old[i][0], wanted[j][1]
-        while have != want:
-            if have < want:
-                if i_end == len(old):
-                    return None
-                have *= old[i_end][0]
-                i_end += 1
-            else:
-                if j_end == len(wanted):
-                    return None
-                want *= wanted[j_end][1]
-                j_end += 1
-        for a in range(i, i_end - 1):
-            if old[a][1] != old[a + 1][0] * old[a + 1][1]:
-                return None
-        step = old[i_end - 1][1]
-        for b in range(j_end - 1, j - 1, -1):
-            result[wanted[b][0]] = step
-            step *= wanted[b][1]
-        i, j = i_end, j_end
-    return tuple(result)
 
 
 @dataclass
@@ -452,6 +240,8 @@ class Graph:
                 f"shape {list(value.shape)} cannot become {list(shape)}: other number of elements"
             )
         if value.array is not None:
+            if value.size > MAX_CONSTANT and not value.array.flags.c_contiguous:
+                raise InputError(f"a constant of {value.size} elements is above the limit of {MAX_CONSTANT}")
             return Tensor(value.kind, shape, value.array.reshape(shape))
         assert value.view is not None
         strides = reshape_strides(value.shape, value.view.strides, shape)
@@ -495,19 +285,4 @@ class Graph:
 
 
 def _digest(words: Array) -> bytes:
-    import hashlib
-
     return hashlib.sha256(np.ascontiguousarray(words).data).digest()
-
-
-def as_words(array: Array) -> Array:
-    """A constant as f32 or i32 words. InputError for a type or value that words cannot hold."""
-    if array.dtype == np.float32:
-        return np.ascontiguousarray(array)
-    if array.dtype not in KIND_OF_DTYPE:
-        raise InputError(f"element type {array.dtype} cannot run: convert the model to f32")
-    if array.dtype == np.int64 and array.size:
-        low, high = int(array.min()), int(array.max())
-        if low < -(2**31) or high >= 2**31:
-            raise InputError(f"the i64 value {low if low < -(2**31) else high} does not fit 32 bits")
-    return np.ascontiguousarray(array.astype(np.int32))

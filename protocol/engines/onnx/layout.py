@@ -9,7 +9,9 @@ import math
 from collections import Counter, defaultdict
 
 from protocol.engines.onnx.fuse import consumers_of
-from protocol.engines.onnx.graph import ContractNode, InputNode, Node, ReduceNode, View, reshape_strides
+from protocol.engines.onnx.nodes import ContractNode, InputNode, Node, ReduceNode
+from protocol.engines.onnx.strides import reshape_strides
+from protocol.engines.onnx.tensors import View
 from protocol.tape.dtypes import Shape
 
 

@@ -12,11 +12,12 @@ from onnx import TensorProto
 
 from protocol.engines.onnx.emit import emit
 from protocol.engines.onnx.expand import body_of, has_body
-from protocol.engines.onnx.fold import can_fold, fold
-from protocol.engines.onnx.graph import Graph, Tensor
+from protocol.engines.onnx.fold import can_fold, fold, gives_constant, is_small
+from protocol.engines.onnx.graph import Graph
 from protocol.engines.onnx.operators import OPERATORS, Context
 from protocol.engines.onnx.operators.cast import KINDS
 from protocol.engines.onnx.reader import Model, ModelInput, ModelNode
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import Labels, Tape
 from protocol.tape.dtypes import Shape
 from protocol.types.errors import GavelError, InputError
@@ -91,8 +92,9 @@ def _check_supported(model: Model) -> None:
     missing: dict[str, list[ModelNode]] = {}
     for node in _needed(model):
         known = node.domain == "" and node.op in OPERATORS
-        folds = can_fold(node) and all(name in constant for name in node.inputs)
-        if folds or node.op in ("Shape", "Size"):
+        fixed = all(name in constant for name in node.inputs)
+        folds = fixed and can_fold(node)
+        if (fixed and gives_constant(node)) or node.op in ("Shape", "Size"):
             constant |= set(node.outputs)
         if not known and not folds and not has_body(node.op, node.domain, model.opset):
             missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
@@ -138,7 +140,7 @@ def _lower_node(graph: Graph, node: ModelNode, values: dict[str, Tensor], opset:
             warnings.simplefilter("ignore")
             arrays = [None if t is None else t.array for t in inputs]
             constant = all(t is None or t.array is not None for t in inputs)
-            if constant and inputs and can_fold(node):
+            if constant and inputs and can_fold(node) and is_small(node, arrays):
                 return tuple(graph.constant(a) for a in fold(node, arrays, opset))
             if node.domain == "" and node.op in OPERATORS:
                 made = OPERATORS[node.op](Context(graph, node, opset), *inputs)

@@ -75,6 +75,7 @@ def read_model(path: Path) -> Model:
         proto = _inline(proto, path)
     opset = _opset(proto, path)
     graph = proto.graph
+    _check_names(graph, path)
     if len(graph.node) > MAX_NODES:
         raise InputError(f"{path.name} has {len(graph.node)} nodes; at most {MAX_NODES} are taken")
     if len(graph.sparse_initializer):
@@ -107,6 +108,16 @@ def _parse(path: Path) -> onnx.ModelProto:
     if not proto.graph.node and not proto.graph.output:
         raise InputError(f"{path} is not an ONNX model: it holds no graph")
     return proto
+
+
+def _check_names(graph: onnx.GraphProto, path: Path) -> None:
+    """InputError unless all names are text: protobuf gives bytes for a string that is no UTF-8."""
+    names: list[object] = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    for node in graph.node:
+        names += [node.op_type, node.domain, node.name, *node.input, *node.output]
+        names += [name for attribute in node.attribute for name in (attribute.name, attribute.ref_attr_name)]
+    if not all(isinstance(name, str) and name.isprintable() for name in names):
+        raise InputError(f"{path.name} is damaged: it holds a name that is no printable text")
 
 
 def _inline(proto: onnx.ModelProto, path: Path) -> onnx.ModelProto:

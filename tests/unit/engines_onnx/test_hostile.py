@@ -216,6 +216,14 @@ def test_a_bomb_made_of_constants_alone_is_refused(bench):
     assert "bomb" in message or "fuse" in message
 
 
+@pytest.mark.parametrize("name", [b"Softmax", b"conv", b"strides"])
+def test_names_that_are_no_text(small_model, tmp_path, name):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(small_model.replace(name, b"\xff" + name[1:]))
+    with pytest.raises(InputError, match=r"printable text|not an ONNX model"):
+        read_model(path)
+
+
 FLIPS = st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 
 def test_views_cost_no_node(bench, draw):
@@ -129,6 +129,19 @@ def test_shape_arithmetic_is_done_while_lowering(bench, draw):
     held = {"zero": np.array(0), "zero1": np.array([0]), "minus": np.array([-1])}
     constants = {k: v.astype(np.int64) for k, v in held.items()}
     bench.hold(nodes, {"x": draw(3, 4, 5)}, constants=constants, kinds="Ma")
+
+
+def test_operators_without_a_lowering_are_fine_on_constants(bench, draw):
+    """As exporters write "all places": NonZero of a ConstantOfShape of a Shape."""
+    one = numpy_helper.from_array(np.array([1], np.int64))
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("ConstantOfShape", ["s"], ["ones"], value=one),
+        helper.make_node("NonZero", ["ones"], ["places"]),
+        helper.make_node("Transpose", ["places"], ["t"]),
+        helper.make_node("GatherND", ["x", "t"], ["y"]),
+    ]
+    bench.hold(nodes, {"x": draw(3, 4)})
 
 
 def test_range_constant_of_shape_and_eye(bench, draw):

@@ -8,9 +8,9 @@ from functools import reduce
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, Lowering, operator
 from protocol.engines.onnx.operators.scalars import wrap
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import functions as table
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.scalar import Value, const, eq, fma, idiv, irem, maximum, minimum, sqrt, where

@@ -6,9 +6,9 @@ bytes; i64 and i32 are the same words; anything to bool is 1 unless zero.
 
 from onnx import TensorProto
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import as_bool, wrap
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.scalar import Value, to_f32, to_i32
 
 KINDS: dict[int, str] = {

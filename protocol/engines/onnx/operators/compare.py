@@ -5,8 +5,8 @@ Shape rule: inputs broadcast against each other. Booleans are i32 words 0 and 1.
 
 from collections.abc import Callable
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.scalar import Value, eq, where
 
 Binary = Callable[[Value, Value], Value]

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.limits import MAX_ELEMENTS
 
 
@@ -50,8 +50,8 @@ def arange(ctx: Context, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
 @operator("EyeLike")
 def eye_like(ctx: Context, x: Tensor) -> Tensor:
     """Ones on the k-th diagonal."""
-    from protocol.engines.onnx.graph import DTYPE_OF_KIND
     from protocol.engines.onnx.operators.cast import KINDS
+    from protocol.engines.onnx.tensors import DTYPE_OF_KIND
 
     to = ctx.attr("dtype")
     kind = x.kind if to is None else KINDS.get(int(to), "?")

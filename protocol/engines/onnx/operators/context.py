@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Array, Graph, Tensor
+from protocol.engines.onnx.graph import Graph
 from protocol.engines.onnx.reader import ModelNode
+from protocol.engines.onnx.tensors import Array, Tensor
 from protocol.types.errors import InputError
 
 Lowered = Tensor | tuple[Tensor, ...]

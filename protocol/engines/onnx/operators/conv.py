@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.arithmetic import binary
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.matmul import centred
 from protocol.engines.onnx.operators.slicing import pad_constant
 from protocol.engines.onnx.operators.windows import Windows, gather_windows, windows_of
+from protocol.engines.onnx.tensors import Tensor
 
 
 def channels_are_last(x: Tensor) -> bool:

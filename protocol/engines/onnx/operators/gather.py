@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.cast import cast_to
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import I32
 from protocol.tape.limits import MAX_ELEMENTS
 from protocol.tape.scalar import const, eq, where

@@ -6,10 +6,10 @@ is constant, else by its view. Shape rule: numpy's matmul.
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.arithmetic import binary
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import F32
 
 

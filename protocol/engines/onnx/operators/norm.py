@@ -7,9 +7,9 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, Lowered, operator
 from protocol.engines.onnx.operators.reduce import row_mean
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import F32
 from protocol.tape.scalar import const, fma, sqrt
 

@@ -6,10 +6,10 @@ copies, doubling the shift: log2(n) MOVEs.
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
 from protocol.engines.onnx.operators.slicing import pad_constant
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import const, eq, where

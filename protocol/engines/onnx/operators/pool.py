@@ -8,10 +8,10 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.arithmetic import whole_power
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.windows import Windows, gather_windows, windows_of
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import functions as table
 from protocol.tape.dtypes import F32
 from protocol.tape.nodes import ReduceKind

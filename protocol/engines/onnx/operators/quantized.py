@@ -4,14 +4,12 @@ Bytes are held as i32 words, so products of quantised numbers are exact. Roundin
 ONNX asks.
 """
 
-import numpy as np
-
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.conv import check_channels, convolve
 from protocol.engines.onnx.operators.matmul import centred, product
 from protocol.engines.onnx.operators.scalars import clamp
 from protocol.engines.onnx.operators.windows import windows_of
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import functions as table
 from protocol.tape.scalar import Value, maximum, minimum, to_f32, to_i32
 
@@ -115,15 +113,3 @@ def qlinear_conv(ctx: Context, *given: Tensor) -> Tensor:
     one = ctx.graph.reshape(x_scale, ())
     factor = factor_of(ctx, one, shaped(ctx, w_scale, along), ctx.graph.reshape(y_scale, ()))
     return requantise(ctx, sums, factor, y_zero)
-
-
-@operator("Trilu")
-def trilu(ctx: Context, x: Tensor, k: Tensor | None = None) -> Tensor:
-    """The upper or lower triangle, zeros elsewhere: a MAP with a constant mask."""
-    from protocol.tape.scalar import const, where
-
-    shift = (ctx.ints("k", k) or [0])[0]
-    ones = np.ones(x.shape[-2:], np.bool_)
-    mask = np.triu(ones, shift) if ctx.attr("upper", 1) else np.tril(ones, shift)
-    kept = ctx.graph.constant(mask)
-    return ctx.graph.apply(x.kind, lambda v, m: where(m, v, const(0, v.dtype)), x, kept)

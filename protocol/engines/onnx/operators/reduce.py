@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import functions as table
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import Value, sqrt

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Array, Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.gather import take
+from protocol.engines.onnx.tensors import Array, Tensor
 from protocol.tape.limits import MAX_ELEMENTS
 from protocol.tape.scalar import fma
 

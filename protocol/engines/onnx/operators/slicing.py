@@ -1,4 +1,4 @@
-"""Parts and unions of tensors: Slice, Split, Concat, Pad, Tile, DepthToSpace, SpaceToDepth.
+"""Parts and unions of tensors: Slice, Split, Concat, Pad, Tile, Trilu, DepthToSpace, SpaceToDepth.
 
 Slices are views; Concat is a JOIN; padding with a constant is a MOVE, every other mode a JOIN of slices.
 """
@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from protocol.engines.onnx.graph import DTYPE_OF_KIND, Tensor, as_words
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.tensors import DTYPE_OF_KIND, Tensor, as_words
+from protocol.tape.scalar import const, where
 
 
 @operator("Slice")
@@ -170,3 +171,13 @@ def space_to_depth(ctx: Context, x: Tensor) -> Tensor:
     apart = ctx.graph.reshape(x, (n, c, h // b, b, w // b, b))
     perm = [0, 3, 5, 1, 2, 4] if ctx.attr("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
     return ctx.graph.reshape(ctx.graph.transpose(apart, perm), (n, c * b * b, h // b, w // b))
+
+
+@operator("Trilu")
+def trilu(ctx: Context, x: Tensor, k: Tensor | None = None) -> Tensor:
+    """The upper or lower triangle, zeros elsewhere: a MAP with a constant mask."""
+    shift = (ctx.ints("k", k) or [0])[0]
+    ones = np.ones(x.shape[-2:], np.bool_)
+    mask = np.triu(ones, shift) if ctx.attr("upper", 1) else np.tril(ones, shift)
+    kept = ctx.graph.constant(mask)
+    return ctx.graph.apply(x.kind, lambda v, m: where(m, v, const(0, v.dtype)), x, kept)

@@ -5,8 +5,8 @@ Shape rule: unchanged. Before operator set 13 the axes from `axis` on were taken
 
 import math
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import functions as table
 from protocol.tape.nodes import ReduceKind
 

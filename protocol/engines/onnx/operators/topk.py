@@ -6,9 +6,9 @@ least key of all stands for "taken". Ties go to the lower index, as ONNX asks.
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.ordering import best_index
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import Value, bits, const, eq, from_bits, where

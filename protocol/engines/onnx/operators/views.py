@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
-from protocol.engines.onnx.graph import Tensor, broadcast_shapes
 from protocol.engines.onnx.operators.context import Context, Lowered, operator
+from protocol.engines.onnx.strides import broadcast_shapes
+from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import Shape
 
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from protocol.engines.onnx.graph import Tensor
 from protocol.engines.onnx.operators.context import Context
+from protocol.engines.onnx.tensors import Tensor
 
 
 @dataclass(frozen=True)
