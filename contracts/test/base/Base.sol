@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Escrow} from "../../src/Escrow.sol";
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {IStaking} from "../../src/interfaces/IStaking.sol";
-import {LocalToken} from "../../src/local/LocalToken.sol";
+import {ILocalToken} from "./ILocalToken.sol";
 import {
     Bid,
     ClockKind,
@@ -42,22 +41,33 @@ abstract contract Base is Assertions {
 
     IEscrow internal escrow;
     IStaking internal staking;
-    LocalToken internal token;
-    LocalToken internal other;
+    ILocalToken internal token;
+    ILocalToken internal other;
     TestJudge internal judge;
     address internal operator;
 
     function setUp() public virtual {
         vm.roll(1000);
         operator = vm.addr(OPERATOR_KEY);
-        token = new LocalToken("Credit", "CRD", 18);
-        other = new LocalToken("Other", "OTH", 6);
+        token = deployToken("Credit", "CRD", 18);
+        other = deployToken("Other", "OTH", 6);
         judge = new TestJudge();
-        escrow = IEscrow(address(new Escrow(deployment())));
+        escrow = deployEscrow(deployment());
         staking = escrow.staking();
         judge.setHost(escrow);
         fundClient(CLIENT, 10_000 ether);
         enrol(OWNER, operator, 1_000 ether);
+    }
+
+    function deployEscrow(Deployment memory d) internal returns (IEscrow) {
+        return IEscrow(vm.deployCode("Escrow.sol:Escrow", abi.encode(d)));
+    }
+
+    function deployToken(string memory name, string memory symbol, uint8 decimals)
+        internal
+        returns (ILocalToken)
+    {
+        return ILocalToken(vm.deployCode("LocalToken.sol:LocalToken", abi.encode(name, symbol, decimals)));
     }
 
     function deployment() internal view virtual returns (Deployment memory d) {
@@ -89,6 +99,24 @@ abstract contract Base is Assertions {
         staking.stake(0, amount, BOND, amount);
         escrow.register(operator_, "registration");
         vm.stopPrank();
+    }
+
+    function permit(uint256 key, address spender, uint256 value) internal returns (Permit memory p) {
+        address owner = vm.addr(key);
+        bytes32 hash = keccak256(
+            abi.encode(
+                keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"),
+                owner,
+                spender,
+                value,
+                token.nonces(owner),
+                type(uint256).max
+            )
+        );
+        p.value = value;
+        p.deadline = type(uint256).max;
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", token.DOMAIN_SEPARATOR(), hash));
+        (p.v, p.r, p.s) = vm.sign(key, digest);
     }
 
     // --------------------------------------------------------------------------------------------------- bids
