@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 /// @notice The cheat codes that these tests use.
 interface Vm {
     function deployCode(string calldata artifact, bytes calldata args) external returns (address);
+    function getCode(string calldata artifact) external view returns (bytes memory);
     function getDeployedCode(string calldata artifact) external view returns (bytes memory);
     function prank(address) external;
     function startPrank(address) external;

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IERC6372} from "@openzeppelin/contracts/interfaces/IERC6372.sol";
+import {Base} from "../base/Base.sol";
+import {vm} from "../base/Vm.sol";
+import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
+import {ClockKind, Deployment, LeaseState, Listing} from "../../src/types/Types.sol";
+
+/// @notice A clock that a test sets.
+contract SomeClock is IERC6372 {
+    uint48 public clock;
+
+    function set(uint48 reading) external {
+        clock = reading;
+    }
+
+    function CLOCK_MODE() external pure returns (string memory) {
+        return "mode=some";
+    }
+}
+
+contract DeploymentTest is Base {
+    function _refuse(Deployment memory d, bytes32 field) private {
+        bytes memory args = abi.encode(d);
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_BadDeployment.selector, field));
+        this.deployWith(args);
+    }
+
+    function deployWith(bytes calldata args) external returns (address made) {
+        bytes memory code = abi.encodePacked(vm.getCode("Escrow.sol:Escrow"), args);
+        assembly {
+            made := create(0, add(code, 0x20), mload(code))
+            if iszero(made) {
+                returndatacopy(0, 0, returndatasize())
+                revert(0, returndatasize())
+            }
+        }
+    }
+
+    function test_BadTokens() public {
+        Deployment memory d = deployment();
+        d.tokens = new Listing[](0);
+        _refuse(d, "tokens");
+        d.tokens = new Listing[](5);
+        _refuse(d, "tokens");
+        d = deployment();
+        d.tokens[1] = d.tokens[0];
+        _refuse(d, "token");
+        d = deployment();
+        d.tokens[1].token = STRANGER;
+        _refuse(d, "token");
+    }
+
+    function test_BadTimes() public {
+        Deployment memory d = deployment();
+        d.minGrace = 0;
+        _refuse(d, "minGrace");
+        d = deployment();
+        d.unbondingDelay = 1500; // window + game
+        _refuse(d, "unbondingDelay");
+        d = deployment();
+        d.clockKind = ClockKind.None;
+        _refuse(d, "clockKind");
+        d = deployment();
+        d.clockKind = ClockKind.Custom;
+        _refuse(d, "clockSource");
+        d = deployment();
+        d.clockSource = address(token);
+        _refuse(d, "clockSource");
+    }
+
+    function test_ByTimestamp() public {
+        Deployment memory d = deployment();
+        d.clockKind = ClockKind.Timestamp;
+        escrow = deployEscrow(d);
+        staking = escrow.staking();
+        vm.warp(1_800_000_000);
+        eq(escrow.clock(), 1_800_000_000, "clock");
+        eq(keccak256(bytes(escrow.CLOCK_MODE())), keccak256("mode=timestamp"), "mode");
+        eq(staking.clock(), 1_800_000_000, "the same clock");
+        eq(keccak256(bytes(staking.CLOCK_MODE())), keccak256("mode=timestamp"), "mode");
+    }
+
+    function test_ByACustomSource() public {
+        SomeClock source = new SomeClock();
+        Deployment memory d = deployment();
+        d.clockKind = ClockKind.Custom;
+        d.clockSource = address(source);
+        escrow = deployEscrow(d);
+        staking = escrow.staking();
+        fundClient(CLIENT, 1_000 ether);
+        enrol(OWNER, operator, 1_000 ether);
+        source.set(70);
+        bytes32[6] memory bid = openAndStart(serviceBid());
+        eq(view_(bid).startedAt, 70, "started");
+        source.set(76);
+        beat(bid);
+        eq(view_(bid).paidBlocks, 6, "paid");
+        source.set(60); // runs backwards, against its promise: nothing is counted
+        beat(bid);
+        eq(view_(bid).paidBlocks, 6, "paid");
+        eq(keccak256(bytes(escrow.CLOCK_MODE())), keccak256("mode=some"), "mode");
+        // A clock beyond 40 bits is refused rather than cut.
+        source.set(1 << 40);
+        bytes32[6] memory late = pack(jobBid());
+        bytes memory signature = sign(OPERATOR_KEY, late);
+        vm.prank(CLIENT);
+        vm.expectRevert();
+        escrow.openLease(late, signature);
+        yes(state(late) == LeaseState.None, "refused");
+    }
+
+    function test_SizesAreLegal() public view {
+        le(address(escrow).code.length, 24_576, "Escrow");
+        le(address(staking).code.length, 24_576, "Staking");
+    }
+}
