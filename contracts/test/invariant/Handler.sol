@@ -239,9 +239,11 @@ contract Handler is Assertions {
         } catch {}
     }
 
+    /// @dev Of an older lease too: time must have passed it by.
     function expire(uint256 which) external {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        uint256 span = _ghosts.length < 30 ? _ghosts.length : 30;
+        Ghost storage g = _ghosts[_ghosts.length - 1 - which % span];
         try escrow.expire(g.words) {
             _afterEnd(g);
         } catch {}
@@ -277,6 +279,32 @@ contract Handler is Assertions {
         } catch {}
     }
 
+    /// @dev A whole game about some posted result: lost by its challenger, won, or left open.
+    function dispute(uint256 seed) external {
+        for (uint256 i = 1; i <= 30 && i <= _ghosts.length; ++i) {
+            uint256 which = _ghosts.length - i;
+            if (_view(_ghosts[which]).state != LeaseState.Posted) continue;
+            Ghost storage g = _ghosts[which];
+            try judge.freeze(g.words) {
+                ++g.freezes;
+            } catch {
+                continue;
+            }
+            uint256 whole = g.held + g.withdrawn;
+            uint256 credits = escrow.creditsOf(g.bid.token, g.bid.client);
+            if (seed % 3 == 0) {
+                judge.release(g.words);
+                --g.freezes;
+            } else if (seed % 3 == 1) {
+                judge.convict(g.words, seed);
+                eq(escrow.creditsOf(g.bid.token, g.bid.client) - credits, whole, "the client is paid back");
+                g.convicted = true;
+                _afterEnd(g);
+            }
+            return;
+        }
+    }
+
     function stake(uint256 who, uint256 amount, uint256 t) external {
         vm.prank(owners[who % ACTORS]);
         try staking.stake(uint8(t % 2), uint128(bound(amount, 0, 100 ether)), 200 ether, 1_500 ether) {} catch {}
@@ -296,7 +324,7 @@ contract Handler is Assertions {
 
     function _pick(uint256 which) private view returns (Ghost storage) {
         // Mostly the younger ones: the older are dead.
-        uint256 span = _ghosts.length < 12 ? _ghosts.length : 12;
+        uint256 span = _ghosts.length < 6 ? _ghosts.length : 6;
         return _ghosts[_ghosts.length - 1 - which % span];
     }
 
