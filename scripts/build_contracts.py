@@ -42,6 +42,10 @@ def _order(entry: dict[str, Any]) -> tuple[str, str, str]:
 
 def _compiler(metadata: dict[str, Any]) -> str:
     settings = metadata["settings"]
+    if not settings.get("viaIR"):
+        raise SystemExit(
+            "contracts/out holds an unoptimized build of a shipped contract: remove it, build again"
+        )
     return (
         f"solc {metadata['compiler']['version']}, {settings['evmVersion']}, "
         f"via-ir {settings['viaIR']}, optimizer runs {settings['optimizer']['runs']}"

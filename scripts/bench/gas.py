@@ -1,8 +1,8 @@
 """Gas of whole transactions, measured by forge on the compiled contracts.
 
-Conditions (contracts/test/gas/Gas.t.sol): cold slots, an OpenZeppelin ERC-20, and every balance, credit, nonce word and
-lock that a call touches is non-zero before it. `close_refund` closes a service lease whose provider has
-withdrawn what it earned. The rivals are the best comparable contracts that were published:
+Conditions (contracts/test/gas/Gas.t.sol): cold slots, an OpenZeppelin ERC-20, and every balance, credit,
+nonce word and lock that a call touches is non-zero before it. `close_refund` closes a service lease whose
+provider has withdrawn what it earned. The rivals are the best comparable contracts that were published:
 Sablier Flow, for `first_result` iExec.
 """
 
