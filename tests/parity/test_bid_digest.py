@@ -1,7 +1,7 @@
 """Python and Solidity agree on every digest of a bid.
 
-The vectors in tests/vectors/bids.json are checked here against Python, and by contracts/test/unit/Vectors.t.sol
-against the Escrow; random bids are put to the compiled Escrow itself.
+The vectors in tests/vectors/bids.json are checked here against Python and by the Solidity tests against the
+Escrow; random bids are put to the compiled Escrow itself.
 """
 
 import json
