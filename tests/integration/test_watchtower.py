@@ -1,4 +1,4 @@
-"""A watchtower over a real chain and libp2p: finds one flipped bit, confirms what is right, names withholding."""
+"""A watchtower over a real chain and libp2p: a flipped bit is found, a right result confirmed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
