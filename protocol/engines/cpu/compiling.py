@@ -8,15 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.engines.cpu.layout import flat_view
 from protocol.engines.cpu.library import (
-    CopyTask,
     From,
     GatherTask,
     MapTask,
-    MoveTask,
     ReductionTask,
-    Row,
     Step,
     Task,
     library,
@@ -24,8 +20,8 @@ from protocol.engines.cpu.library import (
 )
 from protocol.engines.cpu.programs import compile_program
 from protocol.engines.cpu.strides import Strides, merge, scaled
-from protocol.tape.dtypes import TensorType, row_major
-from protocol.tape.nodes import Affine, Gather, Join, Map, Move, Reduce, ReduceKind
+from protocol.tape.dtypes import TensorType
+from protocol.tape.nodes import Affine, Gather, Join, Map, Reduce, ReduceKind
 
 Array = NDArray[Any]
 
@@ -145,46 +141,6 @@ def compile_reduce(node: Reduce, source: Place, out: Place, machine: Machine) ->
         )
 
     return Call("gv_extremes", machine.share(make, out.type.elements, 16))
-
-
-def compile_move(node: Move, source: Place, out: Place, machine: Machine) -> Call:
-    """A MOVE: a strided copy if nothing lies outside, else runs of source and fill."""
-    flat = flat_view(node)
-    width = node.dtype.width
-    if flat is not None:
-        extents, (strides,) = merge(node.grid, flat.coefs)
-
-        def make_copy(_: int) -> Task:
-            return CopyTask(
-                source=source.address,
-                out=out.address,
-                width=width,
-                offset=flat.offset,
-                dims=len(extents),
-                extents=row(extents),
-                strides=row(strides),
-            )
-
-        return Call("gv_copy", machine.share(make_copy, out.type.elements // extents[-1], 64))
-    grid = node.grid or (1,)
-    coefs = [axis.coefs or (0,) for axis in node.axes]
-
-    def make(_: int) -> Task:
-        return MoveTask(
-            source=source.address,
-            out=out.address,
-            width=width,
-            fill=node.fill,
-            dims=len(grid),
-            extents=row(grid),
-            views=len(node.view),
-            view=row(node.view),
-            steps=row(row_major(node.view)),
-            offsets=row([axis.offset for axis in node.axes]),
-            coefs=(Row * len(Row()))(*(row(line) for line in coefs)),
-        )
-
-    return Call("gv_move", machine.share(make, out.type.elements // max(grid[-1], 1), 64))
 
 
 def compile_gather(node: Gather, source: Place, index: Place, out: Place, machine: Machine) -> Call:

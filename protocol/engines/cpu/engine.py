@@ -16,7 +16,6 @@ from protocol.engines.cpu.compiling import (
     compile_gather,
     compile_join,
     compile_map,
-    compile_move,
     compile_reduce,
 )
 from protocol.engines.cpu.contracting import compile_contract
@@ -24,6 +23,7 @@ from protocol.engines.cpu.estimate import SCRATCH, pack_room
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
 from protocol.engines.cpu.library import DONE, TASKS, library
+from protocol.engines.cpu.moving import compile_move
 from protocol.engines.cpu.windows import Window
 from protocol.tape.dtypes import TensorType
 from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce

@@ -97,6 +97,27 @@ class CopyTask(Task):
     ]
 
 
+class TransposeTask(Task):
+    """`transposition` of move.c."""
+
+    _fields_ = [
+        ("source", c_void_p),
+        ("out", c_void_p),
+        *((name, c_int64) for name in ("width", "offset", "dims")),
+        *((name, Row) for name in ("extents", "strides", "out_strides")),
+        *((name, c_int64) for name in ("first", "last", "deadline")),
+    ]
+
+
+class SpreadTask(Task):
+    """`spread` of move.c."""
+
+    _fields_ = [
+        *((name, c_void_p) for name in ("source", "out", "row_at", "column_at")),
+        *((name, c_int64) for name in ("depth", "first", "last", "deadline")),
+    ]
+
+
 class GatherTask(Task):
     """`gather` of move.c."""
 
@@ -116,6 +137,8 @@ TASKS: dict[str, type[Task]] = {
     "gv_integer_dots": ReductionTask,
     "gv_move": MoveTask,
     "gv_copy": CopyTask,
+    "gv_transpose": TransposeTask,
+    "gv_spread": SpreadTask,
     "gv_gather": GatherTask,
 }
 

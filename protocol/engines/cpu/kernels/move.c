@@ -111,3 +111,58 @@ API int gv_gather(const gather *g) {
   }
   return OK;
 }
+
+// A strided copy whose source runs along another axis than the output's last: in tiles, so that each cache line
+// that is read is used whole. Axes: others, then the one along which the source runs, then the output's last.
+typedef struct {
+  const char *from;
+  char *out;
+  int64_t width, offset, dims, extents[MAX_DIMS], strides[MAX_DIMS], out_strides[MAX_DIMS];
+  int64_t first, last, deadline;  // blocks of TILE along the source's axis, for each of the others
+} transposition;
+
+enum { TILE = 16, STRIP = 8 };
+
+API int gv_transpose(const transposition *t) {
+  int64_t inner = t->dims - 1, run = t->dims - 2, n = t->extents[inner], m = t->extents[run];
+  int64_t blocks = (m + TILE - 1) / TILE, step = t->strides[inner], along = t->strides[run];
+  for (int64_t unit = t->first; unit < t->last; unit++) {
+    int64_t rest = unit / blocks, low = unit % blocks * TILE, high = MIN(m, low + TILE), from = t->offset, to = 0;
+    if (late(t->deadline)) return LATE;
+    for (int64_t d = run - 1; d >= 0; d--) {
+      int64_t at = rest % t->extents[d];
+      rest /= t->extents[d];
+      from += at * t->strides[d], to += at * t->out_strides[d];
+    }
+    for (int64_t j = 0; j < n; j += STRIP) {
+      int64_t end = MIN(n, j + STRIP);
+      for (int64_t i = low; i < high; i++) {
+        int64_t source = from + i * along, target = to + i * t->out_strides[run];
+        if (t->width == 4)
+          for (int64_t k = j; k < end; k++)
+            ((uint32_t *)t->out)[target + k] = ((const uint32_t *)t->from)[source + k * step];
+        else
+          for (int64_t k = j; k < end; k++) t->out[target + k] = t->from[source + k * step];
+      }
+    }
+  }
+  return OK;
+}
+
+// Rows by tables: out[row][k] = from[row_at[row] + column_at[k]], words.
+typedef struct {
+  const uint32_t *from;
+  uint32_t *out;
+  const int32_t *row_at, *column_at;
+  int64_t depth, first, last, deadline;
+} spread;
+
+API int gv_spread(const spread *s) {
+  uint32_t *out = s->out + s->first * s->depth;
+  for (int64_t row = s->first; row < s->last; row++, out += s->depth) {
+    const uint32_t *from = s->from + s->row_at[row];
+    if ((row & 255) == 0 && late(s->deadline)) return LATE;
+    for (int64_t k = 0; k < s->depth; k++) out[k] = from[s->column_at[k]];
+  }
+  return OK;
+}
