@@ -23,7 +23,7 @@ from protocol.engines.cpu.estimate import SCRATCH, pack_room
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
 from protocol.engines.cpu.library import DONE, TASKS, library
-from protocol.engines.cpu.moving import compile_move
+from protocol.engines.cpu.moving import compile_move, compile_spread
 from protocol.engines.cpu.windows import Window
 from protocol.tape.dtypes import TensorType
 from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce
@@ -52,17 +52,20 @@ class Engine:
             raise InputError(f"{threads} threads")
         self.tape = tape
         self._kernels = {name: getattr(library(), name) for name in TASKS}
-        self._windows = {} if keep else find_windows(tape)
-        self._layout = plan(tape, keep, {value: held.type.nbytes for value, held in self._windows.items()})
+        self._windows = find_windows(tape, keep)
+        self._layout = plan(tape, keep, self._windows.sizes)
         try:
             self._arena = _aligned(self._layout.arena)
+            self._margin = _aligned(self._windows.margin)
             self._scratch = [_aligned(SCRATCH) for _ in range(threads)]
         except MemoryError as error:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
-        self._places = _places(tape, self._layout, self._arena, self._windows)
+        self._places = _places(tape, self._layout, self._arena, self._windows.read)
         machine = Machine([int(held.ctypes.data) for held in self._scratch], Packs(pack_room(tape)))
         self._calls = [
-            self._compile(node, value, machine) for value, node in enumerate(tape.nodes, tape.first_node)
+            call
+            for value, node in enumerate(tape.nodes, tape.first_node)
+            for call in self._compile(node, value, machine)
         ]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
@@ -77,8 +80,7 @@ class Engine:
         for place, array in zip(self._places, inputs, strict=False):
             np.copyto(place.array, array)
         for call in self._calls:
-            if call is not None:
-                self._run(call, deadline)
+            self._run(call, deadline)
         return [place.array.copy() for place in self._places[len(self._places) - self.tape.outputs :]]
 
     def value(self, number: int) -> Array:
@@ -96,28 +98,37 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _compile(self, node: Node, value: int, machine: Machine) -> Call | None:
+    def _compile(self, node: Node, value: int, machine: Machine) -> list[Call]:
         out = self._places[value]
         if self._layout.owner[value] != value or not out.type.elements:
-            return None
+            return []
         sources = [self._places[source] for source in node.sources]
         match node:
             case Map():
-                return compile_map(node, sources, out, machine)
+                return [compile_map(node, sources, out, machine)]
             case Contract():
-                windows = [self._windows.get(source) for source in node.sources]
+                windows = [self._windows.read.get(source) for source in node.sources]
                 columns = self.tape.types[node.left.source].columns
-                return compile_contract(node, sources, windows, columns=columns, out=out, machine=machine)
+                return [compile_contract(node, sources, windows, columns=columns, out=out, machine=machine)]
             case Reduce():
-                return compile_reduce(node, sources[0], out, machine)
-            case Move() if value in self._windows:
-                return compile_move(self._windows[value].margin, sources[0], out, machine)
+                return [compile_reduce(node, sources[0], out, machine)]
             case Move():
-                return compile_move(node, sources[0], out, machine)
+                return self._compile_move(node, value, sources[0], machine)
             case Gather():
-                return compile_gather(node, sources[0], sources[1], out, machine)
+                return [compile_gather(node, sources[0], sources[1], out, machine)]
             case Join():
-                return compile_join(node, sources, out)
+                return [compile_join(node, sources, out)]
+
+    def _compile_move(self, node: Move, value: int, source: Place, machine: Machine) -> list[Call]:
+        out = self._places[value]
+        if value in self._windows.read:
+            return [compile_move(self._windows.read[value].margin, source, out, machine)]
+        window = self._windows.written.get(value)
+        if window is None:
+            return [compile_move(node, source, out, machine)]
+        padded = Place(_part(self._margin, 0, window.type).reshape(window.type.shape), window.type, False)
+        copy = compile_move(window.margin, source, padded, machine)
+        return [copy, compile_spread(window, padded, out, machine)]
 
     def _run(self, call: Call, deadline: int) -> None:
         if call.plain is not None:

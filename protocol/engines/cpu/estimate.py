@@ -46,10 +46,9 @@ def estimate(tape: Tape, threads: int = 1) -> Work:
                 moved += elements * node.dtype.width
     constants = sum(constant.type.nbytes for constant in tape.constants)
     windows = find_windows(tape)
-    tables = sum(held.rows.nbytes + held.columns.nbytes for held in windows.values())
-    arena = plan(tape, False, {value: held.type.nbytes for value, held in windows.items()}).arena
+    held = windows.nbytes + plan(tape, False, windows.sizes).arena + pack_room(tape)
     calls = len(tape.nodes) * CALL_BYTES * threads
-    return Work(fmas, steps, moved, constants + pack_room(tape) + tables + arena + calls + threads * SCRATCH)
+    return Work(fmas, steps, moved, constants + held + calls + threads * SCRATCH)
 
 
 def pack_room(tape: Tape) -> int:

@@ -1,8 +1,9 @@
-"""Windows: a MOVE that only feeds products (im2col) is not written out.
+"""Windows: a MOVE with a fill (im2col, a pad in a view) as two tables of places over a padded copy of
+its source.
 
-Its source is copied once with a margin of fill values wide enough that no window leaves it. Then an
-element's place is a sum of two tables, one over the MOVE's rows and one over its columns, and the product
-packs straight from there.
+The copy's margin of fill values is so wide that no read leaves it. Then an element's place is a number
+for its row plus one for its column. Products pack straight from there and the MOVE is never written out;
+else it is written by the tables.
 """
 
 import math
@@ -12,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocol.engines.cpu.strides import span
-from protocol.tape.dtypes import F32, Shape, TensorType, row_major
+from protocol.tape.dtypes import Shape, TensorType, row_major
 from protocol.tape.nodes import Affine, Move
 
 LARGEST_MARGIN = 4  # times the source, else the MOVE is written out after all
-LEAST_OVERLAP = 2  # times the padded copy; a mere transposition packs faster from rows written out
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Window:
     @property
     def type(self) -> TensorType:
         """Of the padded copy."""
-        return TensorType(F32, self.margin.shape)
+        return TensorType(self.margin.dtype, self.margin.shape)
 
 
 def split_grid(grid: Shape, columns: int) -> int | None:
@@ -43,26 +43,27 @@ def split_grid(grid: Shape, columns: int) -> int | None:
     return 0 if size == columns else None
 
 
-def window_of(node: Move, kind: TensorType, source: TensorType) -> Window | None:
+def window_of(node: Move, kind: TensorType, source: TensorType, overlap: int) -> Window | None:
     """The window of a MOVE of type `kind`, or None if writing it out is as good.
 
-    Its tables take 4 * (rows + columns) bytes.
+    `overlap`: how often at least the MOVE must hold each element of the padded copy. The tables take
+    4 * (rows + columns) bytes.
     """
     split = split_grid(node.grid, kind.columns)
-    if node.dtype is not F32 or split is None or not kind.elements or not source.elements:
+    if node.dtype.width != 4 or split is None or not kind.elements or not source.elements:
         return None
     spans = [span(node.grid, axis) for axis in node.axes]
     lows = [min(0, low) for low, _ in spans]
     padded = tuple(
         max(extent - 1, high) - low + 1 for low, (_, high), extent in zip(lows, spans, node.view, strict=True)
     )
-    most = min(LARGEST_MARGIN * source.elements, kind.elements // LEAST_OVERLAP, (1 << 31) - 1)
+    most = min(LARGEST_MARGIN * source.elements, kind.elements // overlap, (1 << 31) - 1)
     if math.prod(padded) > most:
         return None
     rank = len(padded)
     units = [tuple(int(i == axis) for i in range(rank)) for axis in range(rank)]
     axes = tuple(Affine(low, unit) for low, unit in zip(lows, units, strict=True))
-    margin = Move(F32, padded, node.source, padded, node.view, axes, node.fill)
+    margin = Move(node.dtype, padded, node.source, padded, node.view, axes, node.fill)
     offset, coefs = 0, [0] * len(node.grid)
     for axis, low, step in zip(node.axes, lows, row_major(padded), strict=True):
         offset += (axis.offset - low) * step

@@ -5,6 +5,7 @@ reference's.
 import itertools
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -18,13 +19,13 @@ from protocol.engines.cpu.generate import PATH, text
 from protocol.engines.cpu.layout import Room, plan
 from protocol.engines.cpu.library import library
 from protocol.engines.cpu.programs import compile_program
-from protocol.tape import F32, I8, I32, Affine, Tape, TapeBuilder, TensorType, functions, trace
+from protocol.tape import F32, I8, I32, Affine, DType, Tape, TapeBuilder, TensorType, functions, trace
 from protocol.tape.merkle import PLAIN
 from protocol.tape.products import dot, greatest, matmul, total
 from protocol.tape.reference import evaluate, evaluate_all
 from protocol.tape.roots import program_root, tensor_root
 from protocol.tape.scalar import OPS, Op, Value, apply, const
-from protocol.tape.views import im2col, reshape, transpose
+from protocol.tape.views import im2col, reshape, strided_slice, transpose
 from protocol.types.errors import InputError
 from tests.strategies.tapes import SPECIAL_F32, SPECIAL_I32, random_tape, tensor
 
@@ -320,8 +321,8 @@ def test_windows_are_read_without_being_written(
     one = b.constant(tensor(Random(k), TensorType(F32, (groups, 1, k))))
     single, _ = b.build([matmul(b, weights, cols)])
     tape, _ = b.build([matmul(b, weights, cols), matmul(b, one, cols), total(b, cols)])
-    assert list(find_windows(single)) == [single.first_node]
-    assert list(find_windows(tape)) == [tape.first_node]
+    assert list(find_windows(single).read) == [single.first_node]
+    assert list(find_windows(tape).read) == [tape.first_node]
     item = [tensor(Random(3), kind) for kind in tape.inputs]
     same(single, item)
     same(tape, item, threads=3)
@@ -347,9 +348,11 @@ def test_other_readers_have_the_windows_written_out() -> None:
     w = b.constant(np.ones((4, 10), np.float32))
     read, _ = b.build([matmul(b, w, cols), greatest(b, cols)])
     squared, _ = b.build([dot(b, cols, cols)])
-    shown, _ = b.build([matmul(b, w, cols), cols])
-    for tape in (read, squared, shown):
-        assert not find_windows(tape)
+    both, _ = b.build([matmul(b, cols, cols)])
+    alone, _ = b.build([matmul(b, w, cols)])
+    shown = replace(alone, outputs=2)
+    for tape in (read, squared, both, shown):
+        assert not find_windows(tape).read
         same(tape, [np.arange(60, dtype=np.float32).reshape(1, 2, 30)])
 
 
@@ -403,7 +406,7 @@ def test_a_constant_read_in_many_ways_does_not_multiply_memory() -> None:
     outputs = [b.contract((3, 64 - i), x, Affine(0, (1, 0)), w, Affine(i, (0, 1))) for i in range(0, 40)]
     tape, _ = b.build(outputs)
     with Engine(tape) as engine:
-        packed = {call.tasks[0].packed for call in engine._calls if call is not None}
+        packed = {call.tasks[0].packed for call in engine._calls}
         assert None in packed
         assert len(packed) >= 2
     same(tape, [tensor(Random(2), kind) for kind in tape.inputs])
@@ -418,7 +421,34 @@ def test_windows_stop_at_their_room(monkeypatch: pytest.MonkeyPatch) -> None:
         cols = im2col(b, x, kernel=(width,), strides=(1,), pads=(0,), dilations=(1,), output=(out,))
         ends.append(total(b, cols))
     tape, _ = b.build(ends)
-    assert len(find_windows(tape)) == 10
+    assert len(find_windows(tape).read) == 10
     monkeypatch.setattr("protocol.engines.cpu.fusion.MOST_TABLES", 4 * 505 * 3)
-    assert len(find_windows(tape)) == 3
+    assert len(find_windows(tape).read) == 3
     same(tape, [tensor(Random(3), kind) for kind in tape.inputs])
+
+
+@pytest.mark.parametrize("dtype", [F32, I32, I8])
+def test_pooling_windows_are_written_by_tables(level: int, dtype: DType) -> None:
+    b = TapeBuilder()
+    x = b.input(dtype, (6, 1, 13, 30))
+    cols = im2col(
+        b, x, kernel=(3, 2), strides=(2, 2), pads=(1, 1), dilations=(1, 2), output=(7, 15), fill=-100
+    )
+    tape, _ = b.build([greatest(b, cols), transpose(b, cols, (3, 2, 1, 0))])
+    assert len(find_windows(tape).written) == (dtype is not I8)
+    assert find_windows(tape).margin >= (dtype is not I8) * x.type.nbytes
+    same(tape, [tensor(Random(3), kind) for kind in tape.inputs], threads=3)
+
+
+@pytest.mark.parametrize("dtype", [F32, I8])
+@pytest.mark.parametrize("shape", [(33, 70), (3, 17, 40), (2, 5, 6, 19), (16, 16), (300, 1)])
+def test_transpositions_of_all_axes(dtype: DType, shape: tuple[int, ...]) -> None:
+    b = TapeBuilder()
+    x = b.input(dtype, shape)
+    low = [size // 3 for size in shape]
+    rest = tuple(size - 2 * start for size, start in zip(shape, low, strict=True))
+    part = strided_slice(b, x, low, rest)
+    back = strided_slice(b, x, [size - 1 for size in shape], shape, steps=[-1] * len(shape))
+    orders = list(itertools.permutations(range(len(shape))))
+    tape, _ = b.build([transpose(b, y, axes) for y in (x, part, back) for axes in orders][:64])
+    same(tape, [tensor(Random(3), kind) for kind in tape.inputs], threads=2)
