@@ -80,8 +80,8 @@ class TapeExecutor:
         return DeviceSpeed(
             name=speed.device,
             fmas_per_second=int(speed.fmas),
-            # The offer has one figure for all that is not a multiply-add: the slower kind is assumed.
-            elements_per_second=int(min(speed.steps, speed.moved / 4)),
+            # Offers count instructions and eighths of moved bytes in one figure: the slower kind is assumed.
+            elements_per_second=int(min(speed.steps, speed.moved / 8)),
             memory_bytes=self._options.memory,
             milliwatts=self._options.milliwatts.get(kind, 0),
         )

@@ -1,0 +1,57 @@
+"""What the contract answers, as the lease machine reads it."""
+
+import pytest
+
+from protocol.chain.views import LeaseState, LeaseView
+from protocol.lease.provider_types import Stage
+from provider_node.views import chain_lease
+from tests.strategies.provider import BID
+
+
+def view(state: LeaseState, **changes: int) -> LeaseView:
+    fields = {
+        "grace": 10,
+        "opened_at": 0,
+        "started_at": 0,
+        "last_beat": 0,
+        "deadline": 0,
+        "paid_blocks": 0,
+        "funded_blocks": 40,
+        "withdrawn_blocks": 0,
+        "gaps": 0,
+        "freezes": 0,
+    }
+    return LeaseView(state, output_root=bytes(32), **{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("state", "stage"),
+    [
+        (LeaseState.NONE, Stage.ABSENT),
+        (LeaseState.OPENED, Stage.OPEN),
+        (LeaseState.RUNNING, Stage.STARTED),
+        (LeaseState.CLOSING, Stage.STARTED),
+        (LeaseState.POSTED, Stage.POSTED),
+        (LeaseState.FINALIZED, Stage.SETTLED),
+        (LeaseState.CONVICTED, Stage.CONVICTED),
+        (LeaseState.CLIENT_CLOSED, Stage.CLOSED),
+        (LeaseState.PROVIDER_CLOSED, Stage.CLOSED),
+        (LeaseState.START_MISSED, Stage.CLOSED),
+        (LeaseState.RESULT_MISSED, Stage.CLOSED),
+        (LeaseState.RAN_OUT, Stage.CLOSED),
+    ],
+)
+def test_every_state_of_the_contract_has_a_stage(state: LeaseState, stage: Stage) -> None:
+    found = chain_lease(BID, view(state))
+    assert found.stage == stage
+    assert bool(found.ending) == (stage >= Stage.SETTLED)
+
+
+def test_deadlines_are_absolute_heights() -> None:
+    opened = chain_lease(BID, view(LeaseState.OPENED, opened_at=100))
+    assert opened.start_by == 100 + BID.start_deadline
+    running = chain_lease(BID, view(LeaseState.RUNNING, started_at=110, deadline=160))
+    assert (running.started_at, running.result_by, running.closing) == (110, 160, False)
+    assert chain_lease(BID, view(LeaseState.CLOSING, deadline=120)).closing
+    posted = chain_lease(BID, view(LeaseState.POSTED, last_beat=130, freezes=1))
+    assert (posted.posted_at, posted.window_end, posted.frozen) == (130, 130 + BID.challenge_window, True)
