@@ -12,6 +12,7 @@ import trio
 from protocol.auction.bidding import Capability, DeviceSpeed, House
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
+from protocol.chain.networks_file import load_network
 from protocol.lease import provider as machine
 from protocol.lease import provider_types as lease
 from protocol.lease.provider import ENDED
@@ -31,13 +32,15 @@ from provider_node.addresses import told
 from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
 from provider_node.control import serve_control
+from provider_node.deployments import choose_deployment
 from provider_node.executors.tape import TapeOptions, default_threads
 from provider_node.gauges import Gauges
 from provider_node.identity import Identity, connect, data_dir, load_identity
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
-from provider_node.market import CAPACITY_NOTE, Market, Rules
+from provider_node.market import Market, Rules, capacity_note
 from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
+from provider_node.orphans import Orphans
 from provider_node.peers import follow_registrations
 from provider_node.registration import SOFTWARE
 from provider_node.serving import Serving
@@ -72,6 +75,11 @@ class Base:
     journal: Journal
     store: Artifacts
 
+    @property
+    def superseded(self) -> bool:
+        """Whether there are newer contracts, and this run only ends leases on old ones."""
+        return self.chain.blocking.deployment != self.chain.blocking.network.deployments[0]
+
 
 @dataclass
 class Parts:
@@ -85,7 +93,9 @@ class Parts:
     jobs: Jobs
     ledger: Ledger
     market: Market
+    orphans: Orphans
     metrics_port: int = 0
+    drained_by_owner: bool = False
     tidied: int = 0
     stop: trio.Event = field(default_factory=trio.Event)
 
@@ -117,19 +127,23 @@ async def run_provider(config: ProviderConfig, started: Callable[[Parts], object
     """
     folder = data_dir(config)
     identity = await trio.to_thread.run_sync(load_identity, config)
-    chain = AsyncChain(connect(config, identity.operator_key))
     journal = await trio.to_thread.run_sync(Journal, folder / "journal.db")
     try:
         store = await trio.to_thread.run_sync(Artifacts, folder / "artifacts", config.quota)
         try:
-            await _run(Base(config, identity, chain, journal, store), started)
+            moved = True
+            while moved:
+                deployment = choose_deployment(load_network(config.network), journal)
+                chain = AsyncChain(connect(config, identity.operator_key, deployment))
+                moved = await _run(Base(config, identity, chain, journal, store), started)
         finally:
             store.close()
     finally:
         journal.close()
 
 
-async def _run(base: Base, started: Callable[[Parts], object]) -> None:
+async def _run(base: Base, started: Callable[[Parts], object]) -> bool:
+    """Serve one deployment; return whether it was an older one and the newest is next."""
     config, chain = base.config, base.chain
     folder = data_dir(config)
     health = _Starting()
@@ -160,6 +174,8 @@ async def _run(base: Base, started: Callable[[Parts], object]) -> None:
             Gauges(metrics, parts)
             await _serve(parts, folder, started)
             nursery.cancel_scope.cancel()
+            return base.superseded and not parts.drained_by_owner
+    raise BrokenInvariant("the daemon ended without being told to")
 
 
 async def _assemble(
@@ -204,7 +220,9 @@ async def _assemble(
     ledger = Ledger(chain, loop, watcher, jobs)
     capacity = await _capacity(base)
     market = Market(chain, node, loop, base.journal, watcher, rules, capacity)
-    parts = Parts(base, host, node, loop, watcher, jobs, ledger, market)
+    market.draining = base.superseded
+    orphans = Orphans(chain, loop, watcher, ledger.sending, identity.owner)
+    parts = Parts(base, host, node, loop, watcher, jobs, ledger, market, orphans)
     watcher.on_height = partial(_on_height, parts)
     _handle(parts)
     return parts
@@ -247,6 +265,7 @@ async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object])
         nursery.start_soon(parts.watcher.run)
         nursery.start_soon(parts.market.run)
         nursery.start_soon(follow_registrations, parts.chain, parts.node)
+        nursery.start_soon(parts.orphans.run)
         await nursery.start(serve_control, folder, _operations(parts))
         log.info("provider %s listens on %s", to_hex(parts.identity.owner), ", ".join(told(parts.node.addrs)))
         started(parts)
@@ -262,7 +281,8 @@ def _operations(parts: Parts) -> dict[str, Callable[[dict[str, Any]], Awaitable[
         return lease_rows(parts)
 
     async def drain(arguments: dict[str, Any]) -> Any:
-        parts.market.draining = not arguments.get("cancel", False)
+        parts.drained_by_owner = not arguments.get("cancel", False)
+        parts.market.draining = parts.drained_by_owner or parts.base.superseded
         return {"draining": parts.market.draining, "leases": _living(parts)}
 
     async def abandon(arguments: dict[str, Any]) -> Any:
@@ -302,13 +322,14 @@ async def _note_rejection(effect: lease.Rejected, context: Context) -> None:
 async def _capacity(base: Base) -> Capacity:
     """Return the nonces of the slots: as journaled, else the first ones that the chain has not seen."""
     journal, slots = base.journal, base.config.lease.slots
-    noted = await trio.to_thread.run_sync(journal.recall, CAPACITY_NOTE)
+    note = capacity_note(base.chain.blocking.deployment.escrow)
+    noted = await trio.to_thread.run_sync(journal.recall, note)
     if noted is None:
         asked = partial(base.chain.run, Chain.unused_nonce, base.identity.owner)
         capacity = Capacity.fresh(slots, await patiently(asked, "the chain"))
     else:
         capacity = Capacity.decode(noted).resized(slots)
-    await trio.to_thread.run_sync(journal.remember, CAPACITY_NOTE, capacity.encode())
+    await trio.to_thread.run_sync(journal.remember, note, capacity.encode())
     return capacity
 
 
@@ -330,7 +351,7 @@ async def _register(base: Base, host: Hardware, node: Node) -> None:
     hand = None
     if identity.owner_key is not None:
         same = identity.owner == identity.operator
-        hand_chain = blocking if same else connect(config, identity.owner_key)
+        hand_chain = blocking if same else connect(config, identity.owner_key, blocking.deployment)
         hand = registration.Owner(hand_chain, identity.owner_key, identity.owner)
     message = registration.registration_of(config, identity.owner, identity.operator, host, told(node.addrs))
     owner, operator = identity.owner, identity.operator

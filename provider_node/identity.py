@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
-from protocol.chain.networks import Network
+from protocol.chain.networks import Deployment, Network
 from protocol.chain.networks_file import load_network
 from protocol.chain.sent import FileJournal
 from protocol.crypto import address_of
@@ -61,22 +60,17 @@ def owner_address(config: ProviderConfig, operator: Address | None = None) -> Ad
     return operator or find_key(config.operator).address
 
 
-def connect(config: ProviderConfig, key: bytes | None = None, sender: Address | None = None) -> Chain:
+def connect(config: ProviderConfig, key: bytes | None = None, deployment: Deployment | None = None) -> Chain:
     """Return the chain of the configured network; nothing is asked of a node yet.
 
-    With `key`, transactions of `sender` are journaled in the data folder, so that a crash sends none twice.
+    With `key`, transactions are journaled in the data folder, so that a crash sends none twice. Without
+    `deployment`, the newest one.
     """
     network: Network = load_network(config.network)
     if key is None:
-        return Chain.connect(network)
-    address = sender or address_of(key)
-    file = data_dir(config) / f"sent-{network.chain_id}-0x{address.hex()}.json"
-    return Chain.connect(network, key, journal=FileJournal(file))
-
-
-def open_chain(config: ProviderConfig, key: bytes) -> AsyncChain:
-    """Return the chain for trio."""
-    return AsyncChain(connect(config, key))
+        return Chain.connect(network, deployment=deployment)
+    file = data_dir(config) / f"sent-{network.chain_id}-0x{address_of(key).hex()}.json"
+    return Chain.connect(network, key, deployment, FileJournal(file))
 
 
 def _unlock(wallet: str, password_file: str) -> bytes:

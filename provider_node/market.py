@@ -28,11 +28,15 @@ from provider_node.watcher import KIND, Watcher
 
 log = logging.getLogger(__name__)
 
-CAPACITY_NOTE = "provider.capacity"
 _QUOTE_TRIES = 3
 _ANSWER_S = 10.0
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
+
+
+def capacity_note(escrow: Address) -> str:
+    """Return the name under which the journal keeps the slots' nonces, which each Escrow counts by itself."""
+    return f"provider.capacity.{escrow.hex()}"
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,8 @@ class Market:
         """Give slots whose nonce is spent a new one; on disk before a bid uses it."""
         renewed = self.capacity.renewed(self.loop.states(KIND).values())
         if renewed != self.capacity:
-            await trio.to_thread.run_sync(self.journal.remember, CAPACITY_NOTE, renewed.encode())
+            note = capacity_note(self.chain.blocking.deployment.escrow)
+            await trio.to_thread.run_sync(self.journal.remember, note, renewed.encode())
             self.capacity = renewed
 
     async def _view(self, promised_sum: Amount) -> MarketView:

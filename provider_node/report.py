@@ -143,6 +143,7 @@ def _table(row: Row) -> str:
             f"{row['open_bids']} open bids" + (", draining" if row["draining"] else ""),
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"
             + (f" (last: {row['last_decline']})" if row["last_decline"] else ""),
+            *(f"lost: lease {lease[:12]} is {state}" for lease, state in row["lost_leases"].items()),
             f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",
         ]
     else:

@@ -32,6 +32,7 @@ def status(parts: "Parts") -> dict[str, Any]:
         "open_bids": sum(state.phase == Phase.BID for state in states),
         "leases": sum(state.phase not in ENDED and state.phase != Phase.BID for state in states),
         "draining": parts.market.draining,
+        "lost_leases": {to_hex(lease): state.name.lower() for lease, state in parts.orphans.found.items()},
         **parts.market.counts,
         "last_decline": parts.market.last_decline,
         "devices": [each.name for each in capability.devices],

@@ -50,9 +50,9 @@ def test_beats_fit_the_grace() -> None:
     network = load_networks()["local"]
     assert policy.conduct(LeaseConfig(), network, 20, 1).beat_every == 6
     assert policy.conduct(LeaseConfig(), network, 1, 1).beat_every == 1
-    with pytest.raises(InputError, match="lease.beat_blocks is 20, the grace only 20"):
+    with pytest.raises(InputError, match=r"lease\.beat_blocks is 20, the grace only 20"):
         policy.conduct(LeaseConfig(beat_blocks=20), network, 20, 1)
-    with pytest.raises(InputError, match="lease.slots"):
+    with pytest.raises(InputError, match=r"lease\.slots"):
         policy.conduct(LeaseConfig(slots=0), network, 20, 1)
 
 
