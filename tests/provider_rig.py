@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import trio
 import yaml
 
@@ -60,14 +61,17 @@ class Job:
     memory: int
 
 
-def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, rows: int = 8) -> Job:
-    """A matrix product of `rows` x `width` by `width` x `width` for each item."""
+def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, depth: int = 1) -> Job:
+    """`depth` matrix products of 8 x `width` by `width` x `width` for each item."""
+    rows = 8
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     builder = TapeBuilder()
     x = builder.input(F32, (rows, width), "x")
-    w = builder.constant(rng.standard_normal((width, width)).astype(np.float32))
-    tape, labels = builder.build([matmul(builder, x, w)])
+    w = builder.constant((rng.standard_normal((width, width)) / np.sqrt(width)).astype(np.float32))
+    for _ in range(depth):
+        x = matmul(builder, x, w)
+    tape, labels = builder.build([x])
     program, inputs, npz = folder / "program", folder / "inputs", folder / "inputs.npz"
     write_program(program, tape, labels)
     values = rng.standard_normal((items, rows, width)).astype(np.float32)
@@ -88,6 +92,11 @@ def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, rows: 
         item_count=items,
     )
     return Job(spec, store.put_bytes(spec.encode()), info.fmas, info.steps + info.moved, info.peak_bytes)
+
+
+def long_job(store: Artifacts, folder: Path, depth: int) -> Job:
+    """A job of some seconds, of which two megabytes are transferred; another one for each depth, near 800."""
+    return make_job(store, folder, items=500, width=128, depth=depth)
 
 
 @dataclass
@@ -191,6 +200,16 @@ class Client:
         answer = await self.node.request(operator, self.name("heartbeat"), lease)
         return open_signed(answer, Heartbeat, self.chain.domain).message if answer else None
 
+    async def runs(self, lease: LeaseId, operator: bytes) -> None:
+        """Wait until the provider says that some items are done, and not all."""
+        with trio.fail_after(60):
+            while True:
+                beat = await self.heartbeat(lease, operator)
+                if beat is not None and beat.stage == "running" and beat.items_done:
+                    assert beat.items_done < beat.items_total
+                    return
+                await trio.sleep(0.1)
+
 
 @asynccontextmanager
 async def open_client(net: Localnet, folder: Path, account: int = CLIENT) -> AsyncIterator[Client]:
@@ -264,6 +283,14 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+    def kill_worker(self) -> None:
+        """SIGKILL what executes for the daemon, as the kernel does when memory is short."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children()
+        assert children, "nothing executes"
+        for child in children:
+            child.kill()
 
     def call(self, *args: str, check: bool = True) -> Any:
         """Run `gavel --json provider ...` and return its answer."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -35,6 +36,9 @@ T = TypeVar("T")
 _SLACK = 4
 """A run may take this many times what its inputs could at worst cost, then it is ended as hung."""
 _FLOOR_S = 120.0
+_PROBE_ITEMS = 2
+_PROBE_S = 5.0
+"""Items that are estimated to take longer than this are not tried beforehand."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,36 @@ class TapeExecutor:
         )
 
     async def check(self, job: Job) -> Measured:
-        """Recompute roots and measure the program; `InputError` if the job is not what its spec says."""
+        """Recompute roots and measure the program; `InputError` if the job is not what its spec says.
+
+        The estimate counts operations; products of few rows may take many times as long. So two items are
+        tried, unless they would take long: missing the result deadline costs more than they do.
+        """
         info = await self._info(job)
-        return Measured(math.ceil(info.item_seconds * job.spec.item_count * 1_000), info.peak_bytes)
+        seconds = info.item_seconds
+        if job.spec.item_count >= _PROBE_ITEMS and seconds < _PROBE_S:
+            seconds = max(seconds, await self._probe(job))
+        return Measured(math.ceil(seconds * job.spec.item_count * 1_000), info.peak_bytes)
+
+    async def _probe(self, job: Job) -> float:
+        """Return the seconds that the second item takes, when everything is warm."""
+        moments: list[float] = []
+        with TemporaryDirectory(prefix="gavel-probe-") as folder:
+            args = RunArgs(
+                program_path=str(job.program),
+                input_path=str(job.inputs),
+                output_path=str(Path(folder) / "outputs"),
+                count=_PROBE_ITEMS,
+                threads=self._options.threads,
+                time_limit=_FLOOR_S,
+                device=job.device,
+            )
+            await self._child.call(
+                RunArgs.OP,
+                to_wire(args),
+                lambda plain: moments.append(from_wire(plain, RunProgress).wall_seconds),
+            )
+        return moments[-1] - moments[0]
 
     async def run(self, job: Job, output: Path, on_progress: Progress) -> Output:
         """Run all items, with a time limit that only a hung child exceeds."""

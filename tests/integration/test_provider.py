@@ -14,7 +14,17 @@ from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
 from protocol.messages import Decline, Quote
 from protocol.types import Address, LeaseId
-from tests.provider_rig import OPERATOR, OWNER, Client, Daemon, Proxy, make_job, open_client, provider_home
+from tests.provider_rig import (
+    OPERATOR,
+    OWNER,
+    Client,
+    Daemon,
+    Proxy,
+    long_job,
+    make_job,
+    open_client,
+    provider_home,
+)
 
 
 @dataclass
@@ -127,15 +137,17 @@ async def test_artifacts_that_are_not_what_was_offered_are_not_run(
 
 
 @pytest.mark.trio
-async def test_a_chain_that_goes_away_in_the_middle_of_a_job(
+async def test_chain_and_worker_die_in_the_middle_of_a_job(
     world: World, client: Client, tmp_path: Path
 ) -> None:
-    job = make_job(client.store, tmp_path / "job", items=2_000)
+    job = long_job(client.store, tmp_path / "job", depth=800)
     quote = await client.ask(job)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
-    await client.until(lease, "running")
+    await client.runs(lease, world.operator)
     world.proxy.switch(False)
+    world.daemon.kill_worker()
+    await world.daemon.seen("attempt 1 to run the job failed")
     await world.daemon.seen("the chain cannot be read")
     port = world.daemon.call("status")["metrics_port"]
     with pytest.raises(urllib.error.HTTPError, match="503"):
@@ -154,13 +166,14 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     daemon = world.daemon
     before = client.chain.credits(0, world.owner)
     client.serving = False
-    job = make_job(client.store, tmp_path / "long", items=4_000)
+    job = long_job(client.store, tmp_path / "long", depth=801)
     quote = await client.ask(job)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
     # While it fetches; the chain is down when it comes back.
-    while not client.served:
-        await trio.sleep(0.02)
+    with trio.fail_after(20):
+        while not client.served:
+            await trio.sleep(0.02)
     daemon.kill()
     world.proxy.switch(False)
     client.serving = True
@@ -168,8 +181,8 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     await daemon.seen("waiting for the chain")
     world.proxy.switch(True)
     # While it runs.
-    await client.until(lease, "running")
-    await daemon.seen("listens on")
+    await daemon.meet(client)
+    await client.runs(lease, world.operator)
     daemon.kill()
     daemon.start()
     # As it posts: sent or not, nobody knows.
@@ -181,7 +194,7 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     await daemon.meet(client)
     assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
     receipt = await client.receipt(lease, world.operator)
-    assert receipt.item_count == 4_000
+    assert receipt.item_count == job.spec.item_count
     await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 24)
     final, bid = client.chain.lease(lease), quote.terms()
     earned = client.chain.credits(0, world.owner) - before
@@ -210,3 +223,26 @@ async def test_drained_it_takes_no_jobs_and_ends(world: World, client: Client, t
     earned = world.daemon.call("earnings")
     assert float(earned["settled"]) > 0
     assert earned["ended"]["provider-closed"] == 2
+
+
+@pytest.mark.soak
+@pytest.mark.trio
+async def test_a_lease_that_the_journal_lost_is_ended_in_time(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    daemon = world.daemon
+    quote = await client.ask(make_job(client.store, tmp_path / "job", items=2))
+    assert isinstance(quote, Quote)
+    daemon.kill()
+    for file in daemon.data.glob("journal.db*"):
+        file.unlink()
+    lease = await client.open(quote)
+    daemon.start()
+    await daemon.seen("is not in the journal and cannot be served")
+    assert daemon.call("status")["lost_leases"] == {"0x" + lease.hex(): "opened"}
+    world.net.anvil.mine(quote.terms().start_deadline + 1)
+    await client.until(lease, "start_missed", wait_s=30)
+    # Its nonce is spent, and the next bid carries another one.
+    again = await client.ask(make_job(client.store, tmp_path / "next", items=2))
+    assert isinstance(again, Quote)
+    assert again.terms().capacity_nonce != quote.terms().capacity_nonce
