@@ -145,7 +145,7 @@ async def run_provider(config: ProviderConfig, started: Callable[[Parts], object
 async def _run(base: Base, started: Callable[[Parts], object]) -> bool:
     """Serve one deployment; return whether it was an older one and the newest is next."""
     config, chain = base.config, base.chain
-    folder = data_dir(config)
+    folder, moved = data_dir(config), False
     health = _Starting()
     metrics = Metrics()
     async with trio.open_nursery() as nursery:
@@ -173,9 +173,9 @@ async def _run(base: Base, started: Callable[[Parts], object]) -> bool:
             health.parts = partial(_health, parts)
             Gauges(metrics, parts)
             await _serve(parts, folder, started)
+            moved = base.superseded and not parts.drained_by_owner
             nursery.cancel_scope.cancel()
-            return base.superseded and not parts.drained_by_owner
-    raise BrokenInvariant("the daemon ended without being told to")
+    return moved
 
 
 async def _assemble(
