@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.engines.worker.selftest import check_device
 from protocol.tape import Tape
 from protocol.tape.reference import evaluate
 from protocol.types.errors import InputError, TransientError
@@ -54,9 +55,18 @@ def devices() -> tuple[str, ...]:
     return tuple(_OPENERS)
 
 
+_PROVEN: set[str] = set()
+
+
 def open_engine(device: str, tape: Tape, threads: int) -> Engine:
-    """An engine for the tape. InputError for a device that is not here."""
+    """An engine for the tape. InputError for a device that is not here.
+
+    BrokenInvariant if the device fails its self-test, which its first use in a process begins with.
+    """
     opener = _OPENERS.get(device) or _HIDDEN.get(device)
     if opener is None:
         raise InputError(f"no device {device!r} here; there is {', '.join(_OPENERS)}")
+    if device in _OPENERS and device not in _PROVEN:
+        check_device(device, lambda specimen, inputs: opener(specimen, 1).run(inputs))
+        _PROVEN.add(device)
     return opener(tape, max(1, threads))

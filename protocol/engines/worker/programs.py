@@ -8,7 +8,7 @@ from pathlib import Path
 from protocol.engines.cpu import estimate
 from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
-from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.hashing import HASHER, prove_hasher
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
@@ -60,6 +60,7 @@ _READY: OrderedDict[tuple[str, int, int], Program] = OrderedDict()
 
 def load_program(path: Path) -> Program:
     """The program at `path`; the last ones are kept. InputError if the bytes are no valid tape."""
+    prove_hasher()
     try:
         found = path.stat()
         key = (str(path.resolve()), found.st_size, found.st_mtime_ns)

@@ -1,0 +1,31 @@
+"""The fast hasher is held to the plain one."""
+
+import pytest
+
+from protocol.engines.worker import hashing
+from protocol.tape.merkle import PLAIN
+from protocol.types.errors import BrokenInvariant
+
+
+class Wrong:
+    def __init__(self, spoil: str) -> None:
+        self.spoil = spoil
+
+    def leaves(self, data, rows, row_bytes):
+        made = PLAIN.leaves(data, rows, row_bytes)
+        return made[:-1] + b"x" if self.spoil == "leaves" else made
+
+    def parents(self, layer, pad):
+        made = PLAIN.parents(layer, pad)
+        return b"x" + made[1:] if self.spoil == "parents" else made
+
+
+@pytest.mark.parametrize("spoil", ["leaves", "parents"])
+def test_a_wrong_hasher_is_refused(monkeypatch, spoil):
+    monkeypatch.setattr(hashing, "HASHER", Wrong(spoil))
+    with pytest.raises(BrokenInvariant, match="keccak"):
+        hashing.prove_hasher.__wrapped__()
+
+
+def test_the_fast_hasher_passes():
+    hashing.prove_hasher.__wrapped__()
