@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from eth_keys.datatypes import PublicKey
+from functools import lru_cache
+
+import coincurve
 from libp2p.crypto.keys import KeyPair, KeyType
 from libp2p.crypto.secp256k1 import Secp256k1PrivateKey
 from libp2p.peer.id import ID
 
+from protocol.crypto import keccak256
 from protocol.types import Address
 from protocol.types.errors import InputError
 
@@ -25,6 +28,7 @@ def key_pair(private_key: bytes) -> KeyPair:
     return KeyPair(private, private.get_public_key())
 
 
+@lru_cache(maxsize=4096)
 def address_of(peer: ID) -> Address:
     """Return the 20-byte Ethereum address that the key inside a peer id controls.
 
@@ -37,7 +41,8 @@ def address_of(peer: ID) -> Address:
         raise InputError(f"peer id {peer} carries no readable public key") from error
     if public is None or public.get_type() != KeyType.Secp256k1:
         raise InputError(f"peer id {peer} is not of a secp256k1 key")
-    return Address(PublicKey.from_compressed_bytes(public.to_bytes()).to_canonical_address())
+    point = coincurve.PublicKey(public.to_bytes()).format(compressed=False)
+    return Address(keccak256(point[1:])[12:])
 
 
 def parse_peer_id(text: str) -> ID:

@@ -162,8 +162,9 @@ class Node:
         await self._pubsub.send(topic, payload)
 
     def topic_peers(self, topic: str) -> tuple[Address, ...]:
-        """Return the connected peers that have joined a topic."""
-        return tuple(address_of(peer) for peer in self._pubsub.peer_topics.get(topic, ()))
+        """Return the peers that have joined a topic and that a message can be sent to at once."""
+        joined = self._pubsub.peer_topics.get(topic, ())
+        return tuple(address_of(peer) for peer in joined if peer in self._pubsub.peers)
 
     # ------------------------------------------------------------------ request and answer
 

@@ -18,23 +18,23 @@ from pathlib import Path
 import trio
 
 SIZE = 256 << 20
+"""Bytes to move; 256 MiB, a little more than the 256 MB promised."""
 RIVAL = "/bench/raw/1"
 _PIECE = 64 * 1024 - 12
 _LIMIT_S = 300
-_ROUNDS = 3
 
 
-def run() -> dict[str, dict[str, object]]:
+def run(size: int = SIZE, rounds: int = 3) -> dict[str, dict[str, object]]:
     """Return transfer_ratio (our speed / the rival's; higher is better) and transfer_rss_mb (either side)."""
     pairs: dict[str, list[dict[str, float]]] = {"rival": [], "ours": []}
     # In turn, and the best of each: other work on the machine then hits both alike.
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         for kind, done in pairs.items():
             with tempfile.TemporaryDirectory() as folder:
-                done.append(_pair(Path(folder), kind))
+                done.append(_pair(Path(folder), kind, size))
     rival, ours = (min(done, key=lambda figures: figures["seconds"]) for done in pairs.values())
     ratio = rival["seconds"] / ours["seconds"]
-    megabytes = SIZE / 1e6
+    megabytes = size / 1e6
     note = f"{megabytes / ours['seconds']:.0f} MB/s against {megabytes / rival['seconds']:.0f} MB/s bare"
     return {
         "transfer_ratio": {"value": round(ratio, 3), "unit": "of a bare libp2p stream", "rival": note},
@@ -46,12 +46,12 @@ def run() -> dict[str, dict[str, object]]:
     }
 
 
-def _pair(folder: Path, kind: str) -> dict[str, float]:
+def _pair(folder: Path, kind: str, size: int) -> dict[str, float]:
     """Run a serving and a fetching process; return what the fetching one measured and both sizes."""
     command = [sys.executable, "-m", "scripts.bench.transfer"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     server = subprocess.Popen(
-        [*command, f"{kind}-serve", str(folder)],
+        [*command, f"{kind}-serve", str(size), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -64,7 +64,7 @@ def _pair(folder: Path, kind: str) -> dict[str, float]:
         if not where:
             raise RuntimeError("the serving process did not start")
         done = subprocess.run(
-            [*command, f"{kind}-fetch", str(folder), *where],
+            [*command, f"{kind}-fetch", str(size), str(folder), *where],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
@@ -90,14 +90,14 @@ async def _until_told(*where: str) -> None:
     print(_peak_mb(), flush=True)
 
 
-async def _ours_serve(folder: Path) -> None:
+async def _ours_serve(size: int, folder: Path) -> None:
     from protocol.net import open_node
     from protocol.store import Artifacts
 
     store = Artifacts(folder / "source")
     source = folder / "bytes"
     with source.open("wb") as target:
-        for _ in range(SIZE >> 20):
+        for _ in range(size >> 20):
             target.write(os.urandom(1 << 20))
     artifact = store.put_file(source)
     async with open_node(os.urandom(32)) as node:
@@ -105,7 +105,7 @@ async def _ours_serve(folder: Path) -> None:
         await _until_told(node.addrs[0], artifact.hex())
 
 
-async def _ours_fetch(folder: Path, addr: str, artifact: str) -> None:
+async def _ours_fetch(size: int, folder: Path, addr: str, artifact: str) -> None:
     from protocol.net import open_node
     from protocol.store import Artifacts
     from protocol.types import ArtifactId
@@ -114,12 +114,12 @@ async def _ours_fetch(folder: Path, addr: str, artifact: str) -> None:
     async with open_node(os.urandom(32)) as node:
         peer = await node.connect(addr)
         started = time.perf_counter()
-        await node.fetch_artifact(store, ArtifactId(bytes.fromhex(artifact)), [peer], max_size=SIZE)
+        await node.fetch_artifact(store, ArtifactId(bytes.fromhex(artifact)), [peer], max_size=size)
         seconds = time.perf_counter() - started
     print(json.dumps({"seconds": seconds, "rss_mb": _peak_mb()}))
 
 
-async def _rival_serve(_folder: Path) -> None:
+async def _rival_serve(size: int, _folder: Path) -> None:
     from libp2p import new_host
     from libp2p.abc import INetStream
     from libp2p.custom_types import TProtocol
@@ -129,7 +129,7 @@ async def _rival_serve(_folder: Path) -> None:
 
     async def send(stream: INetStream) -> None:
         await stream.read(1)
-        left = SIZE
+        left = size
         while left:
             await stream.write(piece[:left])
             left -= min(left, _PIECE)
@@ -141,7 +141,7 @@ async def _rival_serve(_folder: Path) -> None:
         await _until_told(str(host.get_addrs()[0]), "-")
 
 
-async def _rival_fetch(_folder: Path, addr: str, _artifact: str) -> None:
+async def _rival_fetch(size: int, _folder: Path, addr: str, _artifact: str) -> None:
     from libp2p import new_host
     from libp2p.custom_types import TProtocol
     from libp2p.peer.peerinfo import info_from_p2p_addr
@@ -154,7 +154,7 @@ async def _rival_fetch(_folder: Path, addr: str, _artifact: str) -> None:
         stream = await host.new_stream(info.peer_id, [TProtocol(RIVAL)])
         started = time.perf_counter()
         await stream.write(b"?")
-        left = SIZE
+        left = size
         while left:
             left -= len(await stream.read(256 * 1024))
         seconds = time.perf_counter() - started
@@ -169,9 +169,9 @@ _PARTS: dict[str, Callable[..., Awaitable[None]]] = {
 }
 
 if __name__ == "__main__":
-    part, folder, *rest = sys.argv[1:]
+    part, size, folder, *rest = sys.argv[1:]
 
     async def _main() -> None:
-        await _PARTS[part](Path(folder), *rest)
+        await _PARTS[part](int(size), Path(folder), *rest)
 
     trio.run(_main)
