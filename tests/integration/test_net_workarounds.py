@@ -227,6 +227,34 @@ async def test_stock_validates_a_message_again_while_its_validator_runs() -> Non
     # Ours: test_net.test_asynchronous_validators_run_once_per_message, over the wire.
 
 
+@pytest.mark.trio
+async def test_stock_forgets_to_announce_a_topic_joined_while_it_greets() -> None:
+    def join_while_greeting(
+        pubsub: Pubsub, nursery: trio.Nursery, join: Callable[[], Awaitable[Any]]
+    ) -> None:
+        greet = pubsub.get_hello_packet
+
+        def greeting() -> rpc_pb2.RPC:
+            packet = greet()
+            nursery.start_soon(join)
+            return packet
+
+        pubsub.get_hello_packet = greeting  # type: ignore[method-assign]
+
+    async with stock_gossip("a") as (a,), stock_gossip("b") as (b,), trio.open_nursery() as nursery:
+        join_while_greeting(b, nursery, lambda: b.subscribe(OFFERS))
+        await a.host.connect(info_from_p2p_addr(b.host.get_addrs()[0]))
+        await b.wait_for_peer(a.my_id)
+        assert OFFERS in b.topic_ids
+        with pytest.raises(trio.TooSlowError):
+            await a.wait_for_subscription(b.my_id, OFFERS, timeout=0.5)
+
+    async with open_node(key("a")) as ours, open_node(key("b")) as other, trio.open_nursery() as nursery:
+        join_while_greeting(other._pubsub, nursery, lambda: other.subscribe(OFFERS, accept_all))
+        await ours.connect(other.addrs[0])
+        await until(lambda: ours.topic_peers(OFFERS) == (other.address,))
+
+
 async def _signed(pubsub: Pubsub) -> rpc_pb2.Message:
     caught: list[rpc_pb2.Message] = []
 

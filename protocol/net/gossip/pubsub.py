@@ -261,10 +261,16 @@ class GuardedPubsub(Pubsub):
     # ------------------------------------------------------------------ peers that come and go
 
     async def _handle_new_peer(self, peer_id: ID) -> None:
+        before = set(self.topic_ids)
         await super()._handle_new_peer(peer_id)
         queue = self.peer_queues.get(peer_id)
-        if queue is not None:
-            widen(queue, self._settings.queue, self._settings.queue_bytes)
+        if queue is None:
+            return
+        widen(queue, self._settings.queue, self._settings.queue_bytes)
+        # Stock, a topic joined after the greeting was written and before the peer was booked is never
+        # announced to it: this node would hear nothing from it, for as long as both live.
+        for topic in before ^ set(self.topic_ids):
+            queue.push(self._build_announce_rpc(topic, topic in self.topic_ids)[0])
 
     def _handle_dead_peer(self, peer_id: ID) -> None:
         super()._handle_dead_peer(peer_id)
