@@ -27,5 +27,11 @@ def test_a_wrong_hasher_is_refused(monkeypatch, spoil):
         hashing.prove_hasher.__wrapped__()
 
 
+def test_a_library_without_the_symbol_is_out_of_date(monkeypatch):
+    monkeypatch.setattr(hashing, "HASHER", object())
+    with pytest.raises(BrokenInvariant, match="out of date"):
+        hashing.prove_hasher.__wrapped__()
+
+
 def test_the_fast_hasher_passes():
     hashing.prove_hasher.__wrapped__()
