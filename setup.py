@@ -8,16 +8,17 @@ import sys
 from setuptools import Distribution, Extension, setup
 
 FOLDER = "protocol/engines/cpu/kernels/"
-PARTS = ("module.c", "product.c", "map.c", "reduce.c", "move.c", "keccak.c")
+PARTS = ("module.c", "product.c", "bytes.c", "map.c", "reduce.c", "move.c", "keccak.c")
 HEADERS = ("common.h", "isa.h", "map.h", "product.h", "reduce.h", "scalar.h", "ops.inc")
-BODIES = ("product.inc", "map.inc", "reduce.inc", "keccak.inc")
-# The bits are the product: no contraction, no relaxed arithmetic. The last four change no result.
+BODIES = ("product.inc", "bytes.inc", "map.inc", "reduce.inc", "keccak.inc")
+# The bits are the product: no contraction, no relaxed arithmetic; the flags behind -fno-fast-math change no result.
 FLAGS = (
     "-O3",
     "-std=gnu11",
     "-ffp-contract=off",
     "-fno-fast-math",
     "-fno-strict-aliasing",
+    "-fwrapv",
     "-fno-math-errno",
     "-fno-trapping-math",
     "-fvisibility=hidden",

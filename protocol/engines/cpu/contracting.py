@@ -79,7 +79,7 @@ def compile_contract(
     out: Place,
     machine: Machine,
 ) -> Call:
-    """Products for f32, integer dots for the rest, over `columns` terms each.
+    """Tiled products for f32 by f32 and i8 by i8, plain dots for the rest, over `columns` terms each.
 
     A source with a window is read through its tables; its place is the padded copy.
     """
@@ -92,7 +92,8 @@ def compile_contract(
     else:
         right, operand = sources[1], node.right
     axes = axes_of(node, columns)
-    roles = roles_of(axes) if node.dtype is F32 else None
+    alike = left.type.dtype is right.type.dtype and left.type.dtype is not I32
+    roles = roles_of(axes) if alike else None
     if roles is not None:
         call = _products(
             roles,
@@ -122,9 +123,8 @@ def compile_contract(
 
 
 def _ones(kind: DType, columns: int) -> Place:
-    dtype = F32 if kind is F32 else I32
-    ones = np.ones(columns, dtype.numpy)
-    return Place(ones, TensorType(dtype, ones.shape), False)
+    ones = np.ones(columns, kind.numpy)
+    return Place(ones, TensorType(kind, ones.shape), False)
 
 
 def _products(
@@ -139,8 +139,9 @@ def _products(
 ) -> Call:
     (a, a_at), (b, b_at) = (right, left) if roles.left_is_b else (left, right)
     window = windows[0] if roles.left_is_b else windows[1]
-    a_from = a.address + 4 * columns * a_at.offset
-    b_from = b.address if window else b.address + 4 * columns * b_at.offset
+    width = a.type.dtype.width
+    a_from = a.address + width * columns * a_at.offset
+    b_from = b.address if window else b.address + width * columns * b_at.offset
     unit = columns if window else 1  # of b's strides: with a window they count rows
     along, down, batches = roles.along, roles.down, roles.batches
     keep: list[object] = [window]
@@ -148,7 +149,7 @@ def _products(
     if window is not None:
         row_at = window.rows.ctypes.data + 4 * b_at.offset
         column_at = window.columns.ctypes.data
-    elif b.constant and columns and not any(roles.steps(axis)[1] for axis in batches):
+    elif b.constant and columns and width == 4 and not any(roles.steps(axis)[1] for axis in batches):
         panels = machine.packs.get(b_from, along.extent, roles.steps(along)[1], columns)
         packed = 0 if panels is None else panels.ctypes.data
         keep.append(panels)
@@ -178,4 +179,4 @@ def _products(
 
     count = math.prod(axis.extent for axis in batches)
     tasks = machine.share(make, along.extent, PANEL) if count == 1 else machine.share(make, count)
-    return Call("gv_products", tasks, keep=keep)
+    return Call("gv_products" if width == 4 else "gv_byte_products", tasks, keep=keep)

@@ -132,6 +132,7 @@ class GatherTask(Task):
 TASKS: dict[str, type[Task]] = {
     "gv_map": MapTask,
     "gv_products": ProductTask,
+    "gv_byte_products": ProductTask,
     "gv_dots": ReductionTask,
     "gv_extremes": ReductionTask,
     "gv_integer_dots": ReductionTask,

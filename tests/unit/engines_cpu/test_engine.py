@@ -452,3 +452,24 @@ def test_transpositions_of_all_axes(dtype: DType, shape: tuple[int, ...]) -> Non
     orders = list(itertools.permutations(range(len(shape))))
     tape, _ = b.build([transpose(b, y, axes) for y in (x, part, back) for axes in orders][:64])
     same(tape, [tensor(Random(3), kind) for kind in tape.inputs], threads=2)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(1, 1, 1), (13, 31, 257), (25, 100, 1025), (3, 2100, 6), (7, 9, 0)]
+)
+def test_byte_products_of_awkward_sizes(level: int, m: int, n: int, k: int) -> None:
+    b = TapeBuilder()
+    x, y, w = b.input(I8, (2, m, k)), b.input(I8, (1, n, k)), b.constant(np.full((n, k), -128, np.int8))
+    tape, _ = b.build([matmul(b, x, y), matmul(b, y, x), matmul(b, x, w), total(b, x), dot(b, y, y)])
+    rng = Random(n)
+    same(tape, [tensor(rng, kind) for kind in tape.inputs], threads=3)
+
+
+def test_byte_sums_wrap(level: int) -> None:
+    b = TapeBuilder()
+    x = b.input(I8, (2, (1 << 18) + 3))
+    tape, _ = b.build([matmul(b, x, x), dot(b, x, x)])
+    least = np.full(tape.inputs[0].shape, -128, np.int8)
+    same(tape, [least])
+    with Engine(tape) as engine:
+        assert engine.run([least])[1].tolist() == [3 * 2**14] * 2

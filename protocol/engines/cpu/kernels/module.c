@@ -70,6 +70,7 @@ API int gv_level(int asked) {
 #endif
 
 DISPATCH(int, products, (const product *p), (p))
+DISPATCH(int, byte_products, (const product *p), (p))
 DISPATCH(int, dots, (const reduction *r), (r))
 DISPATCH(int64_t, product_scratch, (int64_t unused), (unused))
 DISPATCH(int, map, (const map *m), (m))

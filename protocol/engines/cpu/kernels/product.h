@@ -18,4 +18,20 @@ typedef struct {
   int64_t deadline;
 } product;
 
+INLINE int64_t batch_count(const product *p) {
+  int64_t total = 1;
+  for (int64_t d = 0; d < p->batches; d++) total *= p->extents[d];
+  return total;
+}
+
+// Where a batch begins in a, b and out.
+INLINE void batch_places(const product *p, int64_t batch, int64_t at[3]) {
+  at[0] = at[1] = at[2] = 0;
+  for (int64_t d = p->batches - 1; d >= 0; d--) {
+    int64_t i = batch % p->extents[d];
+    batch /= p->extents[d];
+    at[0] += i * p->a_batch[d], at[1] += i * p->b_batch[d], at[2] += i * p->out_batch[d];
+  }
+}
+
 #endif

@@ -1,0 +1,6 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#include "product.h"
+#define BODY "bytes.inc"
+#include "isa.h"
