@@ -11,7 +11,7 @@ FOLDER = "protocol/engines/cpu/kernels/"
 PARTS = ("module.c", "product.c", "bytes.c", "map.c", "reduce.c", "move.c", "keccak.c")
 HEADERS = ("common.h", "isa.h", "map.h", "product.h", "reduce.h", "scalar.h", "ops.inc")
 BODIES = ("product.inc", "bytes.inc", "map.inc", "reduce.inc", "keccak.inc")
-# The bits are the product: no contraction, no relaxed arithmetic; the flags behind -fno-fast-math change no result.
+# The bits are the product: no contraction, no relaxed arithmetic; the last five change no result.
 FLAGS = (
     "-O3",
     "-std=gnu11",
