@@ -75,26 +75,59 @@ contract Handler is Assertions {
 
     // ------------------------------------------------------------------------------------------------ actions
 
-    function pass(uint256 blocks) external {
+    /// @notice One action, chosen and filled in by `r`.
+    function act(uint256 r) external {
+        uint256 a = uint256(keccak256(abi.encode(r, "a")));
+        uint256 c = uint256(keccak256(abi.encode(r, "b")));
+        uint256 action = r % 44;
+        if (action < 3) pass(a);
+        else if (action == 3 && c % 3 == 0) passLong(a);
+        else if (action < 6) beat(a);
+        else if (action < 8) openJob(a);
+        else if (action == 8) openService(a);
+        else if (action < 12) start(a);
+        else if (action == 12) topUp(a, c, uint32(r >> 64));
+        else if (action == 13) withdraw(a);
+        else if (action < 17) post(a, bytes32(c));
+        else if (action == 17) c % 2 == 0 ? closeByClient(a) : closeByProvider(a);
+        else if (action < 21) finalize(a);
+        else if (action == 21) expire(a);
+        else if (action < 24) freeze(a);
+        else if (action == 24) release(a);
+        else if (action == 25) convict(a, c);
+        else if (action == 26) deposit(a, c, r >> 64);
+        else if (action == 27) withdrawCredits(a, c, r >> 64);
+        else if (action == 28) stake(a, c, r >> 64);
+        else if (action == 29) unbond(a, c, r >> 64);
+        else if (action == 30) claim(a, c);
+        else if (action < 33) openService(a);
+        else if (action < 35) expire(a);
+        else if (action == 35) donate(a, c, r >> 64);
+        else if (action < 38) expire(a);
+        else if (action < 40) dispute(a);
+        else finalize(a);
+    }
+
+    function pass(uint256 blocks) private {
         vm.roll(vm.getBlockNumber() + bound(blocks, 1, 9));
     }
 
-    function passLong(uint256 blocks) external {
+    function passLong(uint256 blocks) private {
         vm.roll(vm.getBlockNumber() + bound(blocks, 10, 90));
     }
 
-    function deposit(uint256 who, uint256 amount, uint256 t) external {
+    function deposit(uint256 who, uint256 amount, uint256 t) private {
         vm.prank(clients[who % ACTORS]);
         try escrow.deposit(uint8(t % 2), clients[(who >> 8) % ACTORS], bound(amount, 0, 500 ether)) {} catch {}
     }
 
-    function withdrawCredits(uint256 who, uint256 amount, uint256 t) external {
+    function withdrawCredits(uint256 who, uint256 amount, uint256 t) private {
         address account = who % 4 == 0 ? owners[who % ACTORS] : clients[who % ACTORS];
         vm.prank(account);
         try escrow.withdrawCredits(uint8(t % 2), account, bound(amount, 0, 300 ether)) {} catch {}
     }
 
-    function donate(uint256 who, uint256 amount, uint256 t) external {
+    function donate(uint256 who, uint256 amount, uint256 t) private {
         amount = bound(amount, 0, 5 ether);
         bool toStaking = who % 2 == 0;
         vm.prank(clients[who % ACTORS]);
@@ -104,7 +137,7 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function openJob(uint256 seed) external {
+    function openJob(uint256 seed) private {
         Bid memory b = _bid(seed);
         b.leaseClass = uint8(LeaseClass.Job);
         b.resultDeadline = uint32(bound(seed >> 40, 20, 120));
@@ -113,7 +146,7 @@ contract Handler is Assertions {
         _open(b, seed);
     }
 
-    function openService(uint256 seed) external {
+    function openService(uint256 seed) private {
         Bid memory b = _bid(seed);
         b.leaseClass = uint8(LeaseClass.Service);
         _open(b, seed);
@@ -155,7 +188,7 @@ contract Handler is Assertions {
         g.live = true;
     }
 
-    function start(uint256 which) external {
+    function start(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         _asOperator(g);
@@ -163,7 +196,7 @@ contract Handler is Assertions {
     }
 
     /// All leases of one owner in one batch, dead ones included: it never reverts.
-    function beat(uint256 who) external {
+    function beat(uint256 who) private {
         address owner = owners[who % ACTORS];
         uint256 count = _ghosts.length < 40 ? _ghosts.length : 40;
         bytes32[] memory hashes = new bytes32[](count);
@@ -174,7 +207,7 @@ contract Handler is Assertions {
         escrow.beat(owner, hashes);
     }
 
-    function topUp(uint256 which, uint256 who, uint32 blocks) external {
+    function topUp(uint256 which, uint256 who, uint32 blocks) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         blocks = uint32(bound(blocks, 0, 45));
@@ -188,7 +221,7 @@ contract Handler is Assertions {
         if (ok) g.held += uint256(g.bid.ratePerBlock) * blocks;
     }
 
-    function withdraw(uint256 which) external {
+    function withdraw(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         uint256 before = tokens[g.bid.token].balanceOf(g.bid.owner);
@@ -200,7 +233,7 @@ contract Handler is Assertions {
         g.withdrawn += amount;
     }
 
-    function post(uint256 which, bytes32 root) external {
+    function post(uint256 which, bytes32 root) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         bytes32 hash = escrow.bidHash(g.words);
@@ -211,7 +244,7 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function closeByClient(uint256 which) external {
+    function closeByClient(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         vm.prank(g.bid.client);
@@ -220,7 +253,7 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function closeByProvider(uint256 which) external {
+    function closeByProvider(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         _asOperator(g);
@@ -229,9 +262,9 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function finalize(uint256 which) external {
+    function finalize(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickOld(which);
         uint256 staked = staking.stakeOf(g.bid.owner, g.bid.token).staked;
         try escrow.finalize(g.words) {
             _afterEnd(g);
@@ -239,17 +272,15 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    /// @dev Of an older lease too: time must have passed it by.
-    function expire(uint256 which) external {
+    function expire(uint256 which) private {
         if (_ghosts.length == 0) return;
-        uint256 span = _ghosts.length < 30 ? _ghosts.length : 30;
-        Ghost storage g = _ghosts[_ghosts.length - 1 - which % span];
+        Ghost storage g = _pickOld(which);
         try escrow.expire(g.words) {
             _afterEnd(g);
         } catch {}
     }
 
-    function freeze(uint256 which) external {
+    function freeze(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         try judge.freeze(g.words) {
@@ -257,7 +288,7 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function release(uint256 which) external {
+    function release(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         try judge.release(g.words) {
@@ -267,7 +298,7 @@ contract Handler is Assertions {
         } catch {}
     }
 
-    function convict(uint256 which, uint256 reward) external {
+    function convict(uint256 which, uint256 reward) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pick(which);
         uint256 credits = escrow.creditsOf(g.bid.token, g.bid.client);
@@ -280,7 +311,7 @@ contract Handler is Assertions {
     }
 
     /// @dev A whole game about some posted result: lost by its challenger, won, or left open.
-    function dispute(uint256 seed) external {
+    function dispute(uint256 seed) private {
         for (uint256 i = 1; i <= 30 && i <= _ghosts.length; ++i) {
             uint256 which = _ghosts.length - i;
             if (_view(_ghosts[which]).state != LeaseState.Posted) continue;
@@ -305,17 +336,17 @@ contract Handler is Assertions {
         }
     }
 
-    function stake(uint256 who, uint256 amount, uint256 t) external {
+    function stake(uint256 who, uint256 amount, uint256 t) private {
         vm.prank(owners[who % ACTORS]);
         try staking.stake(uint8(t % 2), uint128(bound(amount, 0, 100 ether)), 200 ether, 1_500 ether) {} catch {}
     }
 
-    function unbond(uint256 who, uint256 amount, uint256 t) external {
+    function unbond(uint256 who, uint256 amount, uint256 t) private {
         vm.prank(owners[who % ACTORS]);
         try staking.unbond(uint8(t % 2), uint128(bound(amount, 0, 900 ether))) {} catch {}
     }
 
-    function claim(uint256 who, uint256 t) external {
+    function claim(uint256 who, uint256 t) private {
         vm.prank(owners[who % ACTORS]);
         try staking.claimUnbonded(uint8(t % 2), owners[who % ACTORS]) {} catch {}
     }
@@ -323,8 +354,14 @@ contract Handler is Assertions {
     // ------------------------------------------------------------------------------------------------ private
 
     function _pick(uint256 which) private view returns (Ghost storage) {
-        // Mostly the younger ones: the older are dead.
+        // The younger ones: most of the older are dead.
         uint256 span = _ghosts.length < 6 ? _ghosts.length : 6;
+        return _ghosts[_ghosts.length - 1 - which % span];
+    }
+
+    /// @dev An older one as well: time must have passed it by.
+    function _pickOld(uint256 which) private view returns (Ghost storage) {
+        uint256 span = _ghosts.length < 30 ? _ghosts.length : 30;
         return _ghosts[_ghosts.length - 1 - which % span];
     }
 
