@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONHASHSEED ?= 0
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup:  ## install what is missing: system packages, .venv, Node packages
 	@scripts/setup/setup.sh
@@ -36,6 +36,6 @@ lock:  ## resolve and pin Python dependencies again
 	@scripts/setup/lock.sh
 
 clean:  ## remove what set-up and builds made
-	@rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build protocol/engines/cpu/_kernels*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
 .PHONY: help setup demo test contracts-test lint fmt soak bench lock clean
