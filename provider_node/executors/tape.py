@@ -36,6 +36,8 @@ T = TypeVar("T")
 _SLACK = 4
 """A run may take this many times what its inputs could at worst cost, then it is ended as hung."""
 _FLOOR_S = 120.0
+_IDLE_S = 20.0
+"""A child holds numerical libraries in memory; starting another one takes about a second."""
 _PROBE_ITEMS = 2
 _PROBE_S = 5.0
 """Items that are estimated to take longer than this are not tried beforehand."""
@@ -54,7 +56,7 @@ class TapeOptions:
 @asynccontextmanager
 async def open_tape(options: TapeOptions) -> AsyncIterator["TapeExecutor"]:
     """Give an executor whose child is started on demand, and killed at the end of the block."""
-    limits = ChildOptions(memory=options.memory or None, env=options.env)
+    limits = ChildOptions(memory=options.memory or None, idle_s=_IDLE_S, env=options.env)
     async with open_child(WORKER, options=limits) as child:
         yield TapeExecutor(child, options)
 

@@ -246,6 +246,7 @@ async def test_a_lease_that_the_journal_lost_is_ended_in_time(
     world.net.anvil.mine(quote.terms().start_deadline + 1)
     await client.until(lease, "start_missed", wait_s=30)
     # Its nonce is spent, and the next bid carries another one.
+    await daemon.meet(client)
     again = await client.ask(make_job(client.store, tmp_path / "next", items=2))
     assert isinstance(again, Quote)
     assert again.terms().capacity_nonce != quote.terms().capacity_nonce
