@@ -9,7 +9,7 @@ from setuptools import Distribution, Extension, setup
 
 FOLDER = "protocol/engines/cpu/kernels/"
 PARTS = ("module.c", "product.c", "bytes.c", "map.c", "reduce.c", "move.c", "keccak.c")
-HEADERS = ("common.h", "isa.h", "map.h", "product.h", "reduce.h", "scalar.h", "ops.inc")
+HEADERS = ("common.h", "isa.h", "map.h", "move.h", "product.h", "reduce.h", "scalar.h", "ops.inc")
 BODIES = ("product.inc", "bytes.inc", "map.inc", "reduce.inc", "keccak.inc")
 # The bits are the product: no contraction, no relaxed arithmetic; the last five change no result.
 FLAGS = (

@@ -9,6 +9,7 @@ from protocol.tape.limits import MAX_RANK
 from protocol.types.errors import InputError
 
 DONE, LATE = 0, 1
+BUILD = "run `make setup` or `python setup.py kernels`"
 Row = c_int64 * MAX_RANK
 
 
@@ -149,10 +150,9 @@ def library() -> CDLL:
     """The kernels, loaded once. InputError if set-up has not built them."""
     spec = find_spec("protocol.engines.cpu._kernels")
     if spec is None or spec.origin is None:
-        raise InputError(
-            "the CPU engine's kernels are not built", "run `make setup` or `python setup.py kernels`"
-        )
+        raise InputError("the CPU engine's kernels are not built", BUILD)
     kernels = CDLL(spec.origin)
+    check_build(kernels)
     for name, task in TASKS.items():
         function = getattr(kernels, name)
         function.argtypes = [POINTER(task)]
@@ -170,6 +170,18 @@ def library() -> CDLL:
     kernels.gv_level.argtypes = [c_int]
     kernels.gv_level(-1)
     return kernels
+
+
+def check_build(kernels: CDLL) -> None:
+    """InputError if the library was built from other sources: its records would be read in the
+    wrong places.
+    """
+    size = getattr(kernels, "gv_size", None)
+    if size is not None:
+        size.argtypes = [ctypes.c_char_p]
+        size.restype = c_int64
+    if size is None or any(size(name.encode()) != ctypes.sizeof(task) for name, task in TASKS.items()):
+        raise InputError("the CPU engine's kernels are of another version", BUILD)
 
 
 def row(numbers: tuple[int, ...] | list[int]) -> "ctypes.Array[c_int64]":

@@ -2,6 +2,7 @@
 reference's.
 """
 
+import ctypes
 import itertools
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from protocol.engines.cpu import FAST, Engine, TimeLimitError, estimate
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.generate import PATH, text
 from protocol.engines.cpu.layout import Room, plan
-from protocol.engines.cpu.library import library
+from protocol.engines.cpu.library import ProductTask, check_build, library
 from protocol.engines.cpu.programs import compile_program
 from protocol.tape import F32, I8, I32, Affine, DType, Tape, TapeBuilder, TensorType, functions, trace
 from protocol.tape.merkle import PLAIN
@@ -473,3 +474,12 @@ def test_byte_sums_wrap(level: int) -> None:
     same(tape, [least])
     with Engine(tape) as engine:
         assert engine.run([least])[1].tolist() == [3 * 2**14] * 2
+
+
+def test_kernels_of_another_build_are_refused() -> None:
+    """A library without our records' sizes: here the interpreter itself, in place of an older build."""
+    with pytest.raises(InputError, match="another version"):
+        check_build(ctypes.PyDLL(None))
+    kernels = library()
+    assert kernels.gv_size(b"gv_products") == ctypes.sizeof(ProductTask)
+    assert kernels.gv_size(b"gv_other") == -1

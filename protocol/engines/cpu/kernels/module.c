@@ -3,6 +3,7 @@
 #include <Python.h>
 #include <time.h>
 #include "map.h"
+#include "move.h"
 #include "product.h"
 #include "reduce.h"
 #if defined(__x86_64__)
@@ -131,6 +132,26 @@ API void gv_parents(uint8_t *to, const uint8_t *layer, int64_t count) {
     for (int64_t i = 0; i < n; i++) from[i] = layer + 64 * (first + i);
     PICK(keccak)(to + 32 * first, from, n, 64);
   }
+}
+
+// Sizes of the argument records, for the caller to hold its own descriptions to.
+API int64_t gv_size(const char *kernel) {
+  static const struct { const char *name; size_t size; } known[] = {
+      {"gv_map", sizeof(map)},
+      {"gv_products", sizeof(product)},
+      {"gv_byte_products", sizeof(product)},
+      {"gv_dots", sizeof(reduction)},
+      {"gv_extremes", sizeof(reduction)},
+      {"gv_integer_dots", sizeof(reduction)},
+      {"gv_move", sizeof(move)},
+      {"gv_copy", sizeof(copy)},
+      {"gv_transpose", sizeof(transposition)},
+      {"gv_spread", sizeof(spread)},
+      {"gv_gather", sizeof(gather)},
+  };
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+    if (!strcmp(kernel, known[i].name)) return (int64_t)known[i].size;
+  return -1;
 }
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, NULL, NULL, NULL, NULL, NULL};

@@ -1,14 +1,5 @@
 // MOVE and GATHER: one element of the source each, or the fill. Bytes are copied, nothing is computed.
-#include "common.h"
-
-typedef struct {
-  const char *from;
-  char *out;
-  int64_t width, fill, dims, extents[MAX_DIMS];
-  int64_t views, view[MAX_DIMS], steps[MAX_DIMS];  // steps: source elements per view coordinate
-  int64_t offsets[MAX_DIMS], coefs[MAX_DIMS][MAX_DIMS];
-  int64_t first, last, deadline;  // rows of the innermost grid axis
-} move;
+#include "move.h"
 
 INLINE void fill_run(char *to, int64_t width, int64_t fill, int64_t n) {
   if (width == 1) memset(to, (int)fill, n);
@@ -67,13 +58,6 @@ API int gv_move(const move *m) {
 }
 
 // A strided copy without a fill: `dims` merged axes, the innermost runs along the output.
-typedef struct {
-  const char *from;
-  char *out;
-  int64_t width, offset, dims, extents[MAX_DIMS], strides[MAX_DIMS];
-  int64_t first, last, deadline;  // rows of the innermost axis
-} copy;
-
 API int gv_copy(const copy *c) {
   int64_t inner = c->dims - 1, n = c->extents[inner], at[MAX_DIMS] = {0}, place = c->offset, rest = c->first;
   for (int64_t d = inner - 1; d >= 0; d--) {
@@ -94,13 +78,6 @@ API int gv_copy(const copy *c) {
   return OK;
 }
 
-typedef struct {
-  const char *from;
-  const void *index;
-  char *out;
-  int64_t index_dtype, width, fill, row, rows, first, last, deadline;
-} gather;
-
 API int gv_gather(const gather *g) {
   int64_t bytes = g->row * g->width;
   for (int64_t i = g->first; i < g->last; i++) {
@@ -114,13 +91,6 @@ API int gv_gather(const gather *g) {
 
 // A strided copy whose source runs along another axis than the output's last: in tiles, so that each cache line
 // that is read is used whole. Axes: others, then the one along which the source runs, then the output's last.
-typedef struct {
-  const char *from;
-  char *out;
-  int64_t width, offset, dims, extents[MAX_DIMS], strides[MAX_DIMS], out_strides[MAX_DIMS];
-  int64_t first, last, deadline;  // blocks of TILE along the source's axis, for each of the others
-} transposition;
-
 enum { TILE = 16, STRIP = 8 };
 
 API int gv_transpose(const transposition *t) {
@@ -150,13 +120,6 @@ API int gv_transpose(const transposition *t) {
 }
 
 // Rows by tables: out[row][k] = from[row_at[row] + column_at[k]], words.
-typedef struct {
-  const uint32_t *from;
-  uint32_t *out;
-  const int32_t *row_at, *column_at;
-  int64_t depth, first, last, deadline;
-} spread;
-
 API int gv_spread(const spread *s) {
   uint32_t *out = s->out + s->first * s->depth;
   for (int64_t row = s->first; row < s->last; row++, out += s->depth) {
