@@ -2,20 +2,21 @@
 
 A call is a coroutine function that runs in the trio thread; waiting for it blocks no event loop, cancelling
 the waiting cancels the call, and exceptions cross. User code never runs in the trio thread, so that it cannot
-stall the network.
+stall the network. (An anyio portal does the same for asyncio, but refuses calls from other trio threads.)
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import CancelledError, Future
-from contextlib import AbstractAsyncContextManager, ExitStack, suppress
+from concurrent.futures import Future, InvalidStateError
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import sniffio
 import trio
-from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from protocol.runtime.retry import worst
+from protocol.types import TransientError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,11 +28,12 @@ class Bridge(Generic[H]):
 
     def __init__(self, opens: Callable[[], AbstractAsyncContextManager[H]]) -> None:
         self._opens = opens
-        self._stack = ExitStack()
-        self._portal: BlockingPortal | None = None
         self._ready: Future[H] = Future()
-        self._stop: trio.Event | None = None
-        self._host: Future[None] | None = None
+        self._closed: Future[None] = Future()
+        self._thread: threading.Thread | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._stop = trio.Event()
+        self._calls: trio.Nursery | None = None
 
     @property
     def hosted(self) -> H:
@@ -40,49 +42,95 @@ class Bridge(Generic[H]):
 
     def start(self) -> Future[H]:
         """Start the thread; the future ends when what is hosted is open, or with why it is not."""
-        self._portal = self._stack.enter_context(start_blocking_portal("trio"))
-        self._host = self._portal.start_task_soon(self._serve)
+        self._thread = threading.Thread(target=self._run, name="gavel-client", daemon=True)
+        self._thread.start()
         return self._ready
 
-    def stop(self) -> "Future[None]":
-        """Ask what is hosted to close; the future ends when it has."""
-        portal, host = self._portal, self._host
-        assert portal is not None, "start comes first"
-        assert host is not None, "start comes first"
-        portal.start_task_soon(self._ask_stop)
-        return host
+    def stop(self) -> Future[None]:
+        """Ask what is hosted to close, ending all calls; the future ends when it has."""
+        self._soon(self._stop.set)
+        return self._closed
 
     def join(self) -> None:
-        """End the thread. Blocks for a moment."""
-        self._stack.close()
+        """Wait for the end of a thread whose host is closed; blocks for a moment."""
+        if self._thread is not None:
+            self._thread.join()
 
-    def submit(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Begin a call in the trio thread."""
-        assert self._portal is not None, "start comes first"
+    def submit(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Begin a call in the trio thread. The future fails with `TransientError` if the client is closed."""
+        future: Future[T] = Future()
+        scope = trio.CancelScope()
 
-        async def run() -> T:
-            return await call(*args, **kwargs)
+        async def run() -> None:
+            with scope:
+                try:
+                    outcome = await call(*args, **kwargs)
+                except Exception as error:
+                    _settle(future, worst(error))
+                else:
+                    with suppress(InvalidStateError):
+                        future.set_result(outcome)
+            _settle(future, _gone())
 
-        return self._portal.start_task_soon(run)
+        def begin() -> None:
+            if self._calls is None:
+                _settle(future, _gone())
+            else:
+                self._calls.start_soon(run)
 
-    async def _serve(self) -> None:
-        self._stop = trio.Event()
+        def cancelled(ended: Future[T]) -> None:
+            if ended.cancelled():
+                self._soon(scope.cancel)
+
+        future.add_done_callback(cancelled)
+        if not self._soon(begin):
+            _settle(future, _gone())
+        return future
+
+    def _soon(self, call: Callable[[], object]) -> bool:
+        """Run `call` in the trio thread as soon as may be, from any thread; False if it has ended."""
+        if self._token is None:
+            return False
         try:
-            async with self._opens() as hosted:
-                self._ready.set_result(hosted)
-                await self._stop.wait()
+            self._token.run_sync_soon(call)
+        except trio.RunFinishedError:
+            return False
+        return True
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._serve)
         except BaseException as error:
-            if self._ready.done():
-                raise
             # Nurseries wrap what went wrong in groups; the user is told the one thing that matters.
             single = worst(error)
-            self._ready.set_exception(single if isinstance(single, Exception) else CancelledError())
-            if not isinstance(error, Exception):
-                raise
+            _settle(self._ready if not self._ready.done() else self._closed, single)
+        finally:
+            _settle(self._ready, _gone())
+            if not self._closed.done():
+                self._closed.set_result(None)
 
-    async def _ask_stop(self) -> None:
-        if self._stop is not None:
-            self._stop.set()
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        async with self._opens() as hosted, trio.open_nursery() as calls:
+            self._calls = calls
+            self._ready.set_result(hosted)
+            try:
+                await self._stop.wait()
+            finally:
+                self._calls = None
+            calls.cancel_scope.cancel()
+
+
+def _settle(future: "Future[Any]", error: BaseException) -> None:
+    """Fail a future that has no outcome yet."""
+    if not future.done():
+        # Its owner may cancel it in this moment, from another thread.
+        with suppress(Exception):
+            future.set_exception(error)
+
+
+def _gone() -> TransientError:
+    return TransientError("the client is closed")
 
 
 async def wait_for(future: "Future[T]") -> T:

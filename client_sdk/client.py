@@ -83,7 +83,7 @@ class Connection:
         try:
             self._start().result()
         except BaseException:
-            self._join()
+            self._abandon()
             raise
         from client_sdk.calls import Calls
         from client_sdk.clients import SyncClient
@@ -108,7 +108,7 @@ class Connection:
         try:
             await wait_for(self._start())
         except BaseException:
-            self._join()
+            self._abandon()
             raise
         from client_sdk.calls import Calls
         from client_sdk.clients import AsyncClient
@@ -127,6 +127,12 @@ class Connection:
                 await wait_for(self._bridge.stop())
             finally:
                 self._join()
+
+    def _abandon(self) -> None:
+        """Let go of what did not open, without waiting: the caller may have been cancelled."""
+        if self._bridge is not None:
+            self._bridge.stop()
+            self._bridge = None
 
     def _join(self) -> None:
         if self._bridge is not None:
