@@ -19,6 +19,7 @@ class GossipSettings:
     max_age_s: int = 300
     """A message older than this by its author's clock is ignored; so is one as far in the future."""
     peer_frames: float = 300.0
+    """Frames, and messages beyond the first of each."""
     peer_bytes: float = 2.0 * MIB
     author_messages: float = 20.0
     """Messages of one author on one topic."""

@@ -110,6 +110,19 @@ async def test_a_flood_of_frames_bans_the_peer() -> None:
         assert victim.is_connected(honest.address)
 
 
+async def test_a_frame_full_of_small_messages_counts_each_of_them() -> None:
+    settings = NetSettings(gossip=GossipSettings(peer_frames=50, burst_s=2))
+    async with attacked(settings) as (victim, honest, attacker):
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+        stream, now = await gossip_stream(attacker, victim), time.time_ns()
+        authors = [key_pair(key(f"sybil {n}")) for n in range(150)]
+        await stream.write(frame(*(signed(author, b"", now) for author in authors)))
+        await until(lambda: victim.metrics.gossip_rate_limited == 1)
+        assert victim.metrics.gossip_received == 0
+        await honest_traffic_arrives(victim, honest, inbox)
+
+
 @pytest.mark.parametrize(
     "junk",
     [

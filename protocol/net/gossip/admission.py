@@ -38,7 +38,7 @@ class Admission:
         self._settings = settings
         # A message is fresh for at most max_age before and after its author's time, so an id has to
         # be remembered for twice that, else it could be replayed in between.
-        self.seen = SeenMessages(ttl_s=2 * settings.max_age_s, max_ids=200_000)
+        self.seen = SeenMessages(ttl_s=2 * settings.max_age_s, max_ids=100_000)
         self._authors: Buckets[tuple[bytes, str]] = Buckets(
             settings.author_messages, settings.author_messages * settings.burst_s
         )

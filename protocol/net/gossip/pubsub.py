@@ -127,7 +127,7 @@ class GuardedPubsub(Pubsub):
         try:
             while self.manager.is_running:
                 frame = await reader.next()
-                if self._within_rate(peer, len(frame)):
+                if self._within_rate(peer, messages=1, size=len(frame)):
                     await self._on_frame(peer, frame)
                 # A flood that is always ready to read must not keep other tasks from running.
                 await trio.lowlevel.checkpoint()
@@ -146,9 +146,9 @@ class GuardedPubsub(Pubsub):
         await stream.reset()
         self._handle_dead_peer(peer)
 
-    def _within_rate(self, peer: ID, size: int) -> bool:
+    def _within_rate(self, peer: ID, messages: int, size: int = 0) -> bool:
         now = trio.current_time()
-        if self._frames.take(peer, 1, now) and self._bytes.take(peer, size, now):
+        if self._frames.take(peer, messages, now) and self._bytes.take(peer, size, now):
             return True
         self._metrics.gossip_rate_limited += 1
         self._blame(peer, Fault.RATE)
@@ -158,6 +158,9 @@ class GuardedPubsub(Pubsub):
         rpc = rpc_pb2.RPC.FromString(frame)
         if not self._records.admit(rpc, peer):
             self._blame(peer, Fault.FORGED)
+            return
+        # One frame holds thousands of small messages: each of them costs as much as a frame.
+        if len(rpc.publish) > 1 and not self._within_rate(peer, messages=len(rpc.publish) - 1):
             return
         for message in rpc.publish:
             self._receive(peer, message)
