@@ -349,7 +349,8 @@ def test_other_readers_have_the_windows_written_out() -> None:
     w = b.constant(np.ones((4, 10), np.float32))
     read, _ = b.build([matmul(b, w, cols), greatest(b, cols)])
     squared, _ = b.build([dot(b, cols, cols)])
-    both, _ = b.build([matmul(b, cols, cols)])
+    turned = b.contract((26, 26), cols, Affine(0, (0, 1)), cols, Affine(0, (1, 0)))
+    both, _ = b.build([matmul(b, cols, cols), turned])
     alone, _ = b.build([matmul(b, w, cols)])
     shown = replace(alone, outputs=2)
     for tape in (read, squared, both, shown):
