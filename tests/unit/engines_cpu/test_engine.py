@@ -350,10 +350,11 @@ def test_other_readers_have_the_windows_written_out() -> None:
     read, _ = b.build([matmul(b, w, cols), greatest(b, cols)])
     squared, _ = b.build([dot(b, cols, cols)])
     turned = b.contract((26, 26), cols, Affine(0, (0, 1)), cols, Affine(0, (1, 0)))
-    both, _ = b.build([matmul(b, cols, cols), turned])
+    both, _ = b.build([matmul(b, cols, cols)])
+    crossed, _ = b.build([turned])
     alone, _ = b.build([matmul(b, w, cols)])
     shown = replace(alone, outputs=2)
-    for tape in (read, squared, both, shown):
+    for tape in (read, squared, both, crossed, shown):
         assert not find_windows(tape).read
         same(tape, [np.arange(60, dtype=np.float32).reshape(1, 2, 30)])
 
