@@ -22,7 +22,7 @@ from protocol.engines.cpu.contracting import compile_contract
 from protocol.engines.cpu.estimate import SCRATCH, pack_room
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
-from protocol.engines.cpu.library import DONE, TASKS, library
+from protocol.engines.cpu.library import DONE, TASKS, exact_numbers, library
 from protocol.engines.cpu.moving import compile_move, compile_spread
 from protocol.engines.cpu.windows import Window
 from protocol.tape.dtypes import TensorType
@@ -62,11 +62,12 @@ class Engine:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
         self._places = _places(tape, self._layout, self._arena, self._windows.read)
         machine = Machine([int(held.ctypes.data) for held in self._scratch], Packs(pack_room(tape)))
-        self._calls = [
-            call
-            for value, node in enumerate(tape.nodes, tape.first_node)
-            for call in self._compile(node, value, machine)
-        ]
+        with exact_numbers():  # constants of programs are folded here
+            self._calls = [
+                call
+                for value, node in enumerate(tape.nodes, tape.first_node)
+                for call in self._compile(node, value, machine)
+            ]
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def run(self, inputs: Sequence[Array], time_limit: float = 0.0) -> list[Array]:

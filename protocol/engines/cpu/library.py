@@ -1,7 +1,9 @@
 """The compiled kernels, reached through ctypes (which lets other Python threads run meanwhile)."""
 
 import ctypes
-from ctypes import CDLL, POINTER, Structure, c_int, c_int64, c_uint16, c_void_p
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import CDLL, POINTER, Structure, c_int, c_int64, c_uint16, c_uint32, c_void_p
 from functools import cache
 from importlib.util import find_spec
 
@@ -9,6 +11,7 @@ from protocol.tape.limits import MAX_RANK
 from protocol.types.errors import InputError
 
 DONE, LATE = 0, 1
+CONTROL = 0x1F80  # MXCSR: round to nearest even, flush nothing, mask all exceptions
 BUILD = "run `make setup` or `python setup.py kernels`"
 Row = c_int64 * MAX_RANK
 
@@ -167,9 +170,22 @@ def library() -> CDLL:
     for name in ("gv_packed_size", "gv_product_scratch"):
         getattr(kernels, name).argtypes = [c_int64] * (2 if name == "gv_packed_size" else 1)
         getattr(kernels, name).restype = c_int64
+    kernels.gv_control.argtypes = [c_uint32]
+    kernels.gv_control.restype = c_uint32
     kernels.gv_level.argtypes = [c_int]
     kernels.gv_level(-1)
     return kernels
+
+
+@contextmanager
+def exact_numbers() -> Iterator[None]:
+    """This thread keeps subnormals and rounds to nearest inside the block, numpy's arithmetic included."""
+    kernels = library()
+    saved = kernels.gv_control(CONTROL)
+    try:
+        yield
+    finally:
+        kernels.gv_control(saved)
 
 
 def check_build(kernels: CDLL) -> None:

@@ -15,6 +15,7 @@ from protocol.engines.cpu import Engine
 from protocol.tape import F32, Tape, TapeBuilder
 from protocol.tape.products import matmul
 from protocol.tape.reference import evaluate
+from protocol.tape.scalar import const, fma
 from protocol.types.errors import BrokenInvariant
 
 SOURCE = """
@@ -37,7 +38,8 @@ def flusher(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 def tape() -> Tape:
     b = TapeBuilder()
     x = b.input(F32, (1, 4))
-    return b.build([b.map(lambda v: v * 0.5, x), matmul(b, x, x)])[0]
+    folded = b.map(lambda v: fma(const(1e-40, F32), 0.5, const(1e-42, F32)) + v * 0.0, x)
+    return b.build([b.map(lambda v: v * 0.5, x), matmul(b, x, x), folded])[0]
 
 
 def in_thread(work: object) -> list[object]:
@@ -57,12 +59,13 @@ def in_thread(work: object) -> list[object]:
 
 def test_the_engine_keeps_subnormals_and_the_reference_refuses(flusher: ctypes.CDLL) -> None:
     item = np.array([[2e-38, 1e-40, 1e-20, 1e-22]], np.float32)
-    want = evaluate(tape(), [item])
+    program = tape()
+    want = evaluate(program, [item])
 
     def work() -> object:
         flusher.flush_subnormals()
         # Building the engine here too: packing and folding must not flush either.
-        with Engine(tape()) as engine:
+        with Engine(program) as engine:
             return engine.run([item])
 
     got = in_thread(work)[0]
@@ -71,6 +74,6 @@ def test_the_engine_keeps_subnormals_and_the_reference_refuses(flusher: ctypes.C
 
     def reference() -> object:
         flusher.flush_subnormals()
-        return evaluate(tape(), [item])
+        return evaluate(program, [item])
 
     assert isinstance(in_thread(reference)[0], BrokenInvariant)

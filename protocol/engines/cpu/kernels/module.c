@@ -31,6 +31,17 @@ void gv_leave(control c) {
 #endif
 }
 
+// For arithmetic of the caller's own thread: sets the control word, returns what it was.
+API uint32_t gv_control(uint32_t word) {
+#if defined(__x86_64__)
+  uint32_t saved = _mm_getcsr();
+  _mm_setcsr(word);
+  return saved;
+#else
+  return word;
+#endif
+}
+
 static int level = -1;  // 2: AVX-512, 1: AVX2 with FMA, 0: what every machine has
 
 static int widest(void) {
