@@ -11,6 +11,7 @@ from protocol.tape.limits import MAX_RANK
 from protocol.types.errors import InputError
 
 DONE, LATE = 0, 1
+INTERFACE = 2  # as in module.c
 CONTROL = 0x1F80  # MXCSR: round to nearest even, flush nothing, mask all exceptions
 BUILD = "run `make setup` or `python setup.py kernels`"
 Row = c_int64 * MAX_RANK
@@ -196,7 +197,8 @@ def check_build(kernels: CDLL) -> None:
     if size is not None:
         size.argtypes = [ctypes.c_char_p]
         size.restype = c_int64
-    if size is None or any(size(name.encode()) != ctypes.sizeof(task) for name, task in TASKS.items()):
+    wanted = {name: ctypes.sizeof(task) for name, task in TASKS.items()} | {"interface": INTERFACE}
+    if size is None or any(size(name.encode()) != number for name, number in wanted.items()):
         raise InputError("the CPU engine's kernels are of another version", BUILD)
 
 
