@@ -50,6 +50,7 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
             min_connections=0,
             dial_timeout=settings.dial_timeout_s,
             outbound_upgrade_timeout=settings.dial_timeout_s,
+            inbound_upgrade_timeout=settings.dial_timeout_s,
         ),
         resource_manager=new_resource_manager(
             limits=ResourceLimits(

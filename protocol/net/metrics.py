@@ -23,6 +23,7 @@ class NetMetrics:
     requests_refused: int = 0
     requests_timed_out: int = 0
     streams_refused: int = 0
+    connections_refused: int = 0
     stream_faults: int = 0
     dials: int = 0
     dials_failed: int = 0

@@ -32,6 +32,7 @@ from protocol.net.settings import MIB, NetSettings
 from protocol.net.transfer import PROTOCOL as ARTIFACTS
 from protocol.net.transfer import Allow, ArtifactServer, ArtifactSource, ArtifactStore, Progress, fetch
 from protocol.net.verdict import Validator
+from protocol.net.workarounds.inbound import InboundDoor
 from protocol.net.workarounds.relay import relay_service
 from protocol.store.manifest import Manifest
 from protocol.types import Address, ArtifactId
@@ -63,6 +64,9 @@ class Node:
             self._peers.banned,
         )
         host.get_network().set_stream_handler(self._guard)
+        swarm = swarm_of(host)
+        self._door = InboundDoor(swarm, settings.max_per_host, settings.max_peers + 50, self.metrics)
+        swarm._handle_inbound_connection = self._door.handle  # type: ignore[method-assign]
         host.get_network().register_notifee(self._peers)
         self._reservations = Reservations(host, self._reach_addr, self._peers.wait_changed)
         self._nursery: trio.Nursery | None = None

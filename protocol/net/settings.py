@@ -64,6 +64,8 @@ class NetSettings:
     relays: tuple[str, ...] = ()
     relay_for_others: bool = False
     max_peers: int = 200
+    max_per_host: int = 64
+    """Connections from one IP address: many nodes may share a NAT."""
     dial_timeout_s: float = 10.0
     redial_first_s: float = 0.5
     redial_last_s: float = 60.0

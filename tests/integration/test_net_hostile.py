@@ -356,6 +356,22 @@ async def test_raw_bytes_on_the_port_do_not_end_the_node() -> None:
         await honest_traffic_arrives(victim, honest, inbox)
 
 
+async def test_one_host_cannot_take_all_places_and_idle_ones_come_free() -> None:
+    settings = NetSettings(max_per_host=3, dial_timeout_s=0.5)
+    async with open_node(key("victim"), settings) as victim, open_node(key("honest")) as honest:
+        port = int(victim.addrs[0].split("/")[4])
+        idle = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
+        await until(lambda: victim._door.open == 3)
+        refused = await trio.open_tcp_stream("127.0.0.1", port)
+        with trio.fail_after(5):
+            assert await refused.receive_some(1) == b""
+        assert victim.metrics.connections_refused == 1
+        await until(lambda: victim._door.open == 0)
+        await honest.connect(victim.addrs[0])
+        for stream in (*idle, refused):
+            await stream.aclose()
+
+
 async def test_a_slow_reader_loses_its_own_messages_only() -> None:
     settings = NetSettings(gossip=replace(GossipSettings(author_messages=1000), queue=10))
     async with attacked(settings) as (victim, honest, _attacker):

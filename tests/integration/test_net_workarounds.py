@@ -17,6 +17,7 @@ from libp2p import new_host
 from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
 from libp2p.io.exceptions import MessageTooLarge
+from libp2p.network.config import ConnectionConfig
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
 from libp2p.peer.peerstore import env_to_send_in_RPC
 from libp2p.pubsub import gossipsub
@@ -337,6 +338,29 @@ async def test_stock_dials_every_peer_it_heard_of() -> None:
             await swarm_of(host).auto_connector.maybe_connect()
         await until(lambda: client.get_connected_peers() == [rumoured.get_id()])
         assert ours.peers() == ()
+
+
+@pytest.mark.trio
+async def test_stock_is_dialled_only_so_often_in_its_life() -> None:
+    few = ConnectionConfig(max_connections=3, high_watermark=3, low_watermark=0, min_connections=0)
+    async with stock("server", connection_config=few) as server:
+        for number in range(4):
+            async with stock("client") as client:
+                swarm_of(client).retry_config.max_retries = 0
+                if number == 3:
+                    with pytest.raises(Exception, match="unable to connect"):
+                        await connect(client, server)
+                    break
+                await connect(client, server)
+                await client.disconnect(server.get_id())
+            await until(lambda: not server.get_connected_peers())
+
+    async with open_node(key("server")) as node, open_node(key("client")) as other:
+        for _ in range(4):
+            await other.connect(node.addrs[0])
+            await until(lambda: node._door.open == 1)
+            await other.disconnect(node.address)
+            await until(lambda: node._door.open == 0)
 
 
 # ---------------------------------------------------------------- yamux and Noise
