@@ -37,8 +37,9 @@ class InboundDoor:
         """How many accepted connections there are, shaking hands or done with it."""
         return self._open.total()
 
-    async def handle(self, stream: ReadWriteCloser, maddr: Multiaddr) -> None:
+    async def handle(self, read_write_closer: ReadWriteCloser, maddr: Multiaddr) -> None:
         """Serve one accepted connection until it is closed."""
+        stream = read_write_closer
         remote = stream.get_remote_address()
         host = remote[0] if remote else ""
         if self._open[host] >= self._per_host or self.open >= self._total:
