@@ -19,7 +19,7 @@ Device = Literal["any", "cpu", "cuda"]
 class Inputs:
     """Where the inputs lie and how they are prepared."""
 
-    path: Path = field(default=Path(), metadata={"help": "file or folder, relative to the job file"})
+    path: Path | None = field(default=None, metadata={"help": "file or folder, relative to the job file"})
     format: str = option("raw", "preparation of inputs and decoding of outputs: raw, magika, minilm")
     options: dict[str, int] = field(
         default_factory=dict, metadata={"help": "settings of the format, e.g. {limit: 100}"}
@@ -91,7 +91,7 @@ class Job:
             raise InputError(f"{where}: field model: there is no file {path}")
 
     def _check_inputs(self, where: str) -> None:
-        if self.inputs.path == Path():
+        if self.inputs.path is None:
             raise InputError(f"{where}: field inputs.path is missing: name a file or folder")
         if not self.inputs.path.exists():
             raise InputError(f"{where}: field inputs.path: there is no {self.inputs.path}")
@@ -115,7 +115,7 @@ def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Jo
     model, inputs = job.model, job.inputs
     if model and not model.startswith(PACKAGE):
         model = str(_beside(file, Path(model)))
-    if inputs.path != Path():
+    if inputs.path is not None:
         inputs = replace(inputs, path=_beside(file, inputs.path))
     return replace(job, model=model, inputs=inputs).checked(str(file))
 

@@ -63,6 +63,7 @@ async def prepare(job: Job, child: Child, store: Artifacts, models: Path) -> Pre
     program = await _program(job, child, models)
     info = from_wire(await child.call("inspect", to_wire(InspectArgs(str(program)))), ProgramInfo)
     maker = find_format(job.inputs.format)
+    assert job.inputs.path is not None, "a checked job names its inputs"
     made = await trio.to_thread.run_sync(maker.prepare, job.inputs.path, job.inputs.options)
     with tempfile.TemporaryDirectory(dir=models) as folder:
         arrays, packed = Path(folder) / "arrays.npz", Path(folder) / "inputs"

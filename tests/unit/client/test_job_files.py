@@ -1,0 +1,70 @@
+"""Job files: each mistake is one line that names file, field and expectation."""
+
+from pathlib import Path
+
+import pytest
+
+from client_sdk.job import load_job
+from protocol.types import InputError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", ["classify", "embed"])
+def test_examples_load(name: str) -> None:
+    job = load_job(ROOT / "examples" / f"{name}.yaml")
+    assert job.inputs.path is not None
+    assert job.inputs.path.exists()
+    assert job.model.startswith("package:")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("modle: x", "unknown field modle; did you mean model?"),
+        ("model: 3", "field model: expected text, got 3"),
+        ("title: x", "field model is missing"),
+        ("model: gone.onnx", "field model: there is no file"),
+        ("model: model.bin", "field model: expected an .onnx or .tape file"),
+        ("model: package:nothing", "format 'nothing' is unknown (known are: raw, magika, minilm)"),
+        ("model: package:magika", "field inputs.path is missing"),
+        ("model: package:magika\ninputs: {path: gone}", "field inputs.path: there is no"),
+        (
+            "model: package:magika\ninputs: {path: ., format: magika, options: {lim: 3}}",
+            "unknown field inputs.options.lim: format magika knows limit",
+        ),
+        ("kind: docker", "field kind: expected one of tape, got 'docker'"),
+        ("limits: {time: soon}", 'field limits.time: expected a number of seconds, such as "5 min"'),
+        (
+            "limits: {time: 0}\nmodel: package:magika\ninputs: {path: .}",
+            "field limits.time: expected 1 seconds",
+        ),
+        ("check: {rerun_percent: 200}\nmodel: package:magika\ninputs: {path: .}", "expected 0 to 100"),
+        ("inputs: []", "field inputs: expected a section of named fields"),
+        ("shapes: {x: 3}", "field shapes"),
+        ("title: [", "line 1"),
+        ("kind: tape\nkind: tape", "field kind stands twice"),
+    ],
+)
+def test_each_mistake_is_one_line_with_file_and_field(text: str, expected: str, tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_job(file)
+    said = str(caught.value)
+    assert expected in said
+    assert "\n" not in said
+    assert str(file) in said or "known are" in said
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        load_job(tmp_path / "none.yaml")
+
+
+def test_the_manual_shows_the_examples_that_run() -> None:
+    manual = (ROOT / "docs" / "client.md").read_text()
+    for name in ("sdk_async", "sdk_sync"):
+        source = (ROOT / "examples" / f"{name}.py").read_text()
+        shown = "def classify" + source.split("def classify", 1)[1].split("\n\n\n", 1)[0]
+        assert shown in manual, name
