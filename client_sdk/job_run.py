@@ -48,6 +48,8 @@ class JobRun:
     """Items done and in all, as the provider last said."""
     streamed: int = 0
     """Blocks that the provider has earned, if it beats now."""
+    ask_again: bool = False
+    """Whether outputs that were given up are asked for once more."""
     _told: int = 0
     _loop: Loop | None = None
 
@@ -59,6 +61,9 @@ class JobRun:
             async with trio.open_nursery() as nursery:
                 await nursery.start(loop.run)
                 self._loop = loop
+                state = self.lease_state()
+                if self.ask_again and state is not None and state.work is lease.Work.LOST:
+                    await loop.give(self.machine, lease.AskedFetch())
                 nursery.start_soon(self._tell)
                 task_status.started()
         finally:

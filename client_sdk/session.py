@@ -27,7 +27,7 @@ from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
 from protocol.lease.client import step as lease_step
-from protocol.lease.client_types import AskedCancel, AskedFetch, ClientLease
+from protocol.lease.client_types import AskedCancel, ClientLease
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.store.artifacts import Artifacts
@@ -143,8 +143,8 @@ class Session:
         record.save(folder)
         return await self._start(folder, record)
 
-    async def _start(self, folder: JobFolder, record: Record) -> JobRun:
-        run = JobRun(folder, record, self.purse, self.results)
+    async def _start(self, folder: JobFolder, record: Record, ask_again: bool = False) -> JobRun:
+        run = JobRun(folder, record, self.purse, self.results, ask_again=ask_again)
         await self.nursery.start(run.run)
         self.runs[folder.id] = run
         return run
@@ -163,7 +163,7 @@ class Session:
             )
         if parse_address(record.wallet) != self.setup.wallet.peer:
             raise InputError(f"job {folder.id} belongs to wallet {record.wallet}", "name it with --wallet")
-        run = await self._start(folder, record)
+        run = await self._start(folder, record, ask_again=True)
         match run.auction_state():
             case Won() | Opening():
                 outcome = await run.won()
@@ -186,10 +186,6 @@ class Session:
         if refused is not None:
             raise refused
         await run.loop.give(run.machine, AskedCancel())
-
-    async def fetch_again(self, run: JobRun) -> None:
-        """Ask for outputs again that nobody served."""
-        await run.loop.give(run.machine, AskedFetch())
 
     async def over(self, run: JobRun) -> ClientLease:
         """Wait until a lease is over."""

@@ -34,7 +34,10 @@ def run_job(
         auction.decline()
         settings.emit({"job": auction.job, "state": "declined"}, "nothing was opened, nothing was paid")
         return ExitCode.NO
-    lease = auction.open()
+    try:
+        lease = auction.open()
+    except KeyboardInterrupt:
+        return _left_alone(settings, auction.job)
     settings.say(f"job {lease.job}, lease {lease.id}")
     return follow_job(settings, client, lease, wait=wait)
 
@@ -48,11 +51,15 @@ def follow_job(settings: Settings, client: SyncClient, lease: SyncLease, *, wait
     try:
         return _followed(settings, client, lease, wait)
     except KeyboardInterrupt:
-        settings.say(
-            f"\nthe lease goes on without you: gavel job result {lease.job} goes on with it, "
-            f"gavel job cancel {lease.job} ends it"
-        )
-        return ExitCode.INTERRUPTED
+        return _left_alone(settings, lease.job)
+
+
+def _left_alone(settings: Settings, job: str) -> int:
+    settings.say(
+        f"\nthe lease goes on without you: gavel job result {job} goes on with it, "
+        f"gavel job cancel {job} ends it"
+    )
+    return ExitCode.INTERRUPTED
 
 
 def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bool | None) -> int:
@@ -65,6 +72,8 @@ def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bo
             if not final:
                 break
     result = lease.result()
+    if final is None:  # it was there before this process began
+        final = _is_near(client, lease)
     answer: dict[str, Any] = {**lease.status, **result.as_json()}
     lines = [result.summary, f"result:  {result.path}", f"receipt: {result.receipt}"]
     if final:
