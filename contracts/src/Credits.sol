@@ -16,7 +16,9 @@ abstract contract Credits is EscrowState, IEscrowCore {
     }
 
     /// @inheritdoc IEscrowCore
-    function depositWithPermit(uint8 token, address account, uint256 amount, Permit calldata permit) external {
+    function depositWithPermit(uint8 token, address account, uint256 amount, Permit calldata permit)
+        external
+    {
         _permit(token, permit);
         deposit(token, account, amount);
     }

@@ -20,6 +20,7 @@ abstract contract Domain {
     }
 
     function _separator() private view returns (bytes32) {
-        return keccak256(abi.encode(TYPEHASH, keccak256("Gavel"), keccak256("1"), block.chainid, address(this)));
+        return
+            keccak256(abi.encode(TYPEHASH, keccak256("Gavel"), keccak256("1"), block.chainid, address(this)));
     }
 }

@@ -328,7 +328,9 @@ contract Escrow is EscrowState, Credits, Operators {
             // Not at once: a result that is on its way wins (rule 5). And never later than it was.
             uint48 now_ = clock();
             uint256 deadline = l.span(now_) + l.grace();
-            if (deadline >= l.deadline()) revert Escrow_TooLate(id, uint48(l.mark()) + l.deadline() - l.grace(), now_);
+            if (deadline >= l.deadline()) {
+                revert Escrow_TooLate(id, uint48(l.mark()) + l.deadline() - l.grace(), now_);
+            }
             _leases[id].lease = l.withState(LeaseState.Closing).withDeadline(uint32(deadline));
             emit Closing(id, now_ + l.grace());
         } else {

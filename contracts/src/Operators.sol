@@ -8,7 +8,6 @@ import {IEscrowCore} from "./interfaces/IEscrowCore.sol";
 abstract contract Operators is EscrowState, IEscrowCore {
     uint256 private constant MAX_REGISTRATION = 2048;
 
-
     /// @inheritdoc IEscrowCore
     function register(address operator, bytes calldata registration) external {
         if (operator == address(0)) revert Escrow_ZeroAddress();
@@ -56,6 +55,8 @@ abstract contract Operators is EscrowState, IEscrowCore {
     }
 
     function _requireProvider(address owner) internal view {
-        if (msg.sender != owner && msg.sender != _operators[owner]) revert Escrow_NotProvider(msg.sender, owner);
+        if (msg.sender != owner && msg.sender != _operators[owner]) {
+            revert Escrow_NotProvider(msg.sender, owner);
+        }
     }
 }

@@ -71,7 +71,8 @@ contract Staking is IStaking {
         Permit calldata p
     ) external {
         // A permit that was used already (anybody may submit it first) is no error: the allowance decides.
-        try IERC20Permit(_token(token)).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {}
+        try IERC20Permit(_token(token))
+            .permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {}
             catch {}
         stake(token, amount, maxPerLease, maxLocked);
     }
@@ -124,7 +125,10 @@ contract Staking is IStaking {
     }
 
     /// @inheritdoc IStaking
-    function unlock(address owner, uint8 token, uint96 bond, uint256 seized, uint256 burnt) external onlyEscrow {
+    function unlock(address owner, uint8 token, uint96 bond, uint256 seized, uint256 burnt)
+        external
+        onlyEscrow
+    {
         // INVARIANT: a lease costs its owner at most its own bond.
         assert(seized + burnt <= bond);
         Account memory account = _accounts[owner][token];

@@ -38,9 +38,8 @@ abstract contract Tokens {
     }
 
     function _tokenAndReserve(uint8 index) internal view returns (address token, uint96 reserve) {
-        uint256 word = index == 0
-            ? _listed0
-            : index == 1 ? _listed1 : index == 2 ? _listed2 : index == 3 ? _listed3 : 0;
+        uint256 word =
+            index == 0 ? _listed0 : index == 1 ? _listed1 : index == 2 ? _listed2 : index == 3 ? _listed3 : 0;
         if (word == 0) revert IEscrowCore.Escrow_UnlistedToken(index);
         return (address(uint160(word >> 96)), uint96(word));
     }
@@ -85,6 +84,7 @@ abstract contract Tokens {
     /// @dev A permit that was used already (anybody may submit it first) is no error: the allowance decides.
     function _permit(uint8 index, Permit calldata p) internal {
         (address token,) = _tokenAndReserve(index);
-        try IERC20Permit(token).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {} catch {}
+        try IERC20Permit(token).permit(msg.sender, address(this), p.value, p.deadline, p.v, p.r, p.s) {}
+            catch {}
     }
 }

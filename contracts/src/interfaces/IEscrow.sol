@@ -17,7 +17,8 @@ import {IEscrowViews} from "./IEscrowViews.sol";
 ///
 /// Assumptions
 /// - Safety: a listed token moves exactly the asked sum or reverts, has no fee on transfer, does not rebase, and
-///   cannot take tokens from this contract by itself. Hooks on transfer are tolerated.
+///   cannot take tokens from this contract by itself. Hooks on transfer are tolerated. What comes in is measured,
+///   except by `topUpFromWallet`, so no token may be listed that can begin to take a fee.
 /// - Liveness: a listed token does not refuse transfers to or from Escrow and Staking. A token that refuses one
 ///   recipient stops only that recipient's own withdrawals.
 /// - The clock never runs backwards and stays below 2^40.

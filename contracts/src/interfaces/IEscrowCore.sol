@@ -10,9 +10,7 @@ interface IEscrowCore is IERC6372, IJudgeHost {
     // ------------------------------------------------------------------------------------------------ events
 
     /// @notice The award: the bid became a lease. Carries the packed bid whole.
-    event LeaseOpened(
-        LeaseId indexed leaseId, address indexed owner, address indexed client, bytes32[6] bid
-    );
+    event LeaseOpened(LeaseId indexed leaseId, address indexed owner, address indexed client, bytes32[6] bid);
     /// @notice The provider holds all inputs and runs; the stream begins at clock reading `reading`.
     event Started(LeaseId indexed leaseId, uint48 reading);
     /// @notice The leases of one provider whose heartbeat counted. Those skipped are absent.
@@ -112,9 +110,7 @@ interface IEscrowCore is IERC6372, IJudgeHost {
     function openLease(bytes32[6] calldata bid, bytes calldata signature) external returns (LeaseId);
 
     /// @notice Open a lease with the caller's tokens (needs an allowance for `depositOf(bid)`).
-    function openLeaseFromWallet(bytes32[6] calldata bid, bytes calldata signature)
-        external
-        returns (LeaseId);
+    function openLeaseFromWallet(bytes32[6] calldata bid, bytes calldata signature) external returns (LeaseId);
 
     /// @notice Open a lease with the caller's tokens and a permit.
     function openLeaseWithPermit(bytes32[6] calldata bid, bytes calldata signature, Permit calldata permit)

@@ -145,7 +145,9 @@ library LeaseLib {
             if (state_ == uint256(LeaseState.Serving)) {
                 if (left == 0) return l; // its funds are over: it owes no more signs of life
                 // Silent beyond grace, with funds left beyond grace: counted once per gap, up to all that counts.
-                if (silence > l.grace() && left > l.grace() && l.tally() != type(uint32).max) word += 1 << TALLY;
+                if (silence > l.grace() && left > l.grace() && l.tally() != type(uint32).max) {
+                    word += 1 << TALLY;
+                }
             } else if (state_ == uint256(LeaseState.Running) || state_ == uint256(LeaseState.Closing)) {
                 // Nothing is earned after the deadline: the job is late then, or its client's close took effect.
                 uint256 end = l.deadline();

@@ -18,7 +18,9 @@ abstract contract Assertions {
     }
 
     function eq(address got, address want, string memory what) internal pure {
-        if (got != want) revert DifferWord(what, bytes32(uint256(uint160(got))), bytes32(uint256(uint160(want))));
+        if (got != want) {
+            revert DifferWord(what, bytes32(uint256(uint160(got))), bytes32(uint256(uint160(want))));
+        }
     }
 
     function le(uint256 got, uint256 most, string memory what) internal pure {

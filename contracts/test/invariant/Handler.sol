@@ -118,7 +118,8 @@ contract Handler is Assertions {
 
     function deposit(uint256 who, uint256 amount, uint256 t) private {
         vm.prank(clients[who % ACTORS]);
-        try escrow.deposit(uint8(t % 2), clients[(who >> 8) % ACTORS], bound(amount, 0, 500 ether)) {} catch {}
+        try escrow.deposit(uint8(t % 2), clients[(who >> 8) % ACTORS], bound(amount, 0, 500 ether)) {}
+            catch {}
     }
 
     function withdrawCredits(uint256 who, uint256 amount, uint256 t) private {
@@ -175,22 +176,24 @@ contract Handler is Assertions {
         bytes memory signature = abi.encodePacked(r, s, v);
         bool fromWallet = seed % 2 == 0;
         vm.prank(b.client);
-        (bool ok,) = address(escrow).call(
-            fromWallet
-                ? abi.encodeCall(escrow.openLeaseFromWallet, (words, signature))
-                : abi.encodeCall(escrow.openLease, (words, signature))
-        );
+        (bool ok,) = address(escrow)
+            .call(
+                fromWallet
+                    ? abi.encodeCall(escrow.openLeaseFromWallet, (words, signature))
+                    : abi.encodeCall(escrow.openLease, (words, signature))
+            );
         if (!ok) return;
         Ghost storage g = _ghosts.push();
         g.bid = b;
         g.words = words;
         g.held = uint256(b.ratePerBlock) * b.maxBlocks + b.completionFee;
         g.live = true;
+        if (seed % 3 != 0) start(1); // most providers turn up
     }
 
     function start(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Opened);
         _asOperator(g);
         try escrow.start(g.words) {} catch {}
     }
@@ -213,11 +216,12 @@ contract Handler is Assertions {
         blocks = uint32(bound(blocks, 0, 45));
         bool fromWallet = who % 2 == 0;
         vm.prank(clients[who % ACTORS]);
-        (bool ok,) = address(escrow).call(
-            fromWallet
-                ? abi.encodeCall(escrow.topUpFromWallet, (g.words, blocks))
-                : abi.encodeCall(escrow.topUp, (g.words, blocks))
-        );
+        (bool ok,) = address(escrow)
+            .call(
+                fromWallet
+                    ? abi.encodeCall(escrow.topUpFromWallet, (g.words, blocks))
+                    : abi.encodeCall(escrow.topUp, (g.words, blocks))
+            );
         if (ok) g.held += uint256(g.bid.ratePerBlock) * blocks;
     }
 
@@ -235,7 +239,7 @@ contract Handler is Assertions {
 
     function post(uint256 which, bytes32 root) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Running);
         bytes32 hash = escrow.bidHash(g.words);
         _asOperator(g);
         try escrow.postResult(g.bid.owner, hash, root) {
@@ -264,7 +268,7 @@ contract Handler is Assertions {
 
     function finalize(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pickOld(which);
+        Ghost storage g = _pickIn(which, LeaseState.Posted);
         uint256 staked = staking.stakeOf(g.bid.owner, g.bid.token).staked;
         try escrow.finalize(g.words) {
             _afterEnd(g);
@@ -282,7 +286,7 @@ contract Handler is Assertions {
 
     function freeze(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Posted);
         try judge.freeze(g.words) {
             ++g.freezes;
         } catch {}
@@ -290,7 +294,7 @@ contract Handler is Assertions {
 
     function release(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Posted);
         try judge.release(g.words) {
             --g.freezes;
             LeaseState s = _view(g).state;
@@ -300,7 +304,7 @@ contract Handler is Assertions {
 
     function convict(uint256 which, uint256 reward) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Posted);
         uint256 credits = escrow.creditsOf(g.bid.token, g.bid.client);
         uint256 whole = g.held + g.withdrawn;
         try judge.convict(g.words, reward) {
@@ -326,6 +330,7 @@ contract Handler is Assertions {
             if (seed % 3 == 0) {
                 judge.release(g.words);
                 --g.freezes;
+                eq(uint8(_view(g).state), uint8(LeaseState.Posted), "a lost game finalises nothing");
             } else if (seed % 3 == 1) {
                 judge.convict(g.words, seed);
                 eq(escrow.creditsOf(g.bid.token, g.bid.client) - credits, whole, "the client is paid back");
@@ -338,7 +343,8 @@ contract Handler is Assertions {
 
     function stake(uint256 who, uint256 amount, uint256 t) private {
         vm.prank(owners[who % ACTORS]);
-        try staking.stake(uint8(t % 2), uint128(bound(amount, 0, 100 ether)), 200 ether, 1_500 ether) {} catch {}
+        try staking.stake(uint8(t % 2), uint128(bound(amount, 0, 100 ether)), 200 ether, 1_500 ether) {}
+            catch {}
     }
 
     function unbond(uint256 who, uint256 amount, uint256 t) private {
@@ -363,6 +369,16 @@ contract Handler is Assertions {
     function _pickOld(uint256 which) private view returns (Ghost storage) {
         uint256 span = _ghosts.length < 30 ? _ghosts.length : 30;
         return _ghosts[_ghosts.length - 1 - which % span];
+    }
+
+    /// @dev Mostly one in that state, so that the call is legal or nearly so; sometimes any.
+    function _pickIn(uint256 which, LeaseState wanted) private view returns (Ghost storage) {
+        uint256 span = _ghosts.length < 30 ? _ghosts.length : 30;
+        for (uint256 i; i < span && which % 4 != 0; ++i) {
+            Ghost storage g = _ghosts[_ghosts.length - 1 - ((which >> 8) % span + i) % span];
+            if (_view(g).state == wanted) return g;
+        }
+        return _pick(which >> 2);
     }
 
     function _asOperator(Ghost storage g) private {

@@ -230,7 +230,10 @@ contract InvariantsTest is Base {
         }
         this.checkAll();
         for (uint8 s = uint8(LeaseState.Finalized); s <= uint8(LeaseState.Convicted); ++s) {
-            yes(handler.ended(LeaseState(s)) != 0, string.concat("never reached end ", vm.toString(uint256(s))));
+            yes(
+                handler.ended(LeaseState(s)) != 0,
+                string.concat("never reached end ", vm.toString(uint256(s)))
+            );
         }
         afterInvariant();
     }

@@ -25,7 +25,10 @@ abstract contract EndsBase is Base {
     }
 
     /// What client and owner have more or less than before the lease, the owner's wallet and credits together.
-    function settled(int256 client, int256 ownerCredits, uint256 stakeLost, uint256 burntDeposit) internal view {
+    function settled(int256 client, int256 ownerCredits, uint256 stakeLost, uint256 burntDeposit)
+        internal
+        view
+    {
         eq(uint256(int256(credits(CLIENT)) - client), 5_000 ether, "client");
         eq(uint256(int256(credits(OWNER)) - ownerCredits), 0, "owner");
         eq(stakeOf(OWNER).locked, 0, "bond is free");

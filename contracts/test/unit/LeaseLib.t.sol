@@ -119,7 +119,7 @@ contract LeaseLibTest is Assertions {
     function test_BeyondTheLastOffsetNothingCounts() public pure {
         Plain memory p;
         (p.state, p.grace, p.mark, p.lastBeat, p.funded) =
-            (uint8(LeaseState.Serving), 9, 100, type(uint32).max - 3, type(uint32).max);
+        (uint8(LeaseState.Serving), 9, 100, type(uint32).max - 3, type(uint32).max);
         Lease l = _pack(p);
         eq(l.beaten(uint48(100 + uint256(type(uint32).max))).paid(), 3, "the last offset counts");
         eq(Lease.unwrap(l.beaten(uint48(101 + uint256(type(uint32).max)))), Lease.unwrap(l), "no further");
