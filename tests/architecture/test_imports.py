@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PURE = ("types", "crypto", "messages", "auction", "lease", "tape")
+PURE = ("types", "crypto", "messages", "auction", "lease", "tape", "dispute")
 WORLD = {
     *("asyncio", "trio", "anyio", "threading", "subprocess", "socket", "requests", "libp2p", "docker"),
     *("os", "tempfile", "shutil", "sqlite3", "web3", "numba", "logging"),
