@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
 from libp2p.abc import INetConn, INetStream, INetwork, INotifee
 from libp2p.peer.id import ID
+from libp2p.peer.peerstore import PeerStoreError
 from multiaddr import Multiaddr
 
 from protocol.net.identity import address_of
@@ -99,6 +101,9 @@ class PeerTable(INotifee):
         if any(not c.is_closed for c in self._network.get_connections(peer)):
             return
         self._ids = {address: known for address, known in self._ids.items() if known != peer}
+        # Keys are free: what strangers told about themselves must not pile up.
+        with suppress(PeerStoreError):
+            self._network.peerstore.clear_peerdata(peer)
         self._announce()
 
     def _announce(self) -> None:

@@ -19,6 +19,7 @@ from libp2p.utils.varint import encode_varint_prefixed
 
 from protocol.net import GossipSettings, NetSettings, Node, StreamSettings, open_node
 from protocol.net.framing import Wire
+from protocol.net.host import swarm_of
 from protocol.net.identity import key_pair
 from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
 
@@ -354,6 +355,34 @@ async def test_raw_bytes_on_the_port_do_not_end_the_node() -> None:
         inbox = await victim.subscribe(OFFERS, accept_all)
         await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
         await honest_traffic_arrives(victim, honest, inbox)
+
+
+async def test_peers_that_left_leave_nothing_behind() -> None:
+    async with open_node(key("victim")) as victim:
+        await victim.subscribe(OFFERS, accept_all)
+        strangers = []
+        for number in range(3):
+            async with open_node(key(f"stranger {number}")) as stranger:
+                await stranger.connect(victim.addrs[0])
+                await until(lambda s=stranger: s.topic_peers(OFFERS) == (victim.address,))
+                strangers.append(stranger._host.get_id())
+        await until(lambda: victim.peers() == () and not victim._pubsub.peers)
+        swarm = swarm_of(victim._host)
+        tables = (
+            swarm.peerstore.peer_data_map,
+            swarm.peerstore.peer_record_map,
+            swarm.auto_connector._recent_disconnects,
+            swarm.connections,
+            victim._pubsub.peers,
+            victim._pubsub.peer_queues,
+            victim._router.peer_protocol,
+            victim._router._pending_messages,
+            victim._pubsub._records._last,
+            victim._guard._open,
+            victim._door._open,
+        )
+        for table in tables:
+            assert not [peer for peer in strangers if peer in table]
 
 
 async def test_one_host_cannot_take_all_places_and_idle_ones_come_free() -> None:

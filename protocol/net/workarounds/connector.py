@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import trio
 from libp2p.network.auto_connector import AutoConnector
+from libp2p.peer.id import ID
 
 
 class IdleConnector(AutoConnector):
@@ -18,3 +19,6 @@ class IdleConnector(AutoConnector):
 
     async def run_background_task(self, nursery: trio.Nursery) -> None:
         """Start nothing."""
+
+    def record_disconnect(self, peer_id: ID) -> None:
+        """Remember nothing: stock, every peer that ever left stays in a table."""
