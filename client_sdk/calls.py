@@ -51,8 +51,8 @@ class Calls:
     async def auctioned(self, job: Job | str | Path, max_price: str) -> Auctioned:
         """Offer a job and weigh the bids; `AuctionLostError` if none can be opened."""
         session = self.bridge.hosted
-        described = job if isinstance(job, Job) else load_job(job)
         cap = session.unit.parse(str(max_price), "max_price")
+        described = job if isinstance(job, Job) else load_job(job)
         run, state = await session.auction(await session.prepare(described), cap)
         if isinstance(state, Lost):
             raise lost(state)

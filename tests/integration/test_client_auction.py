@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,62 @@ async def test_credits_pay_first_and_nobody_serves_is_told_with_reasons(
         _, nobody = await session.auction(prepared, CAP)
         assert isinstance(nobody, Lost)
         assert "busy until noon" in str(lost(nobody))
+
+
+class Line:
+    """A wire to the node that can be cut."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.cut = port, False
+
+    async def carry(self, near: trio.SocketStream) -> None:
+        if self.cut:
+            await near.aclose()
+            return
+        async with (
+            await trio.open_tcp_stream("127.0.0.1", self.port) as far,
+            near,
+            trio.open_nursery() as nursery,
+        ):
+            for a, b in ((near, far), (far, near)):
+                nursery.start_soon(self._pump, a, b, nursery.cancel_scope)
+
+    async def _pump(self, a: trio.SocketStream, b: trio.SocketStream, scope: trio.CancelScope) -> None:
+        try:
+            async for data in a:
+                if self.cut:
+                    break
+                await b.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
+        scope.cancel()
+
+
+@pytest.mark.trio
+async def test_rpc_that_fails_in_the_middle_is_told_and_survived(net: Localnet, tmp_path: Path) -> None:
+    line = Line(int(net.url.rsplit(":", 1)[1]))
+    async with trio.open_nursery() as nursery:
+        serve = partial(trio.serve_tcp, line.carry, 0, host="127.0.0.1")
+        (listener,) = await nursery.start(serve)
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        wired = replace(net, network=replace(net.network, rpc_urls=(url,)))
+        async with (
+            stub_provider(net, 2, bids(10, capacity_nonce=95)),
+            client_session(wired, tmp_path) as session,
+        ):
+            prepared = await session.prepare(small_job(tmp_path / "job"))
+            run, state = await session.auction(prepared, CAP)
+            assert isinstance(state, Proposed)
+            assert isinstance(await session.open(run), Won)
+            line.cut = True
+            with trio.fail_after(40):
+                while not any("chain does not answer" in each.text for each in run.story.events):
+                    await trio.sleep(0.05)
+            line.cut = False
+            with trio.fail_after(60):
+                ended = await session.over(run)
+            assert ended.reason == "the provider did not start in time"
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.trio
