@@ -27,12 +27,14 @@ from protocol.messages import Bid
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
+from protocol.runtime.retry import backoff
 from protocol.store.journal import Journal
 from protocol.types import Amount, BlockNo, InputError, TransientError, parse_address, to_hex
 
 log = logging.getLogger(__name__)
 
 _AUCTION = MachineId(AUCTION, b"auction")
+_LONGEST_PAUSE_S = 5.0
 
 
 @dataclass
@@ -79,7 +81,8 @@ class JobRun:
         return self._loop
 
     def _make_loop(self, journal: Journal) -> Loop:
-        loop = Loop(journal)
+        # A user waits: whoever was away for a while is asked again soon after it comes back.
+        loop = Loop(journal, partial(backoff, most=_LONGEST_PAUSE_S))
         loop.machine(AUCTION_MACHINE)
         loop.machine(LEASE_MACHINE)
         loop.handle(ReadMarket, self._read_market)

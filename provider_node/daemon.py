@@ -53,6 +53,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _TIDY_EVERY = 20
+_LONGEST_PAUSE_S = 5.0
 MACHINE: Machine[Any, Any, Any] = Machine(
     kind=KIND,
     states=lease.ProviderLease,
@@ -213,7 +214,8 @@ async def _assemble(
         open_bids=config.lease.open_bids,
         open_bids_per_client=config.lease.open_bids_per_client,
     )
-    loop = Loop(base.journal)
+    # A client that comes back within its start deadline must still find us asking for its artifacts.
+    loop = Loop(base.journal, partial(backoff, most=_LONGEST_PAUSE_S))
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
     jobs = Jobs(loop, node, base.store, workers, metering, folder / "work")
