@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -52,8 +53,10 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_TIDY_EVERY = 20
 _LONGEST_PAUSE_S = 5.0
+_TIDY_S = 20.0
+_FORGET_AFTER = 20
+"""Blocks for which a bid that nobody took is still remembered."""
 MACHINE: Machine[Any, Any, Any] = Machine(
     kind=KIND,
     states=lease.ProviderLease,
@@ -97,7 +100,6 @@ class Parts:
     orphans: Orphans
     metrics_port: int = 0
     drained_by_owner: bool = False
-    tidied: int = 0
     stop: trio.Event = field(default_factory=trio.Event)
 
     @property
@@ -268,6 +270,7 @@ async def _serve(parts: Parts, folder: Path, started: Callable[[Parts], object])
         nursery.start_soon(parts.market.run)
         nursery.start_soon(follow_registrations, parts.chain, parts.node)
         nursery.start_soon(parts.orphans.run)
+        nursery.start_soon(_tidy, parts)
         await nursery.start(serve_control, folder, _operations(parts))
         log.info("provider %s listens on %s", to_hex(parts.identity.owner), ", ".join(told(parts.node.addrs)))
         started(parts)
@@ -296,25 +299,25 @@ def _operations(parts: Parts) -> dict[str, Callable[[dict[str, Any]], Awaitable[
     return {"status": tell_status, "leases": tell_leases, "drain": drain, "abandon": abandon}
 
 
-def _on_height(parts: Parts, height: BlockNo) -> None:
-    """Note a new height: leave once drained, and tidy up now and then."""
+def _on_height(parts: Parts, _: BlockNo) -> None:
+    """Leave once drained."""
     if parts.market.draining and not _living(parts):
         log.info("drained: every lease is over")
         parts.stop.set()
-    if height - parts.tidied >= _TIDY_EVERY:
-        parts.tidied = height
-        trio.lowlevel.spawn_system_task(_tidy, parts, height)
 
 
-async def _tidy(parts: Parts, height: BlockNo) -> None:
-    """Let pins run out, and forget bids that nobody took."""
-    try:
+async def _tidy(parts: Parts) -> None:
+    """Now and then let pins run out, and forget bids that nobody took."""
+    await parts.watcher.ready()
+    while True:
+        height = parts.watcher.height
         await trio.to_thread.run_sync(parts.store.expire, height)
         for id, state in list(parts.loop.states(KIND).items()):
-            if state.phase == Phase.LAPSED and height > state.height + _TIDY_EVERY:
-                await parts.loop.forget(MachineId(KIND, id))
-    except (BrokenInvariant, TransientError) as error:
-        log.info("tidying up waits: %s", error)
+            # By then its effects are done: letting go of nothing takes no time.
+            if state.phase == Phase.LAPSED and height > state.height + _FORGET_AFTER:
+                with suppress(BrokenInvariant):
+                    await parts.loop.forget(MachineId(KIND, id))
+        await trio.sleep(_TIDY_S)
 
 
 async def _note_rejection(effect: lease.Rejected, context: Context) -> None:

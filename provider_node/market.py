@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 _QUOTE_TRIES = 3
 _ANSWER_S = 10.0
+_AT_ONCE = 64
+"""Offers that are answered at a time; of a flood the rest is passed over."""
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
 
@@ -80,7 +82,10 @@ class Market:
         name = topic(domain.chain_id, domain.escrow, "offers")
         async with await self.node.subscribe(name, self.validate) as offers, trio.open_nursery() as nursery:
             async for _, payload in offers:
-                nursery.start_soon(self._take, payload)
+                if len(nursery.child_tasks) < _AT_ONCE:
+                    nursery.start_soon(self._take, payload)
+                else:
+                    log.debug("too many offers at once, one is passed over")
 
     def validate(self, sender: Address, payload: bytes) -> Verdict:
         """Say whether an offer may be delivered and forwarded."""

@@ -32,6 +32,7 @@ def chain_lease(bid: Bid, view: LeaseView) -> ChainLease:
         window_end=BlockNo(view.last_beat + bid.challenge_window) if posted else BlockNo(0),
         output_root=view.output_root,
         paid_blocks=view.paid_blocks,
+        withdrawn_blocks=view.withdrawn_blocks,
         funded_blocks=view.funded_blocks,
         closing=view.state is LeaseState.CLOSING,
         frozen=view.freezes > 0,

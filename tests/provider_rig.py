@@ -43,6 +43,7 @@ from protocol.store.artifacts import Artifacts
 from protocol.tape import F32, TapeBuilder
 from protocol.tape.products import matmul
 from protocol.types import Amount, JobKind, LeaseId
+from provider_node.control import ask
 
 ROOT = Path(__file__).parents[1]
 UNIT = 10**18
@@ -94,9 +95,9 @@ def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, depth:
     return Job(spec, store.put_bytes(spec.encode()), info.fmas, info.steps + info.moved, info.peak_bytes)
 
 
-def long_job(store: Artifacts, folder: Path, depth: int) -> Job:
-    """A job of some seconds, of which two megabytes are transferred; another one for each depth, near 800."""
-    return make_job(store, folder, items=500, width=128, depth=depth)
+def long_job(store: Artifacts, folder: Path, depth: int, items: int = 800) -> Job:
+    """A job of some seconds, of which three megabytes are transferred; another one for each depth."""
+    return make_job(store, folder, items=items, width=128, depth=depth)
 
 
 @dataclass
@@ -200,16 +201,6 @@ class Client:
         answer = await self.node.request(operator, self.name("heartbeat"), lease)
         return open_signed(answer, Heartbeat, self.chain.domain).message if answer else None
 
-    async def runs(self, lease: LeaseId, operator: bytes) -> None:
-        """Wait until the provider says that some items are done, and not all."""
-        with trio.fail_after(60):
-            while True:
-                beat = await self.heartbeat(lease, operator)
-                if beat is not None and beat.stage == "running" and beat.items_done:
-                    assert beat.items_done < beat.items_total
-                    return
-                await trio.sleep(0.1)
-
 
 @asynccontextmanager
 async def open_client(net: Localnet, folder: Path, account: int = CLIENT) -> AsyncIterator[Client]:
@@ -310,8 +301,16 @@ class Daemon:
     async def meet(self, client: Client) -> None:
         """Wait until the daemon is up, and connect the client to it."""
         await self.seen("listens on")
-        status = await trio.to_thread.run_sync(self.call, "status")
+        status = await trio.to_thread.run_sync(ask, self.data, "status")
         await client.node.connect(status["addrs"][0])
+
+    async def runs(self, lease: LeaseId) -> None:
+        """Wait until some items are done, and not all: outputs are being written."""
+        part, whole = (self.data / "work" / f"{lease.hex()}.out{end}" for end in (".part", ""))
+        with trio.fail_after(60):
+            while not part.exists() or part.stat().st_size < 1 << 14:
+                assert not whole.exists(), "the job was over too soon"
+                await trio.sleep(0.02)
 
     def log(self) -> str:
         return (self.home / "daemon.out").read_text()

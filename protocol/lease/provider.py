@@ -236,7 +236,8 @@ def _stream(state: ProviderLease) -> Step:
             effects.append(SendHeartbeat(state.beat_at))
         state = replace(state, beat_at=BlockNo(height + conduct.beat_every))
     if state.withdraw_at and height >= state.withdraw_at:
-        effects.append(Withdraw(state.withdraw_at))
+        if state.chain.withdrawn_blocks < state.chain.paid_blocks:
+            effects.append(Withdraw(state.withdraw_at))
         state = replace(state, withdraw_at=BlockNo(height + conduct.withdraw_every))
     if state.phase == Phase.POSTING:
         again = _again(state)

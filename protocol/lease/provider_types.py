@@ -61,6 +61,7 @@ class ChainLease:
     """From the block after this one, anybody may finalise."""
     output_root: Hash32 = ZERO_HASH
     paid_blocks: int = 0
+    withdrawn_blocks: int = 0
     funded_blocks: int = 0
     closing: bool = False
     """The client closed a running job: without a result by `result_by` it ends, at no penalty."""

@@ -57,7 +57,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         document = yaml.safe_load(networks.read_text())
         document["networks"]["local"]["rpc_urls"] = [proxy.url]
         networks.write_text(yaml.safe_dump(document))
-        with provider_home(net, folder, networks, price={"start_blocks": 40}) as daemon:
+        with provider_home(
+            net, folder, networks, price={"start_blocks": 40}, lease={"beat_blocks": 2, "withdraw_blocks": 2}
+        ) as daemon:
             yield World(net, proxy, networks, daemon)
         proxy.close()
 
@@ -71,6 +73,13 @@ async def client(world: World, tmp_path: Path) -> AsyncIterator[Client]:
         yield found
 
 
+def wealth(world: World) -> int:
+    """What the owner has in all: credits, tokens and stake."""
+    chain = world.net.chain()
+    held = chain.credits(0, world.owner) + chain.token_balance(0, world.owner)
+    return held + chain.stake(world.owner, 0).staked
+
+
 def events_of(world: World, lease: LeaseId) -> list[str]:
     """Names of the events that may happen once in a lease's life, as they happened."""
     chain = world.net.chain()
@@ -82,21 +91,23 @@ def events_of(world: World, lease: LeaseId) -> list[str]:
 
 @pytest.mark.trio
 async def test_a_job_end_to_end(world: World, client: Client, tmp_path: Path) -> None:
-    job = make_job(client.store, tmp_path / "job", items=12)
-    before = client.chain.credits(0, world.owner)
+    job = long_job(client.store, tmp_path / "job", depth=802, items=1_600)
+    before = wealth(world)
     quote = await client.ask(job)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
     view = await client.until(lease, "posted", "finalized")
     receipt = await client.receipt(lease, world.operator)
-    assert (receipt.output_root, receipt.item_count) == (view.output_root, 12)
+    assert (receipt.output_root, receipt.item_count) == (view.output_root, 1_600)
     assert receipt.energy_milliwatt_hours > 0
     assert receipt.carbon_milligrams > 0
-    await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 20)
+    await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 24)
     await client.until(lease, "finalized")
     final, bid = client.chain.lease(lease), quote.terms()
-    earned = client.chain.credits(0, world.owner) - before
+    earned = wealth(world) - before
     assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
+    assert final.paid_blocks > 2
+    assert final.withdrawn_blocks > 0, "advances were to be withdrawn every other block"
     assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
     assert client.chain.stake(world.owner, 0).locked == 0
     # And what it does not take, it declines with the reason.
@@ -147,7 +158,7 @@ async def test_chain_and_worker_die_in_the_middle_of_a_job(
     quote = await client.ask(job)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
-    await client.runs(lease, world.operator)
+    await world.daemon.runs(lease)
     world.proxy.switch(False)
     world.daemon.kill_worker()
     await world.daemon.seen("attempt 1 to run the job failed")
@@ -167,7 +178,7 @@ async def test_chain_and_worker_die_in_the_middle_of_a_job(
 @pytest.mark.trio
 async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Client, tmp_path: Path) -> None:
     daemon = world.daemon
-    before = client.chain.credits(0, world.owner)
+    before = wealth(world)
     client.serving = False
     job = long_job(client.store, tmp_path / "long", depth=801)
     quote = await client.ask(job)
@@ -184,8 +195,7 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     await daemon.seen("waiting for the chain")
     world.proxy.switch(True)
     # While it runs.
-    await daemon.meet(client)
-    await client.runs(lease, world.operator)
+    await daemon.runs(lease)
     daemon.kill()
     daemon.start()
     # As it posts: sent or not, nobody knows.
@@ -200,7 +210,7 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     assert receipt.item_count == job.spec.item_count
     await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 24)
     final, bid = client.chain.lease(lease), quote.terms()
-    earned = client.chain.credits(0, world.owner) - before
+    earned = wealth(world) - before
     assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
 
 

@@ -117,11 +117,15 @@ def test_beats_stop_when_all_funded_blocks_are_paid_and_go_on_after_a_top_up() -
     assert kinds(effects) == [SendHeartbeat]
 
 
-def test_advances_are_withdrawn_at_their_interval_and_only_if_asked_for() -> None:
-    _, effects = play(*TO_RUNNING, SawLease(15 + CONDUCT.withdraw_every, STARTED))
+def test_advances_are_withdrawn_at_their_interval_if_there_are_any_and_only_if_asked_for() -> None:
+    due, earned = 15 + CONDUCT.withdraw_every, replace(STARTED, paid_blocks=10)
+    _, effects = play(*TO_RUNNING, SawLease(due, earned))
     assert kinds(effects) == [SendHeartbeat, Withdraw]
+    state, effects = play(*TO_RUNNING, SawLease(due, replace(earned, withdrawn_blocks=10)))
+    assert kinds(effects) == [SendHeartbeat]
+    assert state.withdraw_at == due + CONDUCT.withdraw_every
     patient = replace(fresh(), conduct=replace(CONDUCT, withdraw_every=0))
-    _, effects = play(*TO_RUNNING, SawLease(60, STARTED), state=patient)
+    _, effects = play(*TO_RUNNING, SawLease(60, earned), state=patient)
     assert kinds(effects) == [SendHeartbeat]
 
 

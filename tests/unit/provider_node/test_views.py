@@ -50,7 +50,10 @@ def test_every_state_of_the_contract_has_a_stage(state: LeaseState, stage: Stage
 def test_deadlines_are_absolute_heights() -> None:
     opened = chain_lease(BID, view(LeaseState.OPENED, opened_at=100))
     assert opened.start_by == 100 + BID.start_deadline
-    running = chain_lease(BID, view(LeaseState.RUNNING, started_at=110, deadline=160))
+    running = chain_lease(
+        BID, view(LeaseState.RUNNING, started_at=110, deadline=160, paid_blocks=9, withdrawn_blocks=3)
+    )
+    assert (running.paid_blocks, running.withdrawn_blocks, running.funded_blocks) == (9, 3, 40)
     assert (running.started_at, running.result_by, running.closing) == (110, 160, False)
     assert chain_lease(BID, view(LeaseState.CLOSING, deadline=120)).closing
     posted = chain_lease(BID, view(LeaseState.POSTED, last_beat=130, freezes=1))

@@ -1,0 +1,97 @@
+"""Registering, staking and cashing on a real chain, and what the owner is told to mend."""
+
+from pathlib import Path
+
+import pytest
+
+from protocol.auction.money import Unit
+from protocol.chain.localnet import Localnet
+from protocol.types import InputError, to_hex
+from provider_node import money
+from provider_node.config import ProviderConfig
+from provider_node.registration import Owner, Purse, describe, ensure_registered, ensure_staked
+from tests.chain_helpers import OPERATOR, OWNER, UNIT
+
+PURSE = Purse(0, Unit("LOC", 18))
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProviderConfig:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    return ProviderConfig(grid_zone="DE")
+
+
+def hand_of(net: Localnet) -> Owner:
+    chain = net.chain(OWNER)
+    return Owner(chain, net.keys[OWNER], chain.address)
+
+
+def test_without_the_owners_key_the_command_is_named(localnet: Localnet, config: ProviderConfig) -> None:
+    owner, operator = localnet.chain(OWNER).address, localnet.chain(OPERATOR).address
+    wanted = describe(config, owner, operator, ())
+    chain = localnet.chain()
+    with pytest.raises(InputError, match=r"has no operator.*gavel provider register --operator 0x") as found:
+        ensure_registered(chain, owner, operator, wanted, None)
+    assert to_hex(owner) in str(found.value)
+    with pytest.raises(InputError, match=r"has no stake in LOC.*gavel provider stake"):
+        ensure_staked(chain, owner, PURSE, None, None)
+
+
+def test_with_the_owners_key_it_registers_and_stakes_once(localnet: Localnet, config: ProviderConfig) -> None:
+    hand = hand_of(localnet)
+    chain, owner, operator = localnet.chain(), hand.address, localnet.chain(OPERATOR).address
+    wanted = describe(config, owner, operator, ("/ip4/127.0.0.1/tcp/1",))
+    assert ensure_registered(chain, owner, operator, wanted, hand) == "registered now"
+    assert ensure_registered(chain, owner, operator, wanted, hand) == "registered"
+    moved = describe(config, owner, operator, ("/ip4/127.0.0.1/tcp/2",))
+    assert ensure_registered(chain, owner, operator, moved, hand) == "registered now"
+    assert [each.registration for each in chain.registrations()] == [moved]
+    # Another machine's daemon, with another operator key and no owner's key, says what is wrong.
+    with pytest.raises(InputError, match="has another operator"):
+        ensure_registered(chain, owner, owner, wanted, None)
+    sums = (10 * UNIT, 4 * UNIT, 8 * UNIT)
+    assert ensure_staked(chain, owner, PURSE, sums, hand) == "staked 10 LOC"
+    before = chain.block_number()
+    assert ensure_staked(chain, owner, PURSE, sums, hand) == "staked 10 LOC"
+    assert chain.block_number() == before
+    assert ensure_staked(chain, owner, PURSE, (10 * UNIT, UNIT, UNIT), hand) == "caps set"
+    stake = chain.stake(owner, 0)
+    assert (stake.staked, stake.max_per_lease, stake.max_locked) == (10 * UNIT, UNIT, UNIT)
+    with pytest.raises(InputError, match="staking takes"):
+        ensure_staked(chain, owner, PURSE, (10**9 * UNIT, UNIT, UNIT), hand)
+
+
+def test_stake_goes_in_and_out_again(localnet: Localnet, config: ProviderConfig) -> None:
+    hand = hand_of(localnet)
+    held = hand.chain.token_balance(0, hand.address)
+    row, human = money.add(config, hand, "10", "2.5", None)
+    assert (row["staked"], row["max_per_lease"], row["max_locked"]) == ("10", "2.5", "10")
+    assert "2.5 LOC per lease" in human
+    with pytest.raises(InputError, match="nothing is being unbonded"):
+        money.take(config, hand, None)
+    with pytest.raises(InputError, match="10 LOC can be unbonded"):
+        money.take(config, hand, "11")
+    row, _ = money.take(config, hand, "4")
+    assert (row["unbonding"], row["staked"]) == ("4", "6")
+    with pytest.raises(InputError, match="the delay ends after block"):
+        money.take(config, hand, None)
+    localnet.anvil.mine(hand.chain.limits().unbonding_delay + 1)
+    row, _ = money.take(config, hand, None)
+    assert row["claimed"] == "4"
+    assert hand.chain.token_balance(0, hand.address) == held - 6 * UNIT
+
+
+def test_credits_become_tokens(localnet: Localnet, config: ProviderConfig) -> None:
+    hand = hand_of(localnet)
+    with pytest.raises(InputError, match="has 0 LOC of credits"):
+        money.cash(config, hand, None, None)
+    chain = hand.chain
+    chain.send(chain.token(0).approve(chain.escrow.address, 5 * UNIT))
+    chain.send(chain.escrow.deposit(0, hand.address, 5 * UNIT))
+    held = chain.token_balance(0, hand.address)
+    assert money.cash(config, hand, "2", None)[0]["withdrawn"] == "2"
+    stranger = localnet.chain(OPERATOR).address
+    there = chain.token_balance(0, stranger)
+    assert money.cash(config, hand, None, to_hex(stranger))[0]["withdrawn"] == "3"
+    assert chain.token_balance(0, hand.address) == held + 2 * UNIT
+    assert chain.token_balance(0, stranger) == there + 3 * UNIT
