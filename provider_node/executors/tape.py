@@ -1,5 +1,6 @@
 """Tape programs, in a child process: the daemon itself never loads a numerical library."""
 
+import itertools
 import math
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -38,7 +39,7 @@ _SLACK = 4
 _FLOOR_S = 120.0
 _IDLE_S = 20.0
 """A child holds numerical libraries in memory; starting another one takes about a second."""
-_PROBE_ITEMS = 2
+_PROBE_ITEMS = 4
 _PROBE_S = 5.0
 """Items that are estimated to take longer than this are not tried beforehand."""
 
@@ -95,7 +96,7 @@ class TapeExecutor:
     async def check(self, job: Job) -> Measured:
         """Recompute roots and measure the program; `InputError` if the job is not what its spec says.
 
-        The estimate counts operations; products of few rows may take many times as long. So two items are
+        The estimate counts operations; products of few rows may take many times as long. So a few items are
         tried, unless they would take long: missing the result deadline costs more than they do.
         """
         info = await self._info(job)
@@ -105,7 +106,7 @@ class TapeExecutor:
         return Measured(math.ceil(seconds * job.spec.item_count * 1_000), info.peak_bytes)
 
     async def _probe(self, job: Job) -> float:
-        """Return the seconds that the second item takes, when everything is warm."""
+        """Return the seconds of the quickest item but the first: everything is warm, and noise only adds."""
         moments: list[float] = []
         with TemporaryDirectory(prefix="gavel-probe-") as folder:
             args = RunArgs(
@@ -122,7 +123,7 @@ class TapeExecutor:
                 to_wire(args),
                 lambda plain: moments.append(from_wire(plain, RunProgress).wall_seconds),
             )
-        return moments[-1] - moments[0]
+        return min(later - earlier for earlier, later in itertools.pairwise(moments))
 
     async def run(self, job: Job, output: Path, on_progress: Progress) -> Output:
         """Run all items, with a time limit that only a hung child exceeds."""

@@ -58,7 +58,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         document["networks"]["local"]["rpc_urls"] = [proxy.url]
         networks.write_text(yaml.safe_dump(document))
         with provider_home(
-            net, folder, networks, price={"start_blocks": 40}, lease={"beat_blocks": 2, "withdraw_blocks": 2}
+            net,
+            folder,
+            networks,
+            price={"start_blocks": 40, "result_blocks": 150},
+            lease={"beat_blocks": 2, "withdraw_blocks": 2},
         ) as daemon:
             yield World(net, proxy, networks, daemon)
         proxy.close()
