@@ -3,7 +3,7 @@
 import logging
 import secrets
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -21,7 +21,7 @@ from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
 from protocol.types import InputError, LeaseId, TransientError, parse_address, to_hex
 from watchtower.config import WatchtowerConfig
-from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, Stop, View, judge
+from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge
 from watchtower.rerun import Rig, WrongArtifactsError, rerun
 from watchtower.scan import Scan
 from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
@@ -98,8 +98,9 @@ class Tower:
     verdicts: Verdicts
     nursery: trio.Nursery
     metrics: Metrics
-    running: dict[LeaseId, trio.CancelScope] = field(default_factory=dict)
+    running: set[LeaseId] = field(default_factory=set)
     passed: dict[LeaseId, str] = field(default_factory=dict)
+    height: int = 0
     chain_state: str = "not read yet"
 
     def __post_init__(self) -> None:
@@ -129,6 +130,7 @@ class Tower:
     async def _turn(self) -> None:
         height, results = await self.rig.chain.run(self.scan.poll)
         self.chain_state = f"at {height}"
+        self.height = height
         self._height.set(height)
         await trio.to_thread.run_sync(self.rig.store.expire, height)
         judged = await trio.to_thread.run_sync(self.verdicts.judged)
@@ -136,11 +138,9 @@ class Tower:
         for action in judge(view, self.rules):
             match action:
                 case Rerun(result):
-                    scope = self.running[result.lease] = trio.CancelScope()
+                    self.running.add(result.lease)
                     self._running.set(len(self.running))
-                    self.nursery.start_soon(self._rerun, result, scope)
-                case Stop(lease):
-                    self.running[lease].cancel()
+                    self.nursery.start_soon(self._rerun, result)
                 case pass_:
                     self._note(pass_.lease, pass_.why)
 
@@ -149,18 +149,16 @@ class Tower:
             self.passed[lease] = why
             log.info("lease %s is left alone: %s", to_hex(lease), why)
 
-    async def _rerun(self, result: PostedResult, scope: trio.CancelScope) -> None:
-        with scope, about(lease=to_hex(result.lease)):
+    async def _rerun(self, result: PostedResult) -> None:
+        with about(lease=to_hex(result.lease)):
             log.info("re-running the result of 0x%s", result.bid.owner.hex())
             started = trio.current_time()
-            verdict = await self._find(result, started)
+            verdict = replace(await self._find(result, started), late=self.height >= result.window_end)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
             self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
             log.log(level, "%s (%s)", verdict.sentence(), file)
-        if scope.cancelled_caught:
-            log.warning("lease %s: its window closed before the re-run ended", to_hex(result.lease))
-        self.running.pop(result.lease, None)
+        self.running.discard(result.lease)
         self._running.set(len(self.running))
 
     async def _find(self, result: PostedResult, started: float) -> Verdict:

@@ -57,13 +57,6 @@ class Rerun:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
-    """The window closed (or the result is final): a verdict would come too late."""
-
-    lease: LeaseId
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
     """Leave this result alone, for the reason given."""
 
@@ -71,15 +64,18 @@ class Pass:
     why: str
 
 
-Action = Rerun | Stop | Pass
+Action = Rerun | Pass
 
 
 def judge(view: View, policy: Policy) -> tuple[Action, ...]:
-    """Return what to do now; calling again with the same view changes nothing."""
-    open_results = {r.lease: r for r in view.results if r.window_end > view.height}
-    actions: list[Action] = [Stop(lease) for lease in sorted(view.running - open_results.keys())]
-    free = policy.parallel - len(view.running & open_results.keys())
-    for result in sorted(open_results.values(), key=lambda r: (r.window_end, r.lease)):
+    """Return what to do now; calling again with the same view changes nothing.
+
+    A re-run under way is never given up: a wrong result is worth knowing of also when it is final.
+    """
+    open_results = [result for result in view.results if result.window_end > view.height]
+    actions: list[Action] = []
+    free = policy.parallel - len(view.running)
+    for result in sorted(open_results, key=lambda r: (r.window_end, r.lease)):
         if result.lease in view.judged or result.lease in view.running:
             continue
         reason = why_not(result, policy)

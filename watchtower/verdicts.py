@@ -33,21 +33,25 @@ class Verdict:
     claimed_item_root: str = ""
     own_item_root: str = ""
     window_end: int = 0
+    late: bool = False
+    """Whether the window had closed when this was found."""
     seconds: float = 0.0
     detail: str = ""
 
     def sentence(self) -> str:
         """Return the finding as one line for people."""
+        about = f"lease {self.lease} of {self.owner}"
+        late = "; found after the window" if self.late else ""
         match self.finding:
             case Finding.MATCH:
-                return f"lease {self.lease} of {self.owner}: result {self.claimed_root} is right"
+                return f"{about}: result {self.claimed_root} is right{late}"
             case Finding.MISMATCH:
                 return (
-                    f"lease {self.lease} of {self.owner}: WRONG RESULT: posted {self.claimed_root}, "
-                    f"re-run gives {self.own_root}; first different item: {self.first_different_item}"
+                    f"{about}: WRONG RESULT: posted {self.claimed_root}, re-run gives {self.own_root}; "
+                    f"first different item: {self.first_different_item}{late}"
                 )
             case _:
-                return f"lease {self.lease} of {self.owner}: {self.finding}: {self.detail}"
+                return f"{about}: {self.finding}: {self.detail}{late}"
 
 
 class Verdicts:

@@ -17,6 +17,7 @@ from protocol.crypto import address_of
 from protocol.types import EnergyGrade, GavelError, LeaseId, Wei, parse_hash
 from scripts.demo import ledger, show, stage, work
 from scripts.demo.processes import DemoError, Processes, gavel
+from watchtower.verdicts import Finding, Verdicts
 
 
 def main() -> int:
@@ -133,16 +134,12 @@ def _await_end(processes: Processes, cast: stage.Stage, chain: Chain, lease: byt
         120,
     )
     show.line(f"lease 0x{lease.hex()} is final")
-    found = subprocess.run(
-        gavel("watchtower", "status", "--config", str(cast.home / "watchtower.yaml")),
-        env=cast.env(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.returncode != 0 or "is right" not in found.stdout:
-        raise DemoError(f"the watchtower does not confirm the result: {found.stdout} {found.stderr}")
-    show.line("watchtower: " + found.stdout.strip())
+    verdicts = Verdicts(cast.home / "watchtower" / "verdicts")
+    processes.wait_until("the watchtower has no verdict", lambda: LeaseId(lease) in verdicts.judged(), 180)
+    (verdict,) = (each for each in verdicts.all() if each.lease == f"0x{lease.hex()}")
+    show.line("watchtower: " + verdict.sentence())
+    if verdict.finding is not Finding.MATCH:
+        raise DemoError("the watchtower does not confirm the result")
 
 
 def _verify(processes: Processes, receipt: Path) -> None:
