@@ -1,14 +1,18 @@
 """Where a client keeps things: artifacts, lowered models, and one folder per job."""
 
+import fcntl
 import json
+import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from protocol.runtime import paths
 from protocol.store.files import write_whole
-from protocol.types import InputError
+from protocol.types import Address, InputError
 
 
 @dataclass(frozen=True)
@@ -87,10 +91,30 @@ class ClientHome:
 
     def jobs(self) -> list[JobFolder]:
         """Return all jobs, oldest first."""
-        found = [each for each in (self.root / "jobs").iterdir() if (each / "job.json").is_file()]
-        return [
-            JobFolder(each) for each in sorted(found, key=lambda each: (each / "journal.db").stat().st_ctime)
-        ]
+        found = [JobFolder(each) for each in (self.root / "jobs").iterdir() if (each / "job.json").is_file()]
+        return sorted(found, key=lambda each: (each.read("job").get("created", 0), each.id))
+
+    @contextmanager
+    def claim(self, peer: Address) -> Iterator[None]:
+        """Be the one process that has `peer` as its network identity; `InputError` if another one is.
+
+        Two nodes of one key would get each other's answers.
+        """
+        handle = os.open(self.root / f"node-{peer.hex()}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                owner = os.pread(handle, 20, 0).decode(errors="replace").strip()
+                raise InputError(
+                    f"wallet 0x{peer.hex()} is in use by process {owner or 'unknown'}",
+                    "one client runs many jobs at once; for a second process use another wallet",
+                ) from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
 
     def job(self, name: str) -> JobFolder:
         """Return the job whose id or lease begins with `name`; "last" is the newest one."""

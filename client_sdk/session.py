@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 
 import trio
@@ -220,7 +220,7 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     has_judge = any(await chain.run(Chain.judge, int(Verification.TAPE)))
     market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit, has_judge)
     store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
-    try:
+    with setup.home.claim(setup.wallet.peer), closing(store):
         async with (
             open_node(key, setup.net) as node,
             open_child(WORKER, options=ChildOptions(memory=setup.worker_memory)) as child,
@@ -246,5 +246,3 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
             await session.collector.reach()
             yield session
             nursery.cancel_scope.cancel()
-    finally:
-        store.close()

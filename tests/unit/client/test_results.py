@@ -1,5 +1,6 @@
 """Small promises of the client that need no network: draws, receipts, homes, running cost, tables."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,14 +75,30 @@ def test_jobs_are_found_by_id_lease_and_last(tmp_path: Path) -> None:
     first, second = home.new_job(), home.new_job()
     for number, folder in enumerate((first, second)):
         folder.journal.touch()
-        folder.write("job", {"lease": "0x" + f"{number}" * 64})
+        folder.write("job", {"lease": "0x" + f"{number}" * 64, "created": number})
     assert home.job(first.id).id == first.id
+    assert [each.id for each in home.jobs()] == [first.id, second.id]
+    assert home.job("last").id == second.id
     assert home.job("0x1111").id == second.id
     with pytest.raises(InputError, match="2 jobs begin with"):
         home.job("0x")
     (second.path / "job.json").write_text("[")
     with pytest.raises(InputError, match="damaged"):
         second.read("job")
+
+
+def test_one_process_at_a_time_has_a_wallets_identity(tmp_path: Path) -> None:
+    home, peer = ClientHome.of("local", tmp_path), Address(b"\x07" * 20)
+    with home.claim(peer):
+        with (
+            pytest.raises(InputError, match=f"in use by process {os.getpid()}"),
+            home.claim(peer),
+        ):
+            pass
+        with home.claim(Address(b"\x08" * 20)):
+            pass
+    with home.claim(peer):
+        pass
 
 
 def test_contract_wallets_call_through_execute() -> None:
