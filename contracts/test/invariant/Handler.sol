@@ -79,7 +79,7 @@ contract Handler is Assertions {
     function act(uint256 r) external {
         uint256 a = uint256(keccak256(abi.encode(r, "a")));
         uint256 c = uint256(keccak256(abi.encode(r, "b")));
-        uint256 action = r % 44;
+        uint256 action = r % 47;
         if (action < 3) pass(a);
         else if (action == 3 && c % 3 == 0) passLong(a);
         else if (action < 6) beat(a);
@@ -105,7 +105,8 @@ contract Handler is Assertions {
         else if (action == 35) donate(a, c, r >> 64);
         else if (action < 38) expire(a);
         else if (action < 40) dispute(a);
-        else finalize(a);
+        else if (action < 44) finalize(a);
+        else withdraw(a);
     }
 
     function pass(uint256 blocks) private {
@@ -158,7 +159,9 @@ contract Handler is Assertions {
         b.owner = owners[(seed >> 8) % ACTORS];
         b.ratePerBlock = uint96(bound(uint256(keccak256(abi.encode(seed, "rate"))), 0, 3 ether));
         b.jobHash = bytes32(seed);
-        b.bond = uint96(bound(uint256(keccak256(abi.encode(seed, "bond"))), 30 ether, 210 ether));
+        // Mostly small, so that it is the bond that limits advances.
+        uint256 most = seed % 3 == 0 ? 210 ether : 60 ether;
+        b.bond = uint96(bound(uint256(keccak256(abi.encode(seed, "bond"))), 35 ether, most));
         // Now and then a nonce that was used before.
         b.capacityNonce = seed % 11 == 0 ? _nonce : ++_nonce;
         b.expiry = type(uint48).max;
@@ -227,7 +230,7 @@ contract Handler is Assertions {
 
     function withdraw(uint256 which) private {
         if (_ghosts.length == 0) return;
-        Ghost storage g = _pick(which);
+        Ghost storage g = _pickIn(which, LeaseState.Running);
         uint256 before = tokens[g.bid.token].balanceOf(g.bid.owner);
         bytes32[6][] memory bids = new bytes32[6][](2);
         (bids[0], bids[1]) = (g.words, g.words);
