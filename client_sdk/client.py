@@ -72,7 +72,7 @@ class Connection:
 
         given = self._options
         network = load_network(given["network"], given["networks_file"])
-        wallet = open_wallet(given["wallet"], given["password_file"], given["contract"])
+        wallet = open_wallet(given["wallet"], given["password_file"], given["contract"], network.name)
         bootstrap = (*given["bootstrap"], *network.bootstrap)
         net = NetSettings(listen=given["listen"], bootstrap=bootstrap)
         home = ClientHome.of(network.name, given["home"])

@@ -1,11 +1,15 @@
 """Who pays: a key of its own, or a contract wallet that the key may act for."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from protocol.chain.calls import Call
 from protocol.crypto import address_of
 from protocol.types import Address, InputError
+
+LOCAL_CLIENT = "local-client"
+"""Made, with its password's file, by `gavel localnet`; worthless anywhere else."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,29 @@ class Wallet:
 
 
 def open_wallet(
-    wallet: "Wallet | bytes | str | None", password_file: Path | None = None, contract: Address | None = None
+    wallet: "Wallet | bytes | str | None",
+    password_file: Path | None = None,
+    contract: Address | None = None,
+    network: str = "",
 ) -> Wallet:
-    """Return the wallet that `wallet` names: one already open, a key of 32 bytes, or a keystore name."""
+    """Return the wallet that `wallet` names: one already open, a key of 32 bytes, or a keystore name.
+
+    None is the wallet "default"; on a local chain, where nobody has made one, the client's wallet that
+    `gavel localnet` makes.
+    """
     if isinstance(wallet, Wallet):
         return wallet
     if isinstance(wallet, bytes):
         return Wallet(wallet, contract)
-    from protocol.runtime.keystore import load_account
+    from protocol.runtime.keystore import list_keys, load_account
+    from protocol.runtime.paths import home
 
-    return Wallet(bytes(load_account(wallet or "default", password_file).key), contract)
+    name = wallet or "default"
+    if wallet is None and network == "local":
+        known = {key.name for key in list_keys()}
+        if "default" not in known and LOCAL_CLIENT in known:
+            name = LOCAL_CLIENT
+    if name.startswith("local-") and password_file is None and "GAVEL_PASSWORD_FILE" not in os.environ:
+        made = home() / "local.password"
+        password_file = made if made.exists() else None
+    return Wallet(bytes(load_account(name, password_file).key), contract)

@@ -20,7 +20,7 @@ _WHY_NOT = {
 
 
 def cancel_job(
-    settings: Settings, name: str, wallet: str, password_file: Path | None, contract: str | None
+    settings: Settings, name: str, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> int:
     """Close the lease of a job; `InputError` says why it cannot be closed."""
     network = load_network(settings.network or "local")
@@ -29,7 +29,8 @@ def cancel_job(
     lease = record.lease_id
     if lease is None:
         raise InputError(f"job {folder.id} has no lease: {record.text or record.state}")
-    opened = open_wallet(wallet, password_file, parse_address(contract, "--contract") if contract else None)
+    paying = parse_address(contract, "--contract") if contract else None
+    opened = open_wallet(wallet, password_file, paying, network.name)
     if opened.client != parse_address(record.client):
         raise InputError(f"job {folder.id} is paid by {record.client}", "name that wallet with --wallet")
     chain = Chain.connect(network, opened.key)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from client_sdk.client import Connection
 
 _wallet = click.option(
-    "--wallet", default="default", show_default=True, help="Wallet that pays: name or file."
+    "--wallet", help="Wallet that pays: name or file; else the one named default (local-client on localnet)."
 )
 _password = click.option(
     "--password-file",
@@ -47,7 +47,7 @@ def run(
     file: Path,
     max_price: str,
     yes: bool,
-    wallet: str,
+    wallet: str | None,
     password_file: Path | None,
     contract: str | None,
     wait: bool | None,
@@ -91,7 +91,7 @@ def result(
     settings: Settings,
     *,
     name: str,
-    wallet: str,
+    wallet: str | None,
     password_file: Path | None,
     contract: str | None,
     wait: bool | None,
@@ -110,7 +110,7 @@ def result(
 @_contract
 @pass_settings
 def cancel(
-    settings: Settings, name: str, wallet: str, password_file: Path | None, contract: str | None
+    settings: Settings, name: str, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> int:
     """End a job: before its start for the show-up sum, after it within one grace."""
     from client_sdk.commands.cancelling import cancel_job
@@ -141,13 +141,14 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
 
 
 def _connect(
-    settings: Settings, wallet: str, password_file: Path | None, contract: str | None
+    settings: Settings, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> "Connection":
     from client_sdk.client import Client
     from client_sdk.wallet import open_wallet
     from protocol.types import parse_address
 
     # Opened here, not in the network's thread: the password may have to be asked for.
-    opened = open_wallet(wallet, password_file, parse_address(contract, "--contract") if contract else None)
+    paying = parse_address(contract, "--contract") if contract else None
+    opened = open_wallet(wallet, password_file, paying, settings.network or "local")
     settings.say(f"opening a node on network {settings.network or 'local'}")
     return Client.connect(settings.network or "local", wallet=opened)

@@ -89,7 +89,10 @@ wallets, each with 10,000 coins and 1,000,000 {made.tokens[0].symbol}:
 {wallets}
 network "local" is in {networks_file} until this ends. In another terminal:
   export GAVEL_PASSWORD_FILE={password_file}
-  gavel job run examples/classify.yaml --network local --wallet local-client --max-price 0.40
+  gavel provider run --operator local-operator-1 --owner-wallet local-owner-1 \\
+      --listen /ip4/127.0.0.1/tcp/0 --set stake.amount=100
+and in a third:
+  gavel job run examples/classify.yaml --network local --max-price 0.40
 Ctrl-C ends it."""
 
 
