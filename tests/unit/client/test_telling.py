@@ -1,0 +1,54 @@
+"""What the user hears when a lease moves on, and what it says it cost."""
+
+from dataclasses import replace
+
+from client_sdk.progress import Kind
+from client_sdk.telling import changes, cost_of, state_name
+from protocol.lease.client_types import Phase, Settlement, Stage, Work
+from protocol.types import Amount
+from tests.unit.auction.answers import TOKEN, UNIT, bid
+from tests.unit.lease.test_client import FINAL, GOOD, NEW, OPEN, POSTED, RESULT, STARTED, run, saw
+
+MONEY = Settlement(Amount(3 * TOKEN), Amount(7 * TOKEN), Amount(0), Amount(TOKEN))
+
+
+def texts(before, after):
+    return [(each.kind, each.text) for each in changes(before, after, UNIT)]
+
+
+def test_each_step_is_told_once():
+    assert texts(None, OPEN) == [(Kind.STATE, "lease opened, the provider fetches program and inputs")]
+    assert texts(OPEN, STARTED) == [(Kind.STATE, "running, the stream has begun")]
+    assert [kind for kind, _ in texts(STARTED, RESULT)] == [Kind.STATE, Kind.STATE]
+    assert texts(RESULT, GOOD) == [(Kind.RESULT, "result: /tmp/out")]
+    assert texts(GOOD, GOOD) == []
+
+
+def test_the_end_tells_how_the_money_went():
+    final, _ = run(saw(500, FINAL), state=GOOD)
+    settled = replace(final, settlement=MONEY)
+    assert texts(GOOD, final) == [(Kind.STATE, "the result is final")]
+    assert texts(final, settled) == [(Kind.END, "paid 3 GVL, refunded 7 GVL, burnt 1 GVL")]
+
+
+def test_trouble_is_told_with_its_reason():
+    wrong = replace(RESULT, work=Work.WRONG, reason="the result is wrong")
+    assert texts(RESULT, wrong) == [(Kind.TROUBLE, "the result is wrong")]
+    refused = replace(STARTED, reason="the chain refused")
+    assert texts(STARTED, refused) == [(Kind.TROUBLE, "the chain refused")]
+
+
+def test_cost_follows_the_chain_and_ends_at_what_was_paid():
+    rate = bid(3).rate_per_block
+    running = replace(STARTED, chain=replace(STARTED.chain, paid_blocks=4))
+    assert (cost_of(NEW), cost_of(running)) == (0, 4 * rate)
+    # An advance goes back: a job that brought nothing cost nothing.
+    assert cost_of(replace(running, phase=Phase.REFUNDED)) == 0
+    assert cost_of(replace(running, phase=Phase.FINAL, settlement=MONEY)) == 3 * TOKEN
+
+
+def test_states_have_short_names():
+    assert state_name(STARTED) == "running"
+    assert state_name(GOOD) == "checked"
+    assert state_name(replace(RESULT, work=Work.LOST)) == "posted-lost"
+    assert state_name(run(saw(500, replace(POSTED, stage=Stage.FINALIZED)), state=GOOD)[0]) == "final"
