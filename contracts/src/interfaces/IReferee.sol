@@ -29,12 +29,12 @@ interface IReferee {
     /// @param value value index: inputs, then constants, then nodes
     /// @param leaf leaf of that value's tensor tree
     /// @param depth depth of that tree
-    /// @param at byte of the leaf at which the operand begins
+    /// @param offset byte of the leaf at which the operand begins
     struct Place {
         uint32 value;
         uint32 leaf;
         uint8 depth;
-        uint8 at;
+        uint8 offset;
     }
 
     /// @notice What a header says of the node's output and of its chains.
@@ -60,7 +60,7 @@ interface IReferee {
     }
 
     /// @notice The header ends inside a field, or has bytes too many, or a field is outside its limit.
-    error Referee_Header(uint256 at);
+    error Referee_Header(uint256 position);
     /// @notice The node's output has no such element, or the element's chain no such segment.
     error Referee_NoStep(uint256 element, uint256 segment);
     /// @notice The header reads a place outside its source: no tape that is valid does.
