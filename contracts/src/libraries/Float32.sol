@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import { Bits } from "./Bits.sol";
 import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 
 /// @title Float32
@@ -9,7 +10,7 @@ import { Math } from "@openzeppelin/contracts/utils/math/Math.sol";
 /// @dev A finite number is `m * 2^(e - 149)` with `m < 2^24`, where e is 0 for subnormals and zeros, else the
 /// exponent field less one. So packing a rounded mantissa is one addition, `(e << 23) + m`, and a carry out of
 /// the mantissa, into the normals or into infinity, lands where it belongs. Products and sums are exact
-/// integers times `2^(x - 298)` until `_round`, the only place where anything is rounded.
+/// integers times `2^(x - 298)` until `round`, the only place where anything is rounded.
 library Float32 {
     uint256 internal constant NAN = 0x7FC00000;
     uint256 internal constant INF = 0x7F800000;
@@ -42,7 +43,7 @@ library Float32 {
             if (_special(a) || _special(b)) return _mulSpecial(a, b);
             (uint256 ma, uint256 ea) = _split(a);
             (uint256 mb, uint256 eb) = _split(b);
-            return ((a ^ b) & SIGN) | _round(ma * mb, int256(ea + eb));
+            return ((a ^ b) & SIGN) | round(ma * mb, int256(ea + eb));
         }
     }
 
@@ -76,7 +77,7 @@ library Float32 {
             ma <<= 80;
             uint256 quotient = ma / mb;
             if (quotient * mb != ma) quotient |= 1;
-            return sign | _round(quotient, int256(ea) - int256(eb) + (298 - 80));
+            return sign | round(quotient, int256(ea) - int256(eb) + (298 - 80));
         }
     }
 
@@ -94,7 +95,7 @@ library Float32 {
             m <<= 100;
             uint256 root = Math.sqrt(m);
             if (root * root != m) root |= 1;
-            return _round(root, (e - 249) / 2 + 298);
+            return round(root, (e - 249) / 2 + 298);
         }
     }
 
@@ -147,7 +148,7 @@ library Float32 {
     function fromInt(uint256 i) internal pure returns (uint256) {
         unchecked {
             uint256 sign = i & SIGN;
-            return sign | _round(sign == 0 ? i : 0x100000000 - i, 298);
+            return sign | round(sign == 0 ? i : 0x100000000 - i, 298);
         }
     }
 
@@ -192,27 +193,27 @@ library Float32 {
                 xb = xa - FAR;
             }
             ma <<= distance;
-            if (sa == sb) return sa | _round(ma + mb, int256(xb));
-            if (ma > mb) return sa | _round(ma - mb, int256(xb));
+            if (sa == sb) return sa | round(ma + mb, int256(xb));
+            if (ma > mb) return sa | round(ma - mb, int256(xb));
             // An exact cancellation is +0.
-            return ma == mb ? 0 : sb | _round(mb - ma, int256(xb));
+            return ma == mb ? 0 : sb | round(mb - ma, int256(xb));
         }
     }
 
-    /// @dev m * 2^(x - 298) to the nearest, ties to even, without sign.
-    function _round(uint256 m, int256 x) private pure returns (uint256 bits) {
+    /// @notice m * 2^(x - 298) to the nearest, ties to even, without sign. m must be below 2^255.
+    function round(uint256 m, int256 x) internal pure returns (uint256 bits) {
+        if (m == 0) return 0;
+        uint256 zeros = Bits.leadingZeros(m);
         assembly ("memory-safe") {
-            if m {
-                // Drop what exceeds 24 bits, and more if the exponent would else be below that of subnormals.
-                let drop := sub(232, clz(m))
-                let least := sub(149, x)
-                if slt(drop, least) { drop := least }
-                switch sgt(drop, 0)
-                case 0 { m := shl(sub(0, drop), m) }
-                default { m := shr(drop, add(m, add(sub(shl(sub(drop, 1), 1), 1), and(shr(drop, m), 1)))) }
-                bits := add(shl(23, sub(add(x, drop), 149)), m)
-                if gt(bits, INF) { bits := INF }
-            }
+            // Drop what exceeds 24 bits, and more if the exponent would else be below that of subnormals.
+            let drop := sub(232, zeros)
+            let least := sub(149, x)
+            if slt(drop, least) { drop := least }
+            switch sgt(drop, 0)
+            case 0 { m := shl(sub(0, drop), m) }
+            default { m := shr(drop, add(m, add(sub(shl(sub(drop, 1), 1), 1), and(shr(drop, m), 1)))) }
+            bits := add(shl(23, sub(add(x, drop), 149)), m)
+            if gt(bits, INF) { bits := INF }
         }
     }
 
