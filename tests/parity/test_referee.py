@@ -8,17 +8,21 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from eth_abi import decode, encode
 
 from protocol.chain.anvil import Anvil
 from protocol.crypto import keccak256
 from protocol.dispute.steps import Place, chain_of, fold
-from protocol.tape import Contract, Reduce, Tape, limits
+from protocol.tape import F32, Affine, Contract, Operand, Reduce, Tape, TensorType, limits
 from protocol.tape.encoding import node_headers
+from protocol.tape.encoding.headers import encode_node
 from protocol.tape.merkle import depth_of
 from protocol.tape.reference import evaluate_all
+from protocol.tape.reference.arithmetic import canonical, fma
 from protocol.tape.roots import leaf_count
+from tests.parity.test_float32 import patterns
 from tests.steps import Array, Case, sampled, stored
 from tests.strategies.tapes import random_tape
 
@@ -192,3 +196,42 @@ def test_limits_are_those_of_the_validator() -> None:
     assert {name: int(value) for name, value in found.items()} == {
         name: getattr(limits, name) for name in found
     }
+
+
+def test_chains_of_any_words_equal_the_reference(bulk: Bulk) -> None:
+    """Segments full of infinities, overflows, cancellations, underflows to -0, from any accumulator."""
+    rng = np.random.default_rng(9)
+    rows = 4000
+    left, right = patterns(rows * 32, rng).reshape(rows, 32), patterns(rows * 32, rng).reshape(rows, 32)
+    tame = np.arange(rows) % 4 != 0  # else nearly every chain would meet an infinity or NaN
+    for words in (left, right):
+        finite = words & np.uint32(0x7F800000) != 0x7F800000
+        words[tame[:, None] & ~finite] = 0x80000001
+    quarter = np.arange(rows) % 4 == 1  # products that undo the ones before
+    left[quarter, 1::2], right[quarter, 1::2] = left[quarter, ::2], right[quarter, ::2] ^ np.uint32(1 << 31)
+    small = np.arange(rows) % 4 == 2  # products about the least subnormal
+    for words in (left, right):
+        words[small] = (words[small] & np.uint32(0x807FFFFF)) | rng.integers(
+            45, 62, (small.sum(), 32), dtype=np.uint32
+        ) << np.uint32(23)
+    acc = patterns(rows, rng)
+    alone = np.arange(rows) % 8 == 2  # one tiny product alone
+    left[alone, :31], acc[alone] = 0, 0
+    with np.errstate(all="ignore"):
+        value = acc.view(np.float32)
+        for k in range(32):
+            column = np.ascontiguousarray(left[:, k]), np.ascontiguousarray(right[:, k])
+            value = fma(column[0].view(np.float32), column[1].view(np.float32), value)
+    wanted = canonical(value).view(np.uint32)
+    assert len(set(wanted.tolist())) > rows // 4
+    assert {0x80000000, 0x7F800000, 0x7FC00000} <= set(wanted.tolist())
+
+    types = [TensorType(F32, (1, 32))] * 2
+    row = Affine(0, (0,))
+    header = encode_node(Contract(F32, (1,), Operand(0, row), Operand(1, row)), types)
+    calls = [
+        call_of(STEP, header, 0, 0, int(acc[i]), left[i].tobytes() + right[i].tobytes()) for i in range(rows)
+    ]
+    for i, (ok, answer) in enumerate(bulk(calls)):
+        assert ok
+        assert int.from_bytes(answer[:32]) == wanted[i], (i, left[i], right[i], acc[i])

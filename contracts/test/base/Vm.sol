@@ -37,6 +37,7 @@ interface Vm {
     function load(address, bytes32 slot) external view returns (bytes32);
     function snapshotGasLastCall(string calldata name) external returns (uint256);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
     function toString(uint256) external pure returns (string memory);
 
     struct Log {

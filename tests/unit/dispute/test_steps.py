@@ -1,18 +1,22 @@
 """One step at a time gives what the reference gives for whole tensors."""
 
+import json
+from pathlib import Path
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.dispute.steps import Chain, Place, Site, chain_of, fold, places, step
+from protocol.dispute.steps import Chain, Place, Site, Step, chain_of, fold, places, step
 from protocol.tape import F32, I8, I32, Affine, Contract, Move, Operand, Reduce, Tape, TensorType
-from protocol.tape.encoding import node_headers
+from protocol.tape.encoding import decode, node_headers
 from protocol.tape.reference import evaluate_all
 from protocol.types.errors import InputError
 from tests.steps import Array, sampled, stored
 from tests.strategies.tapes import tapes
+
+VECTORS = Path(__file__).parents[2] / "vectors/referee_steps.json"
 
 
 @given(tapes(), st.randoms(use_true_random=False))
@@ -62,3 +66,18 @@ def test_what_is_no_step_is_refused() -> None:
     assert step(Site(move, [kind], 0), []).value == 7
     with pytest.raises(InputError, match="nothing"):
         fold(product, [])
+
+
+def test_frozen_steps() -> None:
+    for held in json.loads(VECTORS.read_text()):
+        tape = decode(bytes.fromhex(held["tape"]))
+        assert [header.hex() for header in node_headers(tape)] == held["headers"]
+        for node, element, segment, accumulator, packed, value, read in held["steps"]:
+            data = bytes.fromhex(packed)
+            leaves = [data[at : at + 128] for at in range(0, len(data), 128)]
+            site = Site(tape.nodes[node], tape.types, element, segment)
+            assert step(site, leaves, accumulator) == Step(value, tuple(Place(*at) for at in read))
+        for number, values, result in held["folds"]:
+            node = tape.nodes[number]
+            assert isinstance(node, Contract | Reduce)
+            assert fold(node, values) == result
