@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol.types import GavelError
 
-NAMES = ("gas", "auction", "tape", "transfer", "daemon", "cli")
+NAMES = ("gas", "dispute", "auction", "tape", "transfer", "daemon", "cli")
 
 GOALS = {
     "open_pull": "<= 100000",
@@ -22,6 +22,10 @@ GOALS = {
     "close_refund": "<= 50000",
     "first_result": "<= 55000",
     "heartbeat_next": "<= 6500",
+    "fma": "<= 830",
+    "add": "<= 670",
+    "chain_per_element": "<= 620",
+    "contract_bytes": "<= 24576",
     "submit_to_lease_s": "<= 3",
     "own_s": "<= 1",
     "minilm_ratio": "<= 2.0",

@@ -10,15 +10,18 @@ import {LeafLib} from "./LeafLib.sol";
 library ChainLib {
     uint256 private constant ONE = 0x3F800000;
 
-    /// @dev See Float32: farther apart than this, the smaller addend only says on which side of a tie the sum lies.
-    int256 private constant FAR = 200;
+    /// @dev 48 bits shifted by this and by 25 leave room in a word for sign and carry.
+    uint256 private constant NEAR = 160;
+    int256 private constant MIDDLE = 275;
+    int256 private constant MINUS_ZERO = -100000;
 
-    /// @dev Exponent of the largest finite numbers, of which the mantissa has 24 bits.
-    uint256 private constant TOP = 402;
+    /// @dev Eight times 1, and eight exponent fields.
+    uint256 private constant ONES = 0x3F8000003F8000003F8000003F8000003F8000003F8000003F8000003F800000;
+    uint256 private constant EXPONENTS = 0x7F8000007F8000007F8000007F8000007F8000007F8000007F8000007F800000;
 
     /// @notice `acc = fma(left[i], right[i], acc)` for i below count; `right` 0 stands for ones.
     /// @dev Two things make it cheaper than `count` calls of Float32.fma: eight words are turned around at once,
-    /// and the accumulator stays unpacked, (-1)^negative * m * 2^(x - 298) with m <= 2^24. From the first infinity
+    /// and the accumulator stays unpacked, m * 2^(x - 298) with |m| <= 2^24. From the first infinity
     /// or NaN on, which no chain leaves but by another one, the packed way goes on.
     function dot(uint256 left, uint256 right, uint256 count, uint256 acc) internal pure returns (uint256) {
         unchecked {
@@ -39,121 +42,100 @@ library ChainLib {
     function _finite(uint256 left, uint256 right, uint256 count, uint256 acc)
         private
         pure
-        returns (uint256 i, uint256 packed)
+        returns (uint256 done, uint256)
     {
         unchecked {
-            // m is signed; `negative` tells the sign of a zero too.
-            bool negative = acc >> 31 != 0;
-            (int256 m, int256 x) = _unpack(acc, negative);
-            uint256 lefts;
-            uint256 rights = 0x3F8000003F8000003F8000003F8000003F8000003F8000003F8000003F800000;
-            for (; i < count; ++i) {
-                if (i & 7 == 0) {
-                    lefts = LeafLib.eight(left + 4 * i);
-                    if (right != 0) rights = LeafLib.eight(right + 4 * i);
-                }
-                int256 p;
-                int256 y;
-                bool special;
-                uint256 flip;
-                assembly ("memory-safe") {
-                    let shift := shl(5, sub(7, and(i, 7)))
-                    let a := shr(shift, lefts)
-                    let b := shr(shift, rights)
-                    flip := and(xor(a, b), 0x80000000)
-                    let ea := and(shr(23, a), 0xFF)
-                    let eb := and(shr(23, b), 0xFF)
-                    special := or(eq(ea, 0xFF), eq(eb, 0xFF))
-                    let na := gt(ea, 0)
-                    let nb := gt(eb, 0)
-                    p := mul(or(and(a, 0x7FFFFF), shl(23, na)), or(and(b, 0x7FFFFF), shl(23, nb)))
-                    y := sub(add(ea, eb), add(na, nb))
-                    if flip { p := sub(0, p) }
-                }
-                if (special) break;
+            (int256 m, int256 x) = _unpack(acc);
+            uint256 rights = ONES;
+            for (; done < count; done += 8) {
+                uint256 lefts = LeafLib.eight(left + 4 * done);
+                if (right != 0) rights = LeafLib.eight(right + 4 * done);
+                if (_anySpecial(lefts) || _anySpecial(rights)) break;
+                uint256 last = count - done < 8 ? 256 - 32 * (count - done) : 0;
+                (int256 before, int256 scale) = (m, x);
+                bool finite;
+                (finite, m, x) = _eight(lefts, rights, last, m, x);
+                // The packed way does the eight again that reach infinity.
+                if (!finite) return (done, _pack(before, scale));
+            }
+            return (done, _pack(m, x));
+        }
+    }
 
-                // The sum, exactly or with a sticky bit, times 2^(y - 298).
-                int256 sum;
+    /// @dev Up to eight terms, from the top lane to that which `last` shifts down.
+    /// The common case has no branch: exponents within NEAR of each other, a sum that rounds to a normal number.
+    /// The sum is shifted up by 25, so that rounding always has bits to drop.
+    function _eight(uint256 lefts, uint256 rights, uint256 last, int256 m, int256 x)
+        private
+        pure
+        returns (bool, int256, int256)
+    {
+        unchecked {
+            uint256 shift = 256;
+            do {
+                shift -= 32;
+                (int256 p, int256 y) = Float32.product(lefts >> shift, rights >> shift);
+                bool rare;
+                int256 sign;
+                uint256 size;
                 assembly ("memory-safe") {
                     let d := sub(y, x)
-                    switch slt(d, 0)
-                    case 0 {
-                        switch gt(d, FAR)
-                        case 0 {
-                            sum := add(m, shl(d, p))
-                            y := x
-                        }
-                        default {
-                            switch p
-                            case 0 {
-                                sum := m
-                                y := x
-                            }
-                            default {
-                                sum := add(shl(FAR, p), sub(sgt(m, 0), slt(m, 0)))
-                                y := sub(y, FAR)
-                            }
-                        }
-                    }
-                    default {
-                        d := sub(0, d)
-                        switch gt(d, FAR)
-                        case 0 { sum := add(p, shl(d, m)) }
-                        default {
-                            switch m
-                            case 0 { sum := p }
-                            default {
-                                sum := add(shl(FAR, m), sub(sgt(p, 0), slt(p, 0)))
-                                y := sub(x, FAR)
-                            }
-                        }
-                    }
+                    rare := gt(add(d, NEAR), 320)
+                    let up := and(d, not(sar(255, d)))
+                    let sum := shl(25, add(shl(up, p), shl(sub(up, d), m)))
+                    y := sub(y, add(up, 25))
+                    sign := sar(255, sum)
+                    size := sub(xor(sum, sign), sign)
                 }
-                if (sum == 0) {
-                    // Two zeros keep a common sign; an exact cancellation is +0.
-                    negative = negative && m == 0 && p == 0 && flip != 0;
-                    (m, x) = (0, 149);
-                    continue;
-                }
-                negative = sum < 0;
-                uint256 size = negative ? uint256(-sum) : uint256(sum);
                 uint256 zeros = Bits.leadingZeros(size);
                 assembly ("memory-safe") {
                     let drop := sub(232, zeros)
-                    let least := sub(149, y)
-                    if slt(drop, least) { drop := least }
-                    if sgt(drop, 0) {
-                        size := shr(drop, add(size, add(sub(shl(sub(drop, 1), 1), 1), and(shr(drop, size), 1))))
-                        y := add(y, drop)
+                    size := shr(drop, add(size, add(sub(shl(sub(drop, 1), 1), 1), and(shr(drop, size), 1))))
+                    y := add(y, drop)
+                    rare := or(rare, gt(sub(y, 149), 252))
+                }
+                if (rare) {
+                    uint256 acc = Float32.fma(
+                        (lefts >> shift) & 0xFFFFFFFF, (rights >> shift) & 0xFFFFFFFF, _pack(m, x)
+                    );
+                    if (acc & Float32.INF == Float32.INF) return (false, m, x);
+                    (m, x) = _unpack(acc);
+                } else {
+                    assembly ("memory-safe") {
+                        m := sub(xor(size, sign), sign)
+                        x := y
                     }
-                    m := size
-                    if negative { m := sub(0, size) }
-                    x := y
                 }
-                if (uint256(x) + (size >> 24) > TOP) {
-                    return (i + 1, negative ? Float32.SIGN | Float32.INF : Float32.INF);
-                }
-            }
-            packed = _pack(m, x, negative);
+            } while (shift != last);
+            return (true, m, x);
         }
     }
 
-    function _unpack(uint256 word, bool negative) private pure returns (int256 m, int256 x) {
+    /// @dev Whether one of eight words is an infinity or NaN: an exponent field of ones carries into the sign.
+    function _anySpecial(uint256 words) private pure returns (bool special) {
         assembly ("memory-safe") {
-            let e := and(shr(23, word), 0xFF)
-            let normal := gt(e, 0)
-            m := or(and(word, 0x7FFFFF), shl(23, normal))
-            if negative { m := sub(0, m) }
-            x := add(149, sub(e, normal))
+            special := iszero(
+                iszero(
+                    and(
+                        add(and(words, EXPONENTS), 0x0080000000800000008000000080000000800000008000000080000000800000),
+                        0x8000000080000000800000008000000080000000800000008000000080000000
+                    )
+                )
+            )
         }
     }
 
-    /// @dev Nothing is rounded: the number has at most 24 bits, and none below the least subnormal. x >= 149.
-    function _pack(int256 m, int256 x, bool negative) private pure returns (uint256) {
+    /// @dev The exponent of a zero is free: -0 has one so far off that the rare way takes care of its sign.
+    function _unpack(uint256 acc) private pure returns (int256 m, int256 x) {
+        (m, x) = Float32.signed(acc);
+        if (m == 0) x = acc == 0 ? MIDDLE : MINUS_ZERO;
+    }
+
+    /// @dev Nothing is rounded: the number has at most 24 bits, and none below the least subnormal.
+    function _pack(int256 m, int256 x) private pure returns (uint256) {
         unchecked {
-            uint256 size = m < 0 ? uint256(-m) : uint256(m);
-            uint256 sign = negative ? Float32.SIGN : 0;
-            return size == 0 ? sign : sign | Float32.round(size, x);
+            if (m == 0) return x == MINUS_ZERO ? Float32.SIGN : 0;
+            return m < 0 ? Float32.SIGN | Float32.round(uint256(-m), x) : Float32.round(uint256(m), x);
         }
     }
 

@@ -24,10 +24,13 @@ library Float32 {
     /// @notice a + b.
     function add(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            if (_special(a) || _special(b)) return _addSpecial(a, b);
-            (uint256 ma, uint256 ea) = _split(a);
-            (uint256 mb, uint256 eb) = _split(b);
-            return _sum(a & SIGN, ma, ea + 149, b & SIGN, mb, eb + 149);
+            if (_anySpecial(a, b, 0)) return _addSpecial(a, b);
+            (int256 ma, int256 xa) = signed(a);
+            (int256 mb, int256 xb) = signed(b);
+            (int256 sum, int256 x) = align(ma, xa, mb, xb);
+            // Two zeros keep a common sign; an exact cancellation is +0.
+            if (sum == 0) return ma == 0 ? a & b : 0;
+            return _signedRound(sum, x);
         }
     }
 
@@ -40,7 +43,7 @@ library Float32 {
     /// @notice a * b.
     function mul(uint256 a, uint256 b) internal pure returns (uint256) {
         unchecked {
-            if (_special(a) || _special(b)) return _mulSpecial(a, b);
+            if (_anySpecial(a, b, 0)) return _mulSpecial(a, b);
             (uint256 ma, uint256 ea) = _split(a);
             (uint256 mb, uint256 eb) = _split(b);
             return ((a ^ b) & SIGN) | round(ma * mb, int256(ea + eb));
@@ -50,15 +53,17 @@ library Float32 {
     /// @notice a * b + c, rounded once.
     function fma(uint256 a, uint256 b, uint256 c) internal pure returns (uint256) {
         unchecked {
-            if (_special(a) || _special(b) || _special(c)) {
-                uint256 product = _special(a) || _special(b) ? _mulSpecial(a, b) : 0;
+            if (_anySpecial(a, b, c)) {
+                uint256 exact = _special(a) || _special(b) ? _mulSpecial(a, b) : 0;
                 // A finite product, however large, does not change an infinite or NaN sum.
-                return _addSpecial(product, c);
+                return _addSpecial(exact, c);
             }
-            (uint256 ma, uint256 ea) = _split(a);
-            (uint256 mb, uint256 eb) = _split(b);
-            (uint256 mc, uint256 ec) = _split(c);
-            return _sum((a ^ b) & SIGN, ma * mb, ea + eb, c & SIGN, mc, ec + 149);
+            (int256 p, int256 y) = product(a, b);
+            (int256 m, int256 x) = signed(c);
+            (p, x) = align(p, y, m, x);
+            if (p != 0) return _signedRound(p, x);
+            // Two zeros keep a common sign; an exact cancellation is +0.
+            return m == 0 ? (a ^ b) & c & SIGN : 0;
         }
     }
 
@@ -156,6 +161,12 @@ library Float32 {
         return a & INF == INF;
     }
 
+    function _anySpecial(uint256 a, uint256 b, uint256 c) private pure returns (bool special) {
+        assembly ("memory-safe") {
+            special := or(or(eq(and(a, INF), INF), eq(and(b, INF), INF)), eq(and(c, INF), INF))
+        }
+    }
+
     /// @dev Of a sum of which an operand is infinite or NaN.
     function _addSpecial(uint256 a, uint256 b) private pure returns (uint256) {
         if (isNaN(a) || isNaN(b)) return NAN;
@@ -179,25 +190,69 @@ library Float32 {
         }
     }
 
-    /// @dev (-1)^sa * ma * 2^(xa - 298) + (-1)^sb * mb * 2^(xb - 298), packed. Mantissas have at most 48 bits.
-    function _sum(uint256 sa, uint256 ma, uint256 xa, uint256 sb, uint256 mb, uint256 xb)
-        private
-        pure
-        returns (uint256)
-    {
-        unchecked {
-            if (xa < xb) (sa, ma, xa, sb, mb, xb) = (sb, mb, xb, sa, ma, xa);
-            uint256 distance = xa - xb;
-            if (distance > FAR && ma != 0) {
-                (mb, distance) = (mb == 0 ? 0 : 1, FAR);
-                xb = xa - FAR;
-            }
-            ma <<= distance;
-            if (sa == sb) return sa | round(ma + mb, int256(xb));
-            if (ma > mb) return sa | round(ma - mb, int256(xb));
-            // An exact cancellation is +0.
-            return ma == mb ? 0 : sb | round(mb - ma, int256(xb));
+    /// @notice A finite number as a signed mantissa times 2^(x - 298).
+    function signed(uint256 a) internal pure returns (int256 m, int256 x) {
+        assembly ("memory-safe") {
+            let e := and(shr(23, a), 0xFF)
+            let normal := gt(e, 0)
+            let sign := sub(0, shr(31, a))
+            m := sub(xor(or(and(a, 0x7FFFFF), shl(23, normal)), sign), sign)
+            x := add(149, sub(e, normal))
         }
+    }
+
+    /// @notice The exact product of the finite numbers in the low 32 bits of a and b, as above.
+    function product(uint256 a, uint256 b) internal pure returns (int256 p, int256 y) {
+        assembly ("memory-safe") {
+            let sign := sar(255, shl(224, xor(a, b)))
+            let ea := and(shr(23, a), 0xFF)
+            let eb := and(shr(23, b), 0xFF)
+            let na := gt(ea, 0)
+            let nb := gt(eb, 0)
+            p := mul(or(and(a, 0x7FFFFF), shl(23, na)), or(and(b, 0x7FFFFF), shl(23, nb)))
+            p := sub(xor(p, sign), sign)
+            y := sub(add(ea, eb), add(na, nb))
+        }
+    }
+
+    /// @notice p * 2^(y - 298) + m * 2^(x - 298) as `sum * 2^(base - 298)`: exact, or with a last bit that only
+    /// says on which side of a tie the sum lies. Mantissas have at most 48 bits.
+    function align(int256 p, int256 y, int256 m, int256 x) internal pure returns (int256 sum, int256 base) {
+        assembly ("memory-safe") {
+            let d := sub(y, x)
+            // Shift up what has the greater exponent: p by d, or m by -d.
+            let up := and(d, not(sar(255, d)))
+            sum := add(shl(up, p), shl(sub(up, d), m))
+            base := sub(y, up)
+            if gt(add(d, FAR), 400) {
+                switch slt(d, 0)
+                case 0 {
+                    sum := m
+                    if p {
+                        sum := add(shl(FAR, p), sub(sgt(m, 0), slt(m, 0)))
+                        base := sub(y, FAR)
+                    }
+                }
+                default {
+                    sum := p
+                    if m {
+                        sum := add(shl(FAR, m), sub(sgt(p, 0), slt(p, 0)))
+                        base := sub(x, FAR)
+                    }
+                }
+            }
+        }
+    }
+
+    function _signedRound(int256 m, int256 x) private pure returns (uint256) {
+        uint256 sign;
+        uint256 size;
+        assembly ("memory-safe") {
+            let mask := sar(255, m)
+            sign := and(mask, SIGN)
+            size := sub(xor(m, mask), mask)
+        }
+        return sign | round(size, x);
     }
 
     /// @notice m * 2^(x - 298) to the nearest, ties to even, without sign. m must be below 2^255.
