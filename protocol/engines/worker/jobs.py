@@ -85,8 +85,17 @@ def run(args: RunArgs, report: Report) -> RunResult:
         resumed=resumed,
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - wall,
-        peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_bytes=_peak_bytes(),
     )
+
+
+def _peak_bytes() -> int:
+    """Most memory resident since exec; `getrusage` alone would count what the parent had at the fork."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _outputs(program_path: str, output_path: str, item_count: int) -> ItemFile:
