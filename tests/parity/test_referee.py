@@ -15,6 +15,8 @@ from eth_abi import decode, encode
 from protocol.chain.anvil import Anvil
 from protocol.crypto import keccak256
 from protocol.dispute.steps import Place, chain_of, fold
+from protocol.engines.cpu import Engine
+from protocol.engines.onnx import lower, read_model
 from protocol.tape import F32, Affine, Contract, Operand, Reduce, Tape, TensorType, limits
 from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.headers import encode_node
@@ -22,6 +24,7 @@ from protocol.tape.merkle import depth_of
 from protocol.tape.reference import evaluate_all
 from protocol.tape.reference.arithmetic import canonical, fma
 from protocol.tape.roots import leaf_count
+from scripts.models import magika_onnx, minilm_onnx
 from tests.parity.test_float32 import patterns
 from tests.steps import Array, Case, sampled, stored
 from tests.strategies.tapes import random_tape
@@ -235,3 +238,39 @@ def test_chains_of_any_words_equal_the_reference(bulk: Bulk) -> None:
     for i, (ok, answer) in enumerate(bulk(calls)):
         assert ok
         assert int.from_bytes(answer[:32]) == wanted[i], (i, left[i], right[i], acc[i])
+
+
+def check_model(bulk: Bulk, path: Path, shapes: dict[str, tuple[int, ...]], most: int) -> int:
+    """Steps of random elements of every node of a real model, whose values are the CPU engine's."""
+    tape, _ = lower(read_model(path), shapes)
+    source = np.random.default_rng(5)
+    item = [
+        (source.normal(size=kind.shape) if kind.dtype is F32 else source.integers(0, 2, kind.shape)).astype(
+            kind.dtype.numpy
+        )
+        for kind in tape.inputs
+    ]
+    with Engine(tape, keep=True) as engine:
+        engine.run(item)
+        held = [np.frombuffer(c.data, c.type.dtype.numpy).reshape(c.type.shape) for c in tape.constants]
+        values = [*item, *held]
+        values += [engine.value(tape.first_node + number) for number in range(len(tape.nodes))]
+        elements = list(sampled(tape, node_headers(tape), values, Random(5), most))
+        check_steps(bulk, [case for cases in elements for case in cases])
+        for cases in elements:
+            site = cases[0].site
+            chain = chain_of(site.node, tape.types)
+            word = cases[0].result.value
+            if chain is not None and isinstance(site.node, Contract | Reduce):
+                word = fold(site.node, chain.blocks([case.result.value for case in cases]))
+            assert word == stored(site, tape, values)
+    return sum(map(len, elements))
+
+
+def test_magika_has_the_same_steps(bulk: Bulk, tmp_path: Path) -> None:
+    assert check_model(bulk, *magika_onnx(tmp_path), most=3) > 200
+
+
+@pytest.mark.soak
+def test_minilm_has_the_same_steps(bulk: Bulk, tmp_path: Path) -> None:
+    assert check_model(bulk, *minilm_onnx(tmp_path, tokens=32), most=8) > 2000
