@@ -19,9 +19,12 @@ from protocol.types import BlockNo, InputError
 
 log = logging.getLogger(__name__)
 
+# Whatever the contract says against one bid must not end the auction: a rival could send such a bid on purpose.
 _FAILURES = {
     "Escrow_NonceSpent": OpenFailure.NONCE_SPENT,
     "Escrow_Expired": OpenFailure.EXPIRED,
+    "Escrow_BadBid": OpenFailure.BID_VOID,
+    "Escrow_NoJudge": OpenFailure.BID_VOID,
     "Escrow_NotSigned": OpenFailure.BID_VOID,
     "Escrow_BondTooLow": OpenFailure.BID_VOID,
     "Staking_OverLeaseCap": OpenFailure.BID_VOID,
@@ -29,11 +32,21 @@ _FAILURES = {
     "Staking_OverStake": OpenFailure.BID_VOID,
     "Escrow_TooFewCredits": OpenFailure.CANNOT_PAY,
 }
+_TERMS = frozenset({"Escrow_BadBid", "Escrow_NoJudge", "Escrow_BondTooLow"})
+"""Refusals of what the bid says; the others of the kind say that its provider has changed."""
 _WORDS = {
     OpenFailure.NONCE_SPENT: "its capacity was sold or cancelled meanwhile",
     OpenFailure.EXPIRED: "it expired meanwhile",
     OpenFailure.BID_VOID: "the provider's stake or key changed meanwhile",
 }
+
+
+def failure_of(revert: Revert) -> tuple[OpenFailure, str]:
+    """Return what a refused opening means for the auction, and the words for it."""
+    failure = _FAILURES.get(revert.name, OpenFailure.REFUSED)
+    if revert.name in _TERMS:
+        return failure, f"the contract does not take its terms: {revert.message}"
+    return failure, _WORDS.get(failure, revert.message)
 
 
 class Purse:
@@ -63,9 +76,7 @@ class Purse:
             for place, call in enumerate(calls):
                 await self._send(call, f"{name}:{place}:{len(calls)}")
         except Revert as revert:
-            failure = _FAILURES.get(revert.name, OpenFailure.REFUSED)
-            reason = _WORDS.get(failure, revert.message)
-            return FailedOpen(bid.lease_id(), failure, reason, height)
+            return FailedOpen(bid.lease_id(), *failure_of(revert), height)
         except InputError as error:
             expired = height > bid.expiry
             failure = OpenFailure.EXPIRED if expired else OpenFailure.CANNOT_PAY

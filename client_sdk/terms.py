@@ -112,6 +112,7 @@ def make_offer(
         unit=market.unit,
         reserve=market.listing.reserve,
         block_ms=1000 * network.seconds(Blocks(1)),
+        min_grace=market.limits.min_grace,
         max_start=Blocks(max(network.span(3600), 4 * _MARGIN_BLOCKS)),
         max_grace=Blocks(min(max(network.span(3600), market.limits.min_grace), _MAX_U16)),
         carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),

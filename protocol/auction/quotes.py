@@ -42,6 +42,8 @@ class Wish:
     """The token's dispute reserve: a lower bond is void (RULES 4)."""
     block_ms: int
     """Milliseconds in one unit of the Escrow's clock, for prices per hour."""
+    min_grace: Blocks
+    """The deployment's least grace: the Escrow opens no bid below it (RULES 15)."""
     max_start: Blocks = _START
     """Longest start deadline: until then the deposit is bound for nothing."""
     max_grace: Blocks = _GRACE

@@ -176,8 +176,8 @@ def _wrong_terms(entry: Entry, wish: Wish) -> str:
         return f"it funds {bid.max_blocks} blocks, offered are 1 to {wish.max_blocks}"
     if not 0 < bid.start_deadline <= wish.max_start:
         return f"start deadline of {bid.start_deadline} blocks, at most {wish.max_start} are accepted"
-    if not 0 < bid.grace <= wish.max_grace:
-        return f"grace of {bid.grace} blocks, at most {wish.max_grace} are accepted"
+    if not max(wish.min_grace, 1) <= bid.grace <= wish.max_grace:
+        return f"grace of {bid.grace} blocks, accepted are {wish.min_grace} to {wish.max_grace}"
     if bid.lease_class == LeaseClass.JOB and bid.result_deadline == 0:
         return "it leaves no time for a result"
     # RULES 14: what is judged in the window must not take longer than the window.

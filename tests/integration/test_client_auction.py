@@ -15,7 +15,7 @@ from protocol.chain.localnet import Localnet, run_localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.lease.client_types import Phase
-from protocol.types import Amount, Hash32
+from protocol.types import Amount, Blocks, Hash32
 from tests.client_rig import (
     CLIENT,
     UNIT,
@@ -103,6 +103,35 @@ async def test_next_bid_is_opened_unasked_when_the_best_is_gone(net: Localnet, t
         with trio.fail_after(20):
             ended = await session.over(run)
         assert ended.reason == "closed by its client"
+
+
+@pytest.mark.trio
+async def test_next_bid_is_opened_when_the_chain_refuses_the_terms_of_the_best(
+    net: Localnet, tmp_path: Path
+) -> None:
+    """A rival's grace is below the deployment's: refused at once, and no end of the auction if it were not."""
+    async with (
+        stub_provider(net, 2, bids(10, capacity_nonce=177, grace=1)) as rival,
+        stub_provider(net, 4, bids(20, capacity_nonce=178)) as honest,
+        client_session(net, tmp_path) as session,
+    ):
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        assert "grace of 1 blocks" in reasons(refusals_of(state))
+        assert [each.entry.bid.owner for each in state.ranking.ranked] == [honest.owner]
+        await session.decline(run)
+        # A client that takes the deployment for a laxer one gets to the contract with it.
+        limits = session.market.limits
+        session.market = replace(session.market, limits=replace(limits, min_grace=Blocks(1)))
+        run, state = await session.auction(prepared, CAP)
+        assert isinstance(state, Proposed)
+        assert state.ranking.ranked[0].entry.bid.owner == rival.owner
+        outcome = await session.open(run)
+        assert isinstance(outcome, Won)
+        assert outcome.choice.entry.bid.owner == honest.owner
+        assert [each.failure for each in outcome.tried] == [OpenFailure.BID_VOID]
+        assert "Escrow_BadBid: reason grace" in outcome.tried[0].reason
 
 
 @pytest.mark.trio

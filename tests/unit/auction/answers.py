@@ -32,6 +32,7 @@ WISH = Wish(
     unit=UNIT,
     reserve=Amount(TOKEN),
     block_ms=1000,
+    min_grace=Blocks(2),
 )
 
 

@@ -11,7 +11,7 @@ from protocol.auction.quotes import Declined, entry_of, open_answer, readable
 from protocol.auction.scoring import Flaw, flaw, rank, risk_ppm, score
 from protocol.crypto import address_of, seal, sealing_public
 from protocol.messages import Decline, SealedAnswer, seal_context, sign
-from protocol.types import Amount, BlockNo, Hash32, InputError
+from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError
 from tests.unit.auction.answers import (
     DOMAIN,
     HEIGHT,
@@ -56,6 +56,7 @@ def test_honest_bid_is_taken():
         ({"start_deadline": 3601}, Flaw.WRONG_TERMS),
         ({"start_deadline": 0}, Flaw.WRONG_TERMS),
         ({"grace": 0}, Flaw.WRONG_TERMS),
+        ({"grace": 1}, Flaw.WRONG_TERMS),
         ({"result_deadline": 0}, Flaw.WRONG_TERMS),
         ({"result_deadline": 301}, Flaw.WRONG_TERMS),
         ({"trace_allowance": 301}, Flaw.WRONG_TERMS),
@@ -67,6 +68,13 @@ def test_honest_bid_is_taken():
 )
 def test_each_term_that_differs_is_refused(changes, expected):
     assert flaw_of(entry(3, **changes)) == expected
+
+
+def test_grace_is_held_to_the_deployments_least_and_the_clients_most():
+    """Below the least the Escrow reverts; above the most a close takes effect too late (RULES 5, 15)."""
+    wish = replace(WISH, min_grace=Blocks(20), max_grace=Blocks(40))
+    graces = {19: Flaw.WRONG_TERMS, 20: None, 40: None, 41: Flaw.WRONG_TERMS}
+    assert {each: flaw_of(entry(3, grace=each), wish=wish) for each in graces} == graces
 
 
 @pytest.mark.parametrize(
