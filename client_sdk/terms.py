@@ -25,6 +25,8 @@ from protocol.types import (
 _MARGIN_BLOCKS = 60
 _RUN_FACTOR = 4
 """The window fits a provider that takes three times as long as this machine would, and some."""
+_RESULT_FACTOR = 4
+"""Honest providers state three times their estimate, which is at most what is funded, and 20 blocks to post."""
 _MAX_U16 = (1 << 16) - 1
 
 
@@ -113,11 +115,21 @@ def make_offer(
         reserve=market.listing.reserve,
         block_ms=1000 * network.seconds(Blocks(1)),
         min_grace=market.limits.min_grace,
+        max_result=longest_result(max_blocks),
         max_start=Blocks(max(network.span(3600), 4 * _MARGIN_BLOCKS)),
         max_grace=Blocks(min(max(network.span(3600), market.limits.min_grace), _MAX_U16)),
         carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),
     )
     return OfferTerms(signed, seal_key, wish)
+
+
+def longest_result(max_blocks: Blocks) -> Blocks:
+    """Return the longest result deadline that a job of at most `max_blocks` paid blocks accepts.
+
+    After the paid blocks the provider works unpaid while the deposit stays bound: an open end would let it
+    keep the money locked for years at no cost.
+    """
+    return Blocks(max(_RESULT_FACTOR * max_blocks, 4 * _MARGIN_BLOCKS))
 
 
 def conduct_of(prepared: PreparedJob, network: Network) -> Conduct:

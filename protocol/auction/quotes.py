@@ -44,6 +44,8 @@ class Wish:
     """Milliseconds in one unit of the Escrow's clock, for prices per hour."""
     min_grace: Blocks
     """The deployment's least grace: the Escrow opens no bid below it (RULES 15)."""
+    max_result: Blocks
+    """Longest result deadline, whatever the verification: until then nobody's deposit comes back."""
     max_start: Blocks = _START
     """Longest start deadline: until then the deposit is bound for nothing."""
     max_grace: Blocks = _GRACE

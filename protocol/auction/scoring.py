@@ -180,6 +180,8 @@ def _wrong_terms(entry: Entry, wish: Wish) -> str:
         return f"grace of {bid.grace} blocks, accepted are {wish.min_grace} to {wish.max_grace}"
     if bid.lease_class == LeaseClass.JOB and bid.result_deadline == 0:
         return "it leaves no time for a result"
+    if bid.result_deadline > wish.max_result:
+        return f"result deadline of {bid.result_deadline} blocks, at most {wish.max_result} are accepted"
     # RULES 14: what is judged in the window must not take longer than the window.
     longest = max(bid.result_deadline, bid.trace_allowance)
     if bid.verification != Verification.NONE and longest > wish.challenge_window:

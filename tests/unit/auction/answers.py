@@ -33,6 +33,7 @@ WISH = Wish(
     reserve=Amount(TOKEN),
     block_ms=1000,
     min_grace=Blocks(2),
+    max_result=Blocks(400),
 )
 
 

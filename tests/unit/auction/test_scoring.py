@@ -11,7 +11,7 @@ from protocol.auction.quotes import Declined, entry_of, open_answer, readable
 from protocol.auction.scoring import Flaw, flaw, rank, risk_ppm, score
 from protocol.crypto import address_of, seal, sealing_public
 from protocol.messages import Decline, SealedAnswer, seal_context, sign
-from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError
+from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError, Verification
 from tests.unit.auction.answers import (
     DOMAIN,
     HEIGHT,
@@ -75,6 +75,16 @@ def test_grace_is_held_to_the_deployments_least_and_the_clients_most():
     wish = replace(WISH, min_grace=Blocks(20), max_grace=Blocks(40))
     graces = {19: Flaw.WRONG_TERMS, 20: None, 40: None, 41: Flaw.WRONG_TERMS}
     assert {each: flaw_of(entry(3, grace=each), wish=wish) for each in graces} == graces
+
+
+@pytest.mark.parametrize("kind", Verification)
+def test_result_deadline_is_bounded_whoever_verifies(kind):
+    """Without a judge no window bounds it: 2^32 - 1 blocks would lock the deposit for centuries."""
+    wish = replace(WISH, verification=kind, max_result=Blocks(100))
+    ends = {100: None, 101: Flaw.WRONG_TERMS, (1 << 32) - 1: Flaw.WRONG_TERMS}
+    assert {
+        each: flaw_of(entry(3, verification=kind, result_deadline=each), wish=wish) for each in ends
+    } == ends
 
 
 @pytest.mark.parametrize(
@@ -172,6 +182,20 @@ def test_newer_bid_of_the_same_provider_replaces_the_older():
     ranking = rank((old, new), WISH, market(standing(3)))
     assert [each.entry for each in ranking.ranked] == [new]
     assert ranking.refused[0].flaw == Flaw.OUTDATED
+
+
+def test_only_the_bond_beyond_the_reserve_covers():
+    """The reserve pays for a dispute (RULES 4): a bond of the reserve alone covers nothing of the price."""
+    price = entry(3).bid.deposit()
+
+    def points(beyond):
+        return score(entry(3, bond=WISH.reserve + beyond), standing(3), WISH)
+
+    risky = price * (1_000_000 + 2 * risk_ppm(standing(3))) // 1_000_000
+    assert points(0) == risky
+    assert points(-1) == risky
+    assert points(price // 2) == risky * 99 // 100
+    assert points(price) == points(2 * price) == risky * 98 // 100
 
 
 @given(
