@@ -19,7 +19,7 @@ from protocol.types import BlockNo, InputError
 
 log = logging.getLogger(__name__)
 
-# Whatever the contract says against one bid must not end the auction: a rival could send such a bid on purpose.
+# Whatever the contract says against one bid must not end the auction: rivals would send such bids.
 _FAILURES = {
     "Escrow_NonceSpent": OpenFailure.NONCE_SPENT,
     "Escrow_Expired": OpenFailure.EXPIRED,

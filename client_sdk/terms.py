@@ -26,7 +26,7 @@ _MARGIN_BLOCKS = 60
 _RUN_FACTOR = 4
 """The window fits a provider that takes three times as long as this machine would, and some."""
 _RESULT_FACTOR = 4
-"""Honest providers state three times their estimate, which is at most what is funded, and 20 blocks to post."""
+"""Honest providers state three times their estimate, at most what is funded, and 20 blocks to post."""
 _MAX_U16 = (1 << 16) - 1
 
 

@@ -109,7 +109,7 @@ async def test_next_bid_is_opened_unasked_when_the_best_is_gone(net: Localnet, t
 async def test_next_bid_is_opened_when_the_chain_refuses_the_terms_of_the_best(
     net: Localnet, tmp_path: Path
 ) -> None:
-    """A rival's grace is below the deployment's: refused at once, and no end of the auction if it were not."""
+    """A rival's grace is below the deployment's: refused at once; if not, no end of the auction."""
     async with (
         stub_provider(net, 2, bids(10, capacity_nonce=177, grace=1)) as rival,
         stub_provider(net, 4, bids(20, capacity_nonce=178)) as honest,
