@@ -24,6 +24,13 @@ abstract contract EndsBase is Base {
         );
     }
 
+    /// The share of rate x start deadline alone, 500 ether, is more than deposit or bond.
+    function longWaitBid() internal view returns (Bid memory b) {
+        b = jobBid();
+        b.bond = RESERVE;
+        b.startDeadline = 10_000;
+    }
+
     /// What client and owner have more or less than before the lease, the owner's wallet and credits together.
     function settled(int256 client, int256 ownerCredits, uint256 stakeLost, uint256 burntDeposit)
         internal
@@ -195,6 +202,36 @@ contract CloseByClientTest is EndsBase {
         settled(-140 ether, 140 ether, uint256(BOND) * 14 / 64, 0);
     }
 
+    /// More silences than a bond has parts: the lease still ends, and no other lease's stake pays for it.
+    function test_ServiceWithMoreGapsThanParts() public {
+        bytes32[6] memory bid = _silentService(66);
+        closeByClient(bid);
+        inState(bid, LeaseState.ClientClosed);
+        settled(-660 ether, 660 ether, BOND, 0);
+        eq(staking.burntOf(0), BOND, "all of the bond, no more");
+    }
+
+    function test_ServiceWhoseLastingSilenceIsOneTooMany() public {
+        bytes32[6] memory bid = _silentService(64);
+        skip(361); // 360 blocks are left
+        escrow.expire(bid);
+        inState(bid, LeaseState.RanOut);
+        settled(-640 ether, 640 ether, BOND, 0);
+        eq(staking.burntOf(0), BOND, "all of the bond, no more");
+    }
+
+    function _silentService(uint256 gaps) private returns (bytes32[6] memory bid) {
+        Bid memory b = serviceBid();
+        b.maxBlocks = 1000;
+        b.topUpCap = 1000;
+        bid = openAndStart(b);
+        for (uint256 i; i < gaps; ++i) {
+            skip(11);
+            beat(bid);
+        }
+        eq(view_(bid).gaps, gaps, "gaps");
+    }
+
     function test_RunningJob() public {
         bytes32[6] memory bid = openAndStart(jobBid());
         run(bid, 20);
@@ -236,6 +273,16 @@ contract CloseByProviderTest is EndsBase {
         settled(0, 0, SHOWN, 0);
         eq(staking.burntOf(0), SHOWN, "burnt");
         inState(bid, LeaseState.ProviderClosed);
+    }
+
+    function test_ShowUpIsNeverMoreThanTheBond() public {
+        bytes32[6] memory bid = open(longWaitBid());
+        (, uint256 provider) = escrow.showUpOf(bid);
+        eq(provider, RESERVE, "as shown");
+        closeByProvider(bid);
+        inState(bid, LeaseState.ProviderClosed);
+        settled(0, 0, RESERVE, 0);
+        eq(staking.burntOf(0), RESERVE, "the whole bond, no more");
     }
 
     function test_Service() public {
@@ -283,6 +330,15 @@ contract ExpireTest is EndsBase {
         escrow.expire(bid);
         settled(-int256(SHOWN), 0, SHOWN, SHOWN);
         eq(staking.burntOf(0), SHOWN, "the provider's half");
+    }
+
+    function test_UnstartedWhereBothSumsAreCut() public {
+        bytes32[6] memory bid = open(longWaitBid());
+        skip(10_001);
+        escrow.expire(bid);
+        inState(bid, LeaseState.StartMissed);
+        settled(-int256(DEPOSIT), 0, RESERVE, DEPOSIT);
+        eq(staking.burntOf(0), RESERVE, "the whole bond, no more");
     }
 
     function test_RunningJob() public {
