@@ -321,7 +321,7 @@ contract Escrow is EscrowState, Credits, Operators {
         if (l.state() == LeaseState.Opened) {
             End memory e;
             (e.burntDeposit,) = _showUp(bid, l);
-            _end(id, bid, l, LeaseState.ClientClosed, e);
+            _end(id, bid, l.neverStarted(), LeaseState.ClientClosed, e);
         } else if (l.state() == LeaseState.Serving) {
             _endService(id, bid, l, LeaseState.ClientClosed);
         } else if (l.state() == LeaseState.Running) {
@@ -345,7 +345,7 @@ contract Escrow is EscrowState, Credits, Operators {
         if (l.state() == LeaseState.Opened) {
             End memory e;
             (, e.burntBond) = _showUp(bid, l);
-            _end(id, bid, l, LeaseState.ProviderClosed, e);
+            _end(id, bid, l.neverStarted(), LeaseState.ProviderClosed, e);
         } else if (l.state() == LeaseState.Serving) {
             _endService(id, bid, l, LeaseState.ProviderClosed);
         } else if (l.state() == LeaseState.Running) {
@@ -366,7 +366,7 @@ contract Escrow is EscrowState, Credits, Operators {
             End memory e;
             // Both pay, for nobody can tell whose fault it was (rule 1).
             (e.burntDeposit, e.burntBond) = _showUp(bid, l);
-            _end(id, bid, l, LeaseState.StartMissed, e);
+            _end(id, bid, l.neverStarted(), LeaseState.StartMissed, e);
         } else if (l.state() == LeaseState.Running) {
             _requireOver(id, l, l.deadline());
             _endWithoutResult(id, bid, l, LeaseState.ResultMissed);

@@ -42,10 +42,11 @@ class LeaseView:
     opened_at: BlockNo
     """While OPENED only."""
     started_at: BlockNo
+    """From the start on; zero while OPENED, and for ever if the lease ended unstarted."""
     last_beat: BlockNo
     """Last heartbeat that counted; the posting once a result is posted."""
     deadline: BlockNo
-    """Last reading for `post_result` (jobs, until posted)."""
+    """Last reading for `start` while OPENED, then for `post_result` (jobs, until posted)."""
     paid_blocks: Blocks
     funded_blocks: Blocks
     withdrawn_blocks: Blocks

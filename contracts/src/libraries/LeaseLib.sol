@@ -6,12 +6,14 @@ import {LeaseState} from "../types/Types.sol";
 /// @notice A lease as it is stored: one word. From the top:
 ///   uint8  state
 ///   uint16 grace
-///   uint40 mark       clock at opening; from `start` on, at start. All other readings are offsets from it
+///   uint40 mark       clock at opening; from `start` on, at start; zero once it ended unstarted. All other readings
+///                     are offsets from it
 ///   uint32 lastBeat   last heartbeat that counted; from `postResult` on, the posting
 ///   uint32 paid       blocks earned
 ///   uint32 funded     blocks that the deposit covers, paid ones included
 ///   uint32 withdrawn  blocks paid out; withdrawn <= paid <= funded
-///   uint32 deadline   last reading for `start`, then for `postResult`; 0 for a service that runs
+///   uint32 deadline   last reading for `start`, then for `postResult`; 0 for a service that runs, and
+///                     once a lease ended unstarted
 ///   uint32 tally      service: silences beyond grace; posted job: open games and demands
 type Lease is uint256;
 
@@ -84,6 +86,11 @@ library LeaseLib {
 
     function withMark(Lease l, uint40 value) internal pure returns (Lease) {
         return _put(l, MARK, type(uint40).max, value);
+    }
+
+    /// @notice The lease as it ends unstarted: no reading of the clock is left, so nobody can take the opening for one.
+    function neverStarted(Lease l) internal pure returns (Lease) {
+        return l.withMark(0).withDeadline(0);
     }
 
     function withLastBeat(Lease l, uint32 value) internal pure returns (Lease) {

@@ -58,9 +58,9 @@ struct LeaseView {
     LeaseState state;
     uint16 grace;
     uint48 openedAt; //       while Opened
-    uint48 startedAt; //      from start on
-    uint48 lastBeat; //       last heartbeat that counted; the posting once a result is posted
-    uint48 deadline; //       last reading for `postResult` (jobs, until posted)
+    uint48 startedAt; //      from start on; zero if it ended unstarted
+    uint48 lastBeat; //       last heartbeat that counted, first the start; the posting once a result is posted
+    uint48 deadline; //       last reading for `start` while Opened, then for `postResult` (jobs, until posted)
     uint32 paidBlocks; //     earned so far
     uint32 fundedBlocks; //   paid for by client and top-ups
     uint32 withdrawnBlocks;

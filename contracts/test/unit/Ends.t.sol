@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Base} from "../base/Base.sol";
 import {vm} from "../base/Vm.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
-import {Bid, LeaseState} from "../../src/types/Types.sol";
+import {Bid, LeaseState, LeaseView} from "../../src/types/Types.sol";
 
 /// @notice Helpers that compare where all money went.
 abstract contract EndsBase is Base {
@@ -22,6 +22,16 @@ abstract contract EndsBase is Base {
                 IEscrowCore.Escrow_TooEarly.selector, idOf(bid), deadline, vm.getBlockNumber()
             )
         );
+    }
+
+    /// No reading tells of a start that never was, for a service as for a job.
+    function neverStarted(bytes32[6] memory bid) internal view {
+        LeaseView memory v = view_(bid);
+        eq(v.openedAt, 0, "open no more");
+        eq(v.startedAt, 0, "never started");
+        eq(v.lastBeat, 0, "never beat");
+        eq(v.deadline, 0, "no result is owed");
+        eq(v.fundedBlocks, 200, "what was funded stays to be read");
     }
 
     /// The share of rate x start deadline alone, 500 ether, is more than deposit or bond.
@@ -155,6 +165,7 @@ contract CloseByClientTest is EndsBase {
         emit IEscrowCore.Ended(idOf(bid), LeaseState.ClientClosed, 0, DEPOSIT - SHOWN, 0, SHOWN);
         closeByClient(bid);
         settled(-int256(SHOWN), 0, 0, SHOWN);
+        neverStarted(bid);
         wrong(bid, LeaseState.ClientClosed);
         closeByClient(bid);
     }
@@ -273,6 +284,7 @@ contract CloseByProviderTest is EndsBase {
         settled(0, 0, SHOWN, 0);
         eq(staking.burntOf(0), SHOWN, "burnt");
         inState(bid, LeaseState.ProviderClosed);
+        neverStarted(bid);
     }
 
     function test_ShowUpIsNeverMoreThanTheBond() public {
@@ -290,6 +302,7 @@ contract CloseByProviderTest is EndsBase {
         run(bid, 30);
         closeByProvider(bid);
         settled(-30 ether, 30 ether, 0, 0);
+        eq(view_(bid).startedAt, 1000, "still known");
     }
 
     function test_RunningJob() public {
@@ -330,6 +343,7 @@ contract ExpireTest is EndsBase {
         escrow.expire(bid);
         settled(-int256(SHOWN), 0, SHOWN, SHOWN);
         eq(staking.burntOf(0), SHOWN, "the provider's half");
+        neverStarted(bid);
     }
 
     function test_UnstartedWhereBothSumsAreCut() public {
