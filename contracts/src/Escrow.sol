@@ -251,8 +251,8 @@ contract Escrow is EscrowState, Credits, Operators {
         if (state != LeaseState.Running && state != LeaseState.Closing) revert Escrow_WrongState(id, state);
         uint48 now_ = clock();
         _requireInTime(id, l, now_);
-        // Posting is a sign of life. In time, so the offset is at most the deadline's.
-        slot.lease = l.beaten(now_).withLastBeat(uint32(l.span(now_))).withState(LeaseState.Posted);
+        // Posting is a sign of life; being in time, it always becomes the last one.
+        slot.lease = l.beaten(now_).withState(LeaseState.Posted);
         _results[id] = outputRoot;
         emit ResultPosted(id, outputRoot, now_);
     }
