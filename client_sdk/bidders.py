@@ -1,5 +1,6 @@
 """What the chain says of bidders, read as late as it must be and as early as it can be."""
 
+import logging
 from dataclasses import dataclass, field
 
 import trio
@@ -8,7 +9,10 @@ from protocol.auction.quotes import Market, Standing
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import ProviderHistory, Registered
-from protocol.types import ZERO_ADDRESS, Address, GavelError
+from protocol.net import Node
+from protocol.types import ZERO_ADDRESS, Address, GavelError, InputError, TransientError
+
+log = logging.getLogger(__name__)
 
 _FRESH_S = 60.0
 
@@ -22,13 +26,29 @@ class Bidders:
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
-    async def refresh(self, at_once: bool = False) -> None:
-        """Read who is registered, unless that was done within the last minute."""
-        if not at_once and trio.current_time() - self._read_at < _FRESH_S:
+    async def refresh(self, max_age_s: float = _FRESH_S) -> None:
+        """Read who is registered, unless that was done within the last minute, or `max_age_s`."""
+        if trio.current_time() - self._read_at < max_age_s:
             return
         found = await self.chain.run(Chain.registrations)
         self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
         self._read_at = trio.current_time()
+
+    async def locate(self, node: Node, operator: Address, max_age_s: float = _FRESH_S) -> None:
+        """Tell `node` where the chain says that an operator is, from a reading no older than `max_age_s`.
+
+        The addresses replace what was known, so that the next dial goes to the newest.
+        """
+        try:
+            await self.refresh(max_age_s)
+        except TransientError as error:
+            log.debug("no newer registrations: %s", error)  # where it was is the best guess then
+        known = self.registered.get(operator)
+        if known is not None and known.registration is not None:
+            try:
+                node.learn(operator, known.registration.addrs)
+            except InputError as error:
+                log.info("registration of 0x%s: %s", operator.hex(), error)
 
     async def warm(self, owner: Address) -> None:
         """Read an owner's history ahead: it is the slowest part of a standing."""

@@ -24,6 +24,8 @@ BEAT_S = 1.0
 SILENT_S = 5.0
 """After this long without a sign of life the user is told."""
 _ASK_S = 3.0
+_MOVED_S = 2.0
+"""A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
 _ALIVE = (Phase.OPENED, Phase.RUNNING, Phase.CLOSING)
 
 
@@ -105,10 +107,9 @@ class Follower:
 
     async def _beat(self, run: JobRun, state: ClientLease, protocol: str) -> bool:
         operator = parse_address(run.record.operator)
-        known = self.bidders.registered.get(operator)
         try:
-            if not self.node.is_connected(operator) and known is not None and known.registration is not None:
-                self.node.learn(operator, known.registration.addrs)
+            if not self.node.is_connected(operator):
+                await self.bidders.locate(self.node, operator, max_age_s=_MOVED_S)
             data = await self.node.request(operator, protocol, state.bid.lease_id(), timeout_s=_ASK_S)
             if not data:
                 return False

@@ -42,6 +42,7 @@ from protocol.types import Address, Hash32, InputError, LeaseId, TransientError,
 log = logging.getLogger(__name__)
 _ASK_S = 20.0
 _MORE_HOLDERS = 6
+_MOVED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,6 @@ class Results:
 
     async def fetch(self, effect: FetchOutputs, wanted: Wanted) -> DidFetch:
         """Get the receipt from the provider and the outputs from any peer that has them."""
-        await self.bidders.refresh()
         operators = await self._operators(wanted)
         signed = await self._receipt(effect.output_root, wanted, operators)
         receipt = signed.message
@@ -142,9 +142,9 @@ class Results:
         now = await self.chain.run(Chain.operator_of, wanted.bid.owner)
         found = [each for each in dict.fromkeys((wanted.operator, now)) if any(each)]
         for each in found:
-            known = self.bidders.registered.get(each)
-            if known is not None and known.registration is not None:
-                self.node.learn(each, known.registration.addrs)
+            # Who is lost may have restarted elsewhere: each attempt asks the chain anew.
+            lost = not self.node.is_connected(each)
+            await self.bidders.locate(self.node, each, *((_MOVED_S,) if lost else ()))
         return found
 
     async def _receipt(self, root: Hash32, wanted: Wanted, operators: list[Address]) -> Signed[Receipt]:

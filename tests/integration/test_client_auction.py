@@ -15,7 +15,9 @@ from protocol.chain.localnet import Localnet, run_localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.lease.client_types import Phase
-from protocol.types import Amount, Blocks, Hash32
+from protocol.messages import Heartbeat, sign
+from protocol.net import protocol_id
+from protocol.types import Amount, BlockNo, Blocks, Hash32, LeaseId
 from tests.client_rig import (
     CLIENT,
     UNIT,
@@ -184,6 +186,36 @@ async def test_credits_pay_first_and_nobody_serves_is_told_with_reasons(
         _, nobody = await session.auction(prepared, CAP)
         assert isinstance(nobody, Lost)
         assert "busy until noon" in str(lost(nobody))
+
+
+@pytest.mark.trio
+async def test_provider_that_restarts_on_another_port_is_found_there(net: Localnet, tmp_path: Path) -> None:
+    """It registers again; the client reads that from the chain and dials the new address at once."""
+    async with client_session(net, tmp_path) as session:
+        answer = bids(10, capacity_nonce=190, start_deadline=120)
+        async with stub_provider(net, 2, answer) as before:
+            await session.bidders.refresh(0)  # the session is older than the provider
+            prepared = await session.prepare(small_job(tmp_path / "job"))
+            run, state = await session.auction(prepared, CAP)
+            assert isinstance(state, Proposed)
+            outcome = await session.open(run)
+            assert isinstance(outcome, Won)
+            assert session.node.is_connected(address_of(before.key))
+        async with stub_provider(net, 2) as after:
+            assert set(after.node.addrs).isdisjoint(before.node.addrs)
+            domain = after.chain.domain
+
+            async def beat(_: object, lease: bytes) -> bytes:
+                said = Heartbeat(LeaseId(lease), BlockNo(1), 1, 3, 6, "fetching")
+                return sign(said, domain, after.key).encode()
+
+            after.node.serve(protocol_id(domain.chain_id, domain.escrow, "heartbeat"), beat)
+            with trio.fail_after(15):
+                while run.items != (3, 6):
+                    await trio.sleep(0.1)
+        await session.cancel(run)
+        with trio.fail_after(20):
+            await session.over(run)
 
 
 class Line:
