@@ -9,7 +9,6 @@ import trio
 from client_sdk.bidders import Bidders
 from client_sdk.job_run import JobRun, lease_over
 from client_sdk.progress import Kind
-from client_sdk.telling import cost_of
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import LeaseState, LeaseView
@@ -58,7 +57,7 @@ class Follower:
             for run in self.runs():
                 state = run.lease_state()
                 if state is not None and not lease_over(state):
-                    run.tell(Kind.TROUBLE, text, cost_of(state))
+                    run.tell(Kind.TROUBLE, text, run.cost_now())
         self._down = True
 
     async def _poll(self) -> None:
@@ -99,10 +98,10 @@ class Follower:
                 continue
             if await self._beat(run, state, protocol):
                 if told:
-                    run.tell(Kind.STATE, "the provider answers again", cost_of(state))
+                    run.tell(Kind.STATE, "the provider answers again", run.cost_now())
                 heard, told = trio.current_time(), False
             elif not told and trio.current_time() - heard > SILENT_S:
-                run.tell(Kind.TROUBLE, f"no sign of life for {SILENT_S:g} s", cost_of(state))
+                run.tell(Kind.TROUBLE, f"no sign of life for {SILENT_S:g} s", run.cost_now())
                 told = True
 
     async def _beat(self, run: JobRun, state: ClientLease, protocol: str) -> bool:

@@ -175,8 +175,13 @@ class JobRun:
         """Tell the running cost once a block."""
         if self.streamed != self._told:
             self._told = self.streamed
-            cost = Amount(self.record.terms.rate_per_block * self.streamed)
-            self.tell(Kind.COST, f"{self.streamed} blocks, {self.items[0]} of {self.items[1]} items", cost)
+            text = f"{self.streamed} blocks, {self.items[0]} of {self.items[1]} items"
+            self.tell(Kind.COST, text, self.cost_now())
+
+    def cost_now(self) -> Amount:
+        """Return what the job has cost so far: while it runs, with the blocks that the stream has reached."""
+        state = self.lease_state()
+        return cost_of(state, self.streamed) if state is not None else Amount(0)
 
     async def _tell(self) -> None:
         """Tell of every change of the lease, whoever caused it, and keep the record."""
@@ -185,7 +190,7 @@ class JobRun:
         seen: ClientLease | None = None
         while True:
             state: ClientLease = await self.loop.wait_for(self.machine, partial(ne, seen))
-            for event in changes(seen, state, self.record.unit):
+            for event in changes(seen, state, self.record.unit, self.streamed):
                 self.tell(event.kind, event.text, event.cost)
             over = lease_over(state)
             self.note(
@@ -248,8 +253,7 @@ class JobRun:
             return await self.results.fetch(effect, self.wanted())
         except TransientError as error:
             if context.attempt in (3, 10):
-                state = self.lease_state()
-                self.tell(Kind.TROUBLE, f"outputs: {error}", cost_of(state) if state else Amount(0))
+                self.tell(Kind.TROUBLE, f"outputs: {error}", self.cost_now())
             raise
 
     async def _check(self, effect: lease.CheckOutputs, _: Context) -> lease.DidCheck:

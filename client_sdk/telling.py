@@ -21,19 +21,24 @@ _WORK = {
 }
 
 
-def cost_of(state: ClientLease) -> Amount:
-    """Return what the provider has earned so far; after the end, what it was paid."""
+def cost_of(state: ClientLease, streamed: int = 0) -> Amount:
+    """Return what the provider has earned so far; after the end, what it was paid.
+
+    `streamed` are the blocks that the stream has reached since the last beat on chain, if known: they count
+    while the lease runs.
+    """
     if state.settlement is not None:
         return state.settlement.to_owner
-    earned = state.bid.rate_per_block * state.chain.paid_blocks
+    running = state.phase in (Phase.RUNNING, Phase.CLOSING)
+    earned = state.bid.rate_per_block * max(state.chain.paid_blocks, streamed if running else 0)
     if state.phase == Phase.REFUNDED:
         return Amount(0)
     return Amount(earned + (state.bid.completion_fee if state.phase == Phase.FINAL else 0))
 
 
-def changes(before: ClientLease | None, after: ClientLease, unit: Unit) -> list[Progress]:
-    """Return the events that tell what is new in `after`."""
-    cost = cost_of(after)
+def changes(before: ClientLease | None, after: ClientLease, unit: Unit, streamed: int = 0) -> list[Progress]:
+    """Return the events that tell what is new in `after`; `streamed` is as in `cost_of`."""
+    cost = cost_of(after, streamed)
     told: list[Progress] = []
     if before is None or before.phase != after.phase:
         if after.phase in OVER and after.phase != Phase.LAPSED:

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from client_sdk.following import Follower
+from client_sdk.job_run import JobRun
 from client_sdk.progress import Kind
 from client_sdk.telling import changes, cost_of, state_name
 from protocol.lease.client_types import Phase, Settlement, Stage, Work
@@ -52,3 +54,31 @@ def test_states_have_short_names():
     assert state_name(GOOD) == "checked"
     assert state_name(replace(RESULT, work=Work.LOST)) == "posted-lost"
     assert state_name(run(saw(500, replace(POSTED, stage=Stage.FINALIZED)), state=GOOD)[0]) == "final"
+
+
+def test_running_cost_counts_what_streamed_since_the_last_beat():
+    rate = bid(3).rate_per_block
+    assert cost_of(STARTED, 4) == 4 * rate
+    beaten = replace(STARTED, chain=replace(STARTED.chain, paid_blocks=6))
+    assert cost_of(beaten, 4) == 6 * rate
+    # Before the start and after a result nothing streams: the chain's figure is the whole.
+    assert cost_of(OPEN, 4) == 0
+    assert cost_of(RESULT, 400) == cost_of(RESULT)
+    refused = replace(STARTED, reason="the chain refused")
+    assert [each.cost for each in changes(STARTED, refused, UNIT, 4)] == [4 * rate]
+
+
+class Running(JobRun):
+    """A job whose lease runs, without the loop that would move it."""
+
+    def lease_state(self):
+        return STARTED
+
+
+def test_trouble_with_the_chain_shows_what_the_job_has_cost():
+    job = Running(folder=None, record=None, purse=None, results=None, items=(1, 2), streamed=4)
+    follower = Follower(chain=None, node=None, domain=None, bidders=None, runs=lambda: [job])
+    follower._trouble("the chain does not answer")
+    (told,) = job.story.events
+    assert (told.kind, told.text) == (Kind.TROUBLE, "the chain does not answer")
+    assert told.cost == 4 * bid(3).rate_per_block > 0
