@@ -114,7 +114,9 @@ def cancel(
 ) -> int:
     """End a job: before its start for the show-up sum, after it within one grace."""
     from client_sdk.commands.cancelling import cancel_job
+    from client_sdk.commands.logs import log_to_file
 
+    log_to_file(settings, settings.network or "local")
     return cancel_job(settings, name, wallet, password_file, contract)
 
 
@@ -126,12 +128,14 @@ def cancel(
 @pass_settings
 def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
     """Check a receipt again from chain and artifacts alone; the exit code is 1 if something is wrong."""
+    from client_sdk.commands.logs import log_to_file
     from client_sdk.home import ClientHome
     from client_sdk.receipts import read_receipt
     from client_sdk.verify import verify_receipt
     from protocol.runtime.exit_codes import ExitCode
 
     network = settings.network or read_receipt(receipt).network
+    log_to_file(settings, network)
     home = ClientHome.of(network).root
     found = verify_receipt(receipt, home, network=network, rerun_percent=rerun_percent)
     lines = [f"{'ok   ' if each.holds else 'WRONG'} {each.name}: {each.detail}" for each in found.findings]
@@ -144,8 +148,11 @@ def _connect(
     settings: Settings, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> "Connection":
     from client_sdk.client import Client
+    from client_sdk.commands.logs import log_to_file
     from client_sdk.wallet import open_wallet
     from protocol.types import parse_address
+
+    log_to_file(settings, settings.network or "local")
 
     # Opened here, not in the network's thread: the password may have to be asked for.
     paying = parse_address(contract, "--contract") if contract else None

@@ -14,5 +14,7 @@ from protocol.runtime.settings import Settings, pass_settings
 def market(settings: Settings, token: int, listen: float) -> None:
     """Show who offers computation on a network: stake, hardware, region, carbon, record."""
     from client_sdk.commands.browsing import show_market
+    from client_sdk.commands.logs import log_to_file
 
+    log_to_file(settings, settings.network or "local")
     show_market(settings, token, listen)
