@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from client_sdk.formats import find_format
+from protocol.auction.money import check_sum
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError
 
@@ -74,6 +75,7 @@ class Job:
                 raise InputError(f"{where}: field limits.{name}: expected {low:g} seconds to 30 days")
         if not 0 <= self.check.rerun_percent <= 100:
             raise InputError(f"{where}: field check.rerun_percent: expected 0 to 100")
+        check_sum(self.carbon_price, f"{where}: field carbon_price")
         if len(self.title) > 200 or not self.title.isprintable():
             raise InputError(f"{where}: field title: expected at most 200 printable characters")
         return self
@@ -103,6 +105,10 @@ class Job:
                     f"{where}: unknown field inputs.options.{name}: "
                     f"format {self.inputs.format} knows {expected}"
                 )
+        # Every option there is counts something; a negative one would cut from the other end.
+        for name, value in self.inputs.options.items():
+            if value < 0:
+                raise InputError(f"{where}: field inputs.options.{name}: expected 0 or more, got {value}")
 
 
 def load_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Job:

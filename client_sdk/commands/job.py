@@ -55,7 +55,10 @@ def run(
     """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
     from client_sdk.commands.running import run_job
     from client_sdk.job import load_job
+    from protocol.auction.money import check_sum
 
+    # Before wallet and node: whoever mistypes a sum is told at once, without a password or a wait.
+    check_sum(max_price, "--max-price")
     described = load_job(file)
     with _connect(settings, wallet, password_file, contract) as client:
         return run_job(settings, client, described, max_price, yes=yes, wait=wait)

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from protocol.types import Amount, InputError
 
 
+def check_sum(text: str, what: str) -> None:
+    """Raise `InputError` that names `what` unless `text` spells a sum, whatever the token is called."""
+    _digits(text, what, "tokens")
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """How a token is written: its symbol and the decimals of its smallest unit."""
@@ -35,13 +40,17 @@ class Unit:
 
     def parse(self, text: str, what: str) -> Amount:
         """Return the sum that `text` spells in whole tokens. `InputError` names `what`."""
-        whole, _, part = text.strip().partition(".")
-        if not (whole + part).isascii() or not (whole + part).isdigit():
-            raise InputError(
-                f"{what} must be a number of whole {self.symbol} such as 0.40, found {text!r:.40}"
-            )
+        whole, part = _digits(text, what, self.symbol)
         if len(part) > self.decimals:
             raise InputError(
                 f"{what} has more than the {self.decimals} decimals of {self.symbol}: {text!r:.60}"
             )
         return Amount(int(whole or "0") * 10**self.decimals + int(part.ljust(self.decimals, "0") or "0"))
+
+
+def _digits(text: str, what: str, token: str) -> tuple[str, str]:
+    """Return the digits before and after the point."""
+    whole, _, part = text.strip().partition(".")
+    if not (whole + part).isascii() or not (whole + part).isdigit():
+        raise InputError(f"{what} must be a number of whole {token} such as 0.40, found {text!r:.40}")
+    return whole, part

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from client_sdk.commands.job import job
 from client_sdk.job import load_job
 from protocol.types import InputError
 
@@ -32,6 +34,14 @@ def test_examples_load(name: str) -> None:
         (
             "model: package:magika\ninputs: {path: ., format: magika, options: {lim: 3}}",
             "unknown field inputs.options.lim: format magika knows limit",
+        ),
+        (
+            "model: package:magika\ninputs: {path: ., format: magika, options: {limit: -1}}",
+            "field inputs.options.limit: expected 0 or more, got -1",
+        ),
+        (
+            'model: package:magika\ninputs: {path: ., format: magika}\ncarbon_price: "1,5"',
+            "field carbon_price must be a number of whole tokens such as 0.40, found '1,5'",
         ),
         ("kind: docker", "field kind: expected one of tape, got 'docker'"),
         ("limits: {time: soon}", 'field limits.time: expected a number of seconds, such as "5 min"'),
@@ -68,3 +78,13 @@ def test_the_manual_shows_the_examples_that_run() -> None:
         source = (ROOT / "examples" / f"{name}.py").read_text()
         shown = "def classify" + source.split("def classify", 1)[1].split("\n\n\n", 1)[0]
         assert shown in manual, name
+
+
+@pytest.mark.parametrize("price", ["cheap", "-1", "1,5", ""])
+def test_a_price_that_is_none_is_refused_before_wallet_and_node(price: str, tmp_path: Path) -> None:
+    """The home is empty: opening a wallet would fail with another message."""
+    runner = CliRunner(env={"GAVEL_HOME": str(tmp_path)})
+    file = ROOT / "examples" / "classify.yaml"
+    done = runner.invoke(job, ["run", str(file), f"--max-price={price}", "--yes"])
+    assert isinstance(done.exception, InputError)
+    assert str(done.exception).startswith("--max-price must be a number of whole tokens")
