@@ -55,11 +55,16 @@ def run(
     """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
     from client_sdk.commands.running import run_job
     from client_sdk.job import load_job
-    from protocol.auction.money import check_sum
+    from protocol.auction.money import Unit, check_sum
+    from protocol.chain.networks_file import load_network, newest
 
     # Before wallet and node: whoever mistypes a sum is told at once, without a password or a wait.
     check_sum(max_price, "--max-price")
     described = load_job(file)
+    token = newest(load_network(settings.network or "local")).tokens[0]
+    unit = Unit(token.symbol, token.decimals)
+    unit.parse(max_price, "--max-price")
+    unit.parse(described.carbon_price, f"{file}: field carbon_price")
     with _connect(settings, wallet, password_file, contract) as client:
         return run_job(settings, client, described, max_price, yes=yes, wait=wait)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from client_sdk.commands.job import job
@@ -88,3 +89,20 @@ def test_a_price_that_is_none_is_refused_before_wallet_and_node(price: str, tmp_
     done = runner.invoke(job, ["run", str(file), f"--max-price={price}", "--yes"])
     assert isinstance(done.exception, InputError)
     assert str(done.exception).startswith("--max-price must be a number of whole tokens")
+
+
+def test_a_price_finer_than_the_token_is_refused_before_wallet_and_node(tmp_path: Path) -> None:
+    token = {"symbol": "CNT", "address": "0x" + "33" * 20, "decimals": 2}
+    made = {
+        "name": "one",
+        "escrow": "0x" + "11" * 20,
+        "staking": "0x" + "22" * 20,
+        "block": 1,
+        "tokens": [token],
+    }
+    networks = tmp_path / "networks.yaml"
+    networks.write_text(yaml.safe_dump({"version": 1, "networks": {"local": {"deployments": [made]}}}))
+    runner = CliRunner(env={"GAVEL_HOME": str(tmp_path), "GAVEL_NETWORKS": str(networks)})
+    file = ROOT / "examples" / "classify.yaml"
+    done = runner.invoke(job, ["run", str(file), "--max-price=0.125", "--yes"])
+    assert str(done.exception) == "--max-price has more than the 2 decimals of CNT: '0.125'"
