@@ -12,8 +12,9 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
+from protocol.lease.common_types import NOT_YET
 from protocol.lease.provider import ENDED, wake
-from protocol.lease.provider_types import NOT_YET, ChainLease, ProviderLease, SawLease, Stage
+from protocol.lease.provider_types import ChainLease, ProviderLease, SawLease, Stage
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.retry import backoff

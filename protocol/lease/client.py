@@ -17,10 +17,7 @@ from protocol.lease.client_types import (
     ClientLease,
     DidCheck,
     DidFetch,
-    DidNotCheck,
-    DidNotFetch,
     DidNotSave,
-    DidNotSend,
     DidSave,
     DidSettle,
     Effect,
@@ -39,6 +36,7 @@ from protocol.lease.client_types import (
     Step,
     Work,
 )
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.types import BlockNo
 
 PHASE_OF: dict[Stage, Phase] = {

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from protocol.lease.common_types import NOT_YET, DidNotCheck, DidNotFetch, DidNotSend, effect_key
 from protocol.messages import Bid
 from protocol.types import ZERO_HASH, Amount, ArtifactId, BlockNo, Blocks, Hash32
-
-NOT_YET = BlockNo(0)
-"""A height that does not apply yet."""
 
 
 class Stage(IntEnum):
@@ -172,24 +170,10 @@ class DidFetch:
 
 
 @dataclass(frozen=True, slots=True)
-class DidNotFetch:
-    """What the provider serves is not what it posted."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class DidCheck:
     """The child recomputed the root from the bytes, and re-ran what was drawn."""
 
     verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class DidNotCheck:
-    """The outputs cannot be read as outputs of this job."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +195,6 @@ class DidSettle:
     """The chain's account of the end."""
 
     settlement: Settlement
-
-
-@dataclass(frozen=True, slots=True)
-class DidNotSend:
-    """The chain refused a transaction for good (it would revert)."""
-
-    effect: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +234,7 @@ class SendClose:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return b"close:%d" % self.round
+        return effect_key(b"close", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +246,7 @@ class SendExpire:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return b"expire:%d" % self.round
+        return effect_key(b"expire", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +258,7 @@ class SendFinalize:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return b"finalize:%d" % self.round
+        return effect_key(b"finalize", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +271,7 @@ class FetchOutputs:
     @property
     def key(self) -> bytes:
         """Once per attempt: a re-organisation may bring another root, a user may ask again."""
-        return b"fetch:%d" % self.attempt
+        return effect_key(b"fetch", self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,7 +286,7 @@ class CheckOutputs:
     @property
     def key(self) -> bytes:
         """Once per attempt to fetch."""
-        return b"check:%d" % self.attempt
+        return effect_key(b"check", self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +299,7 @@ class SaveResult:
     @property
     def key(self) -> bytes:
         """Once per attempt to fetch."""
-        return b"save:%d" % self.attempt
+        return effect_key(b"save", self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

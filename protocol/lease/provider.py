@@ -8,6 +8,7 @@ somebody else's transaction all look the same, and a deadline is judged together
 from dataclasses import replace
 from typing import assert_never
 
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.lease.provider_types import (
     AskedAbandon,
     CheckJob,
@@ -15,10 +16,7 @@ from protocol.lease.provider_types import (
     DidBid,
     DidCheck,
     DidFetch,
-    DidNotCheck,
-    DidNotFetch,
     DidNotRun,
-    DidNotSend,
     DidRun,
     Effect,
     FetchArtifacts,

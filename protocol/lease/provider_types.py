@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from protocol.lease.common_types import NOT_YET, DidNotCheck, DidNotFetch, DidNotSend, effect_key
 from protocol.messages import Bid, JobSpec, Offer
 from protocol.types import ZERO_HASH, Address, ArtifactId, BlockNo, Blocks, Hash32
-
-NOT_YET = BlockNo(0)
-"""A height that does not apply yet."""
 
 
 class Stage(IntEnum):
@@ -177,25 +175,11 @@ class DidFetch:
 
 
 @dataclass(frozen=True, slots=True)
-class DidNotFetch:
-    """What the client serves is not what it offered."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class DidCheck:
     """The child recomputed every root from the bytes and measured the program."""
 
     run_ms: int
     peak_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class DidNotCheck:
-    """A root differs, or the validator does not accept the program."""
-
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +195,6 @@ class DidNotRun:
 
     reason: str
     final: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DidNotSend:
-    """The chain refused a transaction for good (it would revert). `effect` names the effect's type."""
-
-    effect: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +240,7 @@ class FetchArtifacts:
     @property
     def key(self) -> bytes:
         """Once per opening."""
-        return _key(b"fetch", self.round)
+        return effect_key(b"fetch", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +252,7 @@ class CheckJob:
     @property
     def key(self) -> bytes:
         """Once per opening."""
-        return _key(b"check", self.round)
+        return effect_key(b"check", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +264,7 @@ class SendStart:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return _key(b"start", self.round)
+        return effect_key(b"start", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +277,7 @@ class RunItems:
     @property
     def key(self) -> bytes:
         """Once per attempt."""
-        return _key(b"run", self.round, self.attempt)
+        return effect_key(b"run", self.round, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +289,7 @@ class StopJob:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return _key(b"stop", self.round)
+        return effect_key(b"stop", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +301,7 @@ class SendHeartbeat:
     @property
     def key(self) -> bytes:
         """Once per height at which it was due."""
-        return _key(b"beat", self.due)
+        return effect_key(b"beat", self.due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,7 +313,7 @@ class Withdraw:
     @property
     def key(self) -> bytes:
         """Once per height at which it was due."""
-        return _key(b"withdraw", self.due)
+        return effect_key(b"withdraw", self.due)
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +326,7 @@ class PostResult:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return _key(b"post", self.round)
+        return effect_key(b"post", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +338,7 @@ class Finalize:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return _key(b"finalize", self.round)
+        return effect_key(b"finalize", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +350,7 @@ class CloseLease:
     @property
     def key(self) -> bytes:
         """Once per round."""
-        return _key(b"close", self.round)
+        return effect_key(b"close", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,7 +397,3 @@ class Step:
 
     state: ProviderLease
     effects: tuple[Effect, ...] = ()
-
-
-def _key(name: bytes, *numbers: int) -> bytes:
-    return name + b"".join(b":%d" % number for number in numbers)

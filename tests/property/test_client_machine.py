@@ -11,6 +11,7 @@ from protocol.auction.scoring import flaw
 from protocol.lease import client
 from protocol.lease import client_types as lease
 from protocol.lease.client_types import Phase, Stage, Work
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.runtime.codec import Codec
 from protocol.types import Amount, ArtifactId, BlockNo, Blocks, Hash32
 from tests.unit.auction.answers import HEIGHT, OFFER, TOKEN, WISH, bid, entry, market, owner, standing
@@ -37,13 +38,13 @@ chain_words = st.builds(
 anything = st.one_of(
     st.builds(lease.SawLease, st.integers(0, 900).map(BlockNo), chain_words),
     st.just(lease.DidFetch(GOT)),
-    st.builds(lease.DidNotFetch, st.just("bad bytes")),
+    st.builds(DidNotFetch, st.just("bad bytes")),
     st.builds(lease.DidCheck, verdicts),
-    st.builds(lease.DidNotCheck, st.just("no outputs")),
+    st.builds(DidNotCheck, st.just("no outputs")),
     st.just(lease.DidSave("/out")),
     st.just(lease.DidNotSave("disk full")),
     st.just(lease.DidSettle(MONEY)),
-    st.builds(lease.DidNotSend, st.sampled_from(["SendClose", "SendExpire", "SendFinalize"]), st.just("no")),
+    st.builds(DidNotSend, st.sampled_from(["SendClose", "SendExpire", "SendFinalize"]), st.just("no")),
     st.just(lease.AskedCancel()),
     st.just(lease.AskedFetch()),
 )
@@ -111,7 +112,7 @@ class HostileLease(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.state.retry_at > 1 << 60)
     def refuse(self):
-        self.say(lease.DidNotSend("SendExpire", "no"))
+        self.say(DidNotSend("SendExpire", "no"))
 
     def judge(self, effect):
         state = self.state
@@ -165,7 +166,7 @@ class HostileLease(RuleBasedStateMachine):
         for value in [lease.SawLease(BlockNo(each), final) for each in heights]:
             state = client.step(state, value).state
         state = client.step(state, lease.DidSettle(MONEY)).state
-        for value in (lease.DidFetch(GOT), lease.DidNotCheck("x"), lease.DidSave("/out")):
+        for value in (lease.DidFetch(GOT), DidNotCheck("x"), lease.DidSave("/out")):
             state = client.step(state, value).state
         assert client.ended(state)
 

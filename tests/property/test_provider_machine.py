@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.lease.provider import BY_CHAIN, BY_WORK, ENDED, refused, step, wake, wanted
 from protocol.lease.provider_types import (
     AskedAbandon,
@@ -12,10 +13,7 @@ from protocol.lease.provider_types import (
     DidBid,
     DidCheck,
     DidFetch,
-    DidNotCheck,
-    DidNotFetch,
     DidNotRun,
-    DidNotSend,
     DidRun,
     Effect,
     FetchArtifacts,

@@ -14,10 +14,7 @@ from protocol.lease.client_types import (
     Conduct,
     DidCheck,
     DidFetch,
-    DidNotCheck,
-    DidNotFetch,
     DidNotSave,
-    DidNotSend,
     DidSave,
     DidSettle,
     FetchOutputs,
@@ -36,6 +33,7 @@ from protocol.lease.client_types import (
     Verdict,
     Work,
 )
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.types import Amount, ArtifactId, BlockNo, Blocks, Hash32
 from tests.unit.auction.answers import bid
 

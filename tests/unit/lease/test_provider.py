@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
 from protocol.lease.provider import BY_CHAIN, BY_WORK, ENDED, ENDS, refused, step, wake, wanted
 from protocol.lease.provider_types import (
     AskedAbandon,
@@ -13,10 +14,7 @@ from protocol.lease.provider_types import (
     DidBid,
     DidCheck,
     DidFetch,
-    DidNotCheck,
-    DidNotFetch,
     DidNotRun,
-    DidNotSend,
     DidRun,
     Effect,
     FetchArtifacts,
