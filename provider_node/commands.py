@@ -62,8 +62,9 @@ def run(
 
     from protocol.runtime.logs import setup_logs
     from protocol.runtime.signals import run_daemon
-    from provider_node.daemon import Parts, run_provider
+    from provider_node.daemon import run_provider
     from provider_node.identity import data_dir as folder_of
+    from provider_node.parts import Parts
     from provider_node.status import status as status_of
 
     config = _load(

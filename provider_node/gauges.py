@@ -11,7 +11,7 @@ from provider_node.watcher import KIND
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from provider_node.daemon import Parts
+    from provider_node.parts import Parts
 
 
 class Gauges(Collector):
@@ -46,6 +46,6 @@ class Gauges(Collector):
             answers.add_metric([what], count)
         yield answers
         sent = CounterMetricFamily("gavel_transactions", "Transactions mined.", labels=["call"])
-        for what, count in parts.ledger.sending.counts.items():
+        for what, count in parts.sending.counts.items():
             sent.add_metric([what], count)
         yield sent

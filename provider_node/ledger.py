@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import trio
 
@@ -35,20 +34,18 @@ log = logging.getLogger(__name__)
 class Ledger:
     """Handlers of the effects that send transactions, while `run` runs."""
 
-    def __init__(self, chain: AsyncChain, loop: Loop, watcher: Watcher, jobs: Jobs) -> None:
+    def __init__(self, chain: AsyncChain, loop: Loop, watcher: Watcher, jobs: Jobs, sending: Sending) -> None:
         self._chain, self._loop, self._watcher, self._jobs = chain, loop, watcher, jobs
+        self._sending = sending
         self._escrow = chain.blocking.escrow
         self._beats: Batcher[Bid] = Batcher(self._beat)
         self._withdrawals: Batcher[Bid] = Batcher(self._withdraw)
-        self.sending = Sending(chain, watcher.nudge)
 
-    async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
-        """Follow transactions and send batches until cancelled."""
+    async def run(self) -> None:
+        """Send batches until cancelled."""
         async with trio.open_nursery() as nursery:
-            await nursery.start(self.sending.run)
             nursery.start_soon(self._beats.run)
             nursery.start_soon(self._withdrawals.run)
-            task_status.started()
 
     async def start(self, _: SendStart, context: Context) -> None:
         """Perform `SendStart`."""
@@ -93,7 +90,7 @@ class Ledger:
             return
         log.info("sending %s", call.what)
         try:
-            await self.sending.send(call, context.effect_id.hex())
+            await self._sending.send(call, context.effect_id.hex())
         except Revert:
             if not holds((await self._chain.run(Chain.lease, lease)).state):
                 raise
@@ -101,12 +98,12 @@ class Ledger:
 
     async def _beat(self, bids: Sequence[Bid]) -> None:
         call = self._escrow.beat(bids[0].owner, [bid.struct_hash() for bid in bids])
-        await self.sending.send(call)
+        await self._sending.send(call)
 
     async def _withdraw(self, bids: Sequence[Bid]) -> None:
         for token in {bid.token for bid in bids}:
             call = self._escrow.withdraw([bid for bid in bids if bid.token == token])
-            await self.sending.send(call)
+            await self._sending.send(call)
 
     def _bid(self, context: Context) -> Bid:
         state: ProviderLease = self._loop.state(context.machine)

@@ -9,8 +9,9 @@ from protocol.chain.client import Chain
 from protocol.messages import Registration
 from protocol.runtime.hardware import Hardware, detect
 from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
+from provider_node import policy
 from provider_node.config import ProviderConfig
-from provider_node.identity import data_dir
+from provider_node.identity import Identity, connect, data_dir
 from provider_node.metering import Metering, carbon_grams_per_kwh
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,23 @@ class Purse:
 
     token: int
     unit: Unit
+
+
+def enter(
+    config: ProviderConfig, identity: Identity, hardware: Hardware, addrs: tuple[str, ...], chain: Chain
+) -> None:
+    """Register and stake as far as the config lets the daemon do it. Blocking; `chain` is the operator's."""
+    deployment, owner, operator = chain.deployment, identity.owner, identity.operator
+    token = policy.token_index(config.price, deployment)
+    purse = Purse(token, policy.unit_of(deployment, token))
+    hand = None
+    if identity.owner_key is not None:
+        owners = chain if owner == operator else connect(config, identity.owner_key, deployment)
+        hand = Owner(owners, identity.owner_key, owner)
+    message = registration_of(config, owner, operator, hardware, addrs)
+    ensure_registered(chain, owner, operator, message, hand)
+    said = ensure_staked(chain, owner, purse, policy.stake_sums(config.stake, purse.unit), hand)
+    log.info("owner %s is registered, %s", to_hex(owner), said)
 
 
 def ensure_registered(

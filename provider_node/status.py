@@ -10,15 +10,12 @@ from provider_node.addresses import told
 from provider_node.watcher import KIND
 
 if TYPE_CHECKING:
-    from provider_node.daemon import Parts
+    from provider_node.parts import Parts
 
 
 def status(parts: "Parts") -> dict[str, Any]:
-    """Return the daemon's own view, without asking the chain."""
-    states = list(parts.loop.states(KIND).values())
-    slots = parts.market.capacity.free(states)
-    capability = parts.market.rules.house.capability
-    return {
+    """Return the daemon's own view and that of each room, without asking the chain."""
+    row: dict[str, Any] = {
         "running": True,
         "network": parts.chain.blocking.network.name,
         "owner": to_hex(parts.identity.owner),
@@ -27,19 +24,31 @@ def status(parts: "Parts") -> dict[str, Any]:
         "chain": parts.watcher.trouble or "ok",
         "peers": len(parts.node.peers()),
         "addrs": list(told(parts.node.addrs)),
-        "slots": len(parts.market.capacity.nonces),
-        "free": len(slots),
-        "open_bids": sum(state.phase == Phase.BID for state in states),
-        "leases": sum(state.phase not in ENDED and state.phase != Phase.BID for state in states),
         "draining": parts.market.draining,
-        "lost_leases": {to_hex(lease): state.name.lower() for lease, state in parts.orphans.found.items()},
-        **parts.market.counts,
-        "last_decline": parts.market.last_decline,
-        "devices": [each.name for each in capability.devices],
         "cpu": parts.host.cpu,
         "gpus": [gpu.name for gpu in parts.host.gpus],
         "artifact_bytes": parts.store.used(),
         "metrics_port": parts.metrics_port,
+    }
+    for room in parts.rooms:
+        row |= room.status()
+    return row
+
+
+def lease_status(parts: "Parts") -> dict[str, Any]:
+    """Return what the room of leases has to say: slots, bids, the market."""
+    states = list(parts.loop.states(KIND).values())
+    slots = parts.market.capacity.free(states)
+    capability = parts.market.rules.house.capability
+    return {
+        "slots": len(parts.market.capacity.nonces),
+        "free": len(slots),
+        "open_bids": sum(state.phase == Phase.BID for state in states),
+        "leases": sum(state.phase not in ENDED and state.phase != Phase.BID for state in states),
+        "lost_leases": {to_hex(lease): state.name.lower() for lease, state in parts.orphans.found.items()},
+        **parts.market.counts,
+        "last_decline": parts.market.last_decline,
+        "devices": [each.name for each in capability.devices],
     }
 
 

@@ -37,7 +37,8 @@ class Watcher:
     loop: Loop
     confirmations: int
     poll_s: float
-    on_height: Callable[[BlockNo], object] = lambda _: None
+    on_height: list[Callable[[BlockNo], object]] = field(default_factory=list)
+    """Called at each new height, before leases are read."""
     height: BlockNo = NOT_YET
     trouble: str = "not asked yet"
     """Why the chain cannot be read, or empty."""
@@ -82,7 +83,8 @@ class Watcher:
         }
         moved, self.height = height != self.height, height
         if moved:
-            self.on_height(height)
+            for call in self.on_height:
+                call(height)
         leases = list(living)
         views = await self.chain.run(Chain.leases, leases) if leases else ()
         async with trio.open_nursery() as nursery:

@@ -1,0 +1,131 @@
+"""Builds the parts of a daemon from its configuration, its keys and what the chain says."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+
+from protocol.auction.bidding import Capability, DeviceSpeed, House
+from protocol.chain.client import Chain
+from protocol.net import Node
+from protocol.runtime.hardware import Hardware
+from protocol.runtime.loop import Loop
+from protocol.runtime.retry import backoff
+from protocol.types import ZERO_ADDRESS, Verification
+from provider_node import policy
+from provider_node.capacity import Capacity
+from provider_node.config import ProviderConfig
+from provider_node.executors.tape import TapeOptions, default_threads
+from provider_node.identity import data_dir
+from provider_node.jobs import Jobs
+from provider_node.ledger import Ledger
+from provider_node.market import Market, Rules, capacity_note
+from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
+from provider_node.orphans import Orphans
+from provider_node.parts import Base, Parts
+from provider_node.patience import patiently
+from provider_node.rooms import rooms
+from provider_node.sending import Sending
+from provider_node.watcher import Watcher
+from provider_node.workers import Workers
+
+_LONGEST_PAUSE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Machinery:
+    """What runs jobs here: the host, its executors, and how fast they were measured to be."""
+
+    host: Hardware
+    workers: Workers
+    devices: tuple[DeviceSpeed, ...]
+
+
+def tape_options(config: ProviderConfig, host: Hardware) -> TapeOptions:
+    """Return how each slot's executor is to be opened."""
+    threads = config.machine.threads or default_threads(config.lease.slots)
+    return TapeOptions(
+        threads=threads,
+        memory=_memory_of_slot(config, host),
+        milliwatts=milliwatts(config, host, threads),
+    )
+
+
+async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
+    """Build every part and wire the rooms; nothing runs yet."""
+    config, chain = base.config, base.chain
+    network, workers = chain.blocking.network, machinery.workers
+    metering = Metering(config, machinery.host)
+    rules = await _rules(base, machinery, metering)
+    # A client that comes back within its start deadline must still find us asking for its artifacts.
+    loop = Loop(base.journal, partial(backoff, most=_LONGEST_PAUSE_S))
+    poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
+    watcher = Watcher(chain, loop, network.confirmations, poll_s)
+    sending = Sending(chain, watcher.nudge)
+    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work")
+    ledger = Ledger(chain, loop, watcher, jobs, sending)
+    market = Market(chain, node, loop, base.journal, watcher, rules, await _capacity(base))
+    market.draining = base.superseded
+    orphans = Orphans(chain, loop, watcher, sending, base.identity.owner)
+    parts = Parts(base, machinery.host, node, workers, loop, watcher, sending, jobs, ledger, market, orphans)
+    parts.rooms = rooms(parts)
+    for room in parts.rooms:
+        room.wire()
+    return parts
+
+
+async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
+    config, chain = base.config, base.chain
+    deployment = chain.blocking.deployment
+    prices = policy.price_policy(config.price, deployment)
+    limits = await patiently(partial(chain.run, Chain.limits))
+    capability = Capability(
+        tuple(each for each in machinery.devices if config.machine.cuda or not each.name.startswith("cuda")),
+        config.machine.bandwidth,
+        carbon_grams_per_kwh=carbon_grams_per_kwh(config),
+        verifications=await _verifications(base, machinery.workers),
+    )
+    grace = max(prices.grace, limits.min_grace)
+    memory = _memory_of_slot(config, machinery.host)
+    return Rules(
+        identity=base.identity,
+        house=House(base.identity.owner, capability, prices),
+        conduct=policy.conduct(config.lease, chain.blocking.network, grace, memory),
+        block_ms=policy.block_ms(chain.blocking.network),
+        symbols=tuple(token.symbol for token in deployment.tokens),
+        listings=await patiently(partial(chain.run, Chain.listings)),
+        limits=limits,
+        grid_zone=config.grid_zone,
+        energy_grade=int(metering.grade),
+        open_bids=config.lease.open_bids,
+        open_bids_per_client=config.lease.open_bids_per_client,
+    )
+
+
+async def _capacity(base: Base) -> Capacity:
+    """Return the nonces of the slots: as journaled, else the first ones that the chain has not seen."""
+    journal, slots = base.journal, base.config.lease.slots
+    note = capacity_note(base.chain.blocking.deployment.escrow)
+    noted = await trio.to_thread.run_sync(journal.recall, note)
+    if noted is None:
+        asked = partial(base.chain.run, Chain.unused_nonce, base.identity.owner)
+        capacity = Capacity.fresh(slots, await patiently(asked))
+    else:
+        capacity = Capacity.decode(noted).resized(slots)
+    await trio.to_thread.run_sync(journal.remember, note, capacity.encode())
+    return capacity
+
+
+async def _verifications(base: Base, workers: Workers) -> frozenset[int]:
+    """Return the kinds that bids may have: none, and those with an executor here and a judge on chain."""
+    found = {int(Verification.NONE)}
+    for kind in workers.verifications:
+        judge = await patiently(partial(base.chain.run, Chain.judge, kind))
+        if judge != ZERO_ADDRESS:
+            found.add(kind)
+    return frozenset(found)
+
+
+def _memory_of_slot(config: ProviderConfig, host: Hardware) -> int:
+    whole = config.machine.memory or host.memory * 3 // 4
+    return whole // config.lease.slots

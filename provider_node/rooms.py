@@ -1,0 +1,13 @@
+"""The daemon's rooms. To add one, write it as a `Room` and name it here."""
+
+from functools import partial
+
+from provider_node.leasing import leasing
+from provider_node.parts import Parts
+from provider_node.peers import follow_registrations
+from provider_node.room import Room
+
+
+def rooms(parts: Parts) -> tuple[Room, ...]:
+    """Return every room, wired to the parts."""
+    return (leasing(parts), Room(tasks=(partial(follow_registrations, parts.chain, parts.node),)))
