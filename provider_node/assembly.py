@@ -16,7 +16,7 @@ from provider_node import policy
 from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
 from provider_node.executors.tape import TapeOptions, default_threads
-from provider_node.identity import data_dir
+from provider_node.folder import data_dir
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import Market, Rules, capacity_note

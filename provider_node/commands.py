@@ -63,7 +63,7 @@ def run(
     from protocol.runtime.logs import setup_logs
     from protocol.runtime.signals import run_daemon
     from provider_node.daemon import run_provider
-    from provider_node.identity import data_dir as folder_of
+    from provider_node.folder import data_dir as folder_of
     from provider_node.parts import Parts
     from provider_node.status import status as status_of
 
@@ -162,7 +162,7 @@ def earnings(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) ->
 def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[str, ...]) -> None:
     """Take no new jobs; the daemon ends once every open lease is over."""
     from provider_node.control import ask
-    from provider_node.identity import data_dir as folder_of
+    from provider_node.folder import data_dir as folder_of
 
     answer = ask(folder_of(_load(settings, sets, data_dir=data_dir)), "drain", cancel=cancel)
     left = f"it ends after {answer['leases']} open bids and leases"

@@ -19,15 +19,16 @@ from protocol.types import BlockNo, to_hex
 from provider_node.addresses import told
 from provider_node.assembly import Machinery, assemble, tape_options
 from provider_node.config import ProviderConfig
-from provider_node.control import Operations, serve_control
+from provider_node.control_server import Operations, serve_control
 from provider_node.deployments import choose_deployment
+from provider_node.folder import data_dir
 from provider_node.gauges import Gauges
 from provider_node.health import Starting, health_of
-from provider_node.identity import connect, data_dir, load_identity
+from provider_node.identity import connect, load_identity
 from provider_node.parts import Base, Parts
 from provider_node.patience import patiently
 from provider_node.registration import SOFTWARE, enter
-from provider_node.status import status
+from provider_node.status import money_of, status
 from provider_node.workers import open_workers
 
 log = logging.getLogger(__name__)
@@ -114,8 +115,8 @@ async def _serve(parts: Parts, started: Started) -> None:
 
 
 def _operations(parts: Parts) -> Operations:
-    async def tell_status(_: dict[str, Any]) -> Any:
-        return status(parts)
+    async def tell_status(arguments: dict[str, Any]) -> Any:
+        return {**status(parts), "money": await money_of(parts, str(arguments.get("token", "")))}
 
     async def drain(arguments: dict[str, Any]) -> Any:
         parts.drained_by_owner = not arguments.get("cancel", False)

@@ -8,10 +8,10 @@ from protocol.chain.networks import Deployment, Network
 from protocol.chain.networks_file import load_network
 from protocol.chain.sent import FileJournal
 from protocol.crypto import address_of
-from protocol.runtime import paths
 from protocol.runtime.keystore import find_key, load_account
 from protocol.types import Address, InputError, parse_address
 from provider_node.config import ProviderConfig
+from provider_node.folder import data_dir
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,6 @@ class Identity:
     operator: Address
     owner: Address
     owner_key: bytes | None
-
-
-def data_dir(config: ProviderConfig) -> Path:
-    """Return the folder of journal and artifacts."""
-    path = Path(config.data_dir).expanduser() if config.data_dir else paths.role_dir("provider")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
 
 
 def load_identity(config: ProviderConfig) -> Identity:

@@ -14,7 +14,7 @@ from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.runtime.machine import Machine, MachineId
 from protocol.runtime.performer import Context
 from protocol.types import BrokenInvariant
-from provider_node.control import Operations
+from provider_node.control_server import Operations
 from provider_node.metering import carbon_grams_per_kwh
 from provider_node.parts import Parts
 from provider_node.room import Room

@@ -3,15 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from protocol.auction.money import Unit
-from protocol.chain.client import Chain
 from protocol.crypto import address_of
 from protocol.runtime.keystore import load_account
 from protocol.types import Amount, InputError, parse_address, to_hex
-from provider_node import policy
+from provider_node.accounts import purse_of
 from provider_node.config import ProviderConfig
 from provider_node.identity import connect
-from provider_node.registration import Owner, Purse, add_stake
+from provider_node.registration import Owner, add_stake
 
 Report = tuple[dict[str, Any], str]
 
@@ -27,17 +25,11 @@ def hand_of(config: ProviderConfig, wallet: str | None, password_file: Path | No
     return Owner(chain, key, address_of(key))
 
 
-def purse_of(config: ProviderConfig, chain: Chain) -> Purse:
-    """Return the token that the config names."""
-    token = policy.token_index(config.price, chain.deployment)
-    return Purse(token, policy.unit_of(chain.deployment, token))
-
-
 def add(
     config: ProviderConfig, hand: Owner, amount: str, max_per_lease: str | None, max_locked: str | None
 ) -> Report:
     """Add to the stake and set caps; without caps named, the whole stake may be locked."""
-    purse = purse_of(config, hand.chain)
+    purse = purse_of(config.price, hand.chain)
     token, unit = purse.token, purse.unit
     more = unit.parse(amount, "amount")
     whole = Amount(hand.chain.stake(hand.address, token).staked + more)
@@ -60,7 +52,7 @@ def add(
 
 def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
     """Begin to unbond `amount`, or claim what is due if there is none."""
-    purse = purse_of(config, hand.chain)
+    purse = purse_of(config.price, hand.chain)
     chain, token, unit = hand.chain, purse.token, purse.unit
     stake = chain.stake(hand.address, token)
     if amount is None:
@@ -96,7 +88,7 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
 
 def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None) -> Report:
     """Turn credits into tokens: `amount`, or all."""
-    purse = purse_of(config, hand.chain)
+    purse = purse_of(config.price, hand.chain)
     chain, token, unit = hand.chain, purse.token, purse.unit
     held = chain.credits(token, hand.address)
     wanted = held if amount is None else unit.parse(amount, "amount")
@@ -106,8 +98,3 @@ def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None
     chain.send(chain.escrow.withdraw_credits(token, receiver, wanted))
     row = {"withdrawn": unit.plain(wanted), "token": unit.symbol, "to": to_hex(receiver)}
     return row, f"{unit.show(wanted)} paid to {to_hex(receiver)}"
-
-
-def shown(unit: Unit, sums: dict[str, Amount]) -> dict[str, str]:
-    """Return sums in whole tokens."""
-    return {name: unit.plain(amount) for name, amount in sums.items()}

@@ -11,7 +11,8 @@ from protocol.runtime.hardware import Hardware, detect
 from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
 from provider_node import policy
 from provider_node.config import ProviderConfig
-from provider_node.identity import Identity, connect, data_dir
+from provider_node.folder import data_dir
+from provider_node.identity import Identity, connect
 from provider_node.metering import Metering, carbon_grams_per_kwh
 
 log = logging.getLogger(__name__)

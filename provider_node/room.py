@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from provider_node.control import Operations
+from provider_node.control_server import Operations
 
 
 def _nothing() -> None:

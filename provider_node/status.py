@@ -1,16 +1,23 @@
 """What a running provider tells about itself, as plain values."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import trio
 
 from protocol.lease.provider import ENDED, wake
 from protocol.lease.provider_types import Phase, ProviderLease
-from protocol.types import LeaseId, to_hex
+from protocol.types import LeaseId, TransientError, to_hex
 from provider_node import policy
+from provider_node.accounts import balances, purse_of
 from provider_node.addresses import told
 from provider_node.watcher import KIND
 
 if TYPE_CHECKING:
     from provider_node.parts import Parts
+
+_CHAIN_S = 5.0
+"""Shorter than a command waits for its answer."""
 
 
 def status(parts: "Parts") -> dict[str, Any]:
@@ -33,6 +40,23 @@ def status(parts: "Parts") -> dict[str, Any]:
     for room in parts.rooms:
         row |= room.status()
     return row
+
+
+async def money_of(parts: "Parts", token: str) -> dict[str, Any]:
+    """Return stake, credits and coin as the chain has them, or why it cannot be asked now.
+
+    `token` is a symbol; empty: the one that this provider is paid in.
+    """
+    if parts.watcher.height and parts.watcher.trouble:
+        return {"error": parts.watcher.trouble}
+    price = replace(parts.config.price, token=token) if token else parts.config.price
+    purse = purse_of(price, parts.chain.blocking)
+    with trio.move_on_after(_CHAIN_S):
+        try:
+            return await parts.chain.run(balances, purse, parts.identity.owner, parts.identity.operator)
+        except TransientError as error:
+            return {"error": str(error)}
+    return {"error": f"no answer of a node within {_CHAIN_S:.0f} s"}
 
 
 def lease_status(parts: "Parts") -> dict[str, Any]:

@@ -59,14 +59,10 @@ def test_numbers_are_crunched_in_tape_and_engines_only() -> None:
     assert problems(python_files(*rooms, *adapters, "provider_node", "watchtower"), NUMERICAL) == []
 
 
-def test_command_modules_import_nothing_heavy_before_they_are_called() -> None:
-    """`gavel x --help` and completion load the command's module; the rest waits for the call."""
-    entries = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
-    modules = sorted({value.partition(":")[0] for value in entries["gavel.commands"].values()})
-    present = [m for m in modules if (ROOT / (m.replace(".", "/") + ".py")).exists()]
+def imports_nothing_heavy(modules: list[str]) -> None:
     program = (
         "import importlib, sys\n"
-        f"for name in {present!r}:\n"
+        f"for name in {modules!r}:\n"
         "    importlib.import_module(name)\n"
         f"    heavy = sorted({HEAVY!r} & set(sys.modules))\n"
         "    assert not heavy, f'{name} imports {heavy}'\n"
@@ -74,6 +70,18 @@ def test_command_modules_import_nothing_heavy_before_they_are_called() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr.strip().splitlines()[-1]
+
+
+def test_command_modules_import_nothing_heavy_before_they_are_called() -> None:
+    """`gavel x --help` and completion load the command's module; the rest waits for the call."""
+    entries = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    modules = sorted({value.partition(":")[0] for value in entries["gavel.commands"].values()})
+    imports_nothing_heavy([m for m in modules if (ROOT / (m.replace(".", "/") + ".py")).exists()])
+
+
+def test_asking_a_running_daemon_takes_nothing_heavy() -> None:
+    """`gavel provider status` is answered by the daemon, which has web3 loaded already."""
+    imports_nothing_heavy(["provider_node.report"])
 
 
 def test_nobody_but_commands_of_the_runtime_looks_at_the_chain() -> None:

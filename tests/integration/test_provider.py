@@ -173,7 +173,9 @@ async def test_chain_and_worker_die_in_the_middle_of_a_job(
     world.daemon.kill_worker()
     await world.daemon.seen("attempt 1 to run the job failed")
     await world.daemon.seen("the chain cannot be read")
-    port = world.daemon.call("status")["metrics_port"]
+    told = world.daemon.call("status")
+    assert told["money"] == {"error": told["chain"]}
+    port = told["metrics_port"]
     with pytest.raises(urllib.error.HTTPError, match="503"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz")
     await trio.sleep(2)
@@ -231,6 +233,9 @@ async def test_drained_it_takes_no_jobs_and_ends(world: World, client: Client, t
     quote = await client.ask(job)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
+    told = world.daemon.call("status")["money"]
+    assert told["staked"] == "100"
+    assert float(told["operator_coin"]) > 1
     assert world.daemon.call("drain")["draining"]
     answer = await client.ask(job)
     assert isinstance(answer, Decline)

@@ -8,7 +8,8 @@ import pytest
 import trio
 
 from protocol.types import InputError, TransientError
-from provider_node.control import ask, serve_control
+from provider_node.control import ask
+from provider_node.control_server import serve_control
 
 
 async def echo(arguments: dict[str, Any]) -> Any:
