@@ -17,8 +17,7 @@ class Wallet:
     """A key, and the contract that it is a session key of, if any.
 
     The key signs on the network (it is the peer id) and sends transactions. With `contract` that contract is
-    the client of leases, and each call goes through its `execute(address,uint256,bytes)`, as ERC-4337's
-    simple accounts have it.
+    the client of leases, and makes each call (`protocol.chain.contract_wallet`).
     """
 
     key: bytes = field(repr=False)
@@ -42,14 +41,9 @@ class Wallet:
         """Return what the key has to send so that the client makes `call`."""
         if self.contract is None:
             return call
-        from protocol.chain.codec import encode_values
-        from protocol.crypto import keccak256
+        from protocol.chain.contract_wallet import through
 
-        if call.to is None:
-            raise InputError("a contract wallet cannot deploy contracts through execute")
-        selector = keccak256(b"execute(address,uint256,bytes)")[:4]
-        body = encode_values(["address", "uint256", "bytes"], [call.to, call.value, call.data])
-        return Call(self.contract, selector + body, f"{call.what} through the wallet contract")
+        return through(self.contract, call)
 
 
 def open_wallet(

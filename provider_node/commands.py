@@ -16,6 +16,7 @@ _password_file = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="File with the wallet's password, readable by you alone; else asked.",
 )
+_contract = click.option("--contract", help="Contract wallet that is the owner; --wallet is its session key.")
 _token = click.option("--token", help="Symbol of the token; else price.token of the config file.")
 
 
@@ -93,6 +94,7 @@ def run(
     "--addr", "addrs", multiple=True, help="Multiaddr ending in /p2p/<peer id>, as status shows it."
 )
 @_wallet
+@_contract
 @_password_file
 @_config_options
 @pass_settings
@@ -102,6 +104,7 @@ def register(
     operator: str | None,
     addrs: tuple[str, ...],
     wallet: str | None,
+    contract: str | None,
     password_file: Path | None,
     data_dir: str | None,
     sets: tuple[str, ...],
@@ -114,8 +117,8 @@ def register(
 
     config = _load(settings, sets, data_dir=data_dir)
     key = parse_address(operator, "--operator") if operator else find_key(config.operator).address
-    hand = hand_of(config, wallet, password_file)
-    receipt = hand.chain.send(hand.chain.escrow.register(key, describe(config, hand.address, key, addrs)))
+    hand = hand_of(config, wallet, password_file, contract)
+    receipt = hand.send(hand.chain.escrow.register(key, describe(config, hand.address, key, addrs)))
     answer = {"owner": to_hex(hand.address), "operator": to_hex(key), "tx": to_hex(receipt.tx)}
     settings.emit(answer, f"operator {answer['operator']} acts for owner {answer['owner']}")
 
@@ -175,6 +178,7 @@ def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[st
 @click.option("--max-locked", help="Most that all leases together may lock; else the whole stake.")
 @_token
 @_wallet
+@_contract
 @_password_file
 @_config_options
 @pass_settings
@@ -186,6 +190,7 @@ def stake(
     max_locked: str | None,
     token: str | None,
     wallet: str | None,
+    contract: str | None,
     password_file: Path | None,
     data_dir: str | None,
     sets: tuple[str, ...],
@@ -194,7 +199,9 @@ def stake(
     from provider_node.money import add, hand_of
 
     config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
-    row, human = add(config, hand_of(config, wallet, password_file), amount, max_per_lease, max_locked)
+    row, human = add(
+        config, hand_of(config, wallet, password_file, contract), amount, max_per_lease, max_locked
+    )
     settings.emit(row, human)
 
 
@@ -203,6 +210,7 @@ def stake(
 @click.option("--claim", is_flag=True, help="Pay out what was unbonded before, its delay being over.")
 @_token
 @_wallet
+@_contract
 @_password_file
 @_config_options
 @pass_settings
@@ -213,6 +221,7 @@ def unstake(
     claim: bool,
     token: str | None,
     wallet: str | None,
+    contract: str | None,
     password_file: Path | None,
     data_dir: str | None,
     sets: tuple[str, ...],
@@ -223,7 +232,7 @@ def unstake(
     if (amount is None) == (not claim):
         raise click.UsageError("give an amount, or --claim")
     config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
-    row, human = take(config, hand_of(config, wallet, password_file), amount)
+    row, human = take(config, hand_of(config, wallet, password_file, contract), amount)
     settings.emit(row, human)
 
 
@@ -232,6 +241,7 @@ def unstake(
 @click.option("--to", help="Address that gets the tokens; else the owner.")
 @_token
 @_wallet
+@_contract
 @_password_file
 @_config_options
 @pass_settings
@@ -242,6 +252,7 @@ def withdraw(
     to: str | None,
     token: str | None,
     wallet: str | None,
+    contract: str | None,
     password_file: Path | None,
     data_dir: str | None,
     sets: tuple[str, ...],
@@ -250,7 +261,7 @@ def withdraw(
     from provider_node.money import cash, hand_of
 
     config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
-    row, human = cash(config, hand_of(config, wallet, password_file), amount, to)
+    row, human = cash(config, hand_of(config, wallet, password_file, contract), amount, to)
     settings.emit(row, human)
 
 

@@ -14,15 +14,25 @@ from provider_node.registration import Owner, add_stake
 Report = tuple[dict[str, Any], str]
 
 
-def hand_of(config: ProviderConfig, wallet: str | None, password_file: Path | None) -> Owner:
-    """Unlock the owner's wallet and connect with it. The chain's figures are checked before it is used."""
+def hand_of(
+    config: ProviderConfig, wallet: str | None, password_file: Path | None, contract: str | None = None
+) -> Owner:
+    """Unlock the owner's wallet and connect with it. The chain's figures are checked before it is used.
+
+    With `contract` that contract wallet is the owner, and the wallet a session key of it.
+    """
     name = wallet or config.owner_wallet or config.operator
     configured = config.owner_password_file or config.password_file
     file = password_file or (Path(configured).expanduser() if configured else None)
     key = bytes(load_account(name, file).key)
     chain = connect(config, key)
     chain.check()
-    return Owner(chain, key, address_of(key))
+    if contract is None:
+        return Owner(chain, key, address_of(key))
+    owner = parse_address(contract, "--contract")
+    if not chain.node.code(owner):
+        raise InputError(f"there is no contract at {to_hex(owner)}")
+    return Owner(chain, key, owner)
 
 
 def add(
@@ -38,7 +48,7 @@ def add(
     if more:
         add_stake(hand, purse, more, per_lease, in_all)
     else:
-        hand.chain.send(hand.chain.staking.set_caps(token, per_lease, in_all))
+        hand.send(hand.chain.staking.set_caps(token, per_lease, in_all))
     row = {
         "owner": to_hex(hand.address),
         "token": unit.symbol,
@@ -60,7 +70,7 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
             raise InputError("nothing is being unbonded", "run: gavel provider unstake AMOUNT")
         if chain.clock() <= stake.release_at:
             raise InputError(f"the delay ends after block {stake.release_at}, now is {chain.clock()}")
-        chain.send(chain.staking.claim_unbonded(token, hand.address))
+        hand.send(chain.staking.claim_unbonded(token, hand.address))
         row: dict[str, Any] = {
             "claimed": unit.plain(stake.unbonding),
             "token": unit.symbol,
@@ -75,7 +85,7 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
             f"{unit.show(free)} can be unbonded",
             "drain the provider, and wait until its leases are over",
         )
-    chain.send(chain.staking.unbond(token, wanted))
+    hand.send(chain.staking.unbond(token, wanted))
     after = chain.stake(hand.address, token)
     row = {
         "unbonding": unit.plain(after.unbonding),
@@ -95,6 +105,6 @@ def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None
     if wanted > held or held == 0:
         raise InputError(f"the owner {to_hex(hand.address)} has {unit.show(held)} of credits in the Escrow")
     receiver = parse_address(to, "--to") if to else hand.address
-    chain.send(chain.escrow.withdraw_credits(token, receiver, wanted))
+    hand.send(chain.escrow.withdraw_credits(token, receiver, wanted))
     row = {"withdrawn": unit.plain(wanted), "token": unit.symbol, "to": to_hex(receiver)}
     return row, f"{unit.show(wanted)} paid to {to_hex(receiver)}"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from protocol.auction.money import Unit
+from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
+from protocol.chain.contract_wallet import through
 from protocol.messages import Registration
 from protocol.runtime.hardware import Hardware, detect
 from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
@@ -22,11 +24,21 @@ SOFTWARE = f"gavel {version('gavel')}"
 
 @dataclass(frozen=True)
 class Owner:
-    """The owner's hand: `chain` sends from the owner's key, which is needed to permit the pull of tokens."""
+    """The owner's hand: `chain` sends from `key`, which is the owner's, or a session key of its contract."""
 
     chain: Chain
     key: bytes
     address: Address
+    """The owner: the address of `key`, or the contract wallet that the key may act for."""
+
+    @property
+    def is_contract(self) -> bool:
+        """Whether the owner is a contract wallet."""
+        return self.address != self.chain.address
+
+    def send(self, call: Call) -> TxReceipt:
+        """Make the owner call, and wait until that is in a block."""
+        return self.chain.send(through(self.address, call) if self.is_contract else call)
 
 
 @dataclass(frozen=True)
@@ -74,7 +86,7 @@ def ensure_registered(
     known = next((each for each in chain.registrations() if each.owner == owner), None)
     if present == operator and known is not None and known.registration == wanted:
         return "registered"
-    hand.chain.send(hand.chain.escrow.register(operator, wanted))
+    hand.send(hand.chain.escrow.register(operator, wanted))
     log.info("registered operator %s for owner %s", to_hex(operator), to_hex(owner))
     return "registered now"
 
@@ -98,7 +110,7 @@ def ensure_staked(
             add_stake(hand, purse, Amount(wanted - stake.staked), per_lease, in_all)
             return f"staked {unit.show(wanted - stake.staked)}"
         if (stake.max_per_lease, stake.max_locked) != (per_lease, in_all):
-            hand.chain.send(hand.chain.staking.set_caps(token, per_lease, in_all))
+            hand.send(hand.chain.staking.set_caps(token, per_lease, in_all))
             return "caps set"
         return f"staked {unit.show(stake.staked)}"
     if stake.staked == 0:
@@ -115,15 +127,23 @@ def ensure_staked(
 
 
 def add_stake(hand: Owner, purse: Purse, amount: Amount, per_lease: Amount, in_all: Amount) -> None:
-    """Stake `amount` more with these caps, by permit: one transaction. `InputError` if it is not there."""
+    """Stake `amount` more with these caps. `InputError` if it is not there.
+
+    One transaction, by permit; two for a contract wallet, whose signatures ERC-2612 does not know.
+    """
     chain, token, unit = hand.chain, purse.token, purse.unit
     held = chain.token_balance(token, hand.address)
     if held < amount:
         raise InputError(
             f"owner {to_hex(hand.address)} has {unit.show(held)}, staking takes {unit.show(amount)}"
         )
-    permit = chain.permit(hand.key, token, amount, chain.deployment.staking)
-    chain.send(chain.staking.stake_with_permit(token, amount, per_lease, in_all, permit))
+    staking = chain.deployment.staking
+    if hand.is_contract:
+        hand.send(chain.token(token).approve(staking, amount))
+        hand.send(chain.staking.stake(token, amount, per_lease, in_all))
+    else:
+        permit = chain.permit(hand.key, token, amount, staking)
+        hand.send(chain.staking.stake_with_permit(token, amount, per_lease, in_all, permit))
     log.info("staked %s for owner %s", unit.show(amount), to_hex(hand.address))
 
 
