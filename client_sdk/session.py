@@ -217,7 +217,7 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     token = tokens[setup.token]
     unit = Unit(token.symbol, token.decimals)
     domain = chain.blocking.domain
-    has_judge = any(await chain.run(Chain.judge, int(Verification.TAPE)))
+    has_judge = await chain.run(Chain.is_judged, int(Verification.TAPE))
     market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit, has_judge)
     store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
     with setup.home.claim(setup.wallet.peer), closing(store):

@@ -11,7 +11,7 @@ from protocol.net import Node
 from protocol.runtime.hardware import Hardware
 from protocol.runtime.loop import Loop
 from protocol.runtime.retry import backoff
-from protocol.types import ZERO_ADDRESS, Verification
+from protocol.types import Verification
 from provider_node import policy
 from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
@@ -120,8 +120,7 @@ async def _verifications(base: Base, workers: Workers) -> frozenset[int]:
     """Return the kinds that bids may have: none, and those with an executor here and a judge on chain."""
     found = {int(Verification.NONE)}
     for kind in workers.verifications:
-        judge = await patiently(partial(base.chain.run, Chain.judge, kind))
-        if judge != ZERO_ADDRESS:
+        if await patiently(partial(base.chain.run, Chain.is_judged, kind)):
             found.add(kind)
     return frozenset(found)
 

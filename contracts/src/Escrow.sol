@@ -12,7 +12,7 @@ import {IEscrowCore} from "./interfaces/IEscrowCore.sol";
 import {IJudgeHost} from "./interfaces/IJudge.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {Lease, LeaseLib} from "./libraries/LeaseLib.sol";
-import {Deployment, LeaseClass, LeaseId, LeaseState, Permit} from "./types/Types.sol";
+import {Deployment, LeaseClass, LeaseId, LeaseState, Permit, Seat} from "./types/Types.sol";
 
 /// @title Escrow
 /// @dev Every call: check, effect, event, interaction. A lease is one slot; `_end` is the only way out of a live
@@ -21,6 +21,8 @@ contract Escrow is EscrowState, Credits, Operators {
     using BidLib for bytes32[6];
 
     uint8 private constant PRIVATE_FLAG = 1;
+    uint256 private constant MAX_SEATS = 8;
+    uint8 private constant LAST_KIND = 8;
 
     EscrowViews private immutable _views;
 
@@ -29,11 +31,20 @@ contract Escrow is EscrowState, Credits, Operators {
         if (d.unbondingDelay <= uint256(d.maxChallengeWindow) + d.gameSpan) {
             revert Escrow_BadDeployment("unbondingDelay");
         }
-        if (d.judges.length > type(uint8).max) revert Escrow_BadDeployment("judges");
-        for (uint8 i; i < d.judges.length; ++i) {
-            _judges[i + 1] = d.judges[i];
+        if (d.seats.length > MAX_SEATS) revert Escrow_BadDeployment("seats");
+        for (uint256 i; i < d.seats.length; ++i) {
+            _seat(d.seats[i]);
         }
         _views = new EscrowViews(d, _staking);
+    }
+
+    /// @dev A judge may have no code yet: it needs this address to be created. One seat each, so that no judge can
+    /// hold leases of two kinds.
+    function _seat(Seat memory seat) private {
+        if (seat.judge == address(0) || _kindOf[seat.judge] != 0) revert Escrow_BadDeployment("judge");
+        if (seat.kind == 0 || seat.kind > LAST_KIND) revert Escrow_BadDeployment("kind");
+        _kindOf[seat.judge] = seat.kind;
+        emit Seated(seat.judge, seat.kind);
     }
 
     /// @dev Everything that is not here is a view; see `EscrowViews`.
@@ -110,7 +121,7 @@ contract Escrow is EscrowState, Credits, Operators {
         if (bid.leaseClass() == uint8(LeaseClass.Job)) {
             if (bid.resultDeadline() == 0) revert Escrow_BadBid("resultDeadline");
             if (verification != 0) {
-                if (_judges[verification] == address(0)) revert Escrow_NoJudge(verification);
+                if (!_isJudged(verification)) revert Escrow_NoJudge(verification);
                 if (bid.traceAllowance() > bid.challengeWindow()) revert Escrow_BadBid("traceAllowance");
             }
         } else if (bid.leaseClass() == uint8(LeaseClass.Service)) {
@@ -277,14 +288,20 @@ contract Escrow is EscrowState, Credits, Operators {
     // ------------------------------------------------------------------------------------------------ judges
 
     /// @inheritdoc IJudgeHost
-    function freeze(bytes32[6] calldata bid) external {
+    function freeze(bytes32[6] calldata bid)
+        external
+        returns (bytes32 outputRoot, uint32 freezes, uint32 ran)
+    {
         (LeaseId id, Lease l) = _loadForJudge(bid);
         uint48 now_ = clock();
-        uint256 end = uint256(l.lastBeat()) + bid.challengeWindow();
-        if (l.tally() == 0 && l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
-        l = l.withTally(l.tally() + 1); // 32 bits, checked: shams cannot fill it (rule 11)
-        _leases[id].lease = l;
-        emit Frozen(id, l.tally());
+        ran = l.lastBeat(); // of a posted lease: the posting, counted from the start
+        uint256 end = uint256(ran) + bid.challengeWindow();
+        freezes = l.tally();
+        if (freezes == 0 && l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
+        ++freezes; // 32 bits, checked: shams cannot fill it (rule 11)
+        outputRoot = _results[id];
+        _leases[id].lease = l.withTally(freezes);
+        emit Frozen(id, freezes);
     }
 
     /// @inheritdoc IJudgeHost
@@ -432,8 +449,11 @@ contract Escrow is EscrowState, Credits, Operators {
     }
 
     function _loadForJudge(bytes32[6] calldata bid) private view returns (LeaseId id, Lease l) {
-        address judge = _judges[bid.verification()];
-        if (msg.sender != judge) revert Escrow_NotJudge(msg.sender, judge);
+        uint8 verification = bid.verification();
+        // Kind 0 has no judge, and who has no seat is of kind 0: both must fail here.
+        if (verification == 0 || _kindOf[msg.sender] != verification) {
+            revert Escrow_NotJudge(msg.sender, verification);
+        }
         (id, l) = _load(bid);
         if (l.state() != LeaseState.Posted) revert Escrow_WrongState(id, l.state());
     }

@@ -7,7 +7,7 @@ import {Tokens} from "./Tokens.sol";
 import {IStaking} from "./interfaces/IStaking.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {Lease} from "./libraries/LeaseLib.sol";
-import {Deployment, LeaseId, LeaseState} from "./types/Types.sol";
+import {Deployment, LeaseId, LeaseState, Seat} from "./types/Types.sol";
 
 /// @title What Escrow and EscrowViews share: every storage slot, every fixed value, and the sums of a lease
 /// @dev All storage is declared here and nowhere else, so that both have the same layout.
@@ -29,17 +29,31 @@ abstract contract EscrowState is Clock, Tokens, Domain {
     mapping(uint8 token => mapping(address account => uint256)) internal _credits;
     mapping(address owner => address) internal _operators;
     mapping(address owner => mapping(uint64 word => uint256 bits)) internal _nonces;
-    mapping(uint8 verification => address) internal _judges;
+    mapping(address judge => uint8 verification) internal _kindOf;
     mapping(uint8 token => uint256) internal _burnt;
 
     IStaking internal immutable _staking;
+    /// @dev Bit k: a judge of kind k has a seat. Saves `openLease` a storage slot per kind.
+    uint256 internal immutable _kinds;
     uint16 internal immutable _minGrace;
     uint32 internal immutable _maxChallengeWindow;
 
     constructor(Deployment memory d, IStaking staking_) Clock(d.clockKind, d.clockSource) Tokens(d.tokens) {
         _staking = staking_;
+        _kinds = _kindsOf(d.seats);
         _minGrace = d.minGrace;
         _maxChallengeWindow = d.maxChallengeWindow;
+    }
+
+    /// @dev Kind 0 never counts: it is the kind without a judge.
+    function _isJudged(uint8 kind) internal view returns (bool) {
+        return _kinds >> kind & 1 != 0;
+    }
+
+    function _kindsOf(Seat[] memory seats) private pure returns (uint256 kinds) {
+        for (uint256 i; i < seats.length; ++i) {
+            kinds |= 1 << seats[i].kind;
+        }
     }
 
     function _isLive(LeaseState state) internal pure returns (bool) {

@@ -120,8 +120,13 @@ contract EscrowViews is EscrowState, IEscrowViews {
     }
 
     /// @inheritdoc IEscrowViews
-    function judgeOf(uint8 verification) external view returns (address) {
-        return _judges[verification];
+    function kindOf(address judge) external view returns (uint8) {
+        return _kindOf[judge];
+    }
+
+    /// @inheritdoc IEscrowViews
+    function isKindJudged(uint8 kind) external view returns (bool) {
+        return _isJudged(kind);
     }
 
     /// @inheritdoc IEscrowViews

@@ -19,7 +19,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     metavar="ADDRESS,RESERVE[,SHOWUP[,BPS]]",
     help="Token to list, sums in whole tokens; repeatable, in the order of their numbers.",
 )
-@click.option("--judge", "judges", multiple=True, metavar="ADDRESS", help="Judge of kind 1, 2, ...")
+@click.option(
+    "--judge", "judges", multiple=True, metavar="ADDRESS,KIND", help="Further judge of a verification kind."
+)
 @click.option("--min-grace", type=click.IntRange(1, 65535), help="Lowest grace of a bid, in clock units.")
 @click.option("--name", default="v1", show_default=True, help="Name of the deployment.")
 @click.option("--networks", "file", type=_FILE, help="Networks file that the addresses are written to.")

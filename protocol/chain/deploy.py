@@ -42,12 +42,20 @@ class TokenTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class Seat:
+    """A judge's place: it decides leases of this verification kind."""
+
+    judge: Address
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a deployment fixes for ever. Spans are in units of its clock."""
 
     tokens: tuple[TokenTerms, ...]
-    judges: tuple[Address, ...]
-    """Judge of verification kind 1, 2, ...; a missing one: bids of that kind are refused."""
+    seats: tuple[Seat, ...]
+    """Bids of a kind without a judge are refused."""
     min_grace: Blocks
     max_challenge_window: Blocks
     game_span: Blocks
@@ -57,7 +65,7 @@ class Terms:
 def default_terms(
     network: Network,
     tokens: Sequence[TokenTerms],
-    judges: Sequence[Address] = (),
+    seats: Sequence[Seat] = (),
     min_grace: int | None = None,
     longest_window_seconds: int = 7 * _DAY,
 ) -> Terms:
@@ -72,7 +80,7 @@ def default_terms(
             "choose a lower one with --min-grace: after a longer outage of the chain streams will gap",
         )
     window, game = network.span(longest_window_seconds), network.span(longest_window_seconds / 4)
-    return Terms(tuple(tokens), tuple(judges), Blocks(grace), window, game, Blocks(window + game + 1))
+    return Terms(tuple(tokens), tuple(seats), Blocks(grace), window, game, Blocks(window + game + 1))
 
 
 def deploy(
@@ -138,10 +146,7 @@ def check(chain: Chain, terms: Terms) -> None:
         "tokens": (listed, terms.tokens),
         "limits": (chain.limits(), limits),
         "domain": (chain.domain_separator(), chain.domain.separator()),
-        "judges": (
-            tuple(chain.judge(kind + 1) for kind in range(len(terms.judges))),
-            terms.judges,
-        ),
+        "seats": (tuple(Seat(each.judge, chain.kind_of(each.judge)) for each in terms.seats), terms.seats),
         "staking's escrow": (chain.escrow_of_staking(), chain.escrow.address),
     }
     for what, (found, wanted) in facts.items():
@@ -152,7 +157,7 @@ def check(chain: Chain, terms: Terms) -> None:
 def _constructor_argument(network: Network, terms: Terms) -> tuple[object, ...]:
     return (
         [(t.address, t.reserve, t.show_up_sum, t.show_up_bps) for t in terms.tokens],
-        list(terms.judges),
+        [(seat.judge, seat.kind) for seat in terms.seats],
         _CLOCK_KINDS[network.clock],
         ZERO_ADDRESS,
         terms.min_grace,

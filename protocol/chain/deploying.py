@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from protocol.chain.deploy import default_terms, deploy
+from protocol.chain.deploy import Seat, default_terms, deploy
 from protocol.chain.networks_file import load_network, user_file, write_deployment
 from protocol.chain.node import Node
 from protocol.chain.sender import Sender
@@ -10,6 +10,8 @@ from protocol.chain.token_option import listed_tokens
 from protocol.runtime.keystore import load_account
 from protocol.runtime.settings import Settings
 from protocol.types import InputError, parse_address, to_hex
+
+_KINDS = tuple(str(kind) for kind in range(1, 9))
 
 
 def deploy_command(
@@ -29,8 +31,8 @@ def deploy_command(
     network = load_network(settings.network, file if file is not None and file.exists() else None)
     sender = Sender(Node.of(network), network, bytes(load_account(wallet, password_file).key))
     listed = listed_tokens(network, sender, tokens)
-    owners = [parse_address(judge, "judge") for judge in judges]
-    made = deploy(network, sender, default_terms(network, listed, owners, min_grace), name, settings.say)
+    seats = [_seat(text) for text in judges]
+    made = deploy(network, sender, default_terms(network, listed, seats, min_grace), name, settings.say)
     target = file or user_file()
     write_deployment(target, network.name, made)
     settings.emit(
@@ -44,3 +46,10 @@ def deploy_command(
         },
         f"Escrow {to_hex(made.escrow)}\nStaking {to_hex(made.staking)}\nwritten to {target}",
     )
+
+
+def _seat(text: str) -> Seat:
+    address, _, kind = text.partition(",")
+    if kind not in _KINDS:
+        raise InputError(f"--judge must be ADDRESS,KIND with a kind from 1 to 8, found {text[:60]!r}")
+    return Seat(parse_address(address, "--judge address"), int(kind))

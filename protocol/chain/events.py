@@ -115,6 +115,14 @@ class Convicted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Seated(Event):
+    """At deployment: `judge` decides leases of `kind` for ever."""
+
+    judge: Address
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen(Event):
     """A judge holds the lease; `freezes` games and demands are open now."""
 
@@ -238,6 +246,7 @@ _CLASSES: dict[tuple[str, str], type[Event]] = {
             ResultPosted,
             Ended,
             Convicted,
+            Seated,
             Frozen,
             Released,
             NonceCancelled,

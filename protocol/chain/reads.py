@@ -106,9 +106,13 @@ class Reads:
         """Return the Escrow that Staking obeys."""
         return Address(self._staking("escrow")[0])
 
-    def judge(self, verification: int) -> Address:
-        """Return the judge of a verification kind; zero if there is none."""
-        return Address(self._escrow("judgeOf", verification)[0])
+    def kind_of(self, judge: Address) -> int:
+        """Return the verification kind that `judge` has a seat for; 0 if it has none."""
+        return int(self._escrow("kindOf", judge)[0])
+
+    def is_judged(self, verification: int) -> bool:
+        """Tell whether bids may ask for a verification kind; false for 0, which needs no judge."""
+        return bool(self._escrow("isKindJudged", verification)[0])
 
     def burnt(self, token: int) -> tuple[Amount, Amount]:
         """Return what Escrow and Staking hold of a token that belongs to nobody."""

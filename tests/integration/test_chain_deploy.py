@@ -12,7 +12,7 @@ import pytest
 
 from protocol.chain.anvil import Anvil, dev_keys, find_anvil
 from protocol.chain.client import Chain
-from protocol.chain.deploy import TokenTerms, default_terms, deploy
+from protocol.chain.deploy import Seat, TokenTerms, default_terms, deploy
 from protocol.chain.localnet import FUNDS, Localnet, run_localnet
 from protocol.chain.networks import Clock
 from protocol.chain.networks_file import load_network, shipped_network
@@ -37,12 +37,13 @@ def test_a_clock_of_seconds_and_a_judge_are_deployed_as_asked(localnet: Localnet
     sender = Sender(localnet.chain().node, network, localnet.keys[5])
     judge = address_of(localnet.keys[6])
     terms = default_terms(
-        network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(3 * UNIT))], [judge]
+        network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(3 * UNIT))], [Seat(judge, 2)]
     )
     made = deploy(network, sender, terms)
     chain = Chain.connect(network, deployment=made)
     chain.check()
-    assert chain.judge(1) == judge
+    assert chain.kind_of(judge) == 2
+    assert [kind for kind in range(256) if chain.is_judged(kind)] == [2]
     assert chain.limits().min_grace == 60
     assert chain.limits().unbonding_delay > 7 * 86_400
     assert chain.clock() > 1_700_000_000
@@ -136,6 +137,8 @@ def test_the_commands(
                 (["--network", "local", "--token", "0x12,1"], "--token address is not 20 bytes of hex"),
                 (["--network", "local", "--token", facts["token"]], "--token must be ADDRESS,RESERVE"),
                 (["--network", "local", "--token", facts["token"] + ",x"], "'x' is not a sum"),
+                (["--network", "local", "--judge", facts["token"]], "--judge must be ADDRESS,KIND"),
+                (["--network", "local", "--judge", facts["token"] + ",9"], "a kind from 1 to 8"),
             ):
                 assert invoke(["deploy", *wallet, *args]) == 2
                 said = capsys.readouterr().err

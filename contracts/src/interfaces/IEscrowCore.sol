@@ -50,14 +50,15 @@ interface IEscrowCore is IERC6372, IJudgeHost {
 
     /// @notice The bid contradicts itself or this deployment; `reason` is the offending field's name.
     error Escrow_BadBid(bytes32 reason);
-    /// @notice The token list or clock of the deployment is not usable; `reason` is the field's name.
+    /// @notice The token list, seats or clock of the deployment are not usable; `reason` is the field's name.
     error Escrow_BadDeployment(bytes32 reason);
     error Escrow_UnlistedToken(uint8 token);
     error Escrow_NoJudge(uint8 verification);
     error Escrow_NotClient(address caller, address client);
     error Escrow_NotProvider(address caller, address owner);
     error Escrow_NotOperator(address caller, address operator);
-    error Escrow_NotJudge(address caller, address judge);
+    /// @notice The caller has no seat for this kind.
+    error Escrow_NotJudge(address caller, uint8 verification);
     /// @notice The bid's signature is not by the owner's operator key of this moment.
     error Escrow_NotSigned(address signer, address operator);
     error Escrow_Expired(uint48 expiry, uint48 now_);

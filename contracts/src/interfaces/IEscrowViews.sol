@@ -43,8 +43,11 @@ interface IEscrowViews is IERC5267 {
 
     function tokens() external view returns (Listing[] memory);
 
-    /// @notice Zero: the kind does not exist here, and bids that ask for it are refused (kind 0 needs no judge).
-    function judgeOf(uint8 verification) external view returns (address);
+    /// @notice Verification kind whose results this address judges; zero: it is no judge. `Seated` logs name them all.
+    function kindOf(address judge) external view returns (uint8);
+
+    /// @notice Whether bids may ask for this verification kind. False for kind 0, which needs no judge.
+    function isKindJudged(uint8 kind) external view returns (bool);
 
     function staking() external view returns (IStaking);
 

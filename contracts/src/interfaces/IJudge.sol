@@ -4,14 +4,18 @@ pragma solidity 0.8.37;
 import {LeaseId} from "../types/Types.sol";
 
 /// @title What the Escrow offers to judges
-/// @notice A judge is a contract of its own, bound to a verification kind when the Escrow is deployed. It may
-/// hold a posted result (`freeze`), let go of it (`release`) and declare it wrong (`convict`), and nothing else:
-/// it can move no money beyond the bond and deposit of the lease it convicts, and it can finalise nothing.
+/// @notice A judge is a contract of its own, seated for one verification kind when the Escrow is deployed; several
+/// may share a kind (games, delivery, audits), and any of them may act on its leases. It may hold a posted result
+/// (`freeze`), let go of it (`release`) and declare it wrong (`convict`), and nothing else: it can move no money
+/// beyond the bond and deposit of the lease it convicts, and it can finalise nothing.
 ///
 /// Assumptions
-/// - A judge calls `release` exactly once for each `freeze` of a game that did not convict.
+/// - A judge calls `release` exactly once for each `freeze` of a game that did not convict, and none for another's.
+/// - A judge copes with a lease that another convicted: from then on all three calls revert, and no hold is left.
 /// - A judge that never releases holds the lease's money for ever: its code must bound every game in time.
 interface IJudgeHost {
+    /// @notice At deployment, once per seat: `judge` decides leases of `kind` for ever.
+    event Seated(address indexed judge, uint8 indexed kind);
     /// @notice A judge holds the lease; `freezes` games and demands are open now.
     event Frozen(LeaseId indexed leaseId, uint32 freezes);
     /// @notice A judge let go of the lease once.
@@ -19,7 +23,10 @@ interface IJudgeHost {
 
     /// @notice Hold a posted result: nobody can finalise it until as many `release` calls have followed.
     /// @dev Within the challenge window, or at any time while the lease is held already.
-    function freeze(bytes32[6] calldata bid) external;
+    /// @return outputRoot what was posted; never zero
+    /// @return freezes games and demands that hold the lease now, this one included
+    /// @return ran clock units from start to result
+    function freeze(bytes32[6] calldata bid) external returns (bytes32 outputRoot, uint32 freezes, uint32 ran);
 
     /// @notice Take back one `freeze`. It finalises nothing by itself.
     function release(bytes32[6] calldata bid) external;

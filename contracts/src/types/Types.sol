@@ -94,10 +94,16 @@ enum ClockKind {
     Custom // asks `Deployment.clockSource`
 }
 
+/// @notice A judge's place: results of leases with this verification kind are its to hold and to convict.
+struct Seat {
+    address judge;
+    uint8 kind;
+}
+
 /// @notice Everything that a deployment fixes for ever.
 struct Deployment {
     Listing[] tokens; //           one to four; a bid names them by index
-    address[] judges; //           judges[k] decides verification kind k + 1; zero: that kind is refused
+    Seat[] seats; //               at most eight; kinds 1 to 8, several judges may share one; none: the kind is refused
     ClockKind clockKind;
     address clockSource; //        zero unless the clock is Custom
     uint16 minGrace; //            at least twice the chain's worst forced-inclusion delay

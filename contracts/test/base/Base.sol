@@ -15,6 +15,7 @@ import {
     LeaseView,
     Listing,
     Permit,
+    Seat,
     StakeView
 } from "../../src/types/Types.sol";
 import {Assertions} from "./Assertions.sol";
@@ -74,8 +75,8 @@ abstract contract Base is Assertions {
         d.tokens = new Listing[](2);
         d.tokens[0] = Listing(address(token), RESERVE, SHOW_UP, SHOW_UP_BPS);
         d.tokens[1] = Listing(address(other), 40e6, 2e6, SHOW_UP_BPS);
-        d.judges = new address[](1);
-        d.judges[0] = address(judge);
+        d.seats = new Seat[](1);
+        d.seats[0] = Seat(address(judge), TAPE);
         d.clockKind = ClockKind.BlockNumber;
         d.minGrace = 2;
         d.maxChallengeWindow = MAX_WINDOW;

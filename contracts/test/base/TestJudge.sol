@@ -11,8 +11,8 @@ contract TestJudge {
         _host = host;
     }
 
-    function freeze(bytes32[6] calldata bid) external {
-        _host.freeze(bid);
+    function freeze(bytes32[6] calldata bid) external returns (bytes32, uint32, uint32) {
+        return _host.freeze(bid);
     }
 
     function release(bytes32[6] calldata bid) external {

@@ -290,8 +290,10 @@ contract Handler is Assertions {
     function freeze(uint256 which) private {
         if (_ghosts.length == 0) return;
         Ghost storage g = _pickIn(which, LeaseState.Posted);
-        try judge.freeze(g.words) {
+        try judge.freeze(g.words) returns (bytes32 root, uint32 freezes, uint32) {
             ++g.freezes;
+            eq(root, g.root, "the judge sees what was posted");
+            eq(freezes, g.freezes, "and every hold");
         } catch {}
     }
 

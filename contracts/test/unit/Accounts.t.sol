@@ -219,8 +219,12 @@ contract ViewsTest is Base {
         eq(escrow.tokens()[0].reserve, RESERVE, "reserve");
         eq(escrow.tokens()[0].showUpSum, SHOW_UP, "show-up sum");
         eq(escrow.tokens()[0].showUpBps, SHOW_UP_BPS, "show-up price");
-        eq(escrow.judgeOf(1), address(judge), "judge");
-        eq(escrow.judgeOf(0), address(0), "no judge");
+        eq(escrow.kindOf(address(judge)), TAPE, "judge");
+        eq(escrow.kindOf(STRANGER), 0, "no judge");
+        yes(escrow.isKindJudged(TAPE), "kind 1");
+        for (uint256 kind; kind < 256; ++kind) {
+            if (kind != TAPE) yes(!escrow.isKindJudged(uint8(kind)), "no other kind");
+        }
         eq(escrow.minGrace(), 2, "grace");
         eq(escrow.maxChallengeWindow(), MAX_WINDOW, "window");
         eq(staking.unbondingDelay(), UNBONDING, "unbonding");

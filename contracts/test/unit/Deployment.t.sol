@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {IERC6372} from "@openzeppelin/contracts/interfaces/IERC6372.sol";
 import {Base} from "../base/Base.sol";
 import {vm} from "../base/Vm.sol";
+import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
-import {ClockKind, Deployment, LeaseState, Listing} from "../../src/types/Types.sol";
+import {IJudgeHost} from "../../src/interfaces/IJudge.sol";
+import {ClockKind, Deployment, LeaseState, Listing, Seat} from "../../src/types/Types.sol";
 
 /// @notice A clock that a test sets.
 contract SomeClock is IERC6372 {
@@ -50,6 +52,54 @@ contract DeploymentTest is Base {
         d = deployment();
         d.tokens[1].token = STRANGER;
         _refuse(d, "token");
+    }
+
+    function test_BadSeats() public {
+        Deployment memory d = deployment();
+        d.seats = _seats(9);
+        _refuse(d, "seats");
+        d = deployment();
+        d.seats[0].judge = address(0);
+        _refuse(d, "judge");
+        d = deployment();
+        d.seats = _seats(2);
+        d.seats[1].judge = d.seats[0].judge; // of another kind, but one judge
+        _refuse(d, "judge");
+        d = deployment();
+        d.seats[0].kind = 0;
+        _refuse(d, "kind");
+        d.seats[0].kind = 9;
+        _refuse(d, "kind");
+    }
+
+    function test_EveryJudgeIsSeatedAndNamed() public {
+        Deployment memory d = deployment();
+        d.seats = _seats(8);
+        d.seats[7].kind = 1; // a second judge of kind 1, so kind 8 has none
+        for (uint160 i; i < 8; ++i) {
+            vm.expectEmit();
+            emit IJudgeHost.Seated(d.seats[i].judge, d.seats[i].kind);
+        }
+        escrow = IEscrow(this.deployWith(abi.encode(d)));
+        for (uint160 i; i < 8; ++i) {
+            eq(escrow.kindOf(d.seats[i].judge), d.seats[i].kind, "kind");
+        }
+        yes(escrow.isKindJudged(1) && escrow.isKindJudged(7) && !escrow.isKindJudged(8), "kinds");
+    }
+
+    function test_WithoutSeatsNoKindIsJudged() public {
+        Deployment memory d = deployment();
+        d.seats = _seats(0);
+        escrow = IEscrow(this.deployWith(abi.encode(d)));
+        yes(!escrow.isKindJudged(TAPE), "none");
+    }
+
+    /// @dev Judge 0x1001 of kind 1, 0x1002 of kind 2, ...
+    function _seats(uint8 count) private pure returns (Seat[] memory seats) {
+        seats = new Seat[](count);
+        for (uint8 i; i < count; ++i) {
+            seats[i] = Seat(address(uint160(0x1001) + i), i + 1);
+        }
     }
 
     function test_BadTimes() public {

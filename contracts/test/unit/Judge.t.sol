@@ -2,9 +2,10 @@
 pragma solidity 0.8.37;
 
 import {Base} from "../base/Base.sol";
+import {TestJudge} from "../base/TestJudge.sol";
 import {vm} from "../base/Vm.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
-import {Bid, LeaseState} from "../../src/types/Types.sol";
+import {Bid, Deployment, LeaseState, Seat} from "../../src/types/Types.sol";
 
 contract JudgeTest is Base {
     function _posted() private returns (bytes32[6] memory bid) {
@@ -16,8 +17,7 @@ contract JudgeTest is Base {
 
     function test_ByAnother() public {
         bytes32[6] memory bid = _posted();
-        bytes memory refusal =
-            abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, CLIENT, address(judge));
+        bytes memory refusal = abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, CLIENT, TAPE);
         vm.startPrank(CLIENT);
         vm.expectRevert(refusal);
         escrow.freeze(bid);
@@ -33,16 +33,65 @@ contract JudgeTest is Base {
         b.verification = 0;
         bytes32[6] memory bid = openAndStart(b);
         post(bid, "root");
-        vm.expectRevert(
-            abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, address(judge), address(0))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, address(judge), 0));
         judge.freeze(bid);
+        // Who has no seat is of kind 0, and that must not make him a judge of it.
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, STRANGER, 0));
+        vm.prank(STRANGER);
+        escrow.freeze(bid);
         // Nor by passing another kind with the same hash: there is none.
         bid[5] = bytes32(uint256(bid[5]) | (uint256(TAPE) << 72));
         vm.expectRevert(
             abi.encodeWithSelector(IEscrowCore.Escrow_WrongState.selector, idOf(bid), LeaseState.None)
         );
         judge.freeze(bid);
+    }
+
+    function test_ASeatOfAnotherKindHasNoSayEither() public {
+        Deployment memory d = deployment();
+        d.seats = new Seat[](2);
+        d.seats[0] = Seat(STRANGER, TAPE);
+        d.seats[1] = Seat(address(judge), 2);
+        _redeploy(d);
+        bytes32[6] memory bid = _posted();
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_NotJudge.selector, address(judge), TAPE));
+        judge.freeze(bid);
+    }
+
+    /// Games, delivery and audits are judges of one kind: each holds on its own, and any may convict.
+    function test_JudgesOfOneKind() public {
+        TestJudge delivery = new TestJudge();
+        Deployment memory d = deployment();
+        d.seats = new Seat[](2);
+        d.seats[0] = Seat(address(judge), TAPE);
+        d.seats[1] = Seat(address(delivery), TAPE);
+        _redeploy(d);
+        delivery.setHost(escrow);
+        bytes32[6] memory bid = _posted();
+        judge.freeze(bid);
+        (bytes32 root, uint32 freezes,) = delivery.freeze(bid);
+        eq(root, "root", "the same result");
+        eq(freezes, 2, "holds of all judges together");
+        judge.release(bid);
+        vm.roll(1200);
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_Held.selector, idOf(bid), 1));
+        escrow.finalize(bid);
+        judge.freeze(bid); // held by the other: still possible
+        eq(delivery.convict(bid, 10 ether), 10 ether, "reward");
+        eq(credits(address(delivery)), 10 ether, "to the judge that convicted");
+        eq(credits(address(judge)), 0, "not to the other");
+        vm.expectRevert(
+            abi.encodeWithSelector(IEscrowCore.Escrow_WrongState.selector, idOf(bid), LeaseState.Convicted)
+        );
+        judge.release(bid);
+    }
+
+    function _redeploy(Deployment memory d) private {
+        escrow = deployEscrow(d);
+        staking = escrow.staking();
+        judge.setHost(escrow);
+        fundClient(CLIENT, 1_000 ether);
+        enrol(OWNER, operator, 1_000 ether);
     }
 
     function test_WhenNotPosted() public {
@@ -59,9 +108,15 @@ contract JudgeTest is Base {
         vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_TooLate.selector, idOf(bid), 1090, 1091));
         judge.freeze(bid);
         vm.roll(1090);
-        judge.freeze(bid);
+        (bytes32 root, uint32 freezes, uint32 ran) = judge.freeze(bid);
+        eq(root, "root", "what was posted");
+        eq(freezes, 1, "this game");
+        eq(ran, 40, "from start to result");
         vm.roll(1200);
-        judge.freeze(bid); // held already: a game may open another (an audit's mismatch)
+        (root, freezes, ran) = judge.freeze(bid); // held already: a game may open another (an audit's mismatch)
+        eq(root, "root", "the same");
+        eq(freezes, 2, "and the other");
+        eq(ran, 40, "time stands still after the result");
         eq(view_(bid).freezes, 2, "games");
     }
 
