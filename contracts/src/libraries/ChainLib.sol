@@ -102,7 +102,7 @@ library ChainLib {
     {
         unchecked {
             uint256 shift = 256;
-            do {
+            while (shift != last) {
                 shift -= 32;
                 uint256 mark;
                 int256 p;
@@ -122,10 +122,13 @@ library ChainLib {
                 if (zeros - 2 > 178) {
                     if (zeros < 2) return (shift + 32, x, zero);
                     (x, zero) = _small(p, mark, x, zero);
-                } else {
-                    x = _round(sum, zeros);
+                    continue;
                 }
-            } while (shift != last);
+                assembly ("memory-safe") {
+                    let unit := shr(zeros, UNIT)
+                    x := and(add(sum, sub(shr(1, unit), iszero(and(sum, unit)))), sub(0, unit))
+                }
+            }
             return (shift, x, zero);
         }
     }
