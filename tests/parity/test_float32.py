@@ -1,7 +1,8 @@
-"""The shipped Float32 against the arithmetic of this machine, bit for bit, by bulk calls to a real node."""
+"""The shipped Float32 and chains against the machine, bit for bit, by bulk calls to a real node."""
 
 import ctypes
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,32 +13,43 @@ from eth_abi import decode, encode
 
 from protocol.chain.anvil import Anvil
 from protocol.crypto import keccak256
+from tests.strategies import floats
+from tests.strategies.floats import NAN, ONE, Cases, Columns, Words
 
 ROOT = Path(__file__).parents[2]
 HARNESS = "0x" + "77" * 20
-SELECTOR = keccak256(b"bulk(uint8,bytes)")[:4]
-NAN = 0x7FC00000
 NAMES = ("add", "sub", "mul", "div", "fma", "sqrt", "to_int", "from_int", "min", "max", "lt", "le", "eq")
-OPS = {name: number for number, name in enumerate(NAMES)}
-POSITIVE = [0, 1, 2, 3, 0x400000, 0x7FFFFF, 0x800000, 0x800001, 0xFFFFFF, 0x1F800000, 0x33800000, 0x33800001]
-POSITIVE += [0x3F7FFFFF, 0x3F800000, 0x3F800001, 0x40000000, 0x40400000, 0x4B000000, 0x4B7FFFFF, 0x4EFFFFFF]
-POSITIVE += [0x4F000000, 0x4F000001, 0x5F000000, 0x7F7FFFFE, 0x7F7FFFFF, 0x7F800000, 0x7F800001, NAN]
-SPECIALS = np.array([sign | bits for sign in (0, 0x80000000) for bits in POSITIVE], dtype=np.uint32)
+BATCH = 60_000
+FEW, MANY = 150_000, 2_200_000
+"""Patterns of each operation in every run, and when soaking."""
 
-Words = np.ndarray
-Bulk = Callable[..., Words]
+sums: list[Cases] = [floats.anything(2), floats.carries, floats.cancelled, floats.edged(2)]
+fused: list[Cases] = [floats.near_products, floats.far_products, floats.residues, floats.traps]
+order: list[Cases] = [floats.anything(2), floats.cancelled, floats.edged(2)]
+CASES: dict[str, list[Cases]] = {
+    "add": sums,
+    "sub": sums,
+    "mul": [floats.anything(2), floats.tied_products, floats.edged(2)],
+    "div": [floats.anything(2), floats.quotients, floats.edged(2)],
+    "fma": [floats.anything(3), *fused, floats.edged(3)],
+    "sqrt": [floats.anything(1), floats.squares],
+    "to_int": [floats.anything(1), floats.wholes],
+    "from_int": [floats.anything(1), floats.integers],
+    **dict.fromkeys(("min", "max", "lt", "le", "eq"), order),
+}
+Ask = Callable[[str, list[str], list[object]], Words]
 
 
 @pytest.fixture(scope="module")
-def bulk() -> Iterator[Bulk]:
+def ask() -> Iterator[Ask]:
+    """Call a function of the harness; its answer as words."""
     subprocess.run([ROOT / "scripts/contracts", "forge", "build", "-q"], check=True, cwd=ROOT)
     built = json.loads((ROOT / "contracts/out/Float32Harness.sol/Float32Harness.json").read_text())
     with Anvil(extra=["--gas-limit", "1000000000000"]) as anvil:
         anvil.call("anvil_setCode", HARNESS, built["deployedBytecode"]["object"])
 
-        def call(op: str, *columns: Words) -> Words:
-            words = np.stack(columns, 1).astype(">u4").tobytes()
-            data = SELECTOR + encode(["uint8", "bytes"], [OPS[op], words])
+        def call(name: str, types: list[str], values: list[object]) -> Words:
+            data = keccak256(f"{name}({','.join(types)})".encode())[:4] + encode(types, values)
             request = {"to": HARNESS, "data": "0x" + data.hex(), "gas": hex(900_000_000_000)}
             answer = anvil.call("eth_call", request, "latest")
             (out,) = decode(["bytes"], bytes.fromhex(answer[2:]))
@@ -46,44 +58,65 @@ def bulk() -> Iterator[Bulk]:
         yield call
 
 
-def floats(bits: Words) -> Words:
-    return np.ascontiguousarray(bits, dtype=np.uint32).view(np.float32)
+def numbers(words: Words) -> np.ndarray:
+    return np.ascontiguousarray(words, dtype=np.uint32).view(np.float32)
 
 
-def bits_of(values: Words) -> Words:
+def words_of(values: np.ndarray) -> Words:
     found = values.astype(np.float32).view(np.uint32).copy()
     found[np.isnan(values)] = NAN
     return found
-
-
-def patterns(count: int, rng: np.random.Generator) -> Words:
-    """A quarter each: uniform bits, middling exponents, specials, numbers with many trailing zeros."""
-    raw = rng.integers(0, 1 << 32, count, dtype=np.uint64).astype(np.uint32)
-    middling = (raw & np.uint32(0x807FFFFF)) | (
-        rng.integers(100, 154, count).astype(np.uint32) << np.uint32(23)
-    )
-    special = SPECIALS[rng.integers(0, len(SPECIALS), count)]
-    cut = np.uint32(1) << rng.integers(0, 24, count).astype(np.uint32)
-    kind = rng.integers(0, 4, count)
-    return np.select([kind == 0, kind == 1, kind == 2], [raw, middling, special], raw & ~(cut - np.uint32(1)))
-
-
-@pytest.fixture(scope="module")
-def operands() -> tuple[Words, Words, Words]:
-    """All specials crossed with all specials, then random patterns."""
-    rng = np.random.default_rng(4)
-    first, second = (grid.ravel() for grid in np.meshgrid(SPECIALS, SPECIALS, indexing="ij"))
-    a = np.concatenate([first, patterns(60_000, rng)]).astype(np.uint32)
-    b = np.concatenate([second, patterns(60_000, rng)]).astype(np.uint32)
-    return a, b, patterns(len(a), rng).astype(np.uint32)
 
 
 def hardware_fma(a: Words, b: Words, c: Words) -> Words:
     """The C library's correctly rounded fmaf, element by element."""
     fmaf = ctypes.CDLL("libm.so.6").fmaf
     fmaf.restype, fmaf.argtypes = ctypes.c_float, [ctypes.c_float] * 3
-    pairs = zip(floats(a).tolist(), floats(b).tolist(), floats(c).tolist(), strict=True)
-    return bits_of(np.array([fmaf(*each) for each in pairs], dtype=np.float32))
+    each = map(fmaf, numbers(a).tolist(), numbers(b).tolist(), numbers(c).tolist())
+    return words_of(np.fromiter(each, np.float32, len(a)))
+
+
+def truncated(a: Words) -> Words:
+    wide = np.nan_to_num(numbers(a).astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
+    return (np.clip(np.trunc(wide), -(2**31), 2**31 - 1).astype(np.int64) & 0xFFFFFFFF).astype(np.uint32)
+
+
+def extreme(pick: Callable[[np.ndarray, Words, Words], np.ndarray]) -> Callable[[Words, Words], Words]:
+    """By the total order, in which -0 is below +0; NaN if either is."""
+
+    def wanted(a: Words, b: Words) -> Words:
+        signed = [
+            np.where(x >> 31, -(x.astype(np.int64) & 0x7FFFFFFF) - 1, x.astype(np.int64)) for x in (a, b)
+        ]
+        nan = np.isnan(numbers(a)) | np.isnan(numbers(b))
+        return np.where(nan, NAN, pick(signed[0] < signed[1], a, b)).astype(np.uint32)
+
+    return wanted
+
+
+def by(function: Callable[..., np.ndarray]) -> Callable[..., Words]:
+    return lambda *columns: words_of(function(*map(numbers, columns)))
+
+
+def whether(function: Callable[..., np.ndarray]) -> Callable[..., Words]:
+    return lambda a, b: function(numbers(a), numbers(b)).astype(np.uint32)
+
+
+MACHINE: dict[str, Callable[..., Words]] = {
+    "add": by(np.add),
+    "sub": by(np.subtract),
+    "mul": by(np.multiply),
+    "div": by(np.divide),
+    "fma": hardware_fma,
+    "sqrt": by(np.sqrt),
+    "to_int": truncated,
+    "from_int": lambda a: a.view(np.int32).astype(np.float32).view(np.uint32),
+    "min": extreme(np.where),
+    "max": extreme(lambda below, a, b: np.where(below, b, a)),
+    "lt": whether(np.less),
+    "le": whether(np.less_equal),
+    "eq": whether(np.equal),
+}
 
 
 def equal(got: Words, want: Words, *columns: Words) -> None:
@@ -92,41 +125,58 @@ def equal(got: Words, want: Words, *columns: Words) -> None:
     assert not len(wrong), f"{len(wrong)} differ (operands, got, want): {shown}"
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("op", ["add", "sub", "mul", "div"])
-def test_binary_operations_equal_the_machine(bulk: Bulk, operands: tuple[Words, ...], op: str) -> None:
-    a, b, _ = operands
-    ufunc = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}[op]
-    equal(bulk(op, a, b), bits_of(ufunc(floats(a), floats(b))), a, b)
+def check(ask: Ask, op: str, columns: Columns) -> int:
+    for start in range(0, len(columns[0]), BATCH):
+        part = [np.ascontiguousarray(column[start : start + BATCH]) for column in columns]
+        words = np.stack(part, 1).astype(">u4").tobytes()
+        got = ask("bulk", ["uint8", "bytes"], [NAMES.index(op), words])
+        with np.errstate(all="ignore"):
+            equal(got, MACHINE[op](*part), *part)
+    return len(columns[0])
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_square_root_and_conversions_equal_the_machine(bulk: Bulk, operands: tuple[Words, ...]) -> None:
-    a = operands[0]
-    equal(bulk("sqrt", a), bits_of(np.sqrt(floats(a))), a)
-    equal(bulk("from_int", a), a.view(np.int32).astype(np.float32).view(np.uint32), a)
-    wide = np.nan_to_num(floats(a).astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
-    whole = np.clip(np.trunc(wide), -(2**31), 2**31 - 1).astype(np.int64)
-    equal(bulk("to_int", a), (whole & 0xFFFFFFFF).astype(np.uint32), a)
+def check_many(ask: Ask, op: str, count: int, rng: np.random.Generator) -> int:
+    """All specials with all specials, then the hard cases of this operation, in batches."""
+    done = check(ask, op, floats.crossed(len(CASES[op][0](1, rng))))
+    while done < count:
+        for cases in CASES[op]:
+            done += check(ask, op, cases(min(BATCH, count // len(CASES[op])), rng))
+    return done
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_fused_multiply_add_rounds_once(bulk: Bulk, operands: tuple[Words, ...]) -> None:
-    a, b, c = operands
-    equal(bulk("fma", a, b, c), hardware_fma(a, b, c), a, b, c)
-    product = bits_of(-(floats(a) * floats(b)))
-    near = np.where(product & 0x7FFFFFFF < 0x7F7FFFF0, product ^ (c & np.uint32(3)), product).astype(
-        np.uint32
-    )
-    equal(bulk("fma", a, b, near), hardware_fma(a, b, near), a, b, near)
+def check_chains(ask: Ask, count: int, terms: int, rng: np.random.Generator) -> None:
+    for ones in (False, True):
+        fma = (lambda a, b, c: hardware_fma(a, np.full_like(b, ONE), c)) if ones else hardware_fma
+        acc, left, right, want = floats.chains(count, terms, rng, fma)
+        words = (
+            np.hstack([acc[:, None], left] if ones else [acc[:, None], left, right]).astype("<u4").tobytes()
+        )
+        equal(ask("chains", ["bytes", "uint256", "bool"], [words, terms, ones]), want, acc, left[:, 0])
 
 
-def test_order_and_extremes_follow_the_rules(bulk: Bulk, operands: tuple[Words, ...]) -> None:
-    a, b, _ = operands
-    nan = np.isnan(floats(a)) | np.isnan(floats(b))
-    signed = [np.where(x >> 31, -(x.astype(np.int64) & 0x7FFFFFFF) - 1, x.astype(np.int64)) for x in (a, b)]
-    below = signed[0] < signed[1]  # the total order: -0 is below +0
-    equal(bulk("min", a, b), np.where(nan, NAN, np.where(below, a, b)).astype(np.uint32), a, b)
-    equal(bulk("max", a, b), np.where(nan, NAN, np.where(below, b, a)).astype(np.uint32), a, b)
-    for op, ufunc in (("lt", np.less), ("le", np.less_equal), ("eq", np.equal)):
-        equal(bulk(op, a, b), ufunc(floats(a), floats(b)).astype(np.uint32), a, b)
+@pytest.mark.parametrize("op", NAMES)
+def test_operations_equal_the_machine(ask: Ask, op: str) -> None:
+    assert check_many(ask, op, FEW, np.random.default_rng([4, NAMES.index(op)])) >= FEW
+
+
+@pytest.mark.parametrize("terms", [1, 7, 8, 9, 31, 32])
+def test_chains_equal_the_machine(ask: Ask, terms: int) -> None:
+    check_chains(ask, 600, terms, np.random.default_rng([5, terms]))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("op", NAMES)
+def test_millions_of_patterns_equal_the_machine(ask: Ask, op: str) -> None:
+    assert check_many(ask, op, MANY, fresh(op)) >= MANY
+
+
+@pytest.mark.soak
+def test_millions_of_terms_equal_the_machine(ask: Ask) -> None:
+    rng = fresh("chains")
+    for _ in range(MANY // 2 // (32 * 4_000) + 1):
+        check_chains(ask, 4_000, 32, rng)
+
+
+def fresh(name: str) -> np.random.Generator:
+    """New operands each time when soaking; a failure shows them."""
+    return np.random.default_rng(None if "GAVEL_RANDOM" in os.environ else [6, *name.encode()])

@@ -25,8 +25,8 @@ from protocol.tape.reference import evaluate_all
 from protocol.tape.reference.arithmetic import canonical, fma
 from protocol.tape.roots import leaf_count
 from scripts.models import magika_onnx, minilm_onnx
-from tests.parity.test_float32 import patterns
 from tests.steps import Array, Case, sampled, stored
+from tests.strategies.floats import patterns
 from tests.strategies.tapes import random_tape
 
 ROOT = Path(__file__).parents[2]

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import { Float32 } from "../../src/libraries/Float32.sol";
+import {ChainLib} from "../../src/libraries/ChainLib.sol";
+import {Float32} from "../../src/libraries/Float32.sol";
+import {LeafLib} from "../../src/libraries/LeafLib.sol";
 
 /// @title Float32Harness
 /// @notice Runs one operation over many operands in one call, so that millions of patterns can be compared.
@@ -17,12 +19,34 @@ contract Float32Harness {
                 uint256 a = _word(words, offset);
                 uint256 b = arity > 1 ? _word(words, offset + 4) : 0;
                 uint256 c = arity > 2 ? _word(words, offset + 8) : 0;
-                uint256 result = _apply(op, a, b, c);
-                assembly ("memory-safe") {
-                    let slot := add(add(out, 4), mul(4, i))
-                    mstore(slot, or(and(mload(slot), not(0xFFFFFFFF)), result))
-                }
+                _put(out, i, _apply(op, a, b, c));
             }
+        }
+    }
+
+    /// @notice Runs chains of `terms` terms: each an accumulator, the left and, unless they are ones, the right operands,
+    /// all little-endian; returns 4 bytes per chain.
+    function chains(bytes calldata words, uint256 terms, bool ones) external pure returns (bytes memory out) {
+        unchecked {
+            uint256 size = 4 + terms * (ones ? 4 : 8);
+            uint256 count = words.length / size;
+            out = new bytes(4 * count);
+            for (uint256 i = 0; i < count; ++i) {
+                uint256 start;
+                assembly ("memory-safe") {
+                    start := add(words.offset, mul(i, size))
+                }
+                uint256 acc = LeafLib.read(start, 0, LeafLib.F32);
+                uint256 right = ones ? 0 : start + 4 + 4 * terms;
+                _put(out, i, ChainLib.dot(start + 4, right, terms, acc));
+            }
+        }
+    }
+
+    function _put(bytes memory out, uint256 i, uint256 result) private pure {
+        assembly ("memory-safe") {
+            let slot := add(add(out, 4), mul(4, i))
+            mstore(slot, or(and(mload(slot), not(0xFFFFFFFF)), result))
         }
     }
 
