@@ -16,7 +16,7 @@ from protocol.chain.sender import Sender
 from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
 from protocol.messages import Registration
-from protocol.types import ZERO_ADDRESS, Address, Amount, Hash32, InputError, to_hex
+from protocol.types import ZERO_ADDRESS, Address, Amount, Hash32, InputError, Verification, to_hex
 
 _FAR_FUTURE = 1 << 48
 
@@ -56,6 +56,9 @@ class Chain(Reads):
         for name, address in (("escrow", self.escrow.address), ("staking", self.staking.address)):
             if not self.node.code(address):
                 raise InputError(f"{where}: there is no contract at {name} {to_hex(address)}")
+        disputes = self.deployment.disputes
+        if disputes is not None and self.kind_of(disputes) != Verification.TAPE:
+            raise InputError(f"{where}: disputes {to_hex(disputes)} is no judge of tapes for that Escrow")
         mode = decode_values(["string"], self.node.call(self._plain("CLOCK_MODE")), "Escrow.CLOCK_MODE")[0]
         found = Clock.TIMESTAMP if "timestamp" in mode else Clock.BLOCK
         if found is not self.network.clock:

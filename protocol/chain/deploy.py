@@ -1,94 +1,40 @@
 """Putting the contracts on a chain: probe, create, check."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
 from protocol.chain.codec import Abi, decode_values
+from protocol.chain.deploy_terms import CLOCK_KINDS, Seat, Terms
 from protocol.chain.errors import Revert
-from protocol.chain.networks import Clock, Deployment, Network, Token
+from protocol.chain.judges import ESCROW, REFEREE, Judge, Places, places
+from protocol.chain.networks import FURTHER, Deployment, Network, Token
 from protocol.chain.node import Node
 from protocol.chain.sender import Sends
 from protocol.chain.staking import TokenCalls
 from protocol.chain.views import Limits
-from protocol.types import (
-    ZERO_ADDRESS,
-    Address,
-    Amount,
-    Blocks,
-    BrokenInvariant,
-    InputError,
-    TransientError,
-    to_hex,
-)
+from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, InputError, TransientError, to_hex
 
 _CLZ_OF_ONE = bytes.fromhex("60011e5f5260205ff3")
 """PUSH1 1, CLZ, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN."""
-_CLOCK_KINDS = {Clock.BLOCK: 1, Clock.TIMESTAMP: 2}
-_DAY = 86_400
-_MOST_GRACE = (1 << 16) - 1
-
-
-@dataclass(frozen=True, slots=True)
-class TokenTerms:
-    """A token to list. The reserve is four times a dispute's gas, at a price that the deployer expects."""
-
-    address: Address
-    reserve: Amount
-    show_up_sum: Amount = Amount(0)  # noqa: RUF009 - an int by another name
-    show_up_bps: int = 1_000
-    """1/10000 of rate x start deadline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """A judge's place: it decides leases of this verification kind."""
-
-    judge: Address
-    kind: int
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What a deployment fixes for ever. Spans are in units of its clock."""
-
-    tokens: tuple[TokenTerms, ...]
-    seats: tuple[Seat, ...]
-    """Bids of a kind without a judge are refused."""
-    min_grace: Blocks
-    max_challenge_window: Blocks
-    game_span: Blocks
-    unbonding_delay: Blocks
-
-
-def default_terms(
-    network: Network,
-    tokens: Sequence[TokenTerms],
-    seats: Sequence[Seat] = (),
-    min_grace: int | None = None,
-    longest_window_seconds: int = 7 * _DAY,
-) -> Terms:
-    """Return the terms that fit a network: grace by RULES 15, unbonding longer than a window and a game.
-
-    `InputError` if the grace that the chain needs is more than a bid can state and none was given.
-    """
-    grace = min_grace or max(1, 2 * network.forced_inclusion_blocks)
-    if grace > _MOST_GRACE:
-        raise InputError(
-            f"network {network.name!r} needs a grace of {grace} clock units, a bid can state {_MOST_GRACE}",
-            "choose a lower one with --min-grace: after a longer outage of the chain streams will gap",
-        )
-    window, game = network.span(longest_window_seconds), network.span(longest_window_seconds / 4)
-    return Terms(tuple(tokens), tuple(seats), Blocks(grace), window, game, Blocks(window + game + 1))
 
 
 def deploy(
-    network: Network, sender: Sends, terms: Terms, name: str = "v1", say: Callable[[str], None] | None = None
+    network: Network,
+    sender: Sends,
+    terms: Terms,
+    name: str = "v1",
+    say: Callable[[str], None] | None = None,
+    *,
+    judges: Sequence[Judge] = (),
 ) -> Deployment:
     """Create the contracts and return where they stand, checked. Nothing is written to any file.
 
-    `InputError` if the chain lacks CLZ, the balance does not reach, or the contracts refuse the terms.
+    The Escrow names its judges and they name it, so it comes first, with their addresses to come.
+    Interrupted in the middle, nothing is lost but gas: the next call starts with an Escrow of its own.
+    `InputError` if the chain lacks CLZ, the balance does not reach, the contracts refuse the terms, or
+    another transaction of the sender comes between.
     """
     tell, node = say or (lambda _: None), Node.of(network)
     probe_clz(node)
@@ -96,16 +42,40 @@ def deploy(
         raise InputError("a deployment lists one token at least", "name one with --token")
     tokens = tuple(_describe(node, each.address) for each in terms.tokens)
     tell(f"deploying to {network.name} from {to_hex(sender.address)}")
-    code = Abi.shipped("Escrow").creation_code(_constructor_argument(network, terms))
-    receipt = sender.send(Call(None, code, "create Escrow"))
+    at = places(sender.address, node.nonce(sender.address, "pending"), judges)
+    terms = replace(terms, seats=(*(Seat(at[j.name], j.kind) for j in judges), *terms.seats))
+    code = Abi.shipped(ESCROW).creation_code(_constructor_argument(network, terms))
+    first = _create(sender, ESCROW, code, at)
+    staking = _staking_of(node, at[ESCROW])
+    tell(f"Escrow {to_hex(at[ESCROW])}, Staking {to_hex(staking)}, {first.gas_used} gas, {first.fee} wei")
+    for each, code in _followers(judges, at):
+        receipt = _create(sender, each, code, at)
+        tell(f"{each} {to_hex(at[each])}, {receipt.gas_used} gas, {receipt.fee} wei")
+    fields = {each.lower(): address for each, address in at.items() if each.lower() in FURTHER}
+    made = Deployment(name, at[ESCROW], staking, first.block, tokens, **fields)
+    check(Chain(node, network, made, None), terms, at)
+    return made
+
+
+def _followers(judges: Sequence[Judge], at: Places) -> Iterator[tuple[str, bytes]]:
+    """Give name and creation code of what comes after the Escrow, in the order of `places`."""
+    if judges:
+        yield REFEREE, Abi.shipped(REFEREE).creation_code()
+    for judge in judges:
+        yield judge.name, judge.code(at)
+
+
+def _create(sender: Sends, name: str, code: bytes, at: Places) -> TxReceipt:
+    receipt = sender.send(Call(None, code, f"create {name}"))
     if receipt.created is None:
         raise BrokenInvariant("the node reports no address for the new contract")
-    escrow = receipt.created
-    staking = _staking_of(node, escrow)
-    tell(f"Escrow {to_hex(escrow)}, Staking {to_hex(staking)}, {receipt.gas_used} gas, {receipt.fee} wei")
-    made = Deployment(name, escrow, staking, receipt.block, tokens)
-    check(Chain(node, network, made, None), terms)
-    return made
+    if receipt.created != at[name]:
+        raise InputError(
+            f"{name} stands at {to_hex(receipt.created)}, the others look for it at {to_hex(at[name])}: "
+            "another transaction of this wallet came between",
+            "deploy again, and leave the wallet alone meanwhile; what was created so far is of no use",
+        )
+    return receipt
 
 
 def create_local_token(sender: Sends, symbol: str = "LOC", decimals: int = 18) -> Address:
@@ -135,15 +105,19 @@ def probe_clz(node: Node) -> None:
     )
 
 
-def check(chain: Chain, terms: Terms) -> None:
+def check(chain: Chain, terms: Terms, at: Places) -> None:
     """Make sure that what stands on the chain is what was asked for. `BrokenInvariant` if not."""
     chain.check()
+    for name, address in at.items():
+        if not chain.node.code(address):
+            raise BrokenInvariant(f"there is no {name} at {to_hex(address)}")
     listed = tuple(
-        TokenTerms(each.token, each.reserve, each.show_up_sum, each.show_up_bps) for each in chain.listings()
+        (each.token, each.reserve, each.show_up_sum, each.show_up_bps) for each in chain.listings()
     )
+    asked = tuple((each.address, each.reserve, each.show_up_sum, each.show_up_bps) for each in terms.tokens)
     limits = Limits(terms.min_grace, terms.max_challenge_window, terms.unbonding_delay)
     facts: dict[str, tuple[object, object]] = {
-        "tokens": (listed, terms.tokens),
+        "tokens": (listed, asked),
         "limits": (chain.limits(), limits),
         "domain": (chain.domain_separator(), chain.domain.separator()),
         "seats": (tuple(Seat(each.judge, chain.kind_of(each.judge)) for each in terms.seats), terms.seats),
@@ -158,7 +132,7 @@ def _constructor_argument(network: Network, terms: Terms) -> tuple[object, ...]:
     return (
         [(t.address, t.reserve, t.show_up_sum, t.show_up_bps) for t in terms.tokens],
         [(seat.judge, seat.kind) for seat in terms.seats],
-        _CLOCK_KINDS[network.clock],
+        CLOCK_KINDS[network.clock],
         ZERO_ADDRESS,
         terms.min_grace,
         terms.max_challenge_window,

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from protocol.chain.deploy import Seat, default_terms, deploy
+from protocol.chain.deploy import deploy
+from protocol.chain.deploy_terms import Seat, default_terms
 from protocol.chain.networks_file import load_network, user_file, write_deployment
 from protocol.chain.node import Node
 from protocol.chain.sender import Sender

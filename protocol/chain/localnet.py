@@ -7,7 +7,8 @@ from pathlib import Path
 
 from protocol.chain.anvil import Anvil, dev_keys
 from protocol.chain.client import Chain
-from protocol.chain.deploy import TokenTerms, create_local_token, default_terms, deploy
+from protocol.chain.deploy import create_local_token, deploy
+from protocol.chain.deploy_terms import TokenTerms, default_terms
 from protocol.chain.networks import Deployment, Network
 from protocol.chain.networks_file import drop_network, load_network, newest, shipped_network, write_deployment
 from protocol.chain.node import Node

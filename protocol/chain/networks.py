@@ -6,6 +6,8 @@ from enum import StrEnum
 from protocol.types import Address, BlockNo, Blocks, Wei
 
 MWEI = 10**6
+FURTHER = ("referee", "disputes")
+"""Contracts that a deployment may be without, in the order of the file; each a field of `Deployment`."""
 
 
 class Clock(StrEnum):
@@ -43,6 +45,9 @@ class Deployment:
     block: BlockNo
     """Chain's block number at which the first of them was created: no log is older."""
     tokens: tuple[Token, ...]
+    referee: Address | None = None
+    disputes: Address | None = None
+    """Judge of tapes by games; None: nobody can prove a result wrong here."""
 
 
 @dataclass(frozen=True, slots=True)

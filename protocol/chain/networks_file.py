@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from protocol.chain.networks import Deployment, Network
+from protocol.chain.networks import FURTHER, Deployment, Network
 from protocol.chain.networks_schema import read_network
 from protocol.runtime import paths
 from protocol.types import InputError, to_hex
@@ -99,6 +99,7 @@ def deployment_yaml(deployment: Deployment) -> dict[str, Any]:
             {"symbol": t.symbol, "address": to_hex(t.address), "decimals": t.decimals}
             for t in deployment.tokens
         ],
+        **{name: to_hex(address) for name in FURTHER if (address := getattr(deployment, name)) is not None},
     }
 
 

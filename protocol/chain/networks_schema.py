@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from protocol.chain.networks import MWEI, Clock, Deployment, Fees, Network, Token
+from protocol.chain.networks import FURTHER, MWEI, Clock, Deployment, Fees, Network, Token
 from protocol.types import Address, BlockNo, Blocks, InputError, Wei, parse_address
 
 T = TypeVar("T")
@@ -33,6 +33,10 @@ class Node:
             return read(value)
         except (ValueError, TypeError, InputError):
             raise self.error(expected, value, field) from None
+
+    def has(self, field: str) -> bool:
+        """Tell whether an optional field is there and was not taken yet."""
+        return field in self._fields
 
     def take_list(self, field: str, expected: str) -> list[Any]:
         """Return a required list."""
@@ -96,6 +100,11 @@ def _read_deployment(node: Node) -> Deployment:
         staking=node.take("staking", _address, "an address (0x and 40 hex digits)"),
         block=BlockNo(node.take("block", _natural, "a block number")),
         tokens=tuple(_read_token(token) for token in node.nodes("tokens")),
+        **{
+            name: node.take(name, _address, "an address (0x and 40 hex digits)")
+            for name in FURTHER
+            if node.has(name)
+        },
     )
     node.finish()
     if not 1 <= len(deployment.tokens) <= MAX_TOKENS:

@@ -3,7 +3,8 @@
 from decimal import Decimal, InvalidOperation
 
 from protocol.chain.codec import decode_values
-from protocol.chain.deploy import TokenTerms, create_local_token
+from protocol.chain.deploy import create_local_token
+from protocol.chain.deploy_terms import TokenTerms
 from protocol.chain.localnet import NAME, RESERVE, SHOW_UP
 from protocol.chain.networks import Network
 from protocol.chain.node import Node

@@ -12,7 +12,9 @@ import pytest
 
 from protocol.chain.anvil import Anvil, dev_keys, find_anvil
 from protocol.chain.client import Chain
-from protocol.chain.deploy import Seat, TokenTerms, default_terms, deploy
+from protocol.chain.deploy import deploy
+from protocol.chain.deploy_terms import Seat, TokenTerms, default_terms
+from protocol.chain.judges import Judge, Places, created_by
 from protocol.chain.localnet import FUNDS, Localnet, run_localnet
 from protocol.chain.networks import Clock
 from protocol.chain.networks_file import load_network, shipped_network
@@ -20,7 +22,7 @@ from protocol.chain.node import Node
 from protocol.chain.sender import Sender
 from protocol.crypto import address_of
 from protocol.runtime.cli import invoke
-from protocol.types import Address, Amount, Blocks, InputError, to_hex
+from protocol.types import Address, Amount, Blocks, InputError, Verification, to_hex
 from tests.chain_helpers import UNIT, make_bid
 
 
@@ -48,6 +50,69 @@ def test_a_clock_of_seconds_and_a_judge_are_deployed_as_asked(localnet: Localnet
     assert chain.limits().unbonding_delay > 7 * 86_400
     assert chain.clock() > 1_700_000_000
     assert made.tokens == localnet.deployment.tokens
+
+
+_KEEP_WHAT_FOLLOWS = bytes.fromhex("6029806009" + "5f395ff3" + "00")
+"""Creation code: PUSH1 41, DUP1, PUSH1 9, PUSH0, CODECOPY, PUSH0, RETURN; what it leaves begins with STOP."""
+
+
+def _probe(name: str, kind: int = 2) -> Judge:
+    """A stand-in for a judge: its code is the addresses that it was told."""
+    return Judge(name, kind, lambda at: _KEEP_WHAT_FOLLOWS + at["Escrow"] + at["Referee"])
+
+
+def _told(chain: Chain, judge: Address) -> tuple[bytes, bytes]:
+    code = chain.node.code(judge)
+    return code[1:21], code[21:]
+
+
+def test_judges_and_escrow_know_each_other(localnet: Localnet) -> None:
+    """The address of a contract to come is right (RULES 7: judges are fixed at deployment)."""
+    network, sender = localnet.network, localnet.chain(5).sender
+    sender.send(localnet.chain().token(0).approve(sender.address, Amount(1)))  # the nonce is not the first
+    first = localnet.chain().node.nonce(sender.address, "pending")
+    terms = default_terms(network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT))])
+    made = deploy(network, sender, terms, judges=[_probe("Disputes", Verification.TAPE), _probe("Later", 3)])
+    chain = Chain.connect(network, deployment=made)
+    assert made.escrow == created_by(sender.address, first)
+    assert made.referee == created_by(sender.address, first + 1)
+    assert made.disputes == created_by(sender.address, first + 2)
+    later = created_by(sender.address, first + 3)
+    assert [chain.kind_of(judge) for judge in (made.disputes, later)] == [Verification.TAPE, 3]
+    for judge in (made.disputes, later):
+        assert _told(chain, judge) == (made.escrow, made.referee)
+    assert [kind for kind in range(256) if chain.is_judged(kind)] == [1, 3]
+
+
+def test_a_deployment_that_was_interrupted_is_made_anew(localnet: Localnet) -> None:
+    network, sender = localnet.network, localnet.chain(5).sender
+    terms = default_terms(network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT))])
+
+    def break_off(at: Places) -> bytes:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        deploy(network, sender, terms, judges=[Judge("Disputes", Verification.TAPE, break_off)])
+    made = deploy(network, sender, terms, judges=[_probe("Disputes", Verification.TAPE)])
+    assert _told(Chain.connect(network, deployment=made), made.disputes)[0] == made.escrow
+
+
+def test_a_transaction_between_the_contracts_is_noticed(localnet: Localnet) -> None:
+    network, sender = localnet.network, localnet.chain(5).sender
+    terms = default_terms(network, [TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT))])
+
+    def distract(at: Places) -> bytes:
+        sender.send(localnet.chain().token(0).approve(sender.address, Amount(1)))
+        return _probe("Disputes").code(at)
+
+    with pytest.raises(InputError, match=r"another transaction of this wallet came between.*deploy again"):
+        deploy(network, sender, terms, judges=[Judge("Disputes", Verification.TAPE, distract)])
+
+
+def test_a_networks_entry_with_another_judge_is_refused(localnet: Localnet) -> None:
+    stranger = replace(localnet.deployment, disputes=address_of(localnet.keys[6]))
+    with pytest.raises(InputError, match=r"disputes 0x\w+ is no judge of tapes"):
+        Chain.connect(localnet.network, deployment=stranger).check()
 
 
 def test_terms_that_cannot_work_are_refused(localnet: Localnet) -> None:

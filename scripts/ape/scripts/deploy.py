@@ -54,7 +54,8 @@ class ApeSender:
 @click.option("--gavel-network", default="local", help="Whose terms of networks.yaml to take.")
 def cli(account: Any, tokens: tuple[str, ...], gavel_network: str) -> None:
     """Deploy Escrow and Staking to the network that ape is connected to."""
-    from protocol.chain.deploy import default_terms, deploy
+    from protocol.chain.deploy import deploy
+    from protocol.chain.deploy_terms import default_terms
     from protocol.chain.networks_file import deployment_yaml, load_network
     from protocol.chain.node import Node
     from protocol.chain.token_option import listed_tokens

@@ -9,6 +9,7 @@ import yaml
 from protocol.chain.networks import Clock, Deployment, Token
 from protocol.chain.networks_file import (
     SHIPPED,
+    deployment_yaml,
     drop_network,
     load_network,
     load_networks,
@@ -25,6 +26,8 @@ MADE = Deployment(
     BlockNo(7),
     (Token("LOC", Address(b"\3" * 20), 18),),
 )
+
+WRITTEN = deployment_yaml(MADE)
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,8 @@ def test_the_users_file_is_merged_field_by_field(home: Path) -> None:
         ({"rpc_url": "x"}, "networks.sepolia has an unknown field 'rpc_url'"),
         ({"deployments": [{"name": "v1", "escrow": 0x12}]}, "deployments[0].escrow must be an address"),
         ({"deployments": [{"name": "v1", "escrow": "0x12"}]}, "deployments[0].escrow must be an address"),
+        ({"deployments": [{**WRITTEN, "disputes": None}]}, "deployments[0].disputes must be an address"),
+        ({"deployments": [{**WRITTEN, "juries": "0x12"}]}, "deployments[0] has an unknown field 'juries'"),
     ],
 )
 def test_a_malformed_field_is_named_with_file_and_expectation(
@@ -126,7 +131,8 @@ def test_a_deployment_is_written_first_and_older_ones_stay(home: Path) -> None:
     file = home / "networks.yaml"
     file.write_text("# mine\n# and only mine\nversion: 1\nnetworks: {base-sepolia: {confirmations: 9}}\n")
     write_deployment(file, "sepolia", MADE)
-    newer = Deployment("v2", Address(b"\4" * 20), MADE.staking, BlockNo(9), MADE.tokens)
+    judged = {"referee": Address(b"\5" * 20), "disputes": Address(b"\6" * 20)}
+    newer = Deployment("v2", Address(b"\4" * 20), MADE.staking, BlockNo(9), MADE.tokens, **judged)
     write_deployment(file, "sepolia", newer)
     write_deployment(file, "sepolia", newer)
     assert load_network("sepolia").deployments == (newer, MADE)

@@ -1,0 +1,111 @@
+"""What a deployment fixes for ever, and the terms that fit a network."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from protocol.chain.networks import Clock, Network
+from protocol.types import Address, Amount, Blocks, InputError, Wei
+
+CLOCK_KINDS = {Clock.BLOCK: 1, Clock.TIMESTAMP: 2}
+"""The contracts' `ClockKind`."""
+MOST_TOKENS = 4
+"""That one deployment can list."""
+_DAY = 86_400
+_MOST_GRACE = (1 << 16) - 1
+_MOST_MOVES = 52
+"""Of one side in one game: the 16 and 30 levels of the largest tape one by one, and the rest."""
+_TRACE_FACTOR = 6
+"""RULES 13: the trace clock counts at most so many times the blocks from start to result."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """A token to list. The reserve is four times a dispute's gas, at a price that the deployer expects."""
+
+    address: Address
+    reserve: Amount
+    show_up_sum: Amount = Amount(0)  # noqa: RUF009 - an int by another name
+    show_up_bps: int = 1_000
+    """1/10000 of rate x start deadline."""
+    coin_price: Wei = Wei(0)  # noqa: RUF009 - an int by another name
+    """Wei of native coin for 10^18 smallest units: what a lost game pays for an item is reckoned with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A judge's place: it decides leases of this verification kind."""
+
+    judge: Address
+    kind: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeTerms:
+    """The clocks and prices of dispute games (RULES 12, 13, 15)."""
+
+    move_clock: Blocks
+    """Each side's clock at the beginning; at least twice the chain's worst forced-inclusion delay."""
+    increment: Blocks
+    """What an answered move adds to it."""
+    claim_period: Blocks
+    """After a conviction, for opening seals."""
+    tip: Wei
+    """Wei per gas above the base fee that repayments allow."""
+    data_fee: Wei
+    """Wei per byte of calldata that the chain charges beside gas."""
+
+    def longest_game(self, longest_lease: Blocks) -> Blocks:
+        """Return the longest that a game about a lease of that length can last."""
+        sides = 2 * (self.move_clock + _MOST_MOVES * self.increment)
+        return Blocks(sides + _TRACE_FACTOR * longest_lease + self.claim_period)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a deployment fixes for ever. Spans are in units of its clock."""
+
+    tokens: tuple[TokenTerms, ...]
+    seats: tuple[Seat, ...]
+    """Judges that exist already or are made elsewhere. Bids of a kind without a judge are refused."""
+    min_grace: Blocks
+    max_challenge_window: Blocks
+    game_span: Blocks
+    unbonding_delay: Blocks
+
+
+def default_dispute_terms(network: Network) -> DisputeTerms:
+    """Return the clocks that fit a network: ten minutes for a side, more where the chain may stall longer."""
+    forced = network.forced_inclusion_blocks
+    move_clock = Blocks(max(2 * forced, network.span(600)))
+    return DisputeTerms(
+        move_clock=move_clock,
+        increment=Blocks(max(forced, network.span(60))),
+        claim_period=move_clock,
+        tip=network.fees.priority,
+        data_fee=network.data_fee_wei_per_byte,
+    )
+
+
+def default_terms(
+    network: Network,
+    tokens: Sequence[TokenTerms],
+    seats: Sequence[Seat] = (),
+    min_grace: int | None = None,
+    *,
+    longest_window_seconds: int = 7 * _DAY,
+    disputes: DisputeTerms | None = None,
+) -> Terms:
+    """Return the terms that fit a network: grace by RULES 15, unbonding longer than a window and a game.
+
+    A lease that is judged is no longer than its window (RULES 14). `InputError` if the grace that the chain
+    needs is more than a bid can state and none was given.
+    """
+    grace = min_grace or max(1, 2 * network.forced_inclusion_blocks)
+    if grace > _MOST_GRACE:
+        raise InputError(
+            f"network {network.name!r} needs a grace of {grace} clock units, a bid can state {_MOST_GRACE}",
+            "choose a lower one with --min-grace: after a longer outage of the chain streams will gap",
+        )
+    window = network.span(longest_window_seconds)
+    game = disputes.longest_game(window) if disputes else network.span(longest_window_seconds / 4)
+    return Terms(tuple(tokens), tuple(seats), Blocks(grace), window, game, Blocks(window + game + 1))
