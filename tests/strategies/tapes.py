@@ -66,9 +66,9 @@ def tensor(rng: Random, kind: TensorType) -> Array:
         numbers = source.choice(np.array(SPECIAL_F32, np.uint32), size).view(np.float32)
     if style == "any":
         numbers = source.integers(0, 2**32, size, dtype=np.uint32).view(np.float32)
-    words = numbers.view(np.uint32).copy()
-    words[np.isnan(numbers)] = 0x7FC00000
-    return words.view(np.float32).reshape(kind.shape)
+    held = numbers.view(np.uint32).copy()
+    held[np.isnan(numbers)] = 0x7FC00000
+    return held.view(np.float32).reshape(kind.shape)
 
 
 def shape(rng: Random, rank: int | None = None, most: int = 200) -> Shape:
@@ -120,7 +120,7 @@ def program(rng: Random, inputs: tuple[DType, ...], gives: DType) -> ScalarProgr
 
 def factors(rng: Random, size: int) -> Shape:
     """A random shape of exactly `size` elements."""
-    sizes = []
+    sizes: list[int] = []
     while size > 1 and len(sizes) < 4:
         divisor = rng.choice([d for d in range(1, size + 1) if size % d == 0])
         sizes.append(divisor)
@@ -234,7 +234,8 @@ def random_tape(rng: Random, nodes: int = 8) -> tuple[Tape, list[Array]]:
         for i in range(rng.randint(1, 4))
     ]
     constants = tuple(Constant(kind, tensor(rng, kind).tobytes()) for kind in held)
-    types, body = [*given, *held], []
+    types = [*given, *held]
+    body: list[Node] = []
     while len(body) < nodes:
         node = rng.choice(KINDS)(rng, types)
         if math.prod(node.shape) <= 30000:

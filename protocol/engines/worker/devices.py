@@ -1,5 +1,6 @@
-"""The engines that can run a tape here, by device: `cpu` first."""
+"""The engines that can run a tape here, by device: `cpu` first, then `cuda:0` and so on."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -48,11 +49,43 @@ def _cpu(tape: Tape, threads: int) -> Engine:
 
 _OPENERS: dict[str, Opener] = {"cpu": _cpu}
 _HIDDEN: dict[str, Opener] = {"reference": ReferenceEngine}
+_CUDA = re.compile(r"cuda:(\d{1,3})")
 
 
 def devices() -> tuple[str, ...]:
-    """Keys of the devices that can run tapes here."""
-    return tuple(_OPENERS)
+    """Keys of the devices that can run tapes here. Without a driver, asking costs nothing."""
+    from protocol.engines.cuda import usable
+
+    return (*_OPENERS, *(f"cuda:{index}" for index in usable()))
+
+
+def _opener(device: str) -> Opener:
+    """InputError for a device that is not here."""
+    if device in _OPENERS or device in _HIDDEN:
+        return _OPENERS.get(device) or _HIDDEN[device]
+    named = _CUDA.fullmatch(device)
+    if named is None:
+        raise InputError(f"no device {device!r} here; there is {', '.join(devices())}")
+    from protocol.engines.cuda import Engine as CudaEngine
+    from protocol.engines.cuda import gpu
+
+    gpu(int(named[1]))  # says why, if it cannot be used
+    return lambda tape, _: CudaEngine(tape, int(named[1]))
+
+
+def _prove(device: str, opener: Opener) -> None:
+    """Run the self-test; for a GPU twice, so that every kernel is tried, whichever the sizes would choose."""
+    check_device(device, lambda specimen, inputs: opener(specimen, 1).run(inputs))
+    if device.startswith("cuda"):
+        from protocol.engines.cuda import LARGE
+        from protocol.engines.cuda import Engine as CudaEngine
+
+        def other(specimen: Tape, inputs: list[Array]) -> list[Array]:
+            index = int(device.partition(":")[2])
+            with CudaEngine(specimen, index, compiled=0, tile=LARGE) as engine:
+                return engine.run(inputs)
+
+        check_device(device, other)
 
 
 _PROVEN: set[str] = set()
@@ -63,10 +96,8 @@ def open_engine(device: str, tape: Tape, threads: int) -> Engine:
 
     BrokenInvariant if the device fails its self-test, which its first use in a process begins with.
     """
-    opener = _OPENERS.get(device) or _HIDDEN.get(device)
-    if opener is None:
-        raise InputError(f"no device {device!r} here; there is {', '.join(_OPENERS)}")
-    if device in _OPENERS and device not in _PROVEN:
-        check_device(device, lambda specimen, inputs: opener(specimen, 1).run(inputs))
+    opener = _opener(device)
+    if device not in _HIDDEN and device not in _PROVEN:
+        _prove(device, opener)
         _PROVEN.add(device)
     return opener(tape, max(1, threads))

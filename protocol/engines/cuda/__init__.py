@@ -1,0 +1,14 @@
+"""GPU back end: CUDA C with the reference's bits, compiled for the device at its first use.
+
+    with Engine(tape, device=0) as engine:
+        outputs = engine.run(inputs)
+
+It needs NVIDIA's driver and NVRTC (`pip install gavel[cuda]`). Without a driver `usable()` is empty, and
+nothing is loaded.
+"""
+
+from protocol.engines.cuda.compiling import LARGE
+from protocol.engines.cuda.driver import gpu, usable
+from protocol.engines.cuda.engine import Engine
+
+__all__ = ["LARGE", "Engine", "gpu", "usable"]
