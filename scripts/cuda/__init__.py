@@ -1,0 +1,1 @@
+"""A GPU held to the CPU engine's bits, and measured: `python -m scripts.cuda`."""
