@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from functools import partial
 
-import trio
-
 from protocol.auction.bidding import Capability, DeviceSpeed, House
 from protocol.chain.client import Chain
 from protocol.net import Node
@@ -13,19 +11,19 @@ from protocol.runtime.loop import Loop
 from protocol.runtime.retry import backoff
 from protocol.types import Verification
 from provider_node import policy
-from provider_node.capacity import Capacity
 from provider_node.config import ProviderConfig
 from provider_node.executors.tape import TapeOptions, default_threads
 from provider_node.folder import data_dir
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
-from provider_node.market import Market, Rules, capacity_note
+from provider_node.market import Market, Rules
 from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
 from provider_node.orphans import Orphans
 from provider_node.parts import Base, Parts
 from provider_node.patience import patiently
 from provider_node.rooms import rooms
 from provider_node.sending import Sending
+from provider_node.slots import Slots
 from provider_node.watcher import Watcher
 from provider_node.workers import Workers
 
@@ -64,7 +62,8 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     sending = Sending(chain, watcher.nudge)
     jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work")
     ledger = Ledger(chain, loop, watcher, jobs, sending)
-    market = Market(chain, node, loop, base.journal, watcher, rules, await _capacity(base))
+    slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
+    market = Market(chain, node, loop, watcher, rules, slots)
     market.draining = base.superseded
     orphans = Orphans(chain, loop, watcher, sending, base.identity.owner)
     parts = Parts(base, machinery.host, node, workers, loop, watcher, sending, jobs, ledger, market, orphans)
@@ -100,20 +99,6 @@ async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
         open_bids=config.lease.open_bids,
         open_bids_per_client=config.lease.open_bids_per_client,
     )
-
-
-async def _capacity(base: Base) -> Capacity:
-    """Return the nonces of the slots: as journaled, else the first ones that the chain has not seen."""
-    journal, slots = base.journal, base.config.lease.slots
-    note = capacity_note(base.chain.blocking.deployment.escrow)
-    noted = await trio.to_thread.run_sync(journal.recall, note)
-    if noted is None:
-        asked = partial(base.chain.run, Chain.unused_nonce, base.identity.owner)
-        capacity = Capacity.fresh(slots, await patiently(asked))
-    else:
-        capacity = Capacity.decode(noted).resized(slots)
-    await trio.to_thread.run_sync(journal.remember, note, capacity.encode())
-    return capacity
 
 
 async def _verifications(base: Base, workers: Workers) -> frozenset[int]:

@@ -8,7 +8,8 @@ from protocol.lease.provider import WORKING
 from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.types import Amount
 
-_UNSPENT = frozenset({Phase.BID, Phase.LAPSED})
+UNSPENT = frozenset({Phase.BID, Phase.LAPSED})
+"""Phases of a lease that was not opened: its nonce is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +24,29 @@ class Capacity:
         """Return the capacity of a provider whose nonces from `first` on are unused."""
         return cls(tuple(range(first, first + slots)), first + slots)
 
-    def resized(self, slots: int) -> "Capacity":
-        """Return the same with another number of slots."""
+    def resized(self, slots: int, leases: Iterable[ProviderLease]) -> "Capacity":
+        """Return the same with another number of slots; of fewer, those at work stay, then those bid for."""
         if slots <= len(self.nonces):
-            return Capacity(self.nonces[:slots], self.next)
+            rank: dict[int, int] = {}
+            for each in leases:
+                found = 2 if each.phase in WORKING else 1 if each.phase == Phase.BID else 0
+                nonce = each.bid.capacity_nonce
+                rank[nonce] = max(rank.get(nonce, 0), found)
+            kept = sorted(self.nonces, key=lambda nonce: -rank.get(nonce, 0))[:slots]
+            return Capacity(tuple(nonce for nonce in self.nonces if nonce in kept), self.next)
         more = slots - len(self.nonces)
         return Capacity((*self.nonces, *range(self.next, self.next + more)), self.next + more)
 
-    def renewed(self, leases: Iterable[ProviderLease]) -> "Capacity":
-        """Return the same with a new nonce for every slot whose old one was spent and whose work is over."""
-        spent, busy = set(), set()
+    def renewed(self, leases: Iterable[ProviderLease], gone: Iterable[int] = ()) -> "Capacity":
+        """Return the same with a new nonce for every slot whose old one was spent and whose work is over.
+
+        `gone` are nonces that were spent otherwise than by a lease.
+        """
+        spent, busy = set(gone), set()
         for lease in leases:
             if lease.phase in WORKING:
                 busy.add(lease.bid.capacity_nonce)
-            elif lease.phase not in _UNSPENT:
+            elif lease.phase not in UNSPENT:
                 spent.add(lease.bid.capacity_nonce)
         nonces, following = [], self.next
         for nonce in self.nonces:
@@ -45,12 +55,17 @@ class Capacity:
             nonces.append(nonce)
         return Capacity(tuple(nonces), following)
 
-    def free(self, leases: Iterable[ProviderLease]) -> tuple[Slot, ...]:
-        """Return the slots for which a bid can be made, with the number of bids that are open for each."""
+    def free(self, leases: Iterable[ProviderLease], exposed: int = 0) -> tuple[Slot, ...]:
+        """Return the slots for which a bid can be made, with the number of bids that are open for each.
+
+        `exposed` more may be taken any moment by bids of slots that are no more; leases of such slots at work
+        take one each.
+        """
         every = list(leases)
         busy = {each.bid.capacity_nonce for each in every if each.phase in WORKING}
         bids = [each.bid.capacity_nonce for each in every if each.phase == Phase.BID]
-        return tuple(Slot(nonce, bids.count(nonce)) for nonce in self.nonces if nonce not in busy)
+        free = [Slot(nonce, bids.count(nonce)) for nonce in self.nonces if nonce not in busy]
+        return tuple(free[: max(len(self.nonces) - len(busy) - exposed, 0)])
 
     def encode(self) -> bytes:
         """Return the bytes that `decode` reads."""

@@ -19,11 +19,11 @@ from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, top
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.store.journal import Journal
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, to_hex
 from provider_node.addresses import told
-from provider_node.capacity import Capacity, promised
+from provider_node.capacity import promised
 from provider_node.identity import Identity
+from provider_node.slots import Slots
 from provider_node.watcher import KIND, Watcher
 
 log = logging.getLogger(__name__)
@@ -34,11 +34,6 @@ _AT_ONCE = 64
 """Offers that are answered at a time; of a flood the rest is passed over."""
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
-
-
-def capacity_note(escrow: Address) -> str:
-    """Return the name under which the journal keeps the slots' nonces, which each Escrow counts by itself."""
-    return f"provider.capacity.{escrow.hex()}"
 
 
 @dataclass(frozen=True)
@@ -65,10 +60,9 @@ class Market:
     chain: AsyncChain
     node: Node
     loop: Loop
-    journal: Journal
     watcher: Watcher
     rules: Rules
-    capacity: Capacity
+    slots: Slots
     draining: bool = False
     counts: dict[str, int] = field(default_factory=lambda: {"offers": 0, "bids": 0, "declines": 0})
     last_decline: str = ""
@@ -78,6 +72,7 @@ class Market:
 
     async def run(self) -> None:
         """Answer offers until cancelled."""
+        await self.slots.settle()
         domain = self.chain.blocking.domain
         name = topic(domain.chain_id, domain.escrow, "offers")
         async with await self.node.subscribe(name, self.validate) as offers, trio.open_nursery() as nursery:
@@ -136,8 +131,7 @@ class Market:
             return Refusal(
                 f"this deployment allows challenge windows up to {self.rules.limits.max_challenge_window}"
             )
-        await self._renew()
-        slots = self.capacity.free(leases)
+        slots = await self.slots.free(self.watcher.height)
         market = await self._view(promised(slots, leases, self.rules.house.policy.token))
         return answer(offer.message, self.rules.house, market, slots)
 
@@ -194,14 +188,6 @@ class Market:
             self.node.learn(peer, offer.addrs)
         name = protocol_id(domain.chain_id, domain.escrow, "answer")
         await self.node.request(peer, name, SealedAnswer(offer_id, box).encode(), timeout_s=_ANSWER_S)
-
-    async def _renew(self) -> None:
-        """Give slots whose nonce is spent a new one; on disk before a bid uses it."""
-        renewed = self.capacity.renewed(self.loop.states(KIND).values())
-        if renewed != self.capacity:
-            note = capacity_note(self.chain.blocking.deployment.escrow)
-            await trio.to_thread.run_sync(self.journal.remember, note, renewed.encode())
-            self.capacity = renewed
 
     async def _view(self, promised_sum: Amount) -> MarketView:
         policy = self.rules.house.policy

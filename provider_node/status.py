@@ -62,11 +62,11 @@ async def money_of(parts: "Parts", token: str) -> dict[str, Any]:
 def lease_status(parts: "Parts") -> dict[str, Any]:
     """Return what the room of leases has to say: slots, bids, the market."""
     states = list(parts.loop.states(KIND).values())
-    slots = parts.market.capacity.free(states)
+    capacity = parts.market.slots.capacity
     capability = parts.market.rules.house.capability
     return {
-        "slots": len(parts.market.capacity.nonces),
-        "free": len(slots),
+        "slots": parts.config.lease.slots,
+        "free": len(capacity.free(states)),
         "open_bids": sum(state.phase == Phase.BID for state in states),
         "leases": sum(state.phase not in ENDED and state.phase != Phase.BID for state in states),
         "lost_leases": {to_hex(lease): state.name.lower() for lease, state in parts.orphans.found.items()},

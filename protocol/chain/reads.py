@@ -1,6 +1,6 @@
 """State of Escrow, Staking and tokens, typed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from protocol.chain.calls import Call
@@ -68,6 +68,12 @@ class Reads:
     def nonce_used(self, owner: Address, nonce: int) -> bool:
         """Tell whether bids with this capacity nonce are void."""
         return bool(self._escrow("isNonceUsed", owner, nonce)[0])
+
+    def nonces_used(self, owner: Address, nonces: Iterable[int]) -> frozenset[int]:
+        """Return those of the nonces that are spent or cancelled; one read for each word that they lie in."""
+        asked = frozenset(nonces)
+        words_ = {word: self._escrow("nonceWord", owner, word)[0] for word in {each >> 8 for each in asked}}
+        return frozenset(each for each in asked if words_[each >> 8] >> (each & 0xFF) & 1)
 
     def unused_nonce(self, owner: Address, first: int = 0) -> int:
         """Return the smallest unused capacity nonce from `first` on."""

@@ -100,7 +100,9 @@ async def open_provider(net: Localnet, folder: Path) -> AsyncIterator[Provider]:
     store.close()
 
 
-async def verdict_of(net: Localnet, folder: Path, lease: LeaseId, **changes: object) -> Verdict:
+async def verdict_of(
+    net: Localnet, folder: Path, lease: LeaseId, metrics: Metrics | None = None, **changes: object
+) -> Verdict:
     """Run a watchtower until it has judged the lease."""
     config = WatchtowerConfig(
         providers=(f"0x{net.chain(OWNER).address.hex()}",), data_dir=str(folder / "tower")
@@ -108,7 +110,7 @@ async def verdict_of(net: Localnet, folder: Path, lease: LeaseId, **changes: obj
     config = replace(config, **changes)  # type: ignore[arg-type]
     verdicts = Verdicts(folder / "tower" / "verdicts")
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(watch, config, net.network, net.keys[TOWER], Metrics()))
+        nursery.start_soon(partial(watch, config, net.network, net.keys[TOWER], metrics or Metrics()))
         with trio.fail_after(60):
             while lease not in verdicts.judged():
                 await trio.sleep(0.05)
@@ -145,6 +147,7 @@ async def test_one_flipped_bit_is_found_and_the_right_result_confirmed(
         assert found.own_root == f"0x{provider.root_of(provider.outputs).hex()}"
         assert found.claimed_item_root != found.own_item_root
         assert "WRONG RESULT" in found.sentence()
+        assert not found.late
         right = await verdict_of(localnet, tmp_path, good)
         assert right.finding is Finding.MATCH
         assert right.claimed_root == right.own_root
@@ -163,3 +166,30 @@ async def test_withholding_and_false_receipts_are_named(localnet: Localnet, tmp_
         found = await verdict_of(localnet, tmp_path, other)
         assert found.finding is Finding.UNAVAILABLE
         assert "another output root than the chain" in found.detail
+
+
+async def test_what_is_found_after_the_window_is_said_to_be_late(localnet: Localnet, tmp_path: Path) -> None:
+    """A withholding provider serves again once nobody can challenge any more: the finding is kept."""
+    async with open_provider(localnet, tmp_path) as provider:
+        wrong = flipped(provider.outputs, tmp_path)
+        lease = await trio.to_thread.run_sync(provider.post, wrong, 1)
+        provider.served = False
+        metrics = Metrics()
+
+        def reading(name: str) -> float:
+            return metrics.registry.get_sample_value(f"gavel_watchtower_{name}") or 0.0
+
+        async def serve_once_it_is_over() -> None:
+            while not reading("running"):
+                await trio.sleep(0.05)
+            await trio.to_thread.run_sync(localnet.anvil.mine, 61)
+            end = await trio.to_thread.run_sync(localnet.chain().clock)
+            while reading("height") < end:
+                await trio.sleep(0.05)
+            provider.served = True
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(serve_once_it_is_over)
+            found = await verdict_of(localnet, tmp_path, lease, metrics, attempts=50)
+        assert (found.finding, found.late) == (Finding.MISMATCH, True)
+        assert found.sentence().endswith(f"first different item: {BAD_ITEM}; found after the window")

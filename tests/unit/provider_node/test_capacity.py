@@ -37,8 +37,27 @@ def test_a_slot_gets_a_new_nonce_once_its_work_is_over() -> None:
 
 def test_a_changed_number_of_slots_keeps_what_is_promised() -> None:
     capacity = Capacity((5, 9), 10)
-    assert capacity.resized(1) == Capacity((5,), 10)
-    assert capacity.resized(3) == Capacity((5, 9, 10), 11)
+    assert capacity.resized(1, []) == Capacity((5,), 10)
+    assert capacity.resized(3, []) == Capacity((5, 9, 10), 11)
+    assert capacity.resized(1, [lease(9, Phase.BID)]) == Capacity((9,), 10)
+    assert capacity.resized(1, [lease(5, Phase.BID), lease(9, Phase.RUNNING)]) == Capacity((9,), 10)
+    assert Capacity((3, 5, 9), 10).resized(2, [lease(9, Phase.BID)]) == Capacity((3, 9), 10)
+
+
+def test_what_was_promised_beyond_the_slots_takes_their_room() -> None:
+    capacity = Capacity((5, 6), 10)
+    assert capacity.free([], exposed=1) == (Slot(5, 0),)
+    assert capacity.free([], exposed=3) == ()
+    # A lease at work on a nonce that is no slot's any more.
+    assert capacity.free([lease(9, Phase.RUNNING)]) == (Slot(5, 0),)
+    assert capacity.free([lease(9, Phase.RUNNING), lease(5, Phase.RUNNING)]) == ()
+
+
+def test_a_nonce_that_was_spent_elsewhere_is_replaced() -> None:
+    capacity = Capacity.fresh(2, first=5)
+    assert capacity.renewed([], gone=[6]) == Capacity((5, 7), 8)
+    assert capacity.renewed([lease(6, Phase.BID)], gone=[6]) == Capacity((5, 7), 8)
+    assert capacity.renewed([lease(6, Phase.RUNNING)], gone=[6]) == capacity
 
 
 @given(
