@@ -26,6 +26,10 @@ abstract contract Clock is IERC6372 {
         return _source.clock();
     }
 
+    function _clockTerms() internal view returns (ClockKind, address) {
+        return (_kind, address(_source));
+    }
+
     /// @inheritdoc IERC6372
     function CLOCK_MODE() external view returns (string memory) {
         if (_kind == ClockKind.BlockNumber) return "mode=blocknumber&from=default";

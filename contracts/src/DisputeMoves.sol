@@ -1,0 +1,489 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DisputeState} from "./DisputeState.sol";
+import {Case, IDisputes, Job, Phase, Position} from "./interfaces/IDisputes.sol";
+import {BidLib} from "./libraries/BidLib.sol";
+import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {LeafLib} from "./libraries/LeafLib.sol";
+import {Facts, SiteLib} from "./libraries/SiteLib.sol";
+import {TreeLib} from "./libraries/TreeLib.sol";
+import {LeaseId} from "./types/Types.sol";
+
+/// @title Opening a game, and the way down: from the trace's root to one step
+abstract contract DisputeMoves is DisputeState {
+    using BidLib for bytes32[6];
+    using GameLib for GameWord;
+    using SiteLib for Facts;
+
+    uint256 private constant PRIVATE = 1;
+
+    // ----------------------------------------------------------------------------------------------- opening
+
+    /// @inheritdoc IDisputes
+    function challenge(
+        bytes32[6] calldata bid,
+        Job calldata job,
+        uint256 item,
+        bytes32 itemRoot,
+        bytes32[] calldata proof,
+        bytes32 seal,
+        address[] calldata delegates
+    ) external payable returns (bytes32 game) {
+        if (bid.flags() & PRIVATE != 0) _requireDelegate(bid, delegates);
+        bytes32 jobHash = _jobHash(job);
+        if (jobHash != bid.jobHash()) revert Disputes_WrongJob(jobHash);
+        if (item >= job.items) revert Disputes_NoItem(item, job.items);
+        // Refused there: a lease that is not posted, whose window is over, or that is no tape's.
+        (bytes32 outputRoot, uint256 held, uint256 ran) = _escrow.freeze(bid);
+        if (proof.length != TreeLib.depth(job.items)) {
+            revert Disputes_Count(TreeLib.depth(job.items), proof.length);
+        }
+        if (TreeLib.climb(itemRoot, item, proof) != outputRoot) revert Disputes_BadProof();
+        LeaseId leaseId = bid.leaseId();
+        bytes32 caseId = keccak256(abi.encode(leaseId, jobHash, item, itemRoot));
+        game = _gameId(caseId, msg.sender, seal);
+        if (_games[game].state.phase() != Phase.None) revert Disputes_GameExists(game);
+        _open(game, caseId, job, _bond(bid, job.items), _traceClock(bid, held, ran));
+        emit Challenged(game, leaseId, msg.sender, item, itemRoot, seal);
+    }
+
+    function _open(bytes32 game, bytes32 caseId, Job calldata job, uint256 bond, uint256 traceClock) private {
+        uint256 inner = job.program.nodes - job.program.outputs;
+        bytes32 root = _traces[caseId];
+        // Known already, or there is nothing to know: the challenger moves, from the root.
+        bool known = root != 0 || inner == 0;
+        GameWord g = GameLib.opened(
+            _now(),
+            known ? Phase.Pick : Phase.Trace,
+            TreeLib.depth(inner),
+            bond,
+            _moveClock,
+            known ? _moveClock : traceClock
+        );
+        if (known) {
+            // Nobody is bound to answer yet: the operator adopts the game with its first answer's key.
+            bytes32 position = _positionHash(root, 0, 0, address(0));
+            _games[game].position = position;
+            g = g.withTag(position);
+        }
+        _games[game].state = g;
+    }
+
+    function _bond(bytes32[6] calldata bid, uint256 items) private view returns (uint256 gwei_) {
+        uint256 needed = _bondOf(bid, items);
+        if (msg.value < needed) revert Disputes_BondTooLow(needed, msg.value);
+        gwei_ = msg.value / 1 gwei;
+        if (gwei_ > GameLib.MOST_BOND) revert Disputes_BondTooHigh(GameLib.MOST_BOND * 1 gwei, msg.value);
+    }
+
+    /// @dev Sham games must not delay an honest one without bound (rule 13): what the provider needs for all traces
+    /// that it may owe, but no more than six times what the whole job took it.
+    function _traceClock(bytes32[6] calldata bid, uint256 held, uint256 ran) private view returns (uint256) {
+        uint256 wanted = bid.traceAllowance() * held;
+        return _moveClock + (wanted < 6 * ran ? wanted : 6 * ran);
+    }
+
+    /// @dev On a private lease both sides publish plaintext: only those who know it may make them (rule 23).
+    function _requireDelegate(bytes32[6] calldata bid, address[] calldata delegates) private view {
+        if (msg.sender == bid.client()) return;
+        bytes memory packed;
+        bool found;
+        for (uint256 i; i < delegates.length; ++i) {
+            packed = abi.encodePacked(packed, delegates[i]);
+            found = found || delegates[i] == msg.sender;
+        }
+        if (!found || keccak256(packed) != bid.delegates()) revert Disputes_Private(msg.sender);
+    }
+
+    /// @inheritdoc IDisputes
+    function trace(
+        address owner,
+        bytes32 bidHash,
+        Case calldata case_,
+        address challenger,
+        bytes32 seal,
+        bytes32[] calldata children
+    ) external {
+        bytes32 caseId = _caseId(case_);
+        bytes32 game = _gameId(caseId, challenger, seal);
+        _requireProvider(owner, bidHash, case_);
+        GameWord g = _owed(game, Phase.Trace).withProviderLeft(_moveClock);
+        uint256 shown = GameLib.step(false, g.levels());
+        if (children.length != 1 << shown) revert Disputes_Count(1 << shown, children.length);
+        bytes32 root = TreeLib.rootOf(children);
+        // INVARIANT: a trace is written once (rule 8): all games of a case are about one and the same.
+        bytes32 known = _traces[caseId];
+        if (known == 0) _traces[caseId] = root;
+        else if (known != root) revert Disputes_BadProof();
+        uint256 sum;
+        (g, sum) = _repay(g.at(0, g.levels(), shown).withPhase(Phase.Pick), ANSWER_GAS + TRACE_GAS, children.length);
+        _store(game, g, _positionHash(root, 0, 0, msg.sender));
+        _send(msg.sender, sum);
+    }
+
+    /// @inheritdoc IDisputes
+    function adopt(
+        address owner,
+        bytes32 bidHash,
+        Case calldata case_,
+        address challenger,
+        bytes32 seal,
+        Position calldata position
+    ) external {
+        bytes32 game = _gameId(_caseId(case_), challenger, seal);
+        _requireProvider(owner, bidHash, case_);
+        _requirePosition(game, position);
+        bytes32 next = _positionHash(position.anchor, position.site, position.left, msg.sender);
+        _games[game] = Stored(_games[game].state.withTag(next), next);
+        emit Adopted(game, msg.sender);
+    }
+
+    function _requireProvider(address owner, bytes32 bidHash, Case calldata case_) private view {
+        LeaseId leaseId = BidLib.idOf(owner, bidHash);
+        if (LeaseId.unwrap(leaseId) != LeaseId.unwrap(case_.leaseId)) revert Disputes_WrongLease(leaseId);
+        if (_escrow.operatorOf(owner) != msg.sender) revert Disputes_NotProvider(msg.sender);
+    }
+
+    // ---------------------------------------------------------------------------------------------- going down
+
+    /// @inheritdoc IDisputes
+    function pick(bytes32 caseId, bytes32 seal, uint48 tag, uint256 index) external {
+        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Pick);
+        _requireTag(g, tag);
+        // Not below the last level: there is nothing to show, `land`, `element` and `prove` go on from there.
+        if (index >> g.shown() != 0 || g.shown() == g.levels() || g.shown() == 0) revert Disputes_NoChild(index);
+        _store(game, g.withChosen(index).withPhase(Phase.Reveal));
+    }
+
+    /// @inheritdoc IDisputes
+    function jump(
+        bytes32 caseId,
+        bytes32 seal,
+        Position calldata position,
+        bytes32 node,
+        uint256 index,
+        bytes32[] calldata siblings
+    ) external {
+        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Pick);
+        _requirePosition(game, position);
+        uint256 down = siblings.length;
+        uint256 levels = g.levels();
+        // At the last level of the trace `land` goes on; leaves of a tensor are shown when asked for.
+        if (down == 0 || down > levels || (position.site == 0 && down == levels) || index >> down != 0) {
+            revert Disputes_NoChild(index);
+        }
+        if (TreeLib.climb(node, index, siblings) != position.anchor) revert Disputes_BadProof();
+        bytes32 left = TreeLib.leftOf(position.left, index, siblings);
+        g = g.at(g.path() << down | index, levels - down, 0).withPhase(Phase.Reveal);
+        _store(game, g, _positionHash(node, position.site, left, position.operator));
+    }
+
+    /// @inheritdoc IDisputes
+    function land(
+        Case calldata case_,
+        bytes32 seal,
+        Position calldata position,
+        Job calldata job,
+        uint256 node,
+        bytes calldata header,
+        bytes32[] calldata headerProof,
+        bytes32 tensorRoot,
+        bytes32[] calldata siblings
+    ) external {
+        (bytes32 game, GameWord g) = _landing(case_, seal, position, job);
+        uint256 levels = g.levels();
+        // A node that does not exist, or not here, must not leave an honest provider without an answer (rule 18).
+        if (node >= job.program.nodes - job.program.outputs || node >> levels != g.path()) {
+            revert Disputes_NoNode(node);
+        }
+        if (siblings.length != levels) revert Disputes_Count(levels, siblings.length);
+        if (TreeLib.climb(tensorRoot, node, siblings) != position.anchor) revert Disputes_BadProof();
+        bytes32 left = TreeLib.leftOf(position.left, node, siblings);
+        _landed(game, g, job, node, header, headerProof, tensorRoot, left, position.operator);
+    }
+
+    /// @inheritdoc IDisputes
+    function landOnOutput(
+        Case calldata case_,
+        bytes32 seal,
+        Position calldata position,
+        Job calldata job,
+        uint256 node,
+        bytes calldata header,
+        bytes32[] calldata headerProof,
+        bytes32[] calldata roots
+    ) external {
+        (bytes32 game, GameWord g) = _landing(case_, seal, position, job);
+        uint256 inner = job.program.nodes - job.program.outputs;
+        if (node < inner || node >= job.program.nodes) revert Disputes_NoNode(node);
+        if (roots.length != job.program.outputs) revert Disputes_Count(job.program.outputs, roots.length);
+        if (keccak256(abi.encodePacked(TAG_ITEM, roots)) != case_.itemRoot) revert Disputes_BadProof();
+        bytes32 left;
+        for (uint256 i; i < node - inner; ++i) {
+            left = _hash2(left, roots[i]);
+        }
+        _landed(game, g, job, node, header, headerProof, roots[node - inner], left, position.operator);
+    }
+
+    function _landing(Case calldata case_, bytes32 seal, Position calldata position, Job calldata job)
+        private
+        view
+        returns (bytes32 game, GameWord g)
+    {
+        (game, g) = _mine(_caseId(case_), seal, Phase.Pick, Phase.Pick);
+        _requirePosition(game, position);
+        if (position.site != 0) revert Disputes_OtherPosition(game);
+        if (_jobHash(job) != case_.jobHash) revert Disputes_WrongJob(case_.jobHash);
+    }
+
+    function _landed(
+        bytes32 game,
+        GameWord g,
+        Job calldata job,
+        uint256 node,
+        bytes calldata header,
+        bytes32[] calldata headerProof,
+        bytes32 tensorRoot,
+        bytes32 left,
+        address operator
+    ) private {
+        bytes32 hash = keccak256(abi.encodePacked(TAG_NODE, header));
+        if (headerProof.length != TreeLib.depth(job.program.nodes)) {
+            revert Disputes_Count(TreeLib.depth(job.program.nodes), headerProof.length);
+        }
+        if (TreeLib.climb(hash, node, headerProof) != job.program.nodesRoot) revert Disputes_BadProof();
+        Facts facts = SiteLib.pack(
+            _referee.describe(header),
+            _now(),
+            node,
+            uint256(job.program.inputs) + job.program.constants,
+            job.program.nodes - job.program.outputs
+        );
+        bytes32 site = _hash2(keccak256(header), bytes32(Facts.unwrap(facts)));
+        _store(
+            game,
+            g.at(0, facts.depth(), 0).withPhase(Phase.Reveal),
+            _positionHash(tensorRoot, site, left, operator)
+        );
+    }
+
+    /// @inheritdoc IDisputes
+    function reveal(
+        bytes32 game,
+        bytes32 site,
+        bytes32 left,
+        bytes32[] calldata children,
+        bytes32[] calldata siblings
+    ) external {
+        GameWord g = _owed(game, Phase.Reveal);
+        uint256 below = g.levels() - g.shown();
+        uint256 shown = GameLib.step(site != 0, below);
+        if (children.length != 1 << shown) revert Disputes_Count(1 << shown, children.length);
+        // Where so few leaves are left, they are what has to be shown.
+        if (site != 0 && shown == below) revert Disputes_Count(8, 0);
+        _reveal(game, g, site, left, TreeLib.rootOf(children), shown, children.length, siblings);
+    }
+
+    /// @inheritdoc IDisputes
+    function revealLeaves(
+        bytes32 game,
+        bytes32 site,
+        bytes32 left,
+        bytes calldata leaves,
+        bytes32[] calldata siblings
+    ) external {
+        GameWord g = _owed(game, Phase.Reveal);
+        uint256 below = g.levels() - g.shown();
+        if (site == 0 || GameLib.step(true, below) != below) revert Disputes_Count(0, leaves.length);
+        if (leaves.length != LeafLib.BYTES << below) revert Disputes_Count(LeafLib.BYTES << below, leaves.length);
+        _reveal(game, g, site, left, TreeLib.rootOfLeaves(leaves), below, leaves.length / 32, siblings);
+    }
+
+    function _reveal(
+        bytes32 game,
+        GameWord g,
+        bytes32 site,
+        bytes32 left,
+        bytes32 node,
+        uint256 shown,
+        uint256 words,
+        bytes32[] calldata siblings
+    ) private {
+        uint256 down = g.shown();
+        uint256 index = g.chosen();
+        if (siblings.length != down) revert Disputes_Count(down, siblings.length);
+        bytes32 anchor = TreeLib.climb(node, index, siblings);
+        // What does not hash to the provider's own commitment, or comes from another key, is no answer.
+        if (_games[game].position != _positionHash(anchor, site, left, msg.sender)) {
+            revert Disputes_OtherPosition(game);
+        }
+        left = TreeLib.leftOf(left, index, siblings);
+        uint256 sum;
+        (g, sum) = _repay(
+            g.at(g.path() << down | index, g.levels() - down, shown).withPhase(Phase.Pick),
+            ANSWER_GAS,
+            words + down
+        );
+        _store(game, g, _positionHash(node, site, left, msg.sender));
+        _send(msg.sender, sum);
+    }
+
+    // --------------------------------------------------------------------------------------- running values
+
+    /// @inheritdoc IDisputes
+    function element(
+        bytes32 caseId,
+        bytes32 seal,
+        uint48 tag,
+        Position calldata position,
+        bytes32 headerHash,
+        uint256 facts_,
+        uint256 number
+    ) external {
+        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Reveal);
+        _requireTag(g, tag);
+        _requirePosition(game, position);
+        _requireSite(position.site, headerHash, facts_);
+        Facts facts = Facts.wrap(facts_);
+        if (number >= facts.rows() * facts.columns()) revert Disputes_NoElement(number);
+        (uint256 leaf,) = facts.find(number);
+        if (leaf >> g.levels() != g.path() || facts.segments() < 2) revert Disputes_NoElement(number);
+        _store(game, g.withPath(number).withPhase(Phase.Chain));
+    }
+
+    /// @inheritdoc IDisputes
+    function running(
+        bytes32 game,
+        Position calldata position,
+        bytes calldata header,
+        uint256 facts_,
+        bytes calldata leaf,
+        bytes32[] calldata siblings,
+        bytes calldata values
+    ) external {
+        GameWord g = _owed(game, Phase.Chain);
+        _requireOwn(game, position);
+        _requireSite(position.site, keccak256(header), facts_);
+        Facts facts = Facts.wrap(facts_);
+        (uint256 claimed, bytes32 left) = _claimed(g, position, facts, leaf, siblings);
+        bool long = facts.spans() > 1;
+        uint256 count = long ? facts.spans() : facts.segments();
+        if (values.length != 4 * count) revert Disputes_Count(4 * count, values.length);
+        if (long) _requireFold(_word(values, count - 1), claimed);
+        else _requireFold(_foldBlocks(header, facts, values, ""), claimed);
+        uint256 sum;
+        (g, sum) = _repay(
+            // Until one is chosen, the last span stands there: no other may be asked for.
+            g.withPhase(long ? Phase.Span : Phase.Prove).withChosen(facts.spans() - 1),
+            ANSWER_GAS,
+            (values.length + header.length + leaf.length) / 32 + siblings.length + 8
+        );
+        bytes32 anchor = _hash2(TreeLib.rootOfWords(values), bytes32(claimed));
+        _store(game, g, _positionHash(anchor, position.site, left, msg.sender));
+        _send(msg.sender, sum);
+    }
+
+    /// @dev The element's word in the provider's leaf, and the position's `left`, completed by what stands before it.
+    function _claimed(
+        GameWord g,
+        Position calldata position,
+        Facts facts,
+        bytes calldata leaf,
+        bytes32[] calldata siblings
+    ) private pure returns (uint256 word, bytes32 left) {
+        if (siblings.length != g.levels()) revert Disputes_Count(g.levels(), siblings.length);
+        (uint256 index, uint256 offset) = facts.find(g.path());
+        (word, left) = _leafAt(position, facts, index, offset, leaf, siblings);
+    }
+
+    /// @dev Holds a leaf against the anchor; the word of the node's type at `offset`, and the completed `left`.
+    function _leafAt(
+        Position calldata position,
+        Facts facts,
+        uint256 index,
+        uint256 offset,
+        bytes calldata leaf,
+        bytes32[] calldata siblings
+    ) internal pure returns (uint256 word, bytes32 left) {
+        if (leaf.length != LeafLib.BYTES) revert Disputes_Count(LeafLib.BYTES, leaf.length);
+        if (TreeLib.climb(TreeLib.leafHash(leaf, 0), index, siblings) != position.anchor) {
+            revert Disputes_BadProof();
+        }
+        left = TreeLib.leftOf(position.left, index, siblings);
+        left = keccak256(abi.encodePacked(left, leaf[:offset]));
+        uint256 start;
+        assembly ("memory-safe") {
+            start := leaf.offset
+        }
+        word = LeafLib.read(start, offset, facts.dtype());
+    }
+
+    /// @inheritdoc IDisputes
+    function span(bytes32 caseId, bytes32 seal, uint48 tag, uint256 number) external {
+        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Span, Phase.Span);
+        _requireTag(g, tag);
+        if (number > g.chosen()) revert Disputes_NoChild(number);
+        _store(game, g.withChosen(number).withPhase(Phase.Running));
+    }
+
+    /// @inheritdoc IDisputes
+    function runningOfSpan(
+        bytes32 game,
+        Position calldata position,
+        bytes calldata header,
+        uint256 facts_,
+        uint256 claimed,
+        bytes calldata totals,
+        bytes calldata values
+    ) external {
+        GameWord g = _owed(game, Phase.Running);
+        _requireOwn(game, position);
+        _requireSite(position.site, keccak256(header), facts_);
+        if (position.anchor != _hash2(TreeLib.rootOfWords(totals), bytes32(claimed))) {
+            revert Disputes_OtherPosition(game);
+        }
+        Facts facts = Facts.wrap(facts_);
+        uint256 number = g.chosen();
+        uint256 count = facts.segmentsOf(number);
+        if (values.length != 4 * count) revert Disputes_Count(4 * count, values.length);
+        bytes calldata before = number == 0 ? totals[:0] : totals[4 * number - 4:4 * number];
+        uint256 total = _word(totals, number);
+        _requireFold(_foldBlocks(header, facts, values, before), total);
+        uint256 sum;
+        (g, sum) = _repay(
+            g.withPhase(Phase.Prove), ANSWER_GAS, (values.length + header.length + totals.length) / 32 + 8
+        );
+        bytes32 anchor = _hash2(TreeLib.rootOfWords(values), bytes32(claimed));
+        _store(game, g, _positionHash(anchor, position.site, position.left, msg.sender));
+        _send(msg.sender, sum);
+    }
+
+    function _requireOwn(bytes32 game, Position calldata position) private view {
+        _requirePosition(game, position);
+        if (position.operator != msg.sender) revert Disputes_NotProvider(msg.sender);
+    }
+
+    function _requireFold(uint256 found, uint256 needed) private pure {
+        if (found != needed) revert Disputes_BadFold(found, needed);
+    }
+
+    /// @dev The total behind the blocks whose last running values stand in `values`, from the total before them.
+    function _foldBlocks(bytes calldata header, Facts facts, bytes calldata values, bytes memory before)
+        private
+        view
+        returns (uint256)
+    {
+        uint256 size = 4 * (256 / facts.terms());
+        bytes memory ends = before;
+        for (uint256 at = size; at < values.length + size; at += size) {
+            uint256 end = at < values.length ? at : values.length;
+            ends = abi.encodePacked(ends, values[end - 4:end]);
+        }
+        return _referee.fold(header, ends);
+    }
+
+    function _word(bytes calldata values, uint256 number) internal pure returns (uint256) {
+        return uint32(bytes4(values[4 * number:4 * number + 4]));
+    }
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Clock} from "./Clock.sol";
+import {Case, DisputeTerms, IDisputes, Job, Phase, Position, Program} from "./interfaces/IDisputes.sol";
+import {IEscrow} from "./interfaces/IEscrow.sol";
+import {IReferee} from "./interfaces/IReferee.sol";
+import {BidLib} from "./libraries/BidLib.sol";
+import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {LeaseId} from "./types/Types.sol";
+
+/// @title What all moves of a game share: storage, fixed values, loading and storing
+/// @dev A game is two words: `state`, and the hash of its position. Whatever else it is about is bound by its id, which
+/// is keccak256(caseId, challenger, seal), or by the position's hash, and handed in by the move that needs it.
+abstract contract DisputeState is Clock, IDisputes {
+    using BidLib for bytes32[6];
+    using GameLib for GameWord;
+
+    struct Stored {
+        GameWord state;
+        bytes32 position;
+    }
+
+    /// @dev `state` 0: the lease is not convicted. Before settlement `hash` binds the place; then shares are fixed.
+    struct Sentence {
+        uint8 state;
+        uint32 at;
+        uint24 claims;
+        uint192 hash; // of the place; after settlement: first << 96 | share
+    }
+
+    uint8 internal constant PROVEN = 1;
+    uint8 internal constant SILENT = 2;
+    uint8 internal constant SETTLED = 3;
+
+    bytes32 internal constant TAG_PROGRAM = keccak256("gavel.tape.program.v1");
+    bytes32 internal constant TAG_CONSTANT = keccak256("gavel.tape.constant.v1");
+    bytes32 internal constant TAG_NODE = keccak256("gavel.tape.node.v1");
+    bytes32 internal constant TAG_ITEM = keccak256("gavel.tape.item.v1");
+
+    /// @dev Gas of all answers of a long game; a bond holds four times as much.
+    uint256 internal constant BOND_GAS = 700_000;
+    /// @dev Calldata of the same answers.
+    uint256 internal constant BOND_BYTES = 12_000;
+    /// @dev An answer is repaid for `ANSWER_GAS`, and `WORD_GAS` for each word that it has to show.
+    uint256 internal constant ANSWER_GAS = 36_000;
+    uint256 internal constant WORD_GAS = 1_300;
+    /// @dev The first answer of a case writes two words more.
+    uint256 internal constant TRACE_GAS = 40_000;
+
+    IEscrow internal immutable _escrow;
+    IReferee internal immutable _referee;
+    uint32 internal immutable _moveClock;
+    uint32 internal immutable _increment;
+    uint32 internal immutable _claimPeriod;
+    uint64 internal immutable _tip;
+    uint64 internal immutable _dataFee;
+    uint128 private immutable _price0;
+    uint128 private immutable _price1;
+    uint128 private immutable _price2;
+    uint128 private immutable _price3;
+
+    mapping(bytes32 game => Stored) internal _games;
+    mapping(bytes32 caseId => bytes32) internal _traces;
+    mapping(LeaseId => Sentence) internal _sentences;
+    mapping(address => uint256) internal _coins;
+
+    constructor(IEscrow escrow_, IReferee referee_, DisputeTerms memory t) Clock(t.clockKind, t.clockSource) {
+        if (address(escrow_) == address(0)) revert Disputes_BadTerms("escrow");
+        if (address(referee_).code.length == 0) revert Disputes_BadTerms("referee");
+        if (t.moveClock == 0 || t.moveClock > type(uint24).max) revert Disputes_BadTerms("moveClock");
+        if (t.increment == 0 || t.increment > t.moveClock) revert Disputes_BadTerms("increment");
+        if (t.claimPeriod == 0) revert Disputes_BadTerms("claimPeriod");
+        (_escrow, _referee) = (escrow_, referee_);
+        (_moveClock, _increment, _claimPeriod) = (t.moveClock, t.increment, t.claimPeriod);
+        (_tip, _dataFee) = (t.tip, t.dataFee);
+        (_price0, _price1, _price2, _price3) = (t.coinPrices[0], t.coinPrices[1], t.coinPrices[2], t.coinPrices[3]);
+    }
+
+    // ------------------------------------------------------------------------------------------------- names
+
+    function _caseId(Case calldata c) internal pure returns (bytes32 id) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            calldatacopy(m, c, 0x80)
+            id := keccak256(m, 0x80)
+        }
+    }
+
+    function _gameId(bytes32 caseId, address challenger, bytes32 seal) internal pure returns (bytes32 id) {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, caseId)
+            mstore(add(m, 0x20), challenger)
+            mstore(add(m, 0x40), seal)
+            id := keccak256(m, 0x60)
+        }
+    }
+
+    function _positionHash(bytes32 anchor, bytes32 site, bytes32 left, address operator)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        assembly ("memory-safe") {
+            let m := mload(0x40)
+            mstore(m, anchor)
+            mstore(add(m, 0x20), site)
+            mstore(add(m, 0x40), left)
+            mstore(add(m, 0x60), operator)
+            hash := keccak256(m, 0x80)
+        }
+    }
+
+    function _hash2(bytes32 a, bytes32 b) internal pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            mstore(0, a)
+            mstore(0x20, b)
+            hash := keccak256(0, 0x40)
+        }
+    }
+
+    function _jobHash(Job calldata job) internal pure returns (bytes32) {
+        Program calldata p = job.program;
+        bytes32 root = keccak256(
+            abi.encode(
+                TAG_PROGRAM, p.inputs, p.constants, p.nodes, p.outputs, p.inputsRoot, p.constantsRoot, p.nodesRoot
+            )
+        );
+        return keccak256(abi.encode(root, job.inputRoot, job.items));
+    }
+
+    function _now() internal view returns (uint256) {
+        return clock();
+    }
+
+    // ----------------------------------------------------------------------------------------------- loading
+
+    /// @dev The challenger's own game, in one of two phases that are its move; in time, and the move is timed.
+    function _mine(bytes32 caseId, bytes32 seal, Phase one, Phase other)
+        internal
+        view
+        returns (bytes32 game, GameWord g)
+    {
+        game = _gameId(caseId, msg.sender, seal);
+        g = _games[game].state;
+        Phase phase = g.phase();
+        if (phase != one && phase != other) revert Disputes_WrongPhase(game, phase);
+        g = _timed(game, g);
+    }
+
+    /// @dev The provider's turn in this phase; in time, and the move is timed.
+    function _owed(bytes32 game, Phase phase) internal view returns (GameWord g) {
+        _requirePlain();
+        g = _games[game].state;
+        if (g.phase() != phase) revert Disputes_WrongPhase(game, g.phase());
+        g = _timed(game, g);
+    }
+
+    function _timed(bytes32 game, GameWord g) private view returns (GameWord) {
+        uint256 now_ = _now();
+        (uint256 rest, bool inTime) = g.left(now_);
+        if (!inTime) revert Disputes_OutOfTime(game);
+        return g.moved(now_, rest + _increment);
+    }
+
+    /// @dev A pick that was signed for another state of the game must not act on this one (rule 8).
+    function _requireTag(GameWord g, uint48 tag) internal pure {
+        if (g.tag() != tag) revert Disputes_OtherState(g.tag(), tag);
+    }
+
+    function _requirePosition(bytes32 game, Position calldata p) internal view {
+        if (_games[game].position != _positionHash(p.anchor, p.site, p.left, p.operator)) {
+            revert Disputes_OtherPosition(game);
+        }
+    }
+
+    function _requireSite(bytes32 site, bytes32 headerHash, uint256 facts) internal pure {
+        if (site != _hash2(headerHash, bytes32(facts))) revert Disputes_WrongPlace(site);
+    }
+
+    /// @dev What an answer shows stands in its transaction: so it has to be one of a plain key, whose calldata is this
+    /// call's.
+    function _requirePlain() internal view {
+        // solhint-disable-next-line avoid-tx-origin
+        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert Disputes_NotPlain(msg.sender);
+    }
+
+    // ----------------------------------------------------------------------------------------------- storing
+
+    /// @dev The challenger has moved.
+    function _store(bytes32 game, GameWord g) internal {
+        _games[game].state = g;
+        emit Moved(game, GameWord.unwrap(g));
+    }
+
+    /// @dev The game stands at a new position.
+    function _store(bytes32 game, GameWord g, bytes32 position) internal {
+        _games[game].position = position;
+        _store(game, g.withTag(position));
+    }
+
+    /// @dev The provider has answered with so many words: repaid at once, out of the bond (rule 12).
+    function _repay(GameWord g, uint256 gasUnits, uint256 words) internal view returns (GameWord, uint256 sum) {
+        uint256 price = block.basefee + _tip;
+        if (tx.gasprice < price) price = tx.gasprice;
+        sum = ((gasUnits + words * WORD_GAS) * price + words * 32 * _dataFee) / 1 gwei;
+        uint256 bond = g.bond();
+        if (sum > bond) sum = bond;
+        unchecked {
+            return (g.withBond(bond - sum), sum * 1 gwei); // sum is at most the bond
+        }
+    }
+
+    /// @dev The only way coin leaves. Callers have done all their effects.
+    function _send(address to, uint256 amount) internal {
+        if (amount == 0) return;
+        (bool sent,) = to.call{value: amount}("");
+        if (!sent) revert Disputes_NotSent(to, amount);
+    }
+
+    /// @dev See `bondOf`.
+    function _bondOf(bytes32[6] calldata bid, uint256 items) internal view returns (uint256) {
+        uint256 price = _price0;
+        uint8 token = bid.token();
+        if (token == 1) price = _price1;
+        else if (token == 2) price = _price2;
+        else if (token == 3) price = _price3;
+        uint256 item = (uint256(bid.ratePerBlock()) * bid.maxBlocks() + bid.completionFee()) / items;
+        return 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
+    }
+
+    function _terms() internal view returns (DisputeTerms memory t) {
+        (t.moveClock, t.increment, t.claimPeriod) = (_moveClock, _increment, _claimPeriod);
+        (t.tip, t.dataFee) = (_tip, _dataFee);
+        t.coinPrices = [_price0, _price1, _price2, _price3];
+        (t.clockKind, t.clockSource) = _clockTerms();
+    }
+}
