@@ -117,7 +117,7 @@ abstract contract DisputeMoves is DisputeState {
         if (known == 0) _traces[caseId] = root;
         else if (known != root) revert Disputes_BadProof();
         uint256 sum;
-        (g, sum) = _repay(g.at(0, g.levels(), shown).withPhase(Phase.Pick), ANSWER_GAS + TRACE_GAS, children.length);
+        (g, sum) = _repay(g.standing(0, g.levels(), shown).withPhase(Phase.Pick), ANSWER_GAS + TRACE_GAS, children.length);
         _store(game, g, _positionHash(root, 0, 0, msg.sender));
         _send(msg.sender, sum);
     }
@@ -175,7 +175,7 @@ abstract contract DisputeMoves is DisputeState {
         }
         if (TreeLib.climb(node, index, siblings) != position.anchor) revert Disputes_BadProof();
         bytes32 left = TreeLib.leftOf(position.left, index, siblings);
-        g = g.at(g.path() << down | index, levels - down, 0).withPhase(Phase.Reveal);
+        g = g.standing(g.path() << down | index, levels - down, 0).withPhase(Phase.Reveal);
         _store(game, g, _positionHash(node, position.site, left, position.operator));
     }
 
@@ -263,7 +263,7 @@ abstract contract DisputeMoves is DisputeState {
         bytes32 site = _hash2(keccak256(header), bytes32(Facts.unwrap(facts)));
         _store(
             game,
-            g.at(0, facts.depth(), 0).withPhase(Phase.Reveal),
+            g.standing(0, facts.depth(), 0).withPhase(Phase.Reveal),
             _positionHash(tensorRoot, site, left, operator)
         );
     }
@@ -321,7 +321,7 @@ abstract contract DisputeMoves is DisputeState {
         left = TreeLib.leftOf(left, index, siblings);
         uint256 sum;
         (g, sum) = _repay(
-            g.at(g.path() << down | index, g.levels() - down, shown).withPhase(Phase.Pick),
+            g.standing(g.path() << down | index, g.levels() - down, shown).withPhase(Phase.Pick),
             ANSWER_GAS,
             words + down
         );
@@ -476,8 +476,8 @@ abstract contract DisputeMoves is DisputeState {
     {
         uint256 size = 4 * (256 / facts.terms());
         bytes memory ends = before;
-        for (uint256 at = size; at < values.length + size; at += size) {
-            uint256 end = at < values.length ? at : values.length;
+        for (uint256 next = size; next < values.length + size; next += size) {
+            uint256 end = next < values.length ? next : values.length;
             ends = abi.encodePacked(ends, values[end - 4:end]);
         }
         return _referee.fold(header, ends);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {DisputeMoves} from "./DisputeMoves.sol";
-import {Case, IDisputes, Job, OperandProof, Phase, Place, Position} from "./interfaces/IDisputes.sol";
+import {Case, Conviction, IDisputes, Job, OperandProof, Phase, Place, Position} from "./interfaces/IDisputes.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
@@ -94,18 +94,18 @@ abstract contract DisputeProofs is DisputeMoves {
         bytes32 headerHash,
         uint256 facts_,
         uint256 index,
-        uint256 at,
+        uint256 offset,
         bytes calldata leaf,
         bytes32[] calldata siblings
     ) external {
         (bytes32 game, GameWord g, Place memory place) =
             _accused(case_, seal, position, headerHash, facts_, Phase.Pick, Phase.Reveal);
         Facts facts = Facts.wrap(facts_);
-        if (at >= LeafLib.BYTES || facts.isInside(index, at)) revert Disputes_NoElement(index);
-        (, place.left) = _shown(g, position, facts, index, at, leaf, siblings);
-        uint256 byte_ = uint8(leaf[at]);
+        if (offset >= LeafLib.BYTES || facts.isInside(index, offset)) revert Disputes_NoElement(index);
+        (, place.left) = _shown(g, position, facts, index, offset, leaf, siblings);
+        uint256 byte_ = uint8(leaf[offset]);
         if (byte_ == 0) revert Disputes_StepIsTrue(0);
-        (place.leaf, place.offset, place.width) = (uint32(index), uint8(at), 1);
+        (place.leaf, place.offset, place.width) = (uint32(index), uint8(offset), 1);
         (place.claimed, place.exact) = (uint32(byte_), true);
         _convict(game, g, case_.leaseId, place);
     }
@@ -123,7 +123,7 @@ abstract contract DisputeProofs is DisputeMoves {
         place.caseId = _caseId(case_);
         (game, g) = _mine(place.caseId, seal, one, other);
         if (g.openedAt() >= _now()) revert Disputes_TooYoung(game);
-        if (_sentences[case_.leaseId].state != 0) revert Disputes_Convicted(case_.leaseId);
+        if (_sentences[case_.leaseId].how != Conviction.None) revert Disputes_Convicted(case_.leaseId);
         _requirePosition(game, position);
         _requireSite(position.site, headerHash, facts_);
         Facts facts = Facts.wrap(facts_);
@@ -236,14 +236,14 @@ abstract contract DisputeProofs is DisputeMoves {
     }
 
     function _convict(bytes32 game, GameWord g, LeaseId leaseId, Place memory place) private {
-        _sentences[leaseId] = Sentence(PROVEN, uint32(_now()), 0, _placeHash(place));
+        _sentences[leaseId] = Sentence(Conviction.Proven, false, false, uint32(_now()), 0, _placeHash(place));
         g = g.withPhase(Phase.Won);
         _store(game, g);
         emit Judged(game, leaseId, place);
     }
 
     /// @dev Cut to what fits beside the rest of a sentence: a place is found by its game, never searched for.
-    function _placeHash(Place memory place) internal pure returns (uint192) {
-        return uint192(uint256(keccak256(abi.encode(place))));
+    function _placeHash(Place memory place) internal pure returns (uint168) {
+        return uint168(uint256(keccak256(abi.encode(place))));
     }
 }

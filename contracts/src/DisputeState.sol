@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Clock} from "./Clock.sol";
-import {Case, DisputeTerms, IDisputes, Job, Phase, Position, Program} from "./interfaces/IDisputes.sol";
+import {Case, Conviction, DisputeTerms, IDisputes, Job, Phase, Position, Program} from "./interfaces/IDisputes.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
@@ -21,17 +21,15 @@ abstract contract DisputeState is Clock, IDisputes {
         bytes32 position;
     }
 
-    /// @dev `state` 0: the lease is not convicted. Before settlement `hash` binds the place; then shares are fixed.
+    /// @dev A lease's conviction. `fixed_`: of the place's hash, until it is settled; then the reward.
     struct Sentence {
-        uint8 state;
-        uint32 at;
-        uint24 claims;
-        uint192 hash; // of the place; after settlement: first << 96 | share
+        Conviction how;
+        bool settled;
+        bool won;
+        uint32 since;
+        uint32 claims;
+        uint168 fixed_;
     }
-
-    uint8 internal constant PROVEN = 1;
-    uint8 internal constant SILENT = 2;
-    uint8 internal constant SETTLED = 3;
 
     bytes32 internal constant TAG_PROGRAM = keccak256("gavel.tape.program.v1");
     bytes32 internal constant TAG_CONSTANT = keccak256("gavel.tape.constant.v1");

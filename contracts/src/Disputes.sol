@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {DisputeProofs} from "./DisputeProofs.sol";
 import {DisputeState} from "./DisputeState.sol";
-import {Case, DisputeTerms, Game, IDisputes, Phase, Place, Verdict} from "./interfaces/IDisputes.sol";
+import {Case, Conviction, DisputeTerms, Game, IDisputes, Phase, Place, Verdict} from "./interfaces/IDisputes.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
@@ -34,7 +34,7 @@ contract Disputes is DisputeProofs {
         if (!provider) return _lose(game, g, bid, case_.leaseId);
         // INVARIANT: silence is no cheaper than being wrong (rule 6).
         Place memory nowhere;
-        _sentences[case_.leaseId] = Sentence(SILENT, uint32(_now()), 0, 0);
+        _sentences[case_.leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), 0, 0);
         _store(game, g.withPhase(Phase.Won));
         emit Judged(game, case_.leaseId, nowhere);
     }
@@ -58,7 +58,7 @@ contract Disputes is DisputeProofs {
         g = _games[game].state;
         (, bool live) = GameLib.mover(g.phase());
         if (!live) revert Disputes_WrongPhase(game, g.phase());
-        if (_sentences[case_.leaseId].state != 0) revert Disputes_Convicted(case_.leaseId);
+        if (_sentences[case_.leaseId].how != Conviction.None) revert Disputes_Convicted(case_.leaseId);
     }
 
     /// @dev INVARIANT: a lost game finalises nothing: it lets go of its own hold, and of no other.
@@ -82,9 +82,9 @@ contract Disputes is DisputeProofs {
         bytes32[] calldata siblings,
         bytes32[] calldata above
     ) external {
-        Sentence memory s = _claimable(case_.leaseId, PROVEN);
+        Sentence memory s = _claimable(case_.leaseId, Conviction.Proven);
         bytes32 caseId = _caseId(case_);
-        if (_placeHash(place) != s.hash || place.caseId != caseId) revert Disputes_WrongPlace(caseId);
+        if (_placeHash(place) != s.fixed_ || place.caseId != caseId) revert Disputes_WrongPlace(caseId);
         bytes32 seal;
         {
             (bytes32 traceRoot, bytes32 itemRoot) = _opened(place, other, leaf, siblings, above);
@@ -94,12 +94,12 @@ contract Disputes is DisputeProofs {
         GameWord g = _games[game].state;
         // Not one that lost; nor one that never moved, which costs its owner nothing (rule 22).
         if (!_counts(g) || g.movedAt() == g.openedAt()) revert Disputes_WrongPhase(game, g.phase());
-        uint256 limit = place.exact ? s.at : place.landedAt;
+        uint256 limit = place.exact ? s.since : place.landedAt;
         if (g.openedAt() >= limit) revert Disputes_NotOpenedInTime(g.openedAt(), uint32(limit));
         _claim(game, g, case_.leaseId, s);
     }
 
-    /// @dev The roots of the caller's own run, from its leaf at the place. InvalidSeal unless it agrees with the provider's
+    /// @dev The roots of the caller's own run, from its leaf at the place. `Disputes_BadSeal` unless it agrees with the provider's
     /// on all that is left of the place, and not there.
     function _opened(
         Place calldata place,
@@ -135,18 +135,18 @@ contract Disputes is DisputeProofs {
 
     /// @inheritdoc IDisputes
     function claimSilence(Case calldata case_, bytes32 seal) external {
-        Sentence memory s = _claimable(case_.leaseId, SILENT);
+        Sentence memory s = _claimable(case_.leaseId, Conviction.Silent);
         bytes32 game = _gameId(_caseId(case_), msg.sender, seal);
         GameWord g = _games[game].state;
         if (!_counts(g)) revert Disputes_WrongPhase(game, g.phase());
-        if (g.openedAt() >= s.at) revert Disputes_NotOpenedInTime(g.openedAt(), s.at);
+        if (g.openedAt() >= s.since) revert Disputes_NotOpenedInTime(g.openedAt(), s.since);
         _claim(game, g, case_.leaseId, s);
     }
 
-    function _claimable(LeaseId leaseId, uint8 state) private view returns (Sentence memory s) {
+    function _claimable(LeaseId leaseId, Conviction how) private view returns (Sentence memory s) {
         s = _sentences[leaseId];
-        if (s.state != state) revert Disputes_NotConvicted(leaseId);
-        uint256 until = uint256(s.at) + _claimPeriod;
+        if (s.how != how || s.settled) revert Disputes_NotConvicted(leaseId);
+        uint256 until = uint256(s.since) + _claimPeriod;
         if (_now() > until) revert Disputes_TooLate(until);
     }
 
@@ -157,10 +157,11 @@ contract Disputes is DisputeProofs {
 
     /// @dev `chosen` of a claimed game says whether it is the one that convicted.
     function _claim(bytes32 game, GameWord g, LeaseId leaseId, Sentence memory s) private {
-        uint256 won = g.phase() == Phase.Won ? 1 : 0;
+        bool won = g.phase() == Phase.Won;
+        s.won = s.won || won;
         s.claims += 1;
         _sentences[leaseId] = s;
-        _store(game, g.withChosen(won).withPhase(Phase.Claimed));
+        _store(game, g.withChosen(won ? 1 : 0).withPhase(Phase.Claimed));
         emit SealOpened(game, leaseId);
     }
 
@@ -168,57 +169,57 @@ contract Disputes is DisputeProofs {
     function settle(bytes32[6] calldata bid) external {
         LeaseId leaseId = bid.leaseId();
         Sentence memory s = _sentences[leaseId];
-        if (s.state != PROVEN && s.state != SILENT) revert Disputes_NotConvicted(leaseId);
-        uint256 until = uint256(s.at) + _claimPeriod;
+        if (s.how == Conviction.None || s.settled) revert Disputes_NotConvicted(leaseId);
+        uint256 until = uint256(s.since) + _claimPeriod;
         if (_now() <= until) revert Disputes_TooEarly(until);
-        uint256 gasWorth = _reserveOf(bid.token()) / RESERVE_PARTS;
         // Silence shows nothing but that the provider is gone: gas back, and the rest burns.
-        uint256 asked = s.claims == 0 ? 0 : s.state == SILENT ? gasWorth * s.claims : type(uint256).max;
-        s.state = SETTLED;
-        _sentences[leaseId].state = SETTLED; // before the call: nobody settles twice
+        uint256 asked = s.claims == 0
+            ? 0
+            : s.how == Conviction.Silent ? _gasWorth(bid.token()) * s.claims : type(uint256).max;
+        (s.settled, s.fixed_) = (true, 0);
+        _sentences[leaseId] = s; // before the call: nobody settles twice
         uint256 reward = _escrow.convict(bid, asked);
-        (uint256 first, uint256 share) = _shares(reward, gasWorth, s.claims);
-        s.hash = uint192(first << 96 | share);
-        _sentences[leaseId] = s;
-        emit Settled(leaseId, reward, share, first);
-    }
-
-    /// @dev The convicting game's gas comes first; what is left is split evenly. Both round down.
-    function _shares(uint256 reward, uint256 gasWorth, uint256 claims)
-        private
-        pure
-        returns (uint256 first, uint256 share)
-    {
-        if (claims == 0) return (0, 0);
-        first = reward < gasWorth ? reward : gasWorth;
-        share = (reward - first) / claims;
-    }
-
-    function _reserveOf(uint8 token) private view returns (uint256) {
-        Listing[] memory listed = _escrow.tokens();
-        return listed[token].reserve;
+        _sentences[leaseId].fixed_ = uint168(reward);
+        emit Settled(leaseId, reward, s.claims);
     }
 
     /// @inheritdoc IDisputes
-    function collect(uint8 token, Case calldata case_, bytes32 seal) external {
+    function collect(bytes32[6] calldata bid, Case calldata case_, bytes32 seal) external {
+        _requireLease(bid, case_.leaseId);
         bytes32 game = _gameId(_caseId(case_), msg.sender, seal);
         Sentence memory s = _sentences[case_.leaseId];
-        if (s.state == 0) revert Disputes_NotConvicted(case_.leaseId);
+        if (s.how == Conviction.None) revert Disputes_NotConvicted(case_.leaseId);
         GameWord g = _games[game].state;
         Phase phase = g.phase();
         if (phase == Phase.None || phase == Phase.Lost) revert Disputes_NothingToCollect(game);
         uint256 coin = g.bond() * 1 gwei;
         g = g.withBond(0);
         uint256 reward;
-        if (phase == Phase.Claimed && s.state == SETTLED) {
-            reward = uint96(s.hash) + (g.chosen() == 1 ? uint96(s.hash >> 96) : 0);
+        if (phase == Phase.Claimed && s.settled) {
+            reward = _shareOf(s, g.chosen() == 1, _gasWorth(bid.token()));
             g = g.withPhase(Phase.Lost); // paid out: nothing is left in it
         }
         if (coin == 0 && reward == 0) revert Disputes_NothingToCollect(game);
         _games[game].state = g;
         emit Collected(game, msg.sender, coin, reward);
-        if (reward != 0) _escrow.withdrawCredits(token, msg.sender, reward);
+        if (reward != 0) _escrow.withdrawCredits(bid.token(), msg.sender, reward);
         _send(msg.sender, coin);
+    }
+
+    /// @dev The convicting game's gas comes first. What is left is split evenly: among all claims, or, after silence,
+    /// among the others. All round down.
+    function _shareOf(Sentence memory s, bool convicted, uint256 gasWorth) private pure returns (uint256) {
+        uint256 reward = s.fixed_;
+        uint256 first = !s.won ? 0 : reward < gasWorth ? reward : gasWorth;
+        if (s.how == Conviction.Proven) return (convicted ? first : 0) + (reward - first) / s.claims;
+        return convicted ? first : (reward - first) / (s.claims - (s.won ? 1 : 0));
+    }
+
+    /// @dev What a dispute's gas is worth in a token, at the reference price of its listing: a reserve is four times that
+    /// (rule 4).
+    function _gasWorth(uint8 token) private view returns (uint256) {
+        Listing[] memory listed = _escrow.tokens();
+        return listed[token].reserve / RESERVE_PARTS;
     }
 
     /// @inheritdoc IDisputes
@@ -244,8 +245,8 @@ contract Disputes is DisputeProofs {
     /// @inheritdoc IDisputes
     function verdictOf(LeaseId leaseId) external view returns (Verdict memory v) {
         Sentence memory s = _sentences[leaseId];
-        (v.state, v.at, v.claims) = (s.state, s.at, s.claims);
-        if (s.state == SETTLED) (v.share, v.first) = (uint96(s.hash), uint96(s.hash >> 96));
+        (v.how, v.settled, v.since, v.claims, v.won) = (s.how, s.settled, s.since, s.claims, s.won);
+        if (s.settled) v.reward = uint96(s.fixed_);
     }
 
     /// @inheritdoc IDisputes

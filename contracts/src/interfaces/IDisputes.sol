@@ -108,6 +108,13 @@ enum Phase {
     Claimed //   the seal was opened to the right value; a share of the reward is this game's
 }
 
+/// @notice How a lease came to be convicted.
+enum Conviction {
+    None,
+    Proven, // one step is false
+    Silent //  the provider did not answer in time
+}
+
 /// @notice A game in the clear.
 /// @param phase whose move
 /// @param openedAt when `challenge` was
@@ -136,17 +143,19 @@ struct Game {
 }
 
 /// @notice How a lease's conviction stands.
-/// @param state 0 none, 1 proven, 2 by silence, 3 settled
-/// @param at when
-/// @param claims shares
-/// @param share of the reward, in the lease's token
-/// @param first what the convicting game gets before the split
+/// @param how by proof or by silence
+/// @param settled whether the lease has ended as convicted
+/// @param since when it was convicted
+/// @param claims games that claimed
+/// @param won whether the convicting game is among them
+/// @param reward once settled: what they share, in the lease's token
 struct Verdict {
-    uint8 state;
-    uint32 at;
+    Conviction how;
+    bool settled;
+    uint32 since;
     uint32 claims;
-    uint96 share;
-    uint96 first;
+    bool won;
+    uint96 reward;
 }
 
 /// @title The game: a provider's own trace is made to contradict itself
@@ -194,7 +203,7 @@ struct Verdict {
 /// the claims. A claim opens a seal made before the conviction: keccak256(traceRoot, itemRoot, challenger, leaseId, item,
 /// salt) of the challenger's own run, which agrees with the provider's left of the convicted place, and has there the
 /// right element (or, in a chain, another than the provider's, if it was sealed before the game landed).
-/// After silence there is no place: every game that was open then has a quarter of the reserve.
+/// After silence there is no place: every game that was open then has a quarter of the reserve, the convicting one first.
 ///
 /// Assumptions
 /// - The job is one that the validator accepts; an honest provider starts no other (`IReferee`).
@@ -219,7 +228,7 @@ interface IDisputes {
     event GameLost(bytes32 indexed game, LeaseId indexed leaseId, uint256 forfeit);
     event SealOpened(bytes32 indexed game, LeaseId indexed leaseId);
     /// @notice The lease ended as convicted; `reward` of its token is shared.
-    event Settled(LeaseId indexed leaseId, uint256 reward, uint256 share, uint256 first);
+    event Settled(LeaseId indexed leaseId, uint256 reward, uint256 claims);
     /// @notice A game's money left: coin of the bond, and its share of the reward.
     event Collected(bytes32 indexed game, address indexed challenger, uint256 coin, uint256 reward);
     /// @notice The provider's new key answers from now on.
@@ -456,7 +465,7 @@ interface IDisputes {
 
     /// @notice Convict by a byte that lies outside the node's shape and is not zero.
     /// @param index the leaf
-    /// @param at the byte in it
+    /// @param offset the byte in it
     function proveOutside(
         Case calldata case_,
         bytes32 seal,
@@ -464,7 +473,7 @@ interface IDisputes {
         bytes32 headerHash,
         uint256 facts,
         uint256 index,
-        uint256 at,
+        uint256 offset,
         bytes calldata leaf,
         bytes32[] calldata siblings
     ) external;
@@ -511,7 +520,7 @@ interface IDisputes {
 
     /// @notice Take back what is left of the bond of one's own game whose lease is convicted, and the share of the
     /// reward once it is settled.
-    function collect(uint8 token, Case calldata case_, bytes32 seal) external;
+    function collect(bytes32[6] calldata bid, Case calldata case_, bytes32 seal) external;
 
     /// @notice Pay out the caller's coin: what lost games left to it.
     function withdrawCoin(address to) external;

@@ -106,7 +106,7 @@ library GameLib {
     }
 
     /// @notice The anchor moved to a node with `levels_` below it, of which an answer showed `shown_`.
-    function at(GameWord g, uint256 path_, uint256 levels_, uint256 shown_) internal pure returns (GameWord) {
+    function standing(GameWord g, uint256 path_, uint256 levels_, uint256 shown_) internal pure returns (GameWord) {
         uint256 cleared = GameWord.unwrap(g)
             & ~(uint256(type(uint32).max) << PATH | uint256(0x3F) << LEVELS | uint256(0xF) << SHOWN
                 | uint256(0xFF) << CHOSEN);

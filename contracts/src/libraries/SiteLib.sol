@@ -119,9 +119,9 @@ library SiteLib {
     }
 
     /// @notice Whether a byte of a leaf belongs to an element.
-    function isInside(Facts f, uint256 leaf, uint256 at) internal pure returns (bool) {
+    function isInside(Facts f, uint256 leaf, uint256 offset) internal pure returns (bool) {
         uint256 perRow = LeafLib.perRow(dtype(f), columns(f));
         if (leaf >= rows(f) * perRow) return false;
-        return leaf % perRow * LeafLib.BYTES + at < columns(f) * LeafLib.width(dtype(f));
+        return leaf % perRow * LeafLib.BYTES + offset < columns(f) * LeafLib.width(dtype(f));
     }
 }
