@@ -2,16 +2,17 @@
 pragma solidity 0.8.37;
 
 import {DisputeState} from "./DisputeState.sol";
-import {Case, IDisputes, Job, Phase, Position} from "./interfaces/IDisputes.sol";
+import {IDisputeMoves} from "./interfaces/IDisputeMoves.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
+import {Case, Job, Phase, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title Opening a game, and the way down: from the trace's root to one step
-abstract contract DisputeMoves is DisputeState {
+abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
     using SiteLib for Facts;
@@ -20,7 +21,7 @@ abstract contract DisputeMoves is DisputeState {
 
     // ----------------------------------------------------------------------------------------------- opening
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function challenge(
         bytes32[6] calldata bid,
         Job calldata job,
@@ -96,7 +97,7 @@ abstract contract DisputeMoves is DisputeState {
         if (!found || keccak256(packed) != bid.delegates()) revert Disputes_Private(msg.sender);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function trace(
         address owner,
         bytes32 bidHash,
@@ -122,7 +123,7 @@ abstract contract DisputeMoves is DisputeState {
         _send(msg.sender, sum);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function adopt(
         address owner,
         bytes32 bidHash,
@@ -147,7 +148,7 @@ abstract contract DisputeMoves is DisputeState {
 
     // ---------------------------------------------------------------------------------------------- going down
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function pick(bytes32 caseId, bytes32 seal, uint48 tag, uint256 index) external {
         (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Pick);
         _requireTag(g, tag);
@@ -156,7 +157,7 @@ abstract contract DisputeMoves is DisputeState {
         _store(game, g.withChosen(index).withPhase(Phase.Reveal));
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function jump(
         bytes32 caseId,
         bytes32 seal,
@@ -179,7 +180,7 @@ abstract contract DisputeMoves is DisputeState {
         _store(game, g, _positionHash(node, position.site, left, position.operator));
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function land(
         Case calldata case_,
         bytes32 seal,
@@ -203,7 +204,7 @@ abstract contract DisputeMoves is DisputeState {
         _landed(game, g, job, node, header, headerProof, tensorRoot, left, position.operator);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function landOnOutput(
         Case calldata case_,
         bytes32 seal,
@@ -218,7 +219,7 @@ abstract contract DisputeMoves is DisputeState {
         uint256 inner = job.program.nodes - job.program.outputs;
         if (node < inner || node >= job.program.nodes) revert Disputes_NoNode(node);
         if (roots.length != job.program.outputs) revert Disputes_Count(job.program.outputs, roots.length);
-        if (keccak256(abi.encodePacked(TAG_ITEM, roots)) != case_.itemRoot) revert Disputes_BadProof();
+        if (_itemRoot(roots) != case_.itemRoot) revert Disputes_BadProof();
         bytes32 left;
         for (uint256 i; i < node - inner; ++i) {
             left = _hash2(left, roots[i]);
@@ -268,7 +269,7 @@ abstract contract DisputeMoves is DisputeState {
         );
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function reveal(
         bytes32 game,
         bytes32 site,
@@ -285,7 +286,7 @@ abstract contract DisputeMoves is DisputeState {
         _reveal(game, g, site, left, TreeLib.rootOf(children), shown, children.length, siblings);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function revealLeaves(
         bytes32 game,
         bytes32 site,
@@ -331,7 +332,7 @@ abstract contract DisputeMoves is DisputeState {
 
     // --------------------------------------------------------------------------------------- running values
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function element(
         bytes32 caseId,
         bytes32 seal,
@@ -352,7 +353,7 @@ abstract contract DisputeMoves is DisputeState {
         _store(game, g.withPath(number).withPhase(Phase.Chain));
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function running(
         bytes32 game,
         Position calldata position,
@@ -419,7 +420,7 @@ abstract contract DisputeMoves is DisputeState {
         word = LeafLib.read(start, offset, facts.dtype());
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function span(bytes32 caseId, bytes32 seal, uint48 tag, uint256 number) external {
         (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Span, Phase.Span);
         _requireTag(g, tag);
@@ -427,7 +428,7 @@ abstract contract DisputeMoves is DisputeState {
         _store(game, g.withChosen(number).withPhase(Phase.Running));
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function runningOfSpan(
         bytes32 game,
         Position calldata position,

@@ -2,12 +2,13 @@
 pragma solidity 0.8.37;
 
 import {DisputeMoves} from "./DisputeMoves.sol";
-import {Case, Conviction, IDisputes, Job, OperandProof, Phase, Place, Position} from "./interfaces/IDisputes.sol";
+import {IDisputeMoves} from "./interfaces/IDisputeMoves.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
+import {Case, Conviction, Job, OperandProof, Phase, Place, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title The last move: one step, computed from the provider's own operands
@@ -17,7 +18,7 @@ abstract contract DisputeProofs is DisputeMoves {
     using GameLib for GameWord;
     using SiteLib for Facts;
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function prove(
         Case calldata case_,
         bytes32 seal,
@@ -47,7 +48,7 @@ abstract contract DisputeProofs is DisputeMoves {
         _convict(game, g, case_.leaseId, place);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function proveSegment(
         Case calldata case_,
         bytes32 seal,
@@ -86,7 +87,7 @@ abstract contract DisputeProofs is DisputeMoves {
         _convict(game, g, case_.leaseId, place);
     }
 
-    /// @inheritdoc IDisputes
+    /// @inheritdoc IDisputeMoves
     function proveOutside(
         Case calldata case_,
         bytes32 seal,
@@ -227,10 +228,6 @@ abstract contract DisputeProofs is DisputeMoves {
         }
     }
 
-    function _itemRoot(bytes32[] calldata roots) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(TAG_ITEM, roots));
-    }
-
     function _eighth(bytes32 word, uint256 number) private pure returns (uint256) {
         return uint32(uint256(word) >> (224 - 32 * number));
     }
@@ -240,10 +237,5 @@ abstract contract DisputeProofs is DisputeMoves {
         g = g.withPhase(Phase.Won);
         _store(game, g);
         emit Judged(game, leaseId, place);
-    }
-
-    /// @dev Cut to what fits beside the rest of a sentence: a place is found by its game, never searched for.
-    function _placeHash(Place memory place) internal pure returns (uint168) {
-        return uint168(uint256(keccak256(abi.encode(place))));
     }
 }

@@ -2,17 +2,18 @@
 pragma solidity 0.8.37;
 
 import {Clock} from "./Clock.sol";
-import {Case, Conviction, DisputeTerms, IDisputes, Job, Phase, Position, Program} from "./interfaces/IDisputes.sol";
+import {IDisputeEvents} from "./interfaces/IDisputeEvents.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {Case, Conviction, DisputeTerms, Job, Phase, Place, Position, Program} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title What all moves of a game share: storage, fixed values, loading and storing
 /// @dev A game is two words: `state`, and the hash of its position. Whatever else it is about is bound by its id, which
 /// is keccak256(caseId, challenger, seal), or by the position's hash, and handed in by the move that needs it.
-abstract contract DisputeState is Clock, IDisputes {
+abstract contract DisputeState is Clock, IDisputeEvents {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
 
@@ -116,6 +117,15 @@ abstract contract DisputeState is Clock, IDisputes {
             mstore(0x20, b)
             hash := keccak256(0, 0x40)
         }
+    }
+
+    function _itemRoot(bytes32[] calldata roots) internal pure returns (bytes32) {
+        return keccak256(abi.encodePacked(TAG_ITEM, roots));
+    }
+
+    /// @dev Cut to what fits beside the rest of a sentence: a place is found by its game, never searched for.
+    function _placeHash(Place memory place) internal pure returns (uint168) {
+        return uint168(uint256(keccak256(abi.encode(place))));
     }
 
     function _jobHash(Job calldata job) internal pure returns (bytes32) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Game, Phase} from "../interfaces/IDisputes.sol";
+import {Game, Phase} from "../types/DisputeTypes.sol";
 
 /// @notice A game, but for its position, in one word. From the lowest bit: tag 48, chosen 8, shown 4, levels 6,
 /// phase 4, bond 42 (gwei), path 32, challengerLeft 24, providerLeft 24, movedAt 32, openedAt 32.
