@@ -9,7 +9,7 @@ import pytest
 import trio
 import yaml
 
-from protocol.chain.events import Ended, ResultPosted, Started, topic_of
+from protocol.chain.events import Ended, Event, ResultPosted, Started, topic_of
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
 from protocol.messages import Decline, Quote
@@ -224,6 +224,44 @@ async def test_killed_at_every_stage_a_job_is_done_once(world: World, client: Cl
     await client.node.fetch_artifact(client.store, receipt.outputs, [world.operator], max_size=1 << 24)
     final, bid = client.chain.lease(lease), quote.terms()
     earned = wealth(world) - before
+    assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
+
+
+def event_of(world: World, lease: LeaseId, event: type) -> Event:
+    chain = world.net.chain()
+    (found,) = chain.scanner.all((topic_of(chain.escrow.abi, event.__name__), lease))
+    return found
+
+
+def take_back(world: World, lease: LeaseId, event: type) -> int:
+    """Replace the block of an event, and all later ones, by empty ones; return the height of the last."""
+    found, head = event_of(world, lease, event), world.net.chain().block_number()
+    world.net.anvil.call("anvil_reorg", head - found.at.block + 1, [])
+    return head
+
+
+@pytest.mark.trio
+async def test_reorganisations_take_start_and_result_back_and_both_are_made_good(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    """Nobody tells the daemon: it reads that the lease is not started, not posted, and does it again."""
+    job = long_job(client.store, tmp_path / "job", depth=700)
+    quote = await client.ask(job, challenge_window=8)
+    assert isinstance(quote, Quote)
+    before = await trio.to_thread.run_sync(wealth, world)
+    lease = await client.open(quote)
+    await world.daemon.runs(lease)
+    first = await trio.to_thread.run_sync(take_back, world, lease, Started)
+    view = await client.until(lease, "posted", wait_s=90)
+    root = view.output_root
+    second = await trio.to_thread.run_sync(take_back, world, lease, ResultPosted)
+    final = await client.until(lease, "finalized", wait_s=90)
+    assert final.output_root == root
+    assert events_of(world, lease) == ["Started", "ResultPosted", "Ended"]
+    assert event_of(world, lease, Started).at.block > first
+    assert event_of(world, lease, ResultPosted).at.block > second
+    bid = quote.terms()
+    earned = await trio.to_thread.run_sync(wealth, world) - before
     assert earned == final.paid_blocks * bid.rate_per_block + bid.completion_fee
 
 

@@ -16,11 +16,12 @@ from protocol.messages import Receipt, Registration, sign
 from protocol.net import NetSettings, open_node, protocol_id
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
-from protocol.types import ArtifactId, Blocks, EnergyGrade, Hash32, LeaseId
+from protocol.types import ArtifactId, Blocks, EnergyGrade, Hash32, LeaseId, to_hex
 from tests.chain_helpers import OPERATOR, OWNER, make_bid, ready_client, ready_provider, sign_bid
 from tests.provider_rig import Job, make_job
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
+from watchtower.scan import Scan
 from watchtower.verdicts import Finding, Verdict, Verdicts
 
 TOWER = 6
@@ -193,3 +194,23 @@ async def test_what_is_found_after_the_window_is_said_to_be_late(localnet: Local
             found = await verdict_of(localnet, tmp_path, lease, metrics, attempts=50)
         assert (found.finding, found.late) == (Finding.MISMATCH, True)
         assert found.sentence().endswith(f"first different item: {BAD_ITEM}; found after the window")
+
+
+async def test_reorganisations_that_remove_a_lease_and_bring_it_back_are_followed(localnet: Localnet) -> None:
+    """What is open is read off the chain of now, also where it stands in blocks that were read before."""
+    ready_provider(localnet)
+    ready_client(localnet)
+    client, operator = localnet.chain(1), localnet.chain(OPERATOR)
+    bid, scan, watcher = make_bid(localnet), Scan(localnet.chain()), localnet.chain()
+    sent = [
+        client.send(client.escrow.open_lease(bid, sign_bid(localnet, bid))),
+        operator.send(operator.escrow.start(bid)),
+        operator.send(operator.escrow.post_result(bid.owner, bid.struct_hash(), b"\7" * 32)),
+    ]
+    raw = [localnet.anvil.call("eth_getRawTransactionByHash", to_hex(each.tx)) for each in sent]
+    found = scan.poll(watcher)[1]
+    assert [each.lease for each in found] == [bid.lease_id()]
+    localnet.anvil.call("anvil_reorg", 3, [])
+    assert scan.poll(watcher)[1] == ()
+    localnet.anvil.call("anvil_reorg", 3, [[each, place] for place, each in enumerate(raw)])
+    assert scan.poll(watcher)[1] == found
