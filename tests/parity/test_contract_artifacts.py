@@ -29,7 +29,7 @@ def test_shipped_file_reproduces(name: str) -> None:
 
 
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("name", ["Escrow", "EscrowViews", "Staking", "LocalToken"])
+@pytest.mark.parametrize("name", ["Escrow", "EscrowViews", "Staking", "Disputes", "DisputeEnds", "Referee", "LocalToken"])
 def test_code_fits(name: str) -> None:
     code = json.loads((build_contracts.OUT / f"{name}.sol" / f"{name}.json").read_text())["deployedBytecode"]
     assert 0 < len(code["object"]) // 2 - 1 <= MOST_CODE
@@ -39,3 +39,9 @@ def test_escrow_answers_to_both_abis() -> None:
     functions = {entry["name"] for entry in artifact("Escrow").abi if entry["type"] == "function"}
     assert {"openLease", "freeze", "resultOf", "leaseOf", "moneyOf", "eip712Domain"} <= functions
     assert sum(entry["type"] == "constructor" for entry in artifact("Escrow").abi) == 1
+
+
+def test_disputes_answers_to_both_abis() -> None:
+    functions = {entry["name"] for entry in artifact("Disputes").abi if entry["type"] == "function"}
+    assert {"challenge", "reveal", "prove", "timeout", "claim", "gameOf", "bondOf"} <= functions
+    assert sum(entry["type"] == "constructor" for entry in artifact("Disputes").abi) == 1
