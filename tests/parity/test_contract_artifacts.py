@@ -29,7 +29,9 @@ def test_shipped_file_reproduces(name: str) -> None:
 
 
 @pytest.mark.usefixtures("built")
-@pytest.mark.parametrize("name", ["Escrow", "EscrowViews", "Staking", "Disputes", "DisputeEnds", "Referee", "LocalToken"])
+@pytest.mark.parametrize(
+    "name", ["Escrow", "EscrowViews", "Staking", "Disputes", "DisputeEnds", "Referee", "LocalToken"]
+)
 def test_code_fits(name: str) -> None:
     code = json.loads((build_contracts.OUT / f"{name}.sol" / f"{name}.json").read_text())["deployedBytecode"]
     assert 0 < len(code["object"]) // 2 - 1 <= MOST_CODE
