@@ -46,6 +46,8 @@ def tape_options(config: ProviderConfig, host: Hardware) -> TapeOptions:
         threads=threads,
         memory=_memory_of_slot(config, host),
         milliwatts=milliwatts(config, host, threads),
+        gpus=config.machine.cuda and bool(host.gpus),
+        devices=config.machine.devices,
     )
 
 
@@ -79,7 +81,7 @@ async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
     prices = policy.price_policy(config.price, deployment)
     limits = await patiently(partial(chain.run, Chain.limits))
     capability = Capability(
-        tuple(each for each in machinery.devices if config.machine.cuda or not each.name.startswith("cuda")),
+        machinery.devices,
         config.machine.bandwidth,
         carbon_grams_per_kwh=carbon_grams_per_kwh(config),
         verifications=await _verifications(base, machinery.workers),

@@ -43,6 +43,9 @@ def provider() -> None:
     "--listen", multiple=True, metavar="MULTIADDR", help="Where to listen, e.g. /ip4/0.0.0.0/tcp/4001."
 )
 @click.option("--cpu-per-hour", help="Price of an hour of the processor, in whole tokens.")
+@click.option(
+    "--device", "devices", multiple=True, metavar="DEVICE", help="Use only this, e.g. cuda:0; repeatable."
+)
 @click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")
 @_config_options
 @pass_settings
@@ -54,6 +57,7 @@ def run(
     password_file: str | None,
     listen: tuple[str, ...],
     cpu_per_hour: str | None,
+    devices: tuple[str, ...],
     metrics_port: int | None,
     data_dir: str | None,
     sets: tuple[str, ...],
@@ -76,7 +80,11 @@ def run(
         password_file=password_file,
         data_dir=data_dir,
         metrics_port=metrics_port,
-        **{"net.listen": listen or None, "price.cpu_per_hour": cpu_per_hour},
+        **{
+            "net.listen": listen or None,
+            "price.cpu_per_hour": cpu_per_hour,
+            "machine.devices": devices or None,
+        },
     )
     level = "debug" if settings.debug else config.log_level
     setup_logs("provider", folder_of(config) / "logs", level, json_console=settings.json)

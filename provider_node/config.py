@@ -61,6 +61,7 @@ class MachineConfig:
     bandwidth: int = option(12_500_000, "bytes per second that transfers are planned with", unit="bytes")
     watts: int = option(0, "power drawn under load, if it cannot be measured; 0: estimated")
     cuda: bool = option(True, "offer GPUs that are found and priced")
+    devices: tuple[str, ...] = option((), "devices to use, e.g. cuda:0; empty: all that are found")
 
 
 @dataclass(frozen=True)

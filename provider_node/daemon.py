@@ -80,7 +80,7 @@ async def _run(base: Base, started: Started) -> bool:
             open_workers(config.lease.slots, options) as workers,
         ):
             health.part = "measuring this machine"
-            key = f"{SOFTWARE}|{host.cpu}|{host.gpus}|{options.threads}"
+            key = f"{SOFTWARE}|{host.cpu}|{host.gpus}|{options.threads}|{options.gpus}|{options.devices}"
             devices = await workers.calibrate(folder / "calibration.json", key)
             health.part = "registering"
             addrs = told(node.addrs)

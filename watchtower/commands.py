@@ -19,6 +19,7 @@ def watchtower() -> None:
 @click.option(
     "--provider", "providers", multiple=True, help="Owner whose every result is re-run; repeatable."
 )
+@click.option("--device", help="What re-runs are made on: cpu, or cuda:0 and so on.")
 @click.option("--data-dir", help="Folder of verdicts and artifacts.")
 @click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")
 @click.option("--log-level", help="debug, info, warning or error.")

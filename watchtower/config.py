@@ -16,6 +16,7 @@ class WatchtowerConfig:
     providers: tuple[str, ...] = option((), "owner addresses whose every result is re-run")
     parallel: int = option(1, "re-runs at a time")
     threads: int = option(1, "processor threads of one re-run")
+    device: str = option("cpu", "what re-runs are made on: cpu, or cuda:0 and so on")
     memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes")
     item_seconds: float = option(600.0, "longest time that one item may take", unit="seconds")
     attempts: int = option(5, "tries to fetch a result's artifacts before it is called unavailable")

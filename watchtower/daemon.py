@@ -22,7 +22,7 @@ from protocol.store.files import write_whole
 from protocol.types import InputError, LeaseId, TransientError, parse_address, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge
-from watchtower.rerun import Rig, WrongArtifactsError, rerun
+from watchtower.rerun import Rig, WrongArtifactsError, prove, rerun
 from watchtower.scan import Scan
 from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
 
@@ -59,6 +59,8 @@ def _secret(folder: Path) -> bytes:
 async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
     rules, folder = policy(config), data_dir(config)
+    if config.device != "cpu":
+        await prove(config)
     chain = AsyncChain(Chain.connect(network))
     await _reach(chain)
     scan = await chain.run(Scan)

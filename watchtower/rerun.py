@@ -6,6 +6,7 @@ from pathlib import Path
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.engines.worker.interface import (
+    CalibrateArgs,
     CheckArgs,
     CompareArgs,
     CompareResult,
@@ -58,8 +59,21 @@ async def rerun(rig: Rig, result: PostedResult) -> CompareResult:
         (receipt.outputs, receipt.output_bytes),
     ):
         await _fetch(rig, result, artifact, operator, size)
-    async with open_child(WORKER, options=ChildOptions(memory=rig.config.memory)) as child:
+    async with open_child(WORKER, options=_options(rig.config)) as child:
         return await _compare(rig, child, result, spec, receipt)
+
+
+async def prove(config: WatchtowerConfig) -> None:
+    """Raise `InputError` if the device is not here, `BrokenInvariant` if it fails its self-test.
+
+    Asked at the start: a device whose bits differ would call right results wrong.
+    """
+    async with open_child(WORKER, options=_options(config)) as child:
+        await child.call(CalibrateArgs.OP, to_wire(CalibrateArgs(0.0, config.threads, config.device)))
+
+
+def _options(config: WatchtowerConfig) -> ChildOptions:
+    return ChildOptions(memory=config.memory, gpu=config.device.startswith("cuda"))
 
 
 async def _operator(rig: Rig, owner: Address) -> Address:
@@ -118,6 +132,7 @@ async def _compare(
         output_path=outputs,
         item_count=spec.item_count,
         threads=rig.config.threads,
+        device=rig.config.device,
         time_limit=rig.config.item_seconds * spec.item_count,
     )
     return from_wire(await _call(child, compare), CompareResult)

@@ -38,14 +38,23 @@ _KINDS: dict[str, type[GavelError]] = {
 async def open_child(
     module: str, args: Sequence[str] = (), options: ChildOptions | None = None
 ) -> AsyncIterator["Child"]:
-    """Give a `Child` that runs `python -m module args` on demand; at the end of the block it is killed."""
+    """Give a `Child` that runs `python -m module args` on demand; at the end of the block it is killed.
+
+    What the block raises leaves it as it is, not in the nursery's exception group: callers tell errors by
+    type.
+    """
+    fault: Exception | None = None
     async with trio.open_nursery() as nursery:
         child = Child(module, args, options or ChildOptions(), nursery)
         try:
             yield child
+        except Exception as error:
+            fault = error
         finally:
             child.kill()
             nursery.cancel_scope.cancel()
+    if fault is not None:
+        raise fault
 
 
 class Child:

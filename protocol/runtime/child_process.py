@@ -33,9 +33,14 @@ class ChildOutOfMemoryError(InputError):
 
 @dataclass(frozen=True)
 class ChildOptions:
-    """How a child runs: bytes of address space (None: no limit), and seconds until it is ended when idle."""
+    """How a child runs: bytes of memory (None: no limit), and seconds until it is ended when idle.
+
+    Memory is counted as address space; with `gpu` as written data instead, since NVIDIA's driver reserves far
+    more addresses than it fills.
+    """
 
     memory: int | None = None
+    gpu: bool = False
     niceness: int = 10
     idle_s: float = 20.0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +67,8 @@ class ChildProcess:
         Called in trio's own thread on purpose: the kernel sends the parent-death signal when the *thread*
         that forked ends, and a worker thread would end after ten idle seconds.
         """
-        limits = [str(os.getpid()), str(options.memory or 0), str(options.niceness)]
+        limit = "data" if options.gpu else "space"
+        limits = [str(os.getpid()), limit, str(options.memory or 0), str(options.niceness)]
         command = [sys.executable, "-P", "-m", "protocol.runtime.launch", *limits, module, *args]
         popen = subprocess.Popen(
             command,

@@ -1,9 +1,10 @@
 """Tape programs, in a child process: the daemon itself never loads a numerical library."""
 
 import itertools
+import logging
 import math
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
 from provider_node.executors.executor import Job, Measured, Output, Progress
 
+log = logging.getLogger(__name__)
+
 WORKER = "protocol.engines.worker"
 T = TypeVar("T")
 
@@ -46,18 +49,23 @@ _PROBE_S = 5.0
 
 @dataclass(frozen=True)
 class TapeOptions:
-    """How the child runs. `milliwatts` is the draw under load of a device kind, for estimates."""
+    """How the child runs. `milliwatts` is the draw under load of a device kind, for estimates.
+
+    `gpus`: whether GPUs may be used. `devices`: those that must and alone may be used; empty: all.
+    """
 
     threads: int
     memory: int
     milliwatts: Mapping[str, int]
+    gpus: bool = False
+    devices: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
 async def open_tape(options: TapeOptions) -> AsyncIterator["TapeExecutor"]:
     """Give an executor whose child is started on demand, and killed at the end of the block."""
-    limits = ChildOptions(memory=options.memory or None, idle_s=_IDLE_S, env=options.env)
+    limits = ChildOptions(memory=options.memory or None, idle_s=_IDLE_S, env=options.env, gpu=options.gpus)
     async with open_child(WORKER, options=limits) as child:
         yield TapeExecutor(child, options)
 
@@ -74,11 +82,21 @@ class TapeExecutor:
         self._checked: dict[Hash32, ProgramInfo] = {}
 
     async def calibrate(self) -> tuple[DeviceSpeed, ...]:
-        """Measure every device that the engine finds."""
+        """Measure every device that the engine finds and the options allow.
+
+        A device that was named must be there and pass its self-test. A GPU that was merely found and fails
+        is left out: the provider would be slashed for what it computes.
+        """
         found = await self._call(DevicesArgs(), DevicesResult)
-        for device in found.devices:
+        for device in chosen(found.devices, self._options):
             args = CalibrateArgs(threads=self._options.threads, device=device)
-            self.speeds[device] = await self._call(args, Speed)
+            try:
+                self.speeds[device] = await self._call(args, Speed)
+            except (InputError, BrokenInvariant) as error:
+                if not device.startswith("cuda") or device in self._options.devices:
+                    raise
+                log.error("%s is not used: %s", device, error)
+                self._child.kill()  # what a failed GPU left behind in it must not reach the next device
         return tuple(self.device(speed) for speed in self.speeds.values())
 
     def device(self, speed: Speed) -> DeviceSpeed:
@@ -89,7 +107,7 @@ class TapeExecutor:
             fmas_per_second=int(speed.fmas),
             # Offers count instructions and eighths of moved bytes in one figure: the slower kind is assumed.
             elements_per_second=int(min(speed.steps, speed.moved / 8)),
-            memory_bytes=self._options.memory,
+            memory_bytes=min(self._options.memory, speed.memory or self._options.memory),
             milliwatts=self._options.milliwatts.get(kind, 0),
         )
 
@@ -182,6 +200,15 @@ class TapeExecutor:
         if RESULTS[args.OP] is not kind:
             raise BrokenInvariant(f"worker operation {args.OP} answers {RESULTS[args.OP].__name__}")
         return _read(await self._child.call(args.OP, to_wire(args)), kind)
+
+
+def chosen(found: Sequence[str], options: TapeOptions) -> tuple[str, ...]:
+    """Return the devices to use of those found. `InputError` for one that was named and is not there."""
+    usable = [device for device in found if options.gpus or not device.startswith("cuda")]
+    missing = [device for device in options.devices if device not in usable]
+    if missing:
+        raise InputError(f"there is no device {missing[0]!r} here; there is {', '.join(usable)}")
+    return tuple(device for device in usable if not options.devices or device in options.devices)
 
 
 def _read(plain: Any, kind: type[T]) -> T:

@@ -88,6 +88,15 @@ def _prove(device: str, opener: Opener) -> None:
         check_device(device, other)
 
 
+def memory_of(device: str) -> int:
+    """Bytes free on the device itself; 0 for one that uses the process's memory."""
+    if not device.startswith("cuda"):
+        return 0
+    from protocol.engines.cuda import gpu
+
+    return gpu(int(device.partition(":")[2])).free_bytes()
+
+
 _PROVEN: set[str] = set()
 
 

@@ -41,6 +41,8 @@ class Speed(msgspec.Struct, frozen=True):
     """Scalar instructions of a MAP per second."""
     moved: float
     """Bytes read and written by MOVE, GATHER and JOIN per second."""
+    memory: int = 0
+    """Bytes free on a device that has memory of its own; 0 where the process's memory is all there is."""
 
 
 class ProgramInfo(msgspec.Struct, frozen=True):

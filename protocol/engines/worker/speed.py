@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from protocol.engines.cpu import estimate
-from protocol.engines.worker.devices import Array, open_engine
+from protocol.engines.worker.devices import Array, memory_of, open_engine
 from protocol.engines.worker.interface import CalibrateArgs, Speed
 from protocol.tape import F32, Tape, TapeBuilder
 from protocol.tape.functions import gelu
@@ -54,4 +54,5 @@ def calibrate(args: CalibrateArgs) -> Speed:
         fmas=_rate(args, product, estimate(product).fmas, third),
         steps=_rate(args, elementwise, estimate(elementwise).steps, third),
         moved=_rate(args, movement, estimate(movement).moved, third),
+        memory=memory_of(args.device),
     )

@@ -71,11 +71,20 @@ async def test_a_death_is_transient_says_why_and_the_next_call_starts_anew() -> 
 
 
 @pytest.mark.trio
-async def test_memory_beyond_the_limit_is_the_jobs_fault() -> None:
-    async with open_child(ECHO, options=ChildOptions(memory=512 << 20)) as child:
+@pytest.mark.parametrize("gpu", [False, True])
+async def test_memory_beyond_the_limit_is_the_jobs_fault(gpu: bool) -> None:
+    async with open_child(ECHO, options=ChildOptions(memory=512 << 20, gpu=gpu)) as child:
         assert (await child.call("allocate", {"bytes": 1 << 20}))["bytes"] == 1 << 20
         with pytest.raises(ChildOutOfMemoryError, match="512 MiB"):
             await child.call("allocate", {"bytes": 1 << 30})
+
+
+@pytest.mark.trio
+async def test_an_error_leaves_the_block_as_itself() -> None:
+    """In an exception group, no caller's `except InputError` would see it."""
+    with pytest.raises(InputError, match="because"):
+        async with open_child(ECHO) as child:
+            await child.call("refuse", {"kind": "input"})
 
 
 @pytest.mark.trio

@@ -1,0 +1,72 @@
+"""Which devices a provider measures and offers."""
+
+from typing import Any
+
+import pytest
+
+from protocol.engines.worker.interface import CalibrateArgs, DevicesArgs, DevicesResult, Speed, to_wire
+from protocol.types import BrokenInvariant, GavelError, InputError
+from provider_node.executors.tape import TapeExecutor, TapeOptions, chosen
+
+GIB = 1 << 30
+OPTIONS = TapeOptions(threads=1, memory=16 * GIB, milliwatts={"cpu": 1, "cuda": 2}, gpus=True)
+
+
+class Worker:
+    """Answers as a worker with two GPUs, the second of which fails."""
+
+    def __init__(self, fault: GavelError | None = None) -> None:
+        self.fault, self.killed = fault, 0
+
+    async def call(self, op: str, args: dict[str, Any]) -> dict[str, Any]:
+        if op == DevicesArgs.OP:
+            return to_wire(DevicesResult(("cpu", "cuda:0", "cuda:1")))
+        assert op == CalibrateArgs.OP
+        if args["device"] == "cuda:1" and self.fault is not None:
+            raise self.fault
+        memory = 0 if args["device"] == "cpu" else 8 * GIB
+        return to_wire(Speed(args["device"], 1, 10.0, 10.0, 80.0, memory))
+
+    def kill(self) -> None:
+        self.killed += 1
+
+
+def executor(worker: Worker, **changes: Any) -> TapeExecutor:
+    options = {"threads": 1, "memory": 16 * GIB, "milliwatts": OPTIONS.milliwatts, "gpus": True} | changes
+    return TapeExecutor(worker, TapeOptions(**options))  # type: ignore[arg-type]
+
+
+@pytest.mark.trio
+async def test_a_gpu_offers_its_own_memory_and_the_processor_the_process_s() -> None:
+    found = await executor(Worker()).calibrate()
+    assert [(each.name, each.memory_bytes >> 30) for each in found] == [
+        ("cpu", 16),
+        ("cuda:0", 8),
+        ("cuda:1", 8),
+    ]
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize("fault", [BrokenInvariant("other bits"), InputError("too old")])
+async def test_a_gpu_that_fails_is_left_out_and_the_worker_started_again(fault: GavelError) -> None:
+    worker = Worker(fault)
+    found = await executor(worker).calibrate()
+    assert [each.name for each in found] == ["cpu", "cuda:0"]
+    assert worker.killed == 1
+
+
+@pytest.mark.trio
+async def test_a_gpu_that_was_named_and_fails_stops_the_provider() -> None:
+    with pytest.raises(BrokenInvariant, match="other bits"):
+        await executor(Worker(BrokenInvariant("other bits")), devices=("cuda:1",)).calibrate()
+
+
+def test_named_devices_are_the_only_ones_and_must_be_there() -> None:
+    found = ("cpu", "cuda:0", "cuda:1")
+    assert chosen(found, OPTIONS) == found
+    named = TapeOptions(1, GIB, {}, gpus=True, devices=("cuda:1",))
+    assert chosen(found, named) == ("cuda:1",)
+    with pytest.raises(InputError, match="no device 'cuda:1' here; there is cpu"):
+        chosen(("cpu",), named)
+    without = TapeOptions(1, GIB, {}, gpus=False)
+    assert chosen(found, without) == ("cpu",)
