@@ -7,9 +7,14 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function getDeployedCode(string calldata artifact) external view returns (bytes memory);
     function prank(address) external;
+    function prank(address sender, address origin) external;
     function startPrank(address) external;
     function stopPrank() external;
     function roll(uint256) external;
+    function fee(uint256) external;
+    function txGasPrice(uint256) external;
+    function deal(address, uint256) external;
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function warp(uint256) external;
     function addr(uint256 privateKey) external returns (address);
     function sign(uint256 privateKey, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
