@@ -117,8 +117,9 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 known = _traces[caseId];
         if (known == 0) _traces[caseId] = root;
         else if (known != root) revert Disputes_BadProof();
+        uint256 gas_ = ANSWER_GAS + (known == 0 ? 2 : 1) * SLOT_GAS;
         uint256 sum;
-        (g, sum) = _repay(g.standing(0, g.levels(), shown).withPhase(Phase.Pick), ANSWER_GAS + TRACE_GAS, children.length);
+        (g, sum) = _repay(g.standing(0, g.levels(), shown).withPhase(Phase.Pick), gas_, children.length);
         _store(game, g, _positionHash(root, 0, 0, msg.sender));
         _send(msg.sender, sum);
     }
@@ -135,6 +136,10 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 game = _gameId(_caseId(case_), challenger, seal);
         _requireProvider(owner, bidHash, case_);
         _requirePosition(game, position);
+        // Only when the provider is to move: else it could change the tag under each pick on its way (rule 8).
+        Phase phase = _games[game].state.phase();
+        (bool provider,) = GameLib.mover(phase);
+        if (!provider) revert Disputes_WrongPhase(game, phase);
         bytes32 next = _positionHash(position.anchor, position.site, position.left, msg.sender);
         _games[game] = Stored(_games[game].state.withTag(next), next);
         emit Adopted(game, msg.sender);
@@ -342,7 +347,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         uint256 facts_,
         uint256 number
     ) external {
-        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Reveal);
+        (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Pick);
         _requireTag(g, tag);
         _requirePosition(game, position);
         _requireSite(position.site, headerHash, facts_);
@@ -372,7 +377,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         uint256 count = long ? facts.spans() : facts.segments();
         if (values.length != 4 * count) revert Disputes_Count(4 * count, values.length);
         if (long) _requireFold(_word(values, count - 1), claimed);
-        else _requireFold(_foldBlocks(header, facts, values, ""), claimed);
+        else _requireFold(_foldBlocks(header, facts, values, values[:0]), claimed);
         uint256 sum;
         (g, sum) = _repay(
             // Until one is chosen, the last span stands there: no other may be asked for.
@@ -470,18 +475,30 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     }
 
     /// @dev The total behind the blocks whose last running values stand in `values`, from the total before them.
-    function _foldBlocks(bytes calldata header, Facts facts, bytes calldata values, bytes memory before)
+    function _foldBlocks(bytes calldata header, Facts facts, bytes calldata values, bytes calldata before)
         private
         view
         returns (uint256)
     {
-        uint256 size = 4 * (256 / facts.terms());
-        bytes memory ends = before;
-        for (uint256 next = size; next < values.length + size; next += size) {
-            uint256 end = next < values.length ? next : values.length;
-            ends = abi.encodePacked(ends, values[end - 4:end]);
+        unchecked {
+            uint256 size = 4 * (256 / facts.terms());
+            uint256 count = (values.length + size - 1) / size;
+            bytes memory ends = new bytes(before.length + 4 * count);
+            assembly ("memory-safe") {
+                let to := add(ends, 0x20)
+                calldatacopy(to, before.offset, before.length)
+                to := add(to, before.length)
+                // The last running value of each block; the last block may be shorter.
+                for { let next := size } count { count := sub(count, 1) } {
+                    let end := next
+                    if gt(end, values.length) { end := values.length }
+                    calldatacopy(to, sub(add(values.offset, end), 4), 4)
+                    to := add(to, 4)
+                    next := add(next, size)
+                }
+            }
+            return _referee.fold(header, ends);
         }
-        return _referee.fold(header, ends);
     }
 
     function _word(bytes calldata values, uint256 number) internal pure returns (uint256) {

@@ -44,8 +44,8 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     /// @dev An answer is repaid for `ANSWER_GAS`, and `WORD_GAS` for each word that it has to show.
     uint256 internal constant ANSWER_GAS = 36_000;
     uint256 internal constant WORD_GAS = 1_300;
-    /// @dev The first answer of a case writes two words more.
-    uint256 internal constant TRACE_GAS = 40_000;
+    /// @dev A trace is stored, for its case and its game: words that were zero.
+    uint256 internal constant SLOT_GAS = 20_000;
 
     IEscrow internal immutable _escrow;
     IReferee internal immutable _referee;

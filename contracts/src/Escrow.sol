@@ -296,9 +296,9 @@ contract Escrow is EscrowState, Credits, Operators {
         uint48 now_ = clock();
         ran = l.lastBeat(); // of a posted lease: the posting, counted from the start
         uint256 end = uint256(ran) + bid.challengeWindow();
-        freezes = l.tally();
-        if (freezes == 0 && l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
-        ++freezes; // 32 bits, checked: shams cannot fill it (rule 11)
+        // Also when it is held already: else games lost on purpose, one after another, would hold it for ever.
+        if (l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
+        freezes = l.tally() + 1; // 32 bits, checked: shams cannot fill it (rule 11)
         outputRoot = _results[id];
         _leases[id].lease = l.withTally(freezes);
         emit Frozen(id, freezes);

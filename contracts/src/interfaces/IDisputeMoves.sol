@@ -202,7 +202,7 @@ interface IDisputeMoves is IDisputeEvents {
         bytes32[] calldata siblings
     ) external;
 
-    /// @notice Answer from now on with the caller's key, which is the operator of this moment.
+    /// @notice Answer from now on with the caller's key, which is the operator of this moment. In the provider's turn.
     function adopt(
         address owner,
         bytes32 bidHash,

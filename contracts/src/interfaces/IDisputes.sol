@@ -18,8 +18,7 @@ import {IDisputeMoves} from "./IDisputeMoves.sol";
 ///   Pick      pick          C   Reveal    one of the descendants
 ///   Pick      land          C   Reveal    a node: its header, its tensor's root in the trace (or the item's roots)
 ///   Reveal    reveal        P   Pick      descendants (up to 16, trace: 32), or all leaves (up to 8)
-///   Pick,     element       C   Chain     an element of a chain of more than one segment
-///   Reveal
+///   Pick      element       C   Chain     an element of a chain of more than one segment
 ///   Chain     running       P   Prove     running values behind all segments (chains up to 4096 terms)
 ///   Chain     running       P   Span      totals behind every 4096 terms
 ///   Span      span          C   Running   one of the spans

@@ -22,7 +22,7 @@ interface IJudgeHost {
     event Released(LeaseId indexed leaseId, uint32 freezes);
 
     /// @notice Hold a posted result: nobody can finalise it until as many `release` calls have followed.
-    /// @dev Within the challenge window, or at any time while the lease is held already.
+    /// @dev Within the challenge window only, also while the lease is held: so a result is final one game after it.
     /// @return outputRoot what was posted; never zero
     /// @return freezes games and demands that hold the lease now, this one included
     /// @return ran clock units from start to result

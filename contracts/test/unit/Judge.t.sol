@@ -73,10 +73,10 @@ contract JudgeTest is Base {
         eq(root, "root", "the same result");
         eq(freezes, 2, "holds of all judges together");
         judge.release(bid);
+        judge.freeze(bid);
         vm.roll(1200);
-        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_Held.selector, idOf(bid), 1));
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_Held.selector, idOf(bid), 2));
         escrow.finalize(bid);
-        judge.freeze(bid); // held by the other: still possible
         eq(delivery.convict(bid, 10 ether), 10 ether, "reward");
         eq(credits(address(delivery)), 10 ether, "to the judge that convicted");
         eq(credits(address(judge)), 0, "not to the other");
@@ -112,11 +112,14 @@ contract JudgeTest is Base {
         eq(root, "root", "what was posted");
         eq(freezes, 1, "this game");
         eq(ran, 40, "from start to result");
-        vm.roll(1200);
-        (root, freezes, ran) = judge.freeze(bid); // held already: a game may open another (an audit's mismatch)
+        (root, freezes, ran) = judge.freeze(bid);
         eq(root, "root", "the same");
         eq(freezes, 2, "and the other");
         eq(ran, 40, "time stands still after the result");
+        // Held already, and yet: games lost on purpose, one after another, must not hold it for ever.
+        vm.roll(1091);
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_TooLate.selector, idOf(bid), 1090, 1091));
+        judge.freeze(bid);
         eq(view_(bid).freezes, 2, "games");
     }
 
