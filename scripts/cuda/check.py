@@ -187,6 +187,7 @@ def memory(device: int) -> str:
     try:
         Engine(tape, device, keep=True)
     except InputError as fault:
+        assert "bytes" in fault.message, fault
         return fault.message
     raise AssertionError("it was not refused")
 
@@ -200,6 +201,7 @@ def limits() -> dict[str, str]:
             [sys.executable, "-c", CHILD, name], capture_output=True, text=True, check=False
         )
         found[name] = done.stdout.strip() or done.stderr.strip().splitlines()[-1][:200]
+    assert found["RLIMIT_DATA"] == "works", found
     return found
 
 
