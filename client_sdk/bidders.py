@@ -15,6 +15,8 @@ from protocol.types import ZERO_ADDRESS, Address, GavelError, InputError, Transi
 log = logging.getLogger(__name__)
 
 _FRESH_S = 60.0
+_MOVED_S = 2.0
+"""A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
 
 
 @dataclass
@@ -23,6 +25,8 @@ class Bidders:
 
     chain: AsyncChain
     registered: dict[Address, Registered] = field(default_factory=dict)
+    _answered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
@@ -33,6 +37,28 @@ class Bidders:
         found = await self.chain.run(Chain.registrations)
         self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
         self._read_at = trio.current_time()
+
+    def answered(self, operator: Address) -> None:
+        """Note that an operator answers where it is registered now."""
+        self._answered[operator] = self._addrs(operator)
+
+    async def seek(self, node: Node, operator: Address) -> None:
+        """Look for an operator that does not answer: it may have restarted elsewhere.
+
+        A machine that lost its power closes no connection. So what still seems to be one is closed if the
+        chain names other addresses than when the operator last answered; the next dial goes there.
+        """
+        await self.locate(node, operator, _MOVED_S)
+        before, now = self._answered.get(operator), self._addrs(operator)
+        if before not in (None, now) and node.is_connected(operator):
+            log.info("0x%s has moved: its connection is closed", operator.hex())
+            await node.disconnect(operator)
+            await self.locate(node, operator)
+            self.answered(operator)
+
+    def _addrs(self, operator: Address) -> tuple[str, ...]:
+        known = self.registered.get(operator)
+        return known.registration.addrs if known is not None and known.registration is not None else ()
 
     async def locate(self, node: Node, operator: Address, max_age_s: float = _FRESH_S) -> None:
         """Tell `node` where the chain says that an operator is, from a reading no older than `max_age_s`.

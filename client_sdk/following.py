@@ -15,16 +15,18 @@ from protocol.chain.views import LeaseState, LeaseView
 from protocol.lease.client_types import ClientLease, Phase
 from protocol.messages import Domain, Heartbeat, open_signed
 from protocol.net import Node, protocol_id
+from protocol.runtime.waiting import WAITS, waiting_for
 from protocol.types import BlockNo, InputError, LeaseId, TransientError, parse_address
 
 log = logging.getLogger(__name__)
 
 BEAT_S = 1.0
+_LOOK_S = 0.25
 SILENT_S = 5.0
 """After this long without a sign of life the user is told."""
 _ASK_S = 3.0
-_MOVED_S = 2.0
-"""A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
+_WAIT_S = 2.5
+"""After this long without an answer of a node the user is told; the call itself waits longer."""
 _ALIVE = (Phase.OPENED, Phase.RUNNING, Phase.CLOSING)
 
 
@@ -53,19 +55,29 @@ class Follower:
 
     def _trouble(self, text: str) -> None:
         if not self._down:
-            log.warning("%s", text)
-            for run in self.runs():
-                state = run.lease_state()
-                if state is not None and not lease_over(state):
-                    run.tell(Kind.TROUBLE, text, run.cost_now())
+            self._tell(text)
         self._down = True
+
+    async def tell_of_waits(self) -> None:
+        """Say when a node keeps the jobs waiting, until cancelled."""
+        while True:
+            await trio.sleep(_LOOK_S)
+            for what in WAITS.overdue(_WAIT_S) if self._living() else ():
+                self._tell(waiting_for(what, _WAIT_S))
+
+    def _tell(self, text: str) -> None:
+        log.warning("%s", text)
+        for run in self._living():
+            run.tell(Kind.TROUBLE, text, run.cost_now())
+
+    def _living(self) -> list[JobRun]:
+        states = ((run, run.lease_state()) for run in self.runs())
+        return [run for run, state in states if state is not None and not lease_over(state)]
 
     async def _poll(self) -> None:
         live: dict[LeaseId, list[JobRun]] = {}
-        for run in self.runs():
-            state = run.lease_state()
-            if state is not None and not lease_over(state):
-                live.setdefault(state.bid.lease_id(), []).append(run)
+        for run in self._living():
+            live.setdefault(run.record.terms.lease_id(), []).append(run)
         if not live:
             return
         height = await self.chain.run(Chain.clock)
@@ -91,6 +103,7 @@ class Follower:
         """Ask the provider of a job for its heartbeat about every second, until the lease is over."""
         protocol = protocol_id(self.domain.chain_id, self.domain.escrow, "heartbeat")
         heard, told = trio.current_time(), False
+        self.bidders.answered(parse_address(run.record.operator))  # its quote came from there
         while (state := run.lease_state()) is None or not lease_over(state):
             await trio.sleep(BEAT_S)
             if state is None or state.phase not in _ALIVE:
@@ -108,16 +121,21 @@ class Follower:
         operator = parse_address(run.record.operator)
         try:
             if not self.node.is_connected(operator):
-                await self.bidders.locate(self.node, operator, max_age_s=_MOVED_S)
+                await self.bidders.seek(self.node, operator)
             data = await self.node.request(operator, protocol, state.bid.lease_id(), timeout_s=_ASK_S)
             if not data:
                 return False
             signed = open_signed(data, Heartbeat, self.domain)
-        except (TransientError, InputError) as error:
+        except TransientError as error:
+            log.debug("no heartbeat: %s", error)
+            await self.bidders.seek(self.node, operator)
+            return False
+        except InputError as error:
             log.debug("no heartbeat: %s", error)
             return False
         beat = signed.message
         if signed.signer != operator or beat.lease != state.bid.lease_id():
             return False
+        self.bidders.answered(operator)
         run.progressed(min(beat.items_done, beat.items_total), beat.items_total)
         return True

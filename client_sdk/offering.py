@@ -1,6 +1,7 @@
 """Puts an offer on the network and collects what providers answer; what strangers send costs a line."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _MAX_ANSWER = 8192
 _CONNECT_S = 3.0
+_NOW_S = 0.5
+"""Registrations read less than this ago are those of now: a flood of strangers' answers causes no more."""
 _NEIGHBOURS = 6
 """Providers that are dialled before an offer: gossip carries it to the others."""
 _PER_SENDER = 4
@@ -53,8 +56,12 @@ class Collector:
             del self._open[terms.offer.digest]
 
     async def reach(self) -> None:
-        """Make sure that somebody will hear an offer; does not wait longer than a few seconds."""
-        await self.bidders.refresh()
+        """Make sure that somebody will hear an offer; does not wait longer than a few seconds.
+
+        Registrations are followed, not remembered: reading on from the last block costs two requests, and a
+        provider that came a moment ago must not be left out.
+        """
+        await self.bidders.refresh(_NOW_S)
         for operator, known in self.bidders.registered.items():
             if known.registration is not None and operator != self.node.address:
                 try:
@@ -95,18 +102,23 @@ class Collector:
             raise InputError("no auction of that offer is open here")
         found.heard[sender] = found.heard.get(sender, 0) + 1
         if found.heard[sender] <= _PER_SENDER:
-            found.take(self._read(found.terms, sender, payload))
+            found.take(await self._read(found.terms, sender, payload))
             last = found.state.entries[-1:]
             if last and found.nursery is not None:
                 found.nursery.start_soon(self.bidders.warm, last[0].bid.owner)
         return b""
 
-    def _read(self, terms: OfferTerms, sender: Address, payload: bytes) -> auction.Input:
+    async def _read(self, terms: OfferTerms, sender: Address, payload: bytes) -> auction.Input:
         try:
             answer = open_answer(payload, terms.seal_key, terms.offer.digest, self.domain)
         except InputError as error:
             return GotJunk(Junk(sender, str(error)))
         known = self.bidders.registered.get(answer.signer)
+        if known is None:
+            # It may have registered since the offer went out.
+            with suppress(TransientError):
+                await self.bidders.refresh(_NOW_S)
+            known = self.bidders.registered.get(answer.signer)
         if known is None:
             return GotJunk(Junk(sender, "its signer is no registered provider's operator"))
         if isinstance(answer, Entry):

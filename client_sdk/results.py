@@ -42,7 +42,6 @@ from protocol.types import Address, Hash32, InputError, LeaseId, TransientError,
 log = logging.getLogger(__name__)
 _ASK_S = 20.0
 _MORE_HOLDERS = 6
-_MOVED_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Results:
         for each in found:
             # Who is lost may have restarted elsewhere: each attempt asks the chain anew.
             lost = not self.node.is_connected(each)
-            await self.bidders.locate(self.node, each, *((_MOVED_S,) if lost else ()))
+            await (self.bidders.seek if lost else self.bidders.locate)(self.node, each)
         return found
 
     async def _receipt(self, root: Hash32, wanted: Wanted, operators: list[Address]) -> Signed[Receipt]:
@@ -156,6 +155,7 @@ class Results:
                 data = await self.node.request(operator, protocol, wanted.lease, timeout_s=_ASK_S)
             except TransientError as error:
                 failure = error
+                await self.bidders.seek(self.node, operator)
                 continue
             if data:
                 signed = open_signed(data, Receipt, domain)

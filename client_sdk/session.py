@@ -243,6 +243,7 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
             session.collector.serve()
             node.serve_artifacts(store, session.may_fetch)
             nursery.start_soon(session.follower.follow)
+            nursery.start_soon(session.follower.tell_of_waits)
             await session.collector.reach()
             yield session
             nursery.cancel_scope.cancel()

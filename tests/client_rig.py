@@ -167,34 +167,41 @@ async def stub_provider(
     owner_key, key = net.keys[account], net.keys[account + 1]
     async with open_node(key) as node, trio.open_nursery() as nursery:
         stub = Stub(net, net.chain(account), node, owner_key, key, answers)
-        await trio.to_thread.run_sync(_settle_in, stub, stake, register)
+        await trio.to_thread.run_sync(settle_in, stub, stake, register)
         nursery.start_soon(stub.run)
         yield stub
         nursery.cancel_scope.cancel()
 
 
-def _settle_in(stub: Stub, stake: int, register: bool) -> None:
-    chain, operator = stub.chain, address_of(stub.key)
+def settle_in(stub: Stub, stake: int, registered: bool) -> None:
+    """Stake, and register if wanted; blocking."""
+    chain = stub.chain
     held = chain.stake(stub.owner, 0).staked
     if stake > held:
         chain.send(chain.token(0).approve(chain.staking.address, Amount(stake)))
         chain.send(chain.staking.stake(0, Amount(stake - held), Amount(stake), Amount(stake)))
-    if register:
-        said = Registration(
-            owner=stub.owner,
-            operator=operator,
-            addrs=stub.node.addrs,
-            cpu="stub",
-            cores=1,
-            memory_mib=1024,
-            gpus=(),
-            region="here",
-            grid_zone="DE",
-            carbon_grams_per_kwh=380,
-            energy_grade=2,
-            software="test",
-        )
-        chain.send(chain.escrow.register(operator, said))
+    if registered:
+        register(stub, stub.node.addrs)
+
+
+def register(stub: Stub, addrs: tuple[str, ...]) -> None:
+    """Say on chain where the stub is reached; blocking."""
+    operator = address_of(stub.key)
+    said = Registration(
+        owner=stub.owner,
+        operator=operator,
+        addrs=addrs,
+        cpu="stub",
+        cores=1,
+        memory_mib=1024,
+        gpus=(),
+        region="here",
+        grid_zone="DE",
+        carbon_grams_per_kwh=380,
+        energy_grade=2,
+        software="test",
+    )
+    stub.chain.send(stub.chain.escrow.register(operator, said))
 
 
 def declines(reason: str) -> Answer:

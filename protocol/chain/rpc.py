@@ -12,6 +12,7 @@ from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
+from protocol.runtime.waiting import WAITS
 from protocol.types import InputError, TransientError
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class _Endpoint:
         self.shown = (
             f"{urlsplit(url).scheme}://{urlsplit(url).netloc.rpartition('@')[2]}"  # paths hold API keys
         )
+        self.name = f"node {self.shown}"
         # One session for all threads: web3 alone keeps one, with open sockets, for each thread it ever saw.
         session = requests.Session()
         pool = HTTPAdapter(pool_maxsize=_CONNECTIONS)
@@ -82,8 +84,9 @@ class Rpc:
             failures, busy = "", None
             for endpoint in self._by_health():
                 try:
-                    self._check_chain(endpoint)
-                    answer = ask(endpoint)
+                    with WAITS.on(endpoint.name):
+                        self._check_chain(endpoint)
+                        answer = ask(endpoint)
                 except RpcRefused as error:
                     if error.code not in BUSY_CODES:
                         self._did_answer(endpoint)
@@ -114,6 +117,7 @@ class Rpc:
             return sorted(self._endpoints, key=lambda e: e.until if e.until > now else 0.0)
 
     def _did_answer(self, endpoint: _Endpoint) -> None:
+        WAITS.answered(endpoint.name)
         with self._lock:
             endpoint.rest = endpoint.until = 0.0
 

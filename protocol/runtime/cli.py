@@ -15,6 +15,7 @@ import click
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.render import render_error
 from protocol.runtime.settings import Settings, common_options
+from protocol.runtime.waiting import told
 
 GROUP = "gavel.commands"
 
@@ -104,9 +105,10 @@ def invoke(args: Sequence[str]) -> int:
     """Run the command line and return its exit code."""
     settings = Settings()
     try:
-        result = root.main(
-            list(args), "gavel", complete_var="_GAVEL_COMPLETE", standalone_mode=False, obj=settings
-        )
+        with told(settings.say):
+            result = root.main(
+                list(args), "gavel", complete_var="_GAVEL_COMPLETE", standalone_mode=False, obj=settings
+            )
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except SystemExit as stop:  # how click ends after it answered the shell's completion

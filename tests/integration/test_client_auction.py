@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
 from protocol.auction.auction import Lost, OpenFailure, Proposed, Won
 from protocol.chain.client import Chain
@@ -15,16 +16,19 @@ from protocol.chain.localnet import Localnet, run_localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.lease.client_types import Phase
-from protocol.messages import Heartbeat, sign
+from protocol.messages import Heartbeat, Message, Offer, Signed, sign
 from protocol.net import protocol_id
 from protocol.types import Amount, BlockNo, Blocks, Hash32, LeaseId
 from tests.client_rig import (
     CLIENT,
     UNIT,
+    Stub,
     bids,
     client_session,
     declines,
     reasons,
+    register,
+    settle_in,
     small_job,
     stub_provider,
 )
@@ -194,7 +198,6 @@ async def test_provider_that_restarts_on_another_port_is_found_there(net: Localn
     async with client_session(net, tmp_path) as session:
         answer = bids(10, capacity_nonce=190, start_deadline=120)
         async with stub_provider(net, 2, answer) as before:
-            await session.bidders.refresh(0)  # the session is older than the provider
             prepared = await session.prepare(small_job(tmp_path / "job"))
             run, state = await session.auction(prepared, CAP)
             assert isinstance(state, Proposed)
@@ -218,11 +221,68 @@ async def test_provider_that_restarts_on_another_port_is_found_there(net: Localn
             await session.over(run)
 
 
+@pytest.mark.trio
+async def test_provider_that_registers_while_the_auction_runs_is_heard(net: Localnet, tmp_path: Path) -> None:
+    """Nobody knew it when the offer went out: who signs an answer is read from the chain of now."""
+
+    def late(stub: Stub, offer: Signed[Offer]) -> Message:
+        settle_in(stub, 100 * UNIT, True)
+        return bids(10, capacity_nonce=210)(stub, offer)
+
+    async with client_session(net, tmp_path) as session, stub_provider(net, 6, late, register=False) as stub:
+        operator = address_of(stub.key)
+        await session.bidders.refresh(0)
+        if operator in session.bidders.registered:
+            other = net.chain(6).escrow.set_operator(address_of(net.keys[9]))
+            await trio.to_thread.run_sync(net.chain(6).send, other)
+        await session.node.connect(stub.node.addrs[0])
+        job = small_job(tmp_path / "job", limits=Limits(time=200, window=120, auction=5))
+        _, state = await session.auction(await session.prepare(job), CAP)
+        assert isinstance(state, Proposed)
+        assert [each.entry.bid.owner for each in state.ranking.ranked] == [stub.owner]
+
+
+@pytest.mark.trio
+async def test_provider_that_vanished_without_a_word_is_sought_where_it_registers(
+    net: Localnet, tmp_path: Path
+) -> None:
+    """A power cut closes no connection: the old one stands, half open, while the provider is elsewhere."""
+    async with client_session(net, tmp_path) as session, trio.open_nursery() as nursery:
+        async with stub_provider(net, 2, bids(10, capacity_nonce=220, start_deadline=120)) as before:
+            inside = before.node.addrs[0]
+            line = Line(int(inside.split("/")[4]))
+            (listener,) = await nursery.start(partial(trio.serve_tcp, line.carry, 0, host="127.0.0.1"))
+            outside = inside.replace(inside.split("/")[4], str(listener.socket.getsockname()[1]))
+            await trio.to_thread.run_sync(partial(register, before, (outside,)))
+            prepared = await session.prepare(small_job(tmp_path / "job"))
+            run, state = await session.auction(prepared, CAP)
+            assert isinstance(state, Proposed)
+            assert isinstance(await session.open(run), Won)
+            line.frozen = True
+        operator = address_of(before.key)
+        assert session.node.is_connected(operator)
+        async with stub_provider(net, 2) as after:
+            domain = after.chain.domain
+
+            async def beat(_: object, lease: bytes) -> bytes:
+                said = Heartbeat(LeaseId(lease), BlockNo(1), 1, 4, 6, "fetching")
+                return sign(said, domain, after.key).encode()
+
+            after.node.serve(protocol_id(domain.chain_id, domain.escrow, "heartbeat"), beat)
+            with trio.fail_after(20):
+                while run.items != (4, 6):
+                    await trio.sleep(0.1)
+        await session.cancel(run)
+        with trio.fail_after(20):
+            await session.over(run)
+        nursery.cancel_scope.cancel()
+
+
 class Line:
-    """A wire to the node that can be cut."""
+    """A wire to a port that can be cut; or frozen, so that it stays open and nothing comes through."""
 
     def __init__(self, port: int) -> None:
-        self.port, self.cut = port, False
+        self.port, self.cut, self.frozen = port, False, False
 
     async def carry(self, near: trio.SocketStream) -> None:
         if self.cut:
@@ -241,9 +301,12 @@ class Line:
             async for data in a:
                 if self.cut:
                     break
-                await b.send_all(data)
+                if not self.frozen:
+                    await b.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             pass
+        while self.frozen:
+            await trio.sleep(0.1)
         scope.cancel()
 
 
@@ -268,6 +331,34 @@ async def test_rpc_that_fails_in_the_middle_is_told_and_survived(net: Localnet, 
                 while not any("chain does not answer" in each.text for each in run.story.events):
                     await trio.sleep(0.05)
             line.cut = False
+            with trio.fail_after(60):
+                ended = await session.over(run)
+            assert ended.reason == "the provider did not start in time"
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_node_that_takes_requests_and_never_answers_is_named_within_seconds(
+    net: Localnet, tmp_path: Path
+) -> None:
+    line = Line(int(net.url.rsplit(":", 1)[1]))
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, line.carry, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        wired = replace(net, network=replace(net.network, rpc_urls=(url,)))
+        async with (
+            stub_provider(net, 2, bids(10, capacity_nonce=230)),
+            client_session(wired, tmp_path) as session,
+        ):
+            run, state = await session.auction(await session.prepare(small_job(tmp_path / "job")), CAP)
+            assert isinstance(state, Proposed)
+            assert isinstance(await session.open(run), Won)
+            line.frozen = True
+            with trio.fail_after(4):
+                while not (said := [each.text for each in run.story.events if "waiting for" in each.text]):
+                    await trio.sleep(0.05)
+            assert said == [f"waiting for node {url}: no answer for 2.5 s"]
+            line.frozen = False
             with trio.fail_after(60):
                 ended = await session.over(run)
             assert ended.reason == "the provider did not start in time"
