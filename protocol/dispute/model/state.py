@@ -1,0 +1,121 @@
+"""What the model knows: the contract's games, traces, sentences and coin, and what it needs of the Escrow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from protocol.dispute.records import Conviction, Game
+from protocol.dispute.trace import Plan
+from protocol.messages import Bid
+from protocol.types import ZERO_HASH, Address, Hash32, LeaseId
+
+GWEI = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a deployment of the game fixes, and the reserves of the Escrow's tokens."""
+
+    move_clock: int
+    increment: int
+    claim_period: int
+    tip: int
+    data_fee: int
+    coin_prices: tuple[int, int, int, int]
+    reserves: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A posted lease: `ran` clock units from start to posting, `advance` was withdrawn before it."""
+
+    bid: Bid
+    plan: Plan
+    output_root: Hash32
+    posted_at: int
+    ran: int
+    advance: int = 0
+    freezes: int = 0
+    convicted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the contract stores of a game."""
+
+    game: Game
+    position: Hash32 = ZERO_HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A lease's conviction. `fixed`: of the place's hash, until it is settled; then the reward."""
+
+    how: Conviction = Conviction.NONE
+    settled: bool = False
+    won: bool = False
+    since: int = 0
+    claims: int = 0
+    fixed: int = 0
+
+
+NO_SENTENCE = Sentence()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything. `paid` is coin that left the contract, `shares` reward that did, both by receiver."""
+
+    terms: Terms
+    leases: Mapping[LeaseId, Lease]
+    operators: Mapping[Address, Address]
+    games: Mapping[Hash32, Stored] = field(default_factory=dict)
+    traces: Mapping[Hash32, Hash32] = field(default_factory=dict)
+    sentences: Mapping[LeaseId, Sentence] = field(default_factory=dict)
+    coins: Mapping[Address, int] = field(default_factory=dict)
+    held: int = 0
+    """Coin in the contract."""
+    credits: int = 0
+    """Reward in the contract's name, not yet paid out."""
+    paid: Mapping[Address, int] = field(default_factory=dict)
+    shares: Mapping[Address, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A call's sender and value, and the block it is in. Sums in wei."""
+
+    sender: Address
+    now: int
+    value: int = 0
+    base_fee: int = 0
+    gas_price: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The contract reverts, with this error of its own, of the Escrow or of the Referee.
+
+    Errors of the Referee are all named `Referee`.
+    """
+
+    error: str
+
+
+class RefusedError(Exception):
+    """Carries a `Refused` to `apply`; never leaves it."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.refused = Refused(error)
+
+
+def refuse(error: str) -> NoReturn:
+    """Revert with `Disputes_<error>`."""
+    raise RefusedError(f"Disputes_{error}")
+
+
+def require(holds: bool, error: str) -> None:
+    """Revert with `Disputes_<error>` unless it holds."""
+    if not holds:
+        refuse(error)
