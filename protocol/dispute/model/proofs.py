@@ -164,5 +164,10 @@ def _eighth(values: Hash32, number: int) -> int:
 
 def _convict(at: _Accused, place: Place, ctx: Context) -> State:
     sentence = Sentence(Conviction.PROVEN, since=ctx.now, fixed=place.cut_hash)
-    state = replace(at.state, sentences={**at.state.sentences, at.case.lease_id: sentence})
+    lease_id = at.case.lease_id
+    state = replace(
+        at.state,
+        sentences={**at.state.sentences, lease_id: sentence},
+        places={**at.state.places, lease_id: place},
+    )
     return store(state, at.game, replace(at.held.game, phase=Phase.WON))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from protocol.dispute.records import Conviction, Game
+from protocol.dispute.records import Conviction, Game, Place
 from protocol.dispute.trace import Plan
 from protocol.messages import Bid
 from protocol.types import ZERO_HASH, Address, Hash32, LeaseId
@@ -72,6 +72,8 @@ class State:
     games: Mapping[Hash32, Stored] = field(default_factory=dict)
     traces: Mapping[Hash32, Hash32] = field(default_factory=dict)
     sentences: Mapping[LeaseId, Sentence] = field(default_factory=dict)
+    places: Mapping[LeaseId, Place] = field(default_factory=dict)
+    """Where leases were convicted, as `Judged` says."""
     coins: Mapping[Address, int] = field(default_factory=dict)
     held: int = 0
     """Coin in the contract."""

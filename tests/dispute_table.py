@@ -1,0 +1,175 @@
+"""A table to play disputes at: the model, the replay, and if there is one, the real contract beside them.
+
+After every call the model and the contract must say the same: the same error, or the same state.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+from protocol.crypto import address_of, keccak256
+from protocol.dispute.claims import own_seal
+from protocol.dispute.model import Context, Lease, Refused, State, Terms, apply
+from protocol.dispute.moves import Call, Challenge, Collect, Made, Settle, Timeout, WithdrawCoin, game_of
+from protocol.dispute.names import Case
+from protocol.dispute.records import Phase
+from protocol.dispute.replay import Played, View, follow
+from protocol.dispute.trace import Trace
+from protocol.messages import Bid
+from protocol.tape.merkle import Tree
+from protocol.tape.roots import items_tree
+from protocol.types import Address, Hash32
+from tests.dispute_cast import Work
+
+OWNER, CLIENT = Address(b"\x0a" * 20), Address(b"\x0c" * 20)
+OPERATOR_KEY = b"\xa1" * 32
+OPERATOR = address_of(OPERATOR_KEY)
+STRANGER = Address(b"\x57" * 20)
+GWEI = 10**9
+BASE_FEE = 20 * GWEI
+TERMS = Terms(
+    move_clock=40,
+    increment=8,
+    claim_period=30,
+    tip=2 * GWEI,
+    data_fee=11 * GWEI,
+    coin_prices=(10**15, 0, 0, 0),
+    reserves=(40 * 10**18,),
+)
+BOND = 10**18
+START, RAN, WINDOW = 1_000, 9, 200
+
+
+class Contract(Protocol):
+    """The real contract."""
+
+    def open_lease(self, bid: Bid, output_root: Hash32, started: int, posted: int) -> None:
+        """A posted lease of this bid."""
+
+    def call(self, call: Call, context: Context) -> str | None:
+        """Make a call; the name of the error it got."""
+
+    def check(self, state: State, game: Hash32 | None) -> None:
+        """Assert that it stands as the model does; in detail for one game."""
+
+    def check_all(self, state: State) -> None:
+        """Assert that everything stands as in the model."""
+
+
+def bid_of(work: Work, nonce: int, allowance: int = 25) -> Bid:
+    """The terms of the lease."""
+    return Bid(
+        client=CLIENT,
+        rate_per_block=10**18,
+        owner=OWNER,
+        completion_fee=7 * 10**18,
+        job_hash=work.plan.job.hash,
+        delegates=bytes(32),
+        bond=100 * 10**18,
+        capacity_nonce=nonce,
+        expiry=10**9,
+        start_deadline=20,
+        grace=10,
+        max_blocks=30,
+        top_up_cap=30,
+        result_deadline=250,
+        challenge_window=WINDOW,
+        trace_allowance=allowance,
+        token=0,
+        lease_class=1,
+        verification=1,
+        flags=0,
+    )
+
+
+@dataclass
+class Table:
+    """One lease, one disputed item, any number of games."""
+
+    work: Work
+    posted: Trace
+    rng: Random
+    contract: Contract | None = None
+    nonce: int = 1
+    now: int = START
+    moves: list[Made] = field(default_factory=list)
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.bid = bid_of(self.work, self.nonce)
+        items = self.work.plan.job.items
+        roots = [Hash32(self.rng.randbytes(32)) for _ in range(items)]
+        roots[self.work.item] = self.posted.item_root
+        self.outputs: Tree = items_tree(roots)
+        self.case = Case(self.bid.lease_id(), self.bid.job_hash, self.work.item, self.posted.item_root)
+        lease = Lease(self.bid, self.work.plan, self.outputs.root, self.now, RAN)
+        self.state = State(TERMS, {self.bid.lease_id(): lease}, {OWNER: OPERATOR})
+        self.played = Played(self.case, self.work.plan.job)
+        if self.contract is not None:
+            self.contract.open_lease(self.bid, self.outputs.root, self.now - RAN, self.now)
+
+    def do(self, call: Call, sender: Address, value: int = 0) -> str | None:
+        """Make a call: None, or the name of the error it got."""
+        context = Context(sender, self.now, value, BASE_FEE, BASE_FEE + self.rng.choice((0, 1, 3)) * GWEI)
+        found = apply(self.state, call, context)
+        error = found.error if isinstance(found, Refused) else None
+        game = game_of(call, sender)
+        if self.contract is not None:
+            theirs = self.contract.call(call, context)
+            assert theirs == error, (call, theirs, error)
+        if isinstance(found, Refused):
+            self.refused += 1
+            return error
+        changed = [name for name, held in found.games.items() if self.state.games.get(name) != held]
+        self.state = found
+        if self.contract is not None:
+            self.contract.check(found, changed[0] if changed else game)
+        if changed and not isinstance(call, Settle | Collect | WithdrawCoin):
+            made = Made(call, sender, self.now, changed[0])
+            self.moves.append(made)
+            self.played = follow(self.played, made)
+            assert self.view(changed[0]).agrees(found.games[changed[0]].game)
+            self._check_position(changed[0])
+        return None
+
+    def _check_position(self, game: Hash32) -> None:
+        view, held = self.view(game), self.state.games[game]
+        if view.phase is not Phase.TRACE:
+            assert view.position.hash == held.position
+
+    def view(self, game: Hash32) -> View:
+        """A game as the replay has it."""
+        return self.played.views[game]
+
+    def wait(self, blocks: int = 1) -> None:
+        """Let blocks pass."""
+        self.now += blocks
+
+    def open(self, challenger: Address, seal: Hash32, value: int = BOND) -> Hash32:
+        """A game of this challenger."""
+        call = Challenge(
+            self.bid,
+            self.work.plan.job,
+            self.work.item,
+            self.posted.item_root,
+            tuple(self.outputs.proof(self.work.item)),
+            seal,
+        )
+        error = self.do(call, challenger, value)
+        assert error is None, error
+        return next(made.game for made in reversed(self.moves) if made.move == call)
+
+    def silence(self, game: Hash32) -> None:
+        """Let the mover's clock run out, and end the game."""
+        view, held = self.view(game), self.state.games[game].game
+        self.now = max(self.now, held.moved_at + held.mover_left + 1)
+        assert self.do(Timeout(self.bid, self.case, view.challenger, view.seal), STRANGER) is None
+
+    def seal(self, own: Trace, challenger: Address, salt: Hash32) -> Hash32:
+        """The seal of a run."""
+        return own_seal(own, challenger, self.case, salt)
+
+
+def salts(rng: Random) -> Hash32:
+    """A fresh salt."""
+    return Hash32(keccak256(rng.randbytes(32)))
