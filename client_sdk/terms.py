@@ -69,9 +69,9 @@ def make_offer(
     `seal_key` is a fresh X25519 private key. `InputError` if the job cannot be offered on this deployment.
     """
     job, network = prepared.job, market.network
-    window = _window(prepared, market)
-    max_blocks = network.span(job.limits.time)
     verification = _verification(prepared, market)
+    window = _window(prepared, market, judged=verification != Verification.NONE)
+    max_blocks = network.span(job.limits.time)
     offer = Offer(
         client=client,
         seal_key=Hash32(sealing_public(seal_key)),
@@ -142,7 +142,7 @@ def conduct_of(prepared: PreparedJob, network: Network) -> Conduct:
     )
 
 
-def _window(prepared: PreparedJob, market: MarketTerms) -> Blocks:
+def _window(prepared: PreparedJob, market: MarketTerms, *, judged: bool) -> Blocks:
     wanted = prepared.job.limits.window
     longest = market.limits.max_challenge_window
     if wanted:
@@ -153,8 +153,17 @@ def _window(prepared: PreparedJob, market: MarketTerms) -> Blocks:
                 "ask for a shorter window",
             )
         return window
-    run = market.network.span(_RUN_FACTOR * prepared.run_seconds)
-    return Blocks(min(run + _MARGIN_BLOCKS, longest))
+    return Blocks(min(fitting_window(market.network, prepared.run_seconds, judged=judged), longest))
+
+
+def fitting_window(network: Network, run_seconds: float, *, judged: bool) -> Blocks:
+    """Return a challenge window that fits a job of `run_seconds`, where the user states none.
+
+    RULES 14: it outlasts the lease that a provider would state; who finds a judged result wrong may be kept
+    out of the chain for a while.
+    """
+    kept_out = network.forced_inclusion_blocks if judged else 0
+    return Blocks(network.span(_RUN_FACTOR * run_seconds) + _MARGIN_BLOCKS + kept_out)
 
 
 def _verification(prepared: PreparedJob, market: MarketTerms) -> Verification:

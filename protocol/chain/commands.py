@@ -16,11 +16,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--token",
     "tokens",
     multiple=True,
-    metavar="ADDRESS,RESERVE[,SHOWUP[,BPS]]",
-    help="Token to list, sums in whole tokens; repeatable, in the order of their numbers.",
+    metavar="ADDRESS,RESERVE[,SHOWUP[,BPS[,COINS]]]",
+    help="Token to list, sums in whole tokens, and what one is worth in the chain's coin; repeatable, in the "
+    "order of their numbers.",
 )
 @click.option(
     "--judge", "judges", multiple=True, metavar="ADDRESS,KIND", help="Further judge of a verification kind."
+)
+@click.option(
+    "--disputes/--no-disputes", default=True, show_default=True, help="Create Referee and Disputes, too."
 )
 @click.option("--min-grace", type=click.IntRange(1, 65535), help="Lowest grace of a bid, in clock units.")
 @click.option("--name", default="v1", show_default=True, help="Name of the deployment.")
@@ -33,6 +37,7 @@ def deploy(
     password_file: Path | None,
     tokens: tuple[str, ...],
     judges: tuple[str, ...],
+    disputes: bool,
     min_grace: int | None,
     name: str,
     file: Path | None,
@@ -46,6 +51,7 @@ def deploy(
         password_file=password_file,
         tokens=tokens,
         judges=judges,
+        with_disputes=disputes,
         min_grace=min_grace,
         name=name,
         file=file,

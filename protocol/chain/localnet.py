@@ -4,17 +4,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from protocol.chain.anvil import Anvil, dev_keys
 from protocol.chain.client import Chain
 from protocol.chain.deploy import create_local_token, deploy
-from protocol.chain.deploy_terms import TokenTerms, default_terms
+from protocol.chain.deploy_terms import TokenTerms, default_dispute_terms, default_terms
+from protocol.chain.judges import disputes
 from protocol.chain.networks import Deployment, Network
 from protocol.chain.networks_file import drop_network, load_network, newest, shipped_network, write_deployment
 from protocol.chain.node import Node
 from protocol.chain.sender import Sender
 from protocol.crypto import address_of
-from protocol.types import Address, Amount, GavelError, InputError
+from protocol.types import Address, Amount, Blocks, GavelError, InputError, Wei
 
 NAME = "local"
 UNIT = 10**18
@@ -22,8 +24,12 @@ FUNDS = Amount(1_000_000 * UNIT)
 """Of the token, for every account; anvil gives each 10,000 coins."""
 RESERVE = Amount(UNIT)
 SHOW_UP = Amount(UNIT // 1_000)
+COIN_PRICE = Wei(UNIT)
+"""One coin for one token."""
 _LONGEST_WINDOW_SECONDS = 600
-"""Short, so that unbonding can be waited for."""
+"""Short, so that unbonding can be waited for where blocks are made at will."""
+_GAME: dict[str, Any] = {"move_clock": Blocks(30), "increment": Blocks(10), "claim_period": Blocks(10)}
+"""Units of the clock: a game can be watched."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +110,15 @@ def _saved(base: Network, state: Path | None) -> Deployment | None:
 def set_up(network: Network, keys: tuple[bytes, ...]) -> Deployment:
     """Deploy contracts and token with the first key, and give every key's account `FUNDS` of the token."""
     sender = Sender(Node.of(network), network, keys[0])
-    token = create_local_token(sender)
+    tokens = [TokenTerms(create_local_token(sender), RESERVE, SHOW_UP, coin_price=COIN_PRICE)]
+    clocks = replace(default_dispute_terms(network), **_GAME)
     terms = default_terms(
         network,
-        [TokenTerms(token, RESERVE, SHOW_UP)],
+        tokens,
         longest_window_seconds=_LONGEST_WINDOW_SECONDS,
+        disputes=clocks,
     )
-    made = deploy(network, sender, terms, name="local")
+    made = deploy(network, sender, terms, name="local", judges=[disputes(network, clocks, tokens)])
     fund(Chain.connect(replace(network, deployments=(made,)), keys[0]), [address_of(key) for key in keys])
     return made
 

@@ -67,6 +67,8 @@ def _facts(net: Localnet, networks_file: Path, password_file: Path) -> dict[str,
         "chain_id": net.network.chain_id,
         "escrow": made.escrow,
         "staking": made.staking,
+        "referee": made.referee,
+        "disputes": made.disputes,
         "token": made.tokens[0].address,
         "networks_file": str(networks_file),
         "password_file": str(password_file),
@@ -84,6 +86,7 @@ def _text(net: Localnet, networks_file: Path, password_file: Path) -> str:
     return f"""local chain {net.network.chain_id} at {net.url}, a block every {pace} s
   Escrow  {to_hex(made.escrow)}
   Staking {to_hex(made.staking)}
+  Disputes {to_hex(made.disputes) if made.disputes else "none"}
   token   {to_hex(made.tokens[0].address)} ({made.tokens[0].symbol})
 wallets, each with 10,000 coins and 1,000,000 {made.tokens[0].symbol}:
 {wallets}

@@ -110,7 +110,15 @@ def _job(root: Path) -> "Job":
     write_program(root / "model.tape", tape, labels)
     np.save(root / "x.npy", np.ones((4, 4, 32), np.float32))
     limits = Limits(time=120, window=3, auction=AUCTION_S)
-    return Job(title="bench", model=str(root / "model.tape"), inputs=Inputs(root / "x.npy"), limits=limits)
+    inputs = Inputs(root / "x.npy")
+    # The window is shorter than the lease, which no judge could follow.
+    return Job(
+        title="bench",
+        model=str(root / "model.tape"),
+        inputs=inputs,
+        limits=limits,
+        verification="none",
+    )
 
 
 @contextmanager

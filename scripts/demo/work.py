@@ -23,7 +23,7 @@ class Work:
 def classify(folder: Path | None) -> Work:
     """Return the job that classifies the files of a folder (default: this environment's own packages)."""
     source = folder or Path(sysconfig.get_paths()["purelib"])
-    job = _job("classify a folder", "magika", source, window=30)
+    job = _job("classify a folder", "magika", source, window=45)
     inputs = job["inputs"]
     assert isinstance(inputs, dict)
     if folder is None:
@@ -33,7 +33,7 @@ def classify(folder: Path | None) -> Work:
 
 def embed(text: Path) -> Work:
     """Return the job that embeds a text's sentences with MiniLM."""
-    return Work(_job("embed a text", "minilm", text, window=40), "MiniLM-L6-v2 embeds a text")
+    return Work(_job("embed a text", "minilm", text, window=90), "MiniLM-L6-v2 embeds a text")
 
 
 def _job(title: str, name: str, source: Path, window: int) -> dict[str, object]:

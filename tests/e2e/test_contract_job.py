@@ -47,7 +47,9 @@ def test_contract_pays_contract(tmp_path: Path) -> None:
         chain = net.chain()
         with provider_home(net, tmp_path, networks, owner=to_hex(owner), owner_wallet="") as daemon:
             settle_in(net, daemon, owner)
-            job = small_job(tmp_path / "job", limits=Limits(time=200, window=3, auction=1))
+            job = small_job(
+                tmp_path / "job", limits=Limits(time=200, window=3, auction=1), verification="none"
+            )
             connection = Client.connect(
                 "local",
                 wallet=net.keys[CLIENT],

@@ -23,7 +23,7 @@ from protocol.auction.money import Unit
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
 from protocol.runtime.keystore import store_key
-from protocol.types import InputError
+from protocol.types import InputError, Verification
 from tests.client_rig import CLIENT, expected, small_job
 from tests.provider_rig import OWNER, ROOT, Daemon, provider_home
 
@@ -85,13 +85,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def short(folder: Path, items: int = 6, **limits: float) -> Job:
+    """A job that nobody judges: its window need not be as long as its lease, so the test is over sooner."""
     job = small_job(folder, items)
-    return replace(job, limits=Limits(**{"time": 200, "window": 3, "auction": 1, **limits}))
+    limits = {"time": 200, "window": 3, "auction": 1, **limits}
+    return replace(job, limits=Limits(**limits), verification="none")
 
 
 def test_asyncio_gets_the_references_bits_and_a_receipt_that_verifies(world: World) -> None:
     folder = world.folder / "first"
-    job = short(folder)
+    job = replace(short(folder, window=30), verification="auto")
 
     async def main() -> Any:
         async with world.connect() as client:
@@ -127,7 +129,9 @@ def test_asyncio_gets_the_references_bits_and_a_receipt_that_verifies(world: Wor
     assert any("result posted" in text for text in texts)
     assert result.items_rerun == 3
     assert money["state"] == "final"
-    paid = world.net.chain().credits(0, address_of(world.net.keys[OWNER]))
+    owner = address_of(world.net.keys[OWNER])
+    assert [each.bid.verification for each in world.net.chain().leases_of(owner=owner)] == [Verification.TAPE]
+    paid = world.net.chain().credits(0, owner)
     assert Unit("LOC", 18).parse(money["paid"], "paid") == paid
     _check_receipt(world, result.receipt)
 
@@ -184,6 +188,7 @@ def test_client_killed_after_opening_goes_on_where_it_was(world: World) -> None:
         "model": "model.tape",
         "inputs": {"path": "x.npy", "format": "raw"},
         "limits": {"time": "200 s", "window": "3 s", "auction": "1 s"},
+        "verification": "none",
     }
     assert Path(job.model).parent == folder
     (folder / "job.yaml").write_text(yaml.safe_dump(described))

@@ -197,11 +197,21 @@ def test_the_commands(
             network = load_network("local")
             assert [d.name for d in network.deployments] == ["v1", "local"]
             assert json.loads(capsys.readouterr().out)["escrow"] == to_hex(network.deployments[0].escrow)
+            newest = network.deployments[0]
+            assert Chain.connect(network, deployment=newest).kind_of(newest.disputes) == Verification.TAPE
+            listed = ["--token", facts["token"] + ",2"]
+            assert invoke(["deploy", "--network", "local", *wallet, *listed, "--no-disputes"]) == 0
+            plain = load_network("local").deployments[0]
+            assert (plain.referee, plain.disputes) == (None, None)
+            assert not Chain.connect(network, deployment=plain).is_judged(Verification.TAPE)
+            assert "Disputes" not in capsys.readouterr().out
             for args, complaint in (
                 (["--network", "sepolai"], "network 'sepolai' is unknown"),
                 (["--network", "local", "--token", "0x12,1"], "--token address is not 20 bytes of hex"),
                 (["--network", "local", "--token", facts["token"]], "--token must be ADDRESS,RESERVE"),
                 (["--network", "local", "--token", facts["token"] + ",x"], "'x' is not a sum"),
+                (["--network", "local", "--token", facts["token"] + ",1,0,0,0"], "--token COINS must be"),
+                (["--network", "local", "--token", facts["token"] + ",1"], "needs a price in coins"),
                 (["--network", "local", "--judge", facts["token"]], "--judge must be ADDRESS,KIND"),
                 (["--network", "local", "--judge", facts["token"] + ",9"], "a kind from 1 to 8"),
             ):

@@ -50,12 +50,13 @@ class ApeSender:
 
 @click.command(cls=ConnectedProviderCommand)
 @account_option()  # type: ignore[untyped-decorator]  # ape is not installed beside mypy
-@click.option("--token", "tokens", multiple=True, help="ADDRESS,RESERVE[,SHOWUP[,BPS]]; repeatable.")
+@click.option("--token", "tokens", multiple=True, help="ADDRESS,RESERVE,SHOWUP,BPS,COINS; repeatable.")
 @click.option("--gavel-network", default="local", help="Whose terms of networks.yaml to take.")
 def cli(account: Any, tokens: tuple[str, ...], gavel_network: str) -> None:
-    """Deploy Escrow and Staking to the network that ape is connected to."""
+    """Deploy Escrow, Staking, Referee and Disputes to the network that ape is connected to."""
     from protocol.chain.deploy import deploy
-    from protocol.chain.deploy_terms import default_terms
+    from protocol.chain.deploy_terms import default_dispute_terms, default_terms
+    from protocol.chain.judges import disputes
     from protocol.chain.networks_file import deployment_yaml, load_network
     from protocol.chain.node import Node
     from protocol.chain.token_option import listed_tokens
@@ -63,5 +64,7 @@ def cli(account: Any, tokens: tuple[str, ...], gavel_network: str) -> None:
     url = ape.networks.active_provider.web3.provider.endpoint_uri
     network = replace(load_network(gavel_network), rpc_urls=(str(url),))
     sender = ApeSender(account, Node.of(network))
-    made = deploy(network, sender, default_terms(network, listed_tokens(network, sender, tokens)))
+    listed, clocks = listed_tokens(network, sender, tokens), default_dispute_terms(network)
+    terms = default_terms(network, listed, disputes=clocks)
+    made = deploy(network, sender, terms, judges=[disputes(network, clocks, listed)])
     click.echo(yaml.safe_dump([deployment_yaml(made)], sort_keys=False))
