@@ -255,8 +255,9 @@ contract Referee is IReferee {
                 }
                 registers[i] = word;
             }
+            uint256 words = r.take(4 * constants);
             for (uint256 i; i < constants; ++i) {
-                registers[operands + i] = r.u32();
+                registers[operands + i] = HeaderLib.load(words + 4 * i, 224);
             }
             uint256 code = r.take(4 * steps);
             r.finish();

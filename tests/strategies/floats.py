@@ -104,8 +104,8 @@ def near_products(count: int, rng: np.random.Generator) -> Columns:
 def far_products(count: int, rng: np.random.Generator) -> Columns:
     """Products halfway, with c anywhere below to decide; and c with products anywhere below."""
     a, b = tied_products(count, rng)
-    a = _numbers(a, np.clip((a >> np.uint32(23) & np.uint32(255)).astype(np.int64) + 40, 1, 254), a)
-    below = rng.integers(0, 1 + (a >> np.uint32(23) & np.uint32(255)).astype(np.int64), count)
+    a = _numbers(a, np.clip(_field(a) + 40, 1, 254), a)
+    below = rng.integers(0, np.where(rng.integers(0, 2, count) == 0, 24, 1 + _field(a)))
     c = _numbers(_either(count, rng), below, _raw(count, rng))
     zero = rng.integers(0, 8, count) == 0
     return a, b, np.where(zero, c & SIGN, c)
@@ -171,21 +171,24 @@ def chains(count: int, terms: int, rng: np.random.Generator, fma: Fma) -> tuple[
     """Accumulators, both operands (count, terms), and what `fma` makes of them, one term after the other.
 
     Every term is drawn in view of the accumulator before it: near to it, undoing it, halfway to the next,
-    zero, tiny, or anything. Every fourth chain may meet infinities and NaN.
+    zero, tiny, or anything. Every fourth chain may meet infinities and NaN; every eighth grows past 2^105.
     """
-    wild = np.arange(count) % 4 == 0
+    wild, growing = np.arange(count) % 4 == 0, np.arange(count) % 8 == 1
+    up = np.zeros(growing.sum(), np.uint32)
     start = acc = np.where(wild, patterns(count, rng), _tame(patterns(count, rng)))
     lefts, rights = np.empty((count, terms), np.uint32), np.empty((count, terms), np.uint32)
     for k in range(terms):
         a, b = _term(acc, rng)
-        lefts[:, k], rights[:, k] = np.where(wild, a, _tame(a)), np.where(wild, b, _tame(b))
+        for side, words in ((lefts, a), (rights, b)):
+            side[:, k] = np.where(wild, words, _tame(words))
+            side[growing, k] = _numbers(words[growing], rng.integers(176, 182, growing.sum()), up)
         acc = fma(lefts[:, k].copy(), rights[:, k].copy(), acc)
     return start, lefts, rights, acc
 
 
 def _term(acc: Words, rng: np.random.Generator) -> tuple[Words, Words]:
     count = len(acc)
-    field = (acc >> np.uint32(23) & np.uint32(255)).astype(np.int64)
+    field = _field(acc)
     first = rng.integers(1, 255, count)
 
     def beside(places: NDArray[np.int64]) -> tuple[Words, Words]:
@@ -223,6 +226,10 @@ def _tame(words: Words) -> Words:
 
 def _raw(count: int, rng: np.random.Generator) -> Words:
     return rng.integers(0, 1 << 32, count, dtype=np.uint32)
+
+
+def _field(words: Words) -> NDArray[np.int64]:
+    return (words >> np.uint32(23) & np.uint32(255)).astype(np.int64)
 
 
 def _edges(count: int, rng: np.random.Generator) -> Words:

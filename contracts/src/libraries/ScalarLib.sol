@@ -14,26 +14,31 @@ library ScalarLib {
     function run(uint256[] memory registers, uint256 filled, uint256 code, uint256 count) internal pure {
         unchecked {
             for (uint256 i; i < count; ++i) {
-                uint256 word;
+                uint256 op;
+                uint256 a;
+                uint256 b;
+                uint256 c;
+                bool early;
                 assembly ("memory-safe") {
-                    word := shr(224, calldataload(add(code, shl(2, i))))
+                    let word := calldataload(add(code, shl(2, i)))
+                    op := byte(0, word)
+                    a := byte(1, word)
+                    b := byte(2, word)
+                    c := byte(3, word)
+                    early := iszero(and(and(lt(a, filled), lt(b, filled)), lt(c, filled)))
                 }
-                uint256 a = (word >> 16) & 0xFF;
-                uint256 b = (word >> 8) & 0xFF;
-                uint256 c = word & 0xFF;
-                if (a >= filled || b >= filled || c >= filled) revert IReferee.Referee_Program(i);
+                if (early) revert IReferee.Referee_Program(i);
                 assembly ("memory-safe") {
                     let first := add(registers, 0x20)
                     a := mload(add(first, shl(5, a)))
                     b := mload(add(first, shl(5, b)))
                     c := mload(add(first, shl(5, c)))
                 }
-                uint256 op = word >> 24;
                 uint256 result = op < 17 ? _float(op, a, b, c, i) : _integer(op, a, b, c, i);
                 assembly ("memory-safe") {
-                    mstore(add(add(registers, 0x20), shl(5, filled)), result)
+                    filled := add(filled, 1)
+                    mstore(add(registers, shl(5, filled)), result)
                 }
-                ++filled;
             }
         }
     }
