@@ -10,6 +10,7 @@ from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.abi import collapse_if_tuple
 
 from protocol.chain.abi import artifact
+from protocol.chain.calldata import decode_calldata, members
 from protocol.crypto import keccak256
 from protocol.types import BrokenInvariant
 
@@ -60,6 +61,21 @@ class Abi:
     def errors(self) -> dict[bytes, Entry]:
         """Custom errors by selector."""
         return {entry.topic[:4]: entry for entry in self._of("error")}
+
+    @cached_property
+    def selectors(self) -> dict[bytes, Entry]:
+        """Functions by selector."""
+        return {entry.topic[:4]: entry for entry in self.functions.values()}
+
+    def called(self, data: bytes) -> tuple[str, tuple[Any, ...]] | None:
+        """Return function and arguments of calldata, or None if the ABI has no such function.
+
+        `InputError` if the contract could not have read it either.
+        """
+        entry = self.selectors.get(data[:4])
+        if entry is None:
+            return None
+        return entry.name, decode_calldata([kind for _, kind, _ in entry.inputs], data[4:])
 
     def call_data(self, function: str, *args: Any) -> bytes:
         """Return the calldata of a call."""
@@ -129,16 +145,5 @@ def _bytes_of(kind: str, value: Any) -> Any:
     if kind.endswith("]"):
         return tuple(_bytes_of(kind[: kind.rindex("[")], item) for item in value)
     if kind.startswith("("):
-        return tuple(_bytes_of(inner, v) for inner, v in zip(_members(kind), value, strict=True))
+        return tuple(_bytes_of(inner, v) for inner, v in zip(members(kind), value, strict=True))
     return value
-
-
-def _members(kind: str) -> list[str]:
-    members, depth = [""], 0
-    for char in kind[1:-1]:
-        depth += (char == "(") - (char == ")")
-        if char == "," and depth == 0:
-            members.append("")
-        else:
-            members[-1] += char
-    return members if members != [""] else []
