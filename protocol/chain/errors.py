@@ -6,7 +6,9 @@ from typing import Any
 
 from protocol.chain.abi import NAMES
 from protocol.chain.codec import Abi, Entry, decode_values
+from protocol.chain.refusals import REFUSALS
 from protocol.chain.views import LeaseState
+from protocol.dispute.records import Phase
 from protocol.types import BrokenInvariant, InputError, to_hex
 
 _ERROR_STRING = bytes.fromhex("08c379a0")
@@ -23,7 +25,10 @@ class Revert(InputError):  # noqa: N818 - a revert is what it is called on chain
         self.name, self.evidence, self.data = name, dict(evidence), data
         facts = ", ".join(f"{key} {_show(key, value)}" for key, value in self.evidence.items())
         said = f"{name}: {facts}" if facts else name or "reverted without a reason"
-        super().__init__(f"{what} refused: {said}" if what else said)
+        advice = ""
+        if refusal := REFUSALS.get(name):
+            said, advice = f"{refusal.wrong} ({said})", refusal.advice
+        super().__init__(f"{what} refused: {said}" if what else said, advice)
 
 
 def revert_of(data: bytes, what: str = "") -> Revert:
@@ -52,6 +57,8 @@ def known_errors() -> dict[bytes, Entry]:
 def _show(key: str, value: Any) -> str:
     if key == "state" and value in set(LeaseState):
         return LeaseState(value).name
+    if key == "phase" and value in set(Phase):
+        return Phase(value).name
     if isinstance(value, bytes):
         word = value.rstrip(b"\0")
         return word.decode() if word.isalnum() and len(value) == 32 else to_hex(value)

@@ -1,0 +1,98 @@
+"""What refusals of Disputes and Referee mean for people, and what to do about them.
+
+By the name of the contracts' error; the figures are its arguments, which `Revert` adds.
+"""
+
+from typing import NamedTuple
+
+
+class Refusal(NamedTuple):
+    """What is wrong, and what to do."""
+
+    wrong: str
+    advice: str
+
+
+_FOLLOW = "read the game again and answer the state that it is in now"
+_OWN_BUG = "the move does not fit the game: update this software, and report it if that does not help"
+_UNFIT = "the job is none that Gavel's tools make: leave it alone"
+
+REFUSALS: dict[str, Refusal] = {
+    "Disputes_BadTerms": Refusal("the terms of the games are out of range", "correct the named term"),
+    "Disputes_WrongPhase": Refusal("the game is not in a phase that knows this move", _FOLLOW),
+    "Disputes_GameExists": Refusal("this game was opened before", "challenge with another salt"),
+    "Disputes_OutOfTime": Refusal(
+        "the time for this move is over", "nothing can be moved any more: `timeout` ends the game"
+    ),
+    "Disputes_InTime": Refusal("the other side still has time to move", "wait until its clock has run out"),
+    "Disputes_BondTooLow": Refusal(
+        "the bond is too low for the base fee of the block", "challenge again: the bond is reckoned anew"
+    ),
+    "Disputes_BondTooHigh": Refusal("the bond is more than a game can hold", "send a smaller bond"),
+    "Disputes_WrongJob": Refusal("this is not the job that the lease's bid names", _OWN_BUG),
+    "Disputes_WrongLease": Refusal("bid and case are of different leases", _OWN_BUG),
+    "Disputes_NoItem": Refusal("the job has no such item", "items are counted from 0"),
+    "Disputes_NotProvider": Refusal(
+        "this key does not answer for the provider in this game",
+        "send with the operator's key; a new operator adopts the game first",
+    ),
+    "Disputes_NotPlain": Refusal(
+        "answers must be sent straight from a plain key, not through a wallet contract",
+        "send with the operator's key itself, without delegated code",
+    ),
+    "Disputes_Private": Refusal(
+        "the lease is private: only its client and the delegates in its bid may challenge",
+        "challenge with the wallet of one of them, and name all delegates",
+    ),
+    "Disputes_OtherPosition": Refusal("what was handed in is not where the game stands", _FOLLOW),
+    "Disputes_OtherState": Refusal("the game has moved on since this pick was made", _FOLLOW),
+    "Disputes_Count": Refusal("the move shows another number of things than it must", _OWN_BUG),
+    "Disputes_NoChild": Refusal("there is nothing with this number to pick", _OWN_BUG),
+    "Disputes_NoNode": Refusal("the tape has no such node, or not below this point", _OWN_BUG),
+    "Disputes_NoElement": Refusal("there is no such element, or not here", _OWN_BUG),
+    "Disputes_BadProof": Refusal(
+        "what was shown does not hash to what it is shown under",
+        "compare the files of job and result with their hashes, fetch them again if they differ",
+    ),
+    "Disputes_BadFold": Refusal(
+        "the running values do not add up to the element",
+        "run the item again: a result that contradicts itself cannot be defended",
+    ),
+    "Disputes_StepIsTrue": Refusal(
+        "the step is right: it proves nothing against the provider", "do not challenge this result"
+    ),
+    "Disputes_NeedsRunning": Refusal(
+        "this element is a chain of several segments", "ask for its running values first"
+    ),
+    "Disputes_TooYoung": Refusal(
+        "the game must be a block old before it can be won", "send the proof again in the next block"
+    ),
+    "Disputes_Convicted": Refusal(
+        "the lease is convicted already", "claim with your seal within the claim period, then collect"
+    ),
+    "Disputes_NotConvicted": Refusal(
+        "the lease is not convicted in this way", "wait for the end of the game, and look how it ended"
+    ),
+    "Disputes_WrongPlace": Refusal("this is not the place that the game is about", _FOLLOW),
+    "Disputes_BadSeal": Refusal(
+        "what was shown is not the right value at the convicted place",
+        "only a challenger whose own run was right there can claim",
+    ),
+    "Disputes_NotOpenedInTime": Refusal(
+        "the game was opened too late to share in the reward", "its bond can be collected all the same"
+    ),
+    "Disputes_TooEarly": Refusal("the claim period is not over", "settle after the reading that is named"),
+    "Disputes_TooLate": Refusal("the claim period is over", "the bond can be collected all the same"),
+    "Disputes_NothingToCollect": Refusal("nothing of this game is left", "it was lost or collected before"),
+    "Disputes_NotSent": Refusal(
+        "the receiver refuses the coin", "name an account that takes plain transfers of coin"
+    ),
+    "Referee_Header": Refusal("the node's header is malformed", _UNFIT),
+    "Referee_NoStep": Refusal("the node has no such element or segment", _OWN_BUG),
+    "Referee_Outside": Refusal("the node reads outside its source", _UNFIT),
+    "Referee_Leaves": Refusal("the step needs other leaves", _OWN_BUG),
+    "Referee_Accumulator": Refusal("this is no running value of the step", _OWN_BUG),
+    "Referee_Program": Refusal("the node's scalar program is malformed", _UNFIT),
+    "Referee_Fold": Refusal("there are no running values to add up", _OWN_BUG),
+    "Referee_NoChain": Refusal("the node has no running values", _OWN_BUG),
+}
