@@ -249,7 +249,9 @@ class Sender:
 
     def _replace(self, sent: Sent, block: BlockNo) -> None:
         fee = bumped(self._node, self._network.fees, sent.attempts[-1])
-        if fee is None:  # already pays as much as the network's limit allows
+        # None: it already pays as much as the network's limit allows. What the balance does not reach for
+        # would be refused, and the attempt that it replaces is still good.
+        if fee is None or self._node.balance(self.address) < sent.gas * fee.max_fee + sent.call.value:
             self._repeat(sent)
             return
         attempt = self._sign(sent.call, sent.nonce, sent.gas, fee)
