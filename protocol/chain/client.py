@@ -5,29 +5,33 @@ from functools import cached_property
 
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.codec import decode_values
+from protocol.chain.dispute_reads import DisputeReads
 from protocol.chain.events import LeaseOpened, NonceCancelled, OperatorSet, ProviderRegistered
+from protocol.chain.game_steps import PlayedGame
+from protocol.chain.games import GameReader
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.chain.networks_file import newest
 from protocol.chain.node import Node
 from protocol.chain.permits import Permit, sign_permit
-from protocol.chain.reads import Reads
 from protocol.chain.scan import Scanner
 from protocol.chain.sender import Sender
 from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
-from protocol.messages import Registration
-from protocol.types import ZERO_ADDRESS, Address, Amount, Hash32, InputError, Verification, to_hex
+from protocol.dispute.names import Job
+from protocol.messages import Bid, Registration
+from protocol.types import ZERO_ADDRESS, Address, Amount, BlockNo, Hash32, InputError, Verification, to_hex
 
 _FAR_FUTURE = 1 << 48
 
 
-class Chain(Reads):
+class Chain(DisputeReads):
     """One deployment on one network, with or without a key to send from. Thread-safe; blocking."""
 
     def __init__(self, node: Node, network: Network, deployment: Deployment, sender: Sender | None) -> None:
         super().__init__(node, network, deployment)
         self._sender = sender
         self.scanner = Scanner(self)
+        self.games = GameReader(self, self.scanner)
 
     @classmethod
     def connect(
@@ -147,6 +151,16 @@ class Chain(Reads):
             convicted=states[LeaseState.CONVICTED],
             nonces_cancelled=sum(isinstance(event, NonceCancelled) for event in cancelled),
         )
+
+    def games_of(
+        self,
+        bid: Bid,
+        job: Job | None = None,
+        since: BlockNo | None = None,
+        until: BlockNo | None = None,
+    ) -> tuple[PlayedGame, ...]:
+        """Return every game ever opened on the lease of `bid`; see `GameReader.of_lease`."""
+        return self.games.of_lease(bid, job, since, until)
 
     def _topic(self, name: str) -> bytes:
         return self._topics[name]

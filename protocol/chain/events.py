@@ -1,33 +1,16 @@
-"""Events of Escrow and Staking as frozen records, named after the contracts' events."""
+"""Events of Escrow and Staking as frozen records, named after the contracts' events; and decoding of all."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from protocol.chain import dispute_events
 from protocol.chain.calls import Log
 from protocol.chain.codec import Abi
+from protocol.chain.event import At, Event
 from protocol.chain.views import LeaseState
 from protocol.messages import Bid
 from protocol.types import Address, Amount, BlockNo, Blocks, BrokenInvariant, Hash32, InputError, LeaseId
-
-
-@dataclass(frozen=True, slots=True)
-class At:
-    """Where in the chain an event stands."""
-
-    block: BlockNo
-    """The chain's block number (not the Escrow's clock where that counts seconds)."""
-    block_hash: Hash32
-    index: int
-    """Of the log in its block."""
-    tx: Hash32
-    contract: Address
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Base of all events."""
-
-    at: At
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +239,12 @@ _CLASSES: dict[tuple[str, str], type[Event]] = {
         )
     },
     **{("Staking", cls.__name__): cls for cls in (Staked, CapsSet, Unbonding, Unbonded, Slashed)},
+    **{("Disputes", cls.__name__): cls for cls in dispute_events.CLASSES},
+}
+_CONVERTED: dict[str, Callable[[Any], Any]] = {
+    "bid": lambda words: Bid.from_packed(b"".join(words)),
+    "outcome": LeaseState,
+    **dispute_events.CONVERTED,
 }
 _RENAMED = {"leaseId": "lease", "leaseIds": "leases"}
 
@@ -282,6 +271,5 @@ def _field(name: str) -> str:
 
 
 def _value(name: str, value: Any) -> Any:
-    if name == "bid":
-        return Bid.from_packed(b"".join(value))
-    return LeaseState(value) if name == "outcome" else value
+    convert = _CONVERTED.get(name)
+    return convert(value) if convert else value

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from protocol.chain.client import Chain
-from protocol.chain.events import Event
+from protocol.chain.event import Event
 from protocol.chain.node import BlockHead
 from protocol.types import BlockNo, Hash32, InputError, to_hex
 

@@ -14,6 +14,18 @@ Tag = str | int
 """A block number, or "latest", "pending"."""
 
 
+_PER_BATCH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A transaction as it was signed: what its hash fixes."""
+
+    sender: Address
+    to: Address | None
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class BlockHead:
     """A block, as far as we look at it."""
@@ -95,6 +107,17 @@ class Node:
         """Tell whether the node has a transaction, mined or not."""
         return self.rpc.call("eth_getTransactionByHash", to_hex(tx)) is not None
 
+    def transactions(self, hashes: Sequence[Hash32]) -> list[Transaction]:
+        """Return transactions, in order. `TransientError` if the node lacks one: a re-org took it, say."""
+        found: list[Transaction] = []
+        for first in range(0, len(hashes), _PER_BATCH):
+            part = hashes[first : first + _PER_BATCH]
+            raw = self.rpc.batch(*(("eth_getTransactionByHash", [to_hex(tx)]) for tx in part))
+            if None in raw:
+                raise TransientError(f"the node does not have transaction {to_hex(part[raw.index(None)])}")
+            found.extend(map(_transaction, raw))
+        return found
+
     def receipt(self, tx: Hash32) -> tuple[TxReceipt, bool] | None:
         """Return a mined transaction's receipt and whether it succeeded, or None."""
         raw = self.rpc.call("eth_getTransactionReceipt", to_hex(tx))
@@ -170,6 +193,12 @@ def _log(raw: Any) -> Log:
         index=_int(raw["logIndex"]),
         tx=Hash32(_bytes(raw["transactionHash"])),
     )
+
+
+def _transaction(raw: Any) -> Transaction:
+    to = raw.get("to")
+    data = raw.get("input") or raw.get("data") or "0x"
+    return Transaction(Address(_bytes(raw["from"])), Address(_bytes(to)) if to else None, _bytes(data))
 
 
 def _topic(topic: bytes | Sequence[bytes] | None) -> str | list[str] | None:

@@ -4,7 +4,9 @@ import threading
 from collections.abc import Sequence
 
 from protocol.chain.calls import Log
-from protocol.chain.events import Event, decode_event
+from protocol.chain.codec import Abi
+from protocol.chain.event import Event
+from protocol.chain.events import decode_event
 from protocol.chain.node import BlockHead
 from protocol.chain.reads import Reads
 from protocol.chain.rpc import RpcRefused
@@ -21,6 +23,8 @@ class Scanner:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._contracts = {reads.escrow.address: reads.escrow.abi, reads.staking.address: reads.staking.abi}
+        if reads.deployment.disputes is not None:
+            self._contracts[reads.deployment.disputes] = Abi.shipped("Disputes")
         self._span = _FIRST_SPAN
         self._memory: dict[Topics, tuple[int, tuple[Event, ...]]] = {}
         self._lock = threading.Lock()
@@ -62,6 +66,14 @@ class Scanner:
             found, head = self.chunk(done + 1, newest, topics)
             done, fresh = head.number, fresh + found
         return events + fresh
+
+    def between(self, first: int, last: int, topics: Topics) -> tuple[Event, ...]:
+        """Return every event of these blocks that matches, oldest first; nothing is remembered."""
+        events: tuple[Event, ...] = ()
+        while first <= last:
+            found, head = self.chunk(first, last, topics)
+            first, events = head.number + 1, events + found
+        return events
 
     def typed(self, logs: Sequence[Log]) -> tuple[Event, ...]:
         """Return the logs that we know as events."""

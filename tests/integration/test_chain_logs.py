@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from protocol.chain.client import Chain
-from protocol.chain.events import Deposited, Event
+from protocol.chain.event import Event
+from protocol.chain.events import Deposited
 from protocol.chain.localnet import Localnet
 from protocol.chain.logs import Cursor, Follower
 from protocol.chain.rpc import RpcRefused

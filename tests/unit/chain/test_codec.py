@@ -12,6 +12,7 @@ from protocol.chain.calls import Log
 from protocol.chain.codec import Abi, decode_values, encode_values
 from protocol.chain.errors import known_errors, revert_of
 from protocol.chain.escrow import EscrowCalls
+from protocol.chain.refusals import REFUSALS
 from protocol.chain.staking import StakingCalls
 from protocol.chain.views import LeaseState
 from protocol.types import Address, BlockNo, BrokenInvariant, Hash32
@@ -29,7 +30,7 @@ def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
 
 
 def test_every_event_of_the_contracts_has_its_record() -> None:
-    for name in ("Escrow", "Staking"):
+    for name in ("Escrow", "Staking", "Disputes"):
         abi = Abi.shipped(name)
         for topic, entry in abi.events.items():
             if entry.name == "EIP712DomainChanged":
@@ -111,3 +112,21 @@ def test_nested_values_become_bytes_ints_and_tuples() -> None:
     assert decode_values(kinds, data, "test") == (((HERE, ((1, b"\2" * 32),)),), (HERE,))
     with pytest.raises(BrokenInvariant, match="another version"):
         decode_values(kinds, data[:40], "test")
+
+
+def test_each_refusal_of_a_game_says_what_is_wrong_and_what_to_do() -> None:
+    names = {entry.name for entry in known_errors().values()}
+    assert {name for name in names if name.startswith(("Disputes_", "Referee_"))} == set(REFUSALS)
+    for name, refusal in REFUSALS.items():
+        assert refusal.wrong, name
+        assert refusal.advice, name
+
+
+def test_a_refusal_of_a_game_names_phase_and_remedy() -> None:
+    entry = next(entry for entry in known_errors().values() if entry.name == "Disputes_WrongPhase")
+    data = entry.topic[:4] + encode_values(["bytes32", "uint8"], [b"\1" * 32, 3])
+    error = revert_of(data, "Disputes.pick")
+    assert error.evidence == {"game": b"\1" * 32, "phase": 3}
+    assert "Disputes.pick refused: the game is not in a phase" in error.message
+    assert "phase REVEAL" in error.message
+    assert error.advice

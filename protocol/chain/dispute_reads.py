@@ -1,0 +1,128 @@
+"""State of Disputes, typed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from protocol.chain.calls import Call
+from protocol.chain.disputes import CONTRACT, DisputeCalls
+from protocol.chain.fees import fee_now
+from protocol.chain.node import Tag
+from protocol.chain.reads import Reads
+from protocol.dispute.records import Conviction, Game, Phase, Verdict
+from protocol.messages import Bid
+from protocol.types import Address, Blocks, Hash32, InputError, LeaseId, Wei
+
+BOND_GAS, BOND_BYTES = 700_000, 12_000
+"""Gas and calldata of all answers of a long game, as the contract reckons bonds (DisputeState.sol)."""
+_BOND_FACTOR = 4
+_GWEI = 10**9
+_COIN_UNIT = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class GameView:
+    """A game as the contract stores it: its word, and the hash of its position."""
+
+    game: Game
+    position: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class GameTerms:
+    """What the deployment fixed for all games; spans in units of its clock."""
+
+    move_clock: Blocks
+    increment: Blocks
+    claim_period: Blocks
+    tip: Wei
+    """Most that a repaid answer may pay above the base fee, per gas."""
+    data_fee: Wei
+    """Charged by the chain for a byte of calldata, beside gas."""
+    coin_prices: tuple[Wei, ...]
+    """Coin for 10^18 smallest units of each listed token."""
+
+
+class DisputeReads(Reads):
+    """Reads the games of one deployment. `InputError` if it has no Disputes."""
+
+    @cached_property
+    def disputes(self) -> DisputeCalls:
+        """The calls of the deployment's Disputes."""
+        address = self.deployment.disputes
+        if address is None:
+            raise InputError(
+                f"deployment {self.deployment.name!r} of {self.network.name!r} has no Disputes",
+                "only results on a deployment with one can be challenged",
+            )
+        return DisputeCalls(address)
+
+    def game(self, game: Hash32) -> GameView:
+        """Return one game; phase NONE if there is no such game."""
+        return self.games_now([game])[0]
+
+    def games_now(self, games: Sequence[Hash32], tag: Tag = "latest") -> tuple[GameView, ...]:
+        """Return many games in one request, in order, as of block `tag`."""
+        answers = self.node.call_many([self._read("gameOf", game) for game in games], tag)
+        return tuple(_game_view(self.disputes.abi.results("gameOf", each)[0]) for each in answers)
+
+    def verdict(self, lease: LeaseId) -> Verdict:
+        """Return how a lease's conviction stands."""
+        how, *rest = self._disputes("verdictOf", lease)[0]
+        return Verdict(Conviction(how), *rest)
+
+    def trace_root(self, case_id: Hash32) -> Hash32:
+        """Return the root of a case's trace, or zero until it is posted."""
+        return Hash32(self._disputes("traceOf", case_id)[0])
+
+    def coin(self, account: Address) -> Wei:
+        """Return what lost games left to `account`, to be paid out by `WithdrawCoin`."""
+        return Wei(self._disputes("coinOf", account)[0])
+
+    @cached_property
+    def game_terms(self) -> GameTerms:
+        """What the deployment fixed for all games."""
+        _, _, move_clock, increment, claim_period, tip, data_fee, prices = self._disputes("terms")[0]
+        return GameTerms(
+            Blocks(move_clock),
+            Blocks(increment),
+            Blocks(claim_period),
+            Wei(tip),
+            Wei(data_fee),
+            tuple(map(Wei, prices)),
+        )
+
+    def least_bond(self, bid: Bid, items: int, base_fee: Wei) -> Wei:
+        """Return the contract's `bondOf` in a block of that base fee, for a job of that many items.
+
+        Reckoned here, since many nodes answer an `eth_call` as if the base fee were zero.
+        """
+        terms = self.game_terms
+        item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items
+        gas, data = _BOND_FACTOR * BOND_GAS * base_fee, BOND_BYTES * terms.data_fee
+        return Wei(gas + data + item * terms.coin_prices[bid.token] // _COIN_UNIT)
+
+    def bond(self, bid: Bid, items: int) -> Wei:
+        """Return a bond that holds for a challenge sent now: up to the highest base fee that the transaction
+        can be mined at. What is left of it comes back with the game's end, if it is won.
+
+        A transaction that waits so long that a dearer one replaces it can be mined above that, and then
+        fails with `Disputes_BondTooLow`. Rounded up to whole gwei, which is what the contract keeps.
+        """
+        least = self.least_bond(bid, items, fee_now(self.node, self.network.fees).max_fee)
+        return Wei(-(-least // _GWEI) * _GWEI)
+
+    def _read(self, function: str, *args: Any) -> Call:
+        calls = self.disputes
+        return Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
+
+    def _disputes(self, function: str, *args: Any) -> tuple[Any, ...]:
+        return self.disputes.abi.results(function, self.node.call(self._read(function, *args)))
+
+
+def _game_view(fields: tuple[Any, ...]) -> GameView:
+    phase, *numbers, position = fields
+    names = ("opened_at", "moved_at", "provider_left", "challenger_left", "bond", "path", "levels", "shown")
+    values = dict(zip((*names, "chosen", "tag"), numbers, strict=True))
+    return GameView(Game(Phase(phase), **values), Hash32(position))
