@@ -8,6 +8,7 @@ of text, so that no leaf can pass for an inner node.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from protocol.crypto.hashing import keccak256
@@ -89,12 +90,18 @@ def depth_of(leaves: int) -> int:
     return max(leaves - 1, 0).bit_length()
 
 
+@cache
+def _twice(pad: bytes) -> Hash32:
+    """The parent of two paddings: there are few, and every tree asks for them."""
+    return keccak256(pad + pad)
+
+
 def tree(leaf_hashes: bytes, pad: bytes = ZERO_HASH, hasher: Hasher = PLAIN) -> Tree:
     """The tree over concatenated leaf hashes; over none it is the padding alone."""
     layers, pads = [leaf_hashes or pad], [pad]
     while len(layers[-1]) > 32:
         layers.append(hasher.parents(layers[-1], pads[-1]))
-        pads.append(keccak256(pads[-1] + pads[-1]))
+        pads.append(_twice(pads[-1]))
     return Tree(tuple(layers), tuple(pads))
 
 

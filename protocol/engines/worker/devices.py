@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from protocol.engines.worker.selftest import check_device
 from protocol.tape import Tape
-from protocol.tape.reference import evaluate
+from protocol.tape.reference import evaluate_all
 from protocol.types.errors import InputError, TransientError
 
 Array = NDArray[np.generic]
@@ -23,28 +23,41 @@ class Engine(Protocol):
         """The outputs of one item, with the reference's bits. TransientError past the limit (0: none)."""
 
 
-Opener = Callable[[Tape, int], Engine]
+class KeepingEngine(Engine, Protocol):
+    """An engine after whose `run` every value can be read."""
+
+    def value(self, number: int) -> NDArray[Any]:
+        """A value of the last run; it may be a view that the next run overwrites."""
+
+
+Opener = Callable[[Tape, int, bool], KeepingEngine]
+"""Tape, threads, whether to keep every value: if not, only outputs can be read after a run."""
 
 
 class ReferenceEngine:
     """The definition itself: slow, for tests that hold the fast ones to it."""
 
-    def __init__(self, tape: Tape, _: int) -> None:
+    def __init__(self, tape: Tape, _threads: int, _keep: bool) -> None:
         self._tape = tape
+        self._values: list[NDArray[Any]] = []
 
     def run(self, inputs: Sequence[NDArray[Any]], time_limit: float = 0.0) -> list[NDArray[Any]]:
         """The outputs of one item; the limit is looked at after the item alone."""
         start = time.monotonic()
-        outputs = evaluate(self._tape, inputs)
+        self._values = evaluate_all(self._tape, inputs)
         if 0 < time_limit < time.monotonic() - start:
             raise TransientError("the item ran past its time limit")
-        return outputs
+        return self._values[len(self._values) - self._tape.outputs :]
+
+    def value(self, number: int) -> NDArray[Any]:
+        """A value of the last run."""
+        return self._values[number]
 
 
-def _cpu(tape: Tape, threads: int) -> Engine:
+def _cpu(tape: Tape, threads: int, keep: bool) -> KeepingEngine:
     from protocol.engines.cpu import Engine as CpuEngine
 
-    return CpuEngine(tape, threads)
+    return CpuEngine(tape, threads, keep)
 
 
 _OPENERS: dict[str, Opener] = {"cpu": _cpu}
@@ -70,12 +83,12 @@ def _opener(device: str) -> Opener:
     from protocol.engines.cuda import gpu
 
     gpu(int(named[1]))  # says why, if it cannot be used
-    return lambda tape, _: CudaEngine(tape, int(named[1]))
+    return lambda tape, _, keep: CudaEngine(tape, int(named[1]), keep)
 
 
 def _prove(device: str, opener: Opener) -> None:
     """Run the self-test; for a GPU twice, so that every kernel is tried, whichever the sizes would choose."""
-    check_device(device, lambda specimen, inputs: opener(specimen, 1).run(inputs))
+    check_device(device, lambda specimen, inputs: opener(specimen, 1, False).run(inputs))
     if device.startswith("cuda"):
         from protocol.engines.cuda import LARGE
         from protocol.engines.cuda import Engine as CudaEngine
@@ -105,8 +118,17 @@ def open_engine(device: str, tape: Tape, threads: int) -> Engine:
 
     BrokenInvariant if the device fails its self-test, which its first use in a process begins with.
     """
+    return _open(device, tape, threads, False)
+
+
+def open_keeping_engine(device: str, tape: Tape, threads: int) -> KeepingEngine:
+    """The same, with every value readable after a run; it needs memory for all of them."""
+    return _open(device, tape, threads, True)
+
+
+def _open(device: str, tape: Tape, threads: int, keep: bool) -> KeepingEngine:
     opener = _opener(device)
     if device not in _HIDDEN and device not in _PROVEN:
         _prove(device, opener)
         _PROVEN.add(device)
-    return opener(tape, max(1, threads))
+    return opener(tape, max(1, threads), keep)

@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from protocol.engines.worker.dispute_records import DISPUTE_RESULTS
+
 MAX_FRAME = 16 * 2**20
 """Bytes in one frame."""
 MAX_ITEM_ROOTS = 2**18
@@ -274,6 +276,7 @@ RESULTS: dict[str, type[msgspec.Struct]] = {
     "compare": CompareResult,
     "calibrate": Speed,
     "devices": DevicesResult,
+    **DISPUTE_RESULTS,
 }
 """Operation -> the record its reply holds. `run` and `compare` also send `RunProgress`."""
 

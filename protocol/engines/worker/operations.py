@@ -9,6 +9,14 @@ import msgspec
 
 from protocol.engines.worker import arrays, jobs, speed
 from protocol.engines.worker.devices import devices
+from protocol.engines.worker.dispute_records import (
+    AnswerArgs,
+    ChallengeMoveArgs,
+    MoveResult,
+    OpenTraceArgs,
+    OpenTraceResult,
+    SealOpeningArgs,
+)
 from protocol.engines.worker.interface import (
     CalibrateArgs,
     CheckArgs,
@@ -43,6 +51,26 @@ def lower_model(args: LowerArgs) -> ProgramInfo:
     return describe(load_program(Path(args.out_path)))
 
 
+def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
+    """One's own trace of an item."""
+    from protocol.engines.worker import disputing
+
+    return disputing.open_trace(args)
+
+
+def play(args: AnswerArgs | ChallengeMoveArgs | SealOpeningArgs) -> MoveResult:
+    """The next move of either side of a game."""
+    from protocol.engines.worker import disputing
+
+    match args:
+        case AnswerArgs():
+            return disputing.answer_game(args)
+        case ChallengeMoveArgs():
+            return disputing.challenge_move(args)
+        case SealOpeningArgs():
+            return disputing.seal_opening(args)
+
+
 OPERATIONS: dict[str, Operation] = {
     LowerArgs.OP: Operation(LowerArgs, lambda a, _: lower_model(a)),
     InspectArgs.OP: Operation(
@@ -56,4 +84,8 @@ OPERATIONS: dict[str, Operation] = {
     CompareArgs.OP: Operation(CompareArgs, jobs.compare),
     CalibrateArgs.OP: Operation(CalibrateArgs, lambda a, _: speed.calibrate(a)),
     DevicesArgs.OP: Operation(DevicesArgs, lambda _, __: DevicesResult(devices())),
+    OpenTraceArgs.OP: Operation(OpenTraceArgs, lambda a, _: open_trace(a)),
+    AnswerArgs.OP: Operation(AnswerArgs, lambda a, _: play(a)),
+    ChallengeMoveArgs.OP: Operation(ChallengeMoveArgs, lambda a, _: play(a)),
+    SealOpeningArgs.OP: Operation(SealOpeningArgs, lambda a, _: play(a)),
 }

@@ -1,0 +1,101 @@
+"""What the worker can be asked about one item in dispute: records as in `interface`.
+
+Each of these operations first executes the item and keeps every value, unless it has kept them from an
+earlier call. Cases, views, moves and what was shown cross the pipe as `game_wire` writes them.
+
+This module imports no numerical library: daemons use it.
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+
+class Item(msgspec.Struct, frozen=True):
+    """Which item, and how it is executed. `time_limit` is in seconds of execution (0: none)."""
+
+    program_path: str
+    input_path: str
+    item: int
+    device: str = "cpu"
+    threads: int = 1
+    time_limit: float = 0.0
+
+
+class OpenTraceArgs(msgspec.Struct, frozen=True):
+    """Execute the item and hash every value. With `fresh`, what was kept of the item is dropped first.
+
+    InputError if the item's values do not fit in the worker's memory, TransientError past the time limit.
+    """
+
+    OP: ClassVar[str] = "open_trace"
+    item: Item
+    fresh: bool = False
+
+
+class OpenTraceResult(msgspec.Struct, frozen=True):
+    """The roots of one's own run."""
+
+    trace_root: bytes
+    item_root: bytes
+    seconds: float
+    """What this call took: next to nothing if the trace was kept."""
+    value_bytes: int
+    """All values of the item, constants left out."""
+
+
+class AnswerArgs(msgspec.Struct, frozen=True):
+    """The provider's forced answer to the game `view` of a case.
+
+    InputError if the own run of the item does not have `trace_root` (empty: not posted yet) or the case's
+    item root: then one of the two runs went wrong.
+    """
+
+    OP: ClassVar[str] = "answer"
+    item: Item
+    case: bytes
+    view: bytes
+    trace_root: bytes
+    owner: bytes
+    bid_hash: bytes
+    operator: bytes
+
+
+class ChallengeMoveArgs(msgspec.Struct, frozen=True):
+    """The challenger's next move in the game `view`, after all that was `shown` in the case.
+
+    `bid` is the lease's, packed; `output_path` the outputs that the provider posted.
+    """
+
+    OP: ClassVar[str] = "challenge_move"
+    item: Item
+    output_path: str
+    bid: bytes
+    case: bytes
+    view: bytes
+    shown: bytes
+
+
+class SealOpeningArgs(msgspec.Struct, frozen=True):
+    """The claim that opens one's seal at the convicted `place`; the result's move is it."""
+
+    OP: ClassVar[str] = "seal_opening"
+    item: Item
+    case: bytes
+    place: bytes
+    salt: bytes
+
+
+class MoveResult(msgspec.Struct, frozen=True):
+    """A move; None if the game waits for none of this side."""
+
+    move: bytes | None
+
+
+DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {
+    "open_trace": OpenTraceResult,
+    "answer": MoveResult,
+    "challenge_move": MoveResult,
+    "seal_opening": MoveResult,
+}
+"""Operation -> the record its reply holds; part of `interface.RESULTS`."""

@@ -1,0 +1,89 @@
+"""Operations on an item in dispute: what its own trace says about it, and the moves that follow from that."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from protocol.dispute.answers import Answering, answer
+from protocol.dispute.claims import claim_of
+from protocol.dispute.moves import ChallengerMove, Claim, ProviderMove
+from protocol.dispute.picks import Accusing, next_move
+from protocol.dispute.replay import Played
+from protocol.dispute.trace import Trace
+from protocol.engines.worker.dispute_records import (
+    AnswerArgs,
+    ChallengeMoveArgs,
+    MoveResult,
+    OpenTraceArgs,
+    OpenTraceResult,
+    SealOpeningArgs,
+)
+from protocol.engines.worker.game_wire import CASES, MOVES, PLACES, VIEWS, read_shown
+from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.items import ItemFile
+from protocol.engines.worker.traces import TRACES, value_bytes
+from protocol.messages import Bid
+from protocol.tape.roots import tensor_root
+from protocol.types import Address, BrokenInvariant, Hash32, InputError
+
+T = TypeVar("T")
+
+
+def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
+    """Execute the item and hash all of it."""
+    start = time.monotonic()
+    if args.fresh:
+        TRACES.drop(args.item)
+    trace = TRACES.get(args.item)
+    roots = bytes(trace.root), bytes(trace.item_root)
+    return OpenTraceResult(*roots, time.monotonic() - start, value_bytes(trace.plan.tape))
+
+
+def answer_game(args: AnswerArgs) -> MoveResult:
+    """The provider's answer, out of a trace that is bit for bit what it posted."""
+    case = _read(CASES.decode, args.case)
+    trace = TRACES.get(args.item)
+    if trace.item_root != case.item_root:
+        raise InputError("the item gives other outputs now than the posted result has")
+    if args.trace_root and trace.root != args.trace_root:
+        raise InputError("the item has another trace now than the one that was posted")
+    by = Answering(Address(args.owner), Hash32(args.bid_hash), Address(args.operator))
+    return _written(answer(case, _read(VIEWS.decode, args.view), trace, by))
+
+
+def challenge_move(args: ChallengeMoveArgs) -> MoveResult:
+    """The challenger's next move."""
+    own = TRACES.get(args.item)
+    case, view = _read(CASES.decode, args.case), _read(VIEWS.decode, args.view)
+    by = Accusing(Bid.from_packed(args.bid), own, _posted_roots(Path(args.output_path), own))
+    return _written(next_move(Played(case, own.plan.job, shown=read_shown(args.shown)), view, by))
+
+
+def seal_opening(args: SealOpeningArgs) -> MoveResult:
+    """The claim of a sealed game."""
+    case, place = _read(CASES.decode, args.case), _read(PLACES.decode, args.place)
+    return _written(claim_of(TRACES.get(args.item), case, place, Hash32(args.salt)))
+
+
+def _posted_roots(path: Path, own: Trace) -> tuple[Hash32, ...]:
+    """The tensor roots of the item's outputs as the provider served them."""
+    types = own.plan.tape.output_types
+    outputs = ItemFile(path)
+    outputs.expect(types, "the outputs")
+    if own.item >= len(outputs):
+        raise InputError(f"the outputs hold {len(outputs)} items, none with number {own.item}")
+    tensors = zip(types, outputs[own.item], strict=True)
+    return tuple(tensor_root(kind, array.tobytes(), HASHER) for kind, array in tensors)
+
+
+def _read(decode: Callable[[bytes], T], data: bytes) -> T:
+    """What a daemon sent; InputError if it cannot be read, since only this request is at fault."""
+    try:
+        return decode(data)
+    except BrokenInvariant as fault:
+        raise InputError(f"the request cannot be read: {fault}") from fault
+
+
+def _written(move: ProviderMove | ChallengerMove | Claim | None) -> MoveResult:
+    return MoveResult(None if move is None else MOVES.encode(move))

@@ -1,0 +1,153 @@
+"""Traces of items in dispute, kept from one call to the next.
+
+Whoever plays a game asks about the same item again and again, and a daemon about several items in turn. So
+the last traces are kept, within a bound of bytes.
+"""
+
+import resource
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.dispute.trace import Plan, Trace, plan
+from protocol.engines.worker.devices import KeepingEngine, open_keeping_engine
+from protocol.engines.worker.dispute_records import Item
+from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.items import ItemFile
+from protocol.engines.worker.programs import PROCESS_BYTES, Program, load_program
+from protocol.tape import Tape
+from protocol.types import InputError
+
+UNLIMITED = 4 * 2**30
+"""Bytes of kept values where the process has no limit of its own."""
+LENT = 256 * 2**20
+"""Values of up to so many bytes are copied out of the engine, which then serves the next item; larger ones
+take the engine's memory over.
+"""
+_File = tuple[str, int, int]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A program over its inputs, ready for traces."""
+
+    program: Program
+    inputs: ItemFile
+    plan: Plan
+
+
+class Traces:
+    """The last traces, oldest out first. Belongs to one process, which plays for one side."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[_File, _File, int], Trace] = OrderedDict()
+        self._jobs: OrderedDict[tuple[_File, _File], _Job] = OrderedDict()
+        self._engine: tuple[Tape, str, int, KeepingEngine] | None = None
+
+    def get(self, item: Item) -> Trace:
+        """The trace of an item: kept, or made now.
+
+        InputError if there is no such item or its values do not fit in memory, TransientError past the time
+        limit.
+        """
+        key = _key(item)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        job = self._job(key[:2], item)
+        if not 0 <= item.item < len(job.inputs):
+            raise InputError(f"there is no item {item.item} among {len(job.inputs)}")
+        self._make_room(job.program.tape)
+        trace = Trace(job.plan, item.item, self._execute(job, item), HASHER)
+        self._kept[key] = trace
+        return trace
+
+    def drop(self, item: Item) -> None:
+        """Forget an item's trace, and all that made it."""
+        self._kept.pop(_key(item), None)
+        self._engine = None
+
+    def _job(self, key: tuple[_File, _File], item: Item) -> _Job:
+        if key not in self._jobs:
+            while len(self._jobs) > 1:
+                self._jobs.popitem(last=False)
+            program = load_program(Path(item.program_path))
+            inputs = ItemFile(Path(item.input_path))
+            inputs.expect(program.tape.inputs, "the inputs")
+            self._jobs[key] = _Job(program, inputs, plan(program.tape, list(inputs.roots()), HASHER))
+        self._jobs.move_to_end(key)
+        return self._jobs[key]
+
+    def _make_room(self, tape: Tape) -> None:
+        room = _room(tape)
+        if value_bytes(tape) > room:
+            raise InputError(
+                f"an item's values take {value_bytes(tape)} bytes, for traces there are {room}",
+                "give the worker more memory",
+            )
+        while self._kept and self._held() > room - value_bytes(tape):
+            self._kept.popitem(last=False)
+
+    def _held(self) -> int:
+        return sum(value_bytes(trace.plan.tape) for trace in self._kept.values())
+
+    def _execute(self, job: _Job, item: Item) -> list[memoryview]:
+        tape = job.program.tape
+        engine = self._engine_for(tape, item)
+        engine.run(job.inputs[item.item], item.time_limit)
+        values: list[NDArray[Any]] = [*job.inputs[item.item]]
+        values += [np.frombuffer(constant.data, np.uint8) for constant in tape.constants]
+        made = [engine.value(number) for number in range(tape.first_node, len(tape.types))]
+        if value_bytes(tape) > LENT:
+            self._engine = None  # its memory is the trace's now
+        else:
+            made = [array.copy() for array in made]
+        return [_bytes(array) for array in values + made]
+
+    def _engine_for(self, tape: Tape, item: Item) -> KeepingEngine:
+        wanted = (item.device, item.threads)
+        if self._engine is None or self._engine[0] is not tape or self._engine[1:3] != wanted:
+            self._engine = None  # before the next one takes its memory
+            self._engine = (tape, *wanted, open_keeping_engine(item.device, tape, item.threads))
+        return self._engine[3]
+
+
+def value_bytes(tape: Tape) -> int:
+    """Bytes of all node outputs of one item."""
+    return sum(kind.nbytes for kind in tape.types[tape.first_node :])
+
+
+def _key(item: Item) -> tuple[_File, _File, int]:
+    return _file(Path(item.program_path)), _file(Path(item.input_path)), item.item
+
+
+def _file(path: Path) -> _File:
+    try:
+        found = path.stat()
+    except FileNotFoundError as fault:
+        raise InputError(f"there is no file {path}") from fault
+    return str(path.resolve()), found.st_size, found.st_mtime_ns
+
+
+def _room(tape: Tape) -> int:
+    """Bytes that kept values may take in all, what runs an item of the tape left out."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return UNLIMITED
+    constants = sum(constant.type.nbytes for constant in tape.constants)
+    running = value_bytes(tape) if value_bytes(tape) <= LENT else 0
+    # Constants are held as they are and packed; trees of the largest tensors come on top of the values.
+    return max(limit - PROCESS_BYTES - 2 * constants - running, 0) // 2
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    flat = np.ascontiguousarray(array).reshape(-1)
+    return flat.view(np.uint8).data if flat.size else memoryview(b"")
+
+
+TRACES = Traces()
+"""This process's traces."""
