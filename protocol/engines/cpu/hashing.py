@@ -1,7 +1,5 @@
 """Bulk keccak for trees: eight hashes at once in the compiled kernels. See protocol.tape.merkle.Hasher."""
 
-import ctypes
-
 import numpy as np
 
 from protocol.engines.cpu.library import library
@@ -17,17 +15,17 @@ class FastHasher:
         flat = np.frombuffer(data, np.uint8) if rows * row_bytes else np.empty(0, np.uint8)
         if flat.size != rows * row_bytes:
             raise ValueError(f"{flat.size} bytes are not {rows} rows of {row_bytes}")
-        out = ctypes.create_string_buffer(32 * rows * -(-row_bytes // LEAF_BYTES))
-        library().gv_leaves(ctypes.addressof(out), flat.ctypes.data, rows, row_bytes)
-        return out.raw
+        out = np.empty(32 * rows * -(-row_bytes // LEAF_BYTES), np.uint8)
+        library().gv_leaves(out.ctypes.data, flat.ctypes.data, rows, row_bytes)
+        return out.tobytes()
 
     def parents(self, layer: bytes, pad: bytes) -> bytes:
         """See Hasher."""
         whole = layer + pad if len(layer) % 64 else layer
-        out = ctypes.create_string_buffer(len(whole) // 2)
+        out = np.empty(len(whole) // 2, np.uint8)
         source = np.frombuffer(whole, np.uint8)
-        library().gv_parents(ctypes.addressof(out), source.ctypes.data, len(whole) // 64)
-        return out.raw
+        library().gv_parents(out.ctypes.data, source.ctypes.data, len(whole) // 64)
+        return out.tobytes()
 
 
 FAST = FastHasher()

@@ -101,12 +101,12 @@ class Traces:
         engine.run(job.inputs[item.item], item.time_limit)
         values: list[NDArray[Any]] = [*job.inputs[item.item]]
         values += [np.frombuffer(constant.data, np.uint8) for constant in tape.constants]
-        made = [engine.value(number) for number in range(tape.first_node, len(tape.types))]
+        made = [_bytes(engine.value(number)) for number in range(tape.first_node, len(tape.types))]
         if value_bytes(tape) > LENT:
             self._engine = None  # its memory is the trace's now
         else:
-            made = [array.copy() for array in made]
-        return [_bytes(array) for array in values + made]
+            made = _copied(made)
+        return [_bytes(array) for array in values] + made
 
     def _engine_for(self, tape: Tape, item: Item) -> KeepingEngine:
         wanted = (item.device, item.threads)
@@ -147,6 +147,19 @@ def _room(tape: Tape) -> int:
 def _bytes(array: NDArray[Any]) -> memoryview:
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(np.uint8).data if flat.size else memoryview(b"")
+
+
+def _copied(values: list[memoryview]) -> list[memoryview]:
+    """The same bytes in one block: a block per value would cost more in page faults than in copying."""
+    sizes = [value.nbytes for value in values]
+    block = np.empty(sum(sizes), np.uint8)
+    found, start = [], 0
+    for value, size in zip(values, sizes, strict=True):
+        part = block[start : start + size]
+        part[:] = np.frombuffer(value, np.uint8) if size else ()
+        found.append(_bytes(part))
+        start += size
+    return found
 
 
 TRACES = Traces()
