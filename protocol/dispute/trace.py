@@ -71,10 +71,14 @@ class Trace:
         if len(values) != len(plan.types):
             raise BrokenInvariant(f"{len(values)} values of a tape with {len(plan.types)}")
         self.plan, self.item = plan, item
-        self._values = [_raw(value) for value in values]
         self._hasher = hasher
         self._roots: dict[int, Hash32] = {}
         self._trees: OrderedDict[int, Tree] = OrderedDict()
+        self.move(values)
+
+    def move(self, values: Sequence[Bytes]) -> None:
+        """The same values are read here from now on."""
+        self._values = [_raw(value) for value in values]
 
     # ------------------------------------------------------------------------------------------------ trees
 

@@ -26,6 +26,7 @@ GOALS = {
     "add": "<= 670",
     "chain_per_element": "<= 620",
     "contract_bytes": "<= 24576",
+    "trace_ratio": "<= 4",
     "submit_to_lease_s": "<= 3",
     "own_s": "<= 1",
     "minilm_ratio": "<= 2.0",

@@ -25,8 +25,8 @@ from protocol.types import InputError
 UNLIMITED = 4 * 2**30
 """Bytes of kept values where the process has no limit of its own."""
 LENT = 256 * 2**20
-"""Values of up to so many bytes are copied out of the engine, which then serves the next item; larger ones
-take the engine's memory over.
+"""Values of up to so many bytes lie in the engine until it runs the next item, and are then copied out; a
+trace with more keeps the engine's memory for itself.
 """
 _File = tuple[str, int, int]
 
@@ -47,6 +47,7 @@ class Traces:
         self._kept: OrderedDict[tuple[_File, _File, int], Trace] = OrderedDict()
         self._jobs: OrderedDict[tuple[_File, _File], _Job] = OrderedDict()
         self._engine: tuple[Tape, str, int, KeepingEngine] | None = None
+        self._lent: tuple[Trace, list[memoryview]] | None = None
 
     def get(self, item: Item) -> Trace:
         """The trace of an item: kept, or made now.
@@ -62,14 +63,16 @@ class Traces:
         if not 0 <= item.item < len(job.inputs):
             raise InputError(f"there is no item {item.item} among {len(job.inputs)}")
         self._make_room(job.program.tape)
-        trace = Trace(job.plan, item.item, self._execute(job, item), HASHER)
+        self._take_back()
+        values = self._execute(job, item)
+        trace = Trace(job.plan, item.item, values, HASHER)
         self._kept[key] = trace
+        self._lent = (trace, values)
         return trace
 
     def drop(self, item: Item) -> None:
-        """Forget an item's trace, and all that made it."""
+        """Forget an item's trace, so that it is made anew."""
         self._kept.pop(_key(item), None)
-        self._engine = None
 
     def _job(self, key: tuple[_File, _File], item: Item) -> _Job:
         if key not in self._jobs:
@@ -95,18 +98,25 @@ class Traces:
     def _held(self) -> int:
         return sum(value_bytes(trace.plan.tape) for trace in self._kept.values())
 
+    def _take_back(self) -> None:
+        """Get the last trace's values out of the memory that the engine is about to use again."""
+        if self._lent is None:
+            return
+        (trace, values), self._lent = self._lent, None
+        if value_bytes(trace.plan.tape) > LENT:
+            self._engine = None
+        elif any(trace is kept for kept in self._kept.values()):
+            first = trace.plan.tape.first_node
+            trace.move(values[:first] + _copied(values[first:]))
+
     def _execute(self, job: _Job, item: Item) -> list[memoryview]:
         tape = job.program.tape
         engine = self._engine_for(tape, item)
         engine.run(job.inputs[item.item], item.time_limit)
         values: list[NDArray[Any]] = [*job.inputs[item.item]]
         values += [np.frombuffer(constant.data, np.uint8) for constant in tape.constants]
-        made = [_bytes(engine.value(number)) for number in range(tape.first_node, len(tape.types))]
-        if value_bytes(tape) > LENT:
-            self._engine = None  # its memory is the trace's now
-        else:
-            made = _copied(made)
-        return [_bytes(array) for array in values] + made
+        values += [engine.value(number) for number in range(tape.first_node, len(tape.types))]
+        return [_bytes(array) for array in values]
 
     def _engine_for(self, tape: Tape, item: Item) -> KeepingEngine:
         wanted = (item.device, item.threads)

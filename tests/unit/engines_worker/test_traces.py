@@ -101,9 +101,9 @@ def test_values_that_do_not_fit_are_refused(job, monkeypatch) -> None:
         Traces().get(item(job, 0))
 
 
-def test_large_values_stay_where_the_engine_made_them(job, monkeypatch) -> None:
-    """The next item must not be run in memory that a trace still reads."""
-    monkeypatch.setattr(traces, "LENT", 0)
+@pytest.mark.parametrize("lent", [0, 1 << 30])
+def test_the_next_item_is_not_run_in_memory_that_a_trace_reads(job, monkeypatch, lent) -> None:
+    monkeypatch.setattr(traces, "LENT", lent)
     kept = Traces()
     first = kept.get(item(job, 0))
     bits = first.node_leaf(3, 0)
