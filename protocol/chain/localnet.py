@@ -112,12 +112,9 @@ def set_up(network: Network, keys: tuple[bytes, ...]) -> Deployment:
     sender = Sender(Node.of(network), network, keys[0])
     tokens = [TokenTerms(create_local_token(sender), RESERVE, SHOW_UP, coin_price=COIN_PRICE)]
     clocks = replace(default_dispute_terms(network), **_GAME)
-    terms = default_terms(
-        network,
-        tokens,
-        longest_window_seconds=_LONGEST_WINDOW_SECONDS,
-        disputes=clocks,
-    )
+    # Shorter than the longest game, for it only sets the unbonding delay, and anvil makes many blocks slowly.
+    # A bond in play stays locked until its lease ends, whatever unbonds.
+    terms = default_terms(network, tokens, longest_window_seconds=_LONGEST_WINDOW_SECONDS)
     made = deploy(network, sender, terms, name="local", judges=[disputes(network, clocks, tokens)])
     fund(Chain.connect(replace(network, deployments=(made,)), keys[0]), [address_of(key) for key in keys])
     return made
