@@ -8,7 +8,7 @@ from typing import Any, Literal
 from client_sdk.formats import find_format
 from protocol.auction.money import check_sum
 from protocol.runtime.config import load_config, option
-from protocol.types import InputError
+from protocol.types import InputError, parse_address
 
 PACKAGE = "package:"
 """`model: package:magika` takes the model that belongs to the format of that name."""
@@ -63,6 +63,8 @@ class Job:
             "help": "which judge can convict a wrong result: tape, none; auto: tape where there is one"
         },
     )
+    private: bool = option(False, "nobody but you and your delegates can read, check or challenge it")
+    delegates: tuple[str, ...] = option((), "addresses that may check and challenge a private job")
     carbon_price: str = option("0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids")
     check: Check = field(default_factory=Check)
 
@@ -76,6 +78,11 @@ class Job:
         if not 0 <= self.check.rerun_percent <= 100:
             raise InputError(f"{where}: field check.rerun_percent: expected 0 to 100")
         check_sum(self.carbon_price, f"{where}: field carbon_price")
+        if self.delegates and not self.private:
+            said = f"{where}: field delegates: only a private job has delegates"
+            raise InputError(said, "set private: true")
+        for each in self.delegates:
+            parse_address(each, f"{where}: field delegates")
         if len(self.title) > 200 or not self.title.isprintable():
             raise InputError(f"{where}: field title: expected at most 200 printable characters")
         return self

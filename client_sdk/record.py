@@ -34,6 +34,8 @@ class Record:
     retry_after: int
     created: float
     """Unix time."""
+    delegates: tuple[str, ...] = ()
+    """Who else may read the artifacts of a private job."""
     state: str = "collecting"
     text: str = ""
     lease: str = ""
@@ -88,8 +90,9 @@ def load_record(folder: JobFolder) -> Record:
     """Return the record of a job's folder; `InputError` if it is damaged."""
     content: dict[str, Any] = folder.read("job")
     try:
-        return Record(**{name: content[name] for name in (each.name for each in fields(Record))})
-    except (KeyError, TypeError) as error:
+        known = {each.name: content[each.name] for each in fields(Record) if each.name in content}
+        return Record(**{**known, "delegates": tuple(known.get("delegates", ()))})
+    except TypeError as error:
         raise InputError(f"{folder.path}/job.json is damaged: {error}", "move the folder away") from None
 
 

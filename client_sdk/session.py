@@ -135,6 +135,7 @@ class Session:
             fetch_until=conduct.fetch_until,
             retry_after=conduct.retry_after,
             created=time.time(),
+            delegates=prepared.job.delegates,
         )
         folder.write("notes", dict(prepared.notes))
         folder.write("names", {"outputs": [each.name for each in prepared.info.outputs]})
@@ -195,13 +196,21 @@ class Session:
     # -- serving ---------------------------------------------------------------------------------------
 
     def may_fetch(self, peer: Address, artifact: ArtifactId) -> bool:
-        """Say whether a peer may have an artifact: the winner has all of a job, others nothing."""
-        return any(
-            run.record.operator
-            and parse_address(run.record.operator) == peer
-            and artifact in run.record.artifacts
-            for run in self.runs.values()
-        )
+        """Say whether a peer may have an artifact: the winner has all of a job, others nothing.
+
+        Delegates of a private job have all that they need to check it, outputs included: the provider serves
+        none but its client.
+        """
+        for run in self.runs.values():
+            operator, delegates = run.record.operator, run.record.delegates
+            if operator and parse_address(operator) == peer and artifact in run.record.artifacts:
+                return True
+            state = run.lease_state()
+            outputs = state.outputs.artifact if state is not None and state.outputs is not None else None
+            is_delegate = any(parse_address(each) == peer for each in delegates)
+            if is_delegate and artifact in (*run.record.artifacts, outputs):
+                return True
+        return False
 
 
 @asynccontextmanager

@@ -9,17 +9,18 @@ from protocol.chain.networks import Network
 from protocol.chain.views import Limits, Listing
 from protocol.crypto import sealing_public
 from protocol.lease.client_types import Conduct
-from protocol.messages import Domain, Offer, Signed, sign
+from protocol.messages import Domain, Offer, Signed, delegates_hash, sign
 from protocol.types import (
-    ZERO_HASH,
     Address,
     Amount,
+    BidFlags,
     BlockNo,
     Blocks,
     Hash32,
     InputError,
     LeaseClass,
     Verification,
+    parse_address,
 )
 
 _MARGIN_BLOCKS = 60
@@ -80,8 +81,8 @@ def make_offer(
         token=market.token,
         lease_class=LeaseClass.JOB,
         verification=verification,
-        flags=0,
-        delegates=ZERO_HASH,
+        flags=BidFlags.PRIVATE if job.private else 0,
+        delegates=delegates_hash(frozenset(parse_address(each) for each in job.delegates)),
         item_count=prepared.spec.item_count,
         item_fma=prepared.info.fmas,
         # Elements written by other nodes: a step is one instruction of one element, a moved element is read

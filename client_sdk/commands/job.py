@@ -128,6 +128,32 @@ def cancel(
     return cancel_job(settings, name, wallet, password_file, contract)
 
 
+@job.command(name="top-up")
+@click.argument("name", default="last")
+@click.option("--blocks", type=int, help="How many more blocks; else as many as the bid allows.")
+@_wallet
+@_password
+@_contract
+@pass_settings
+def top_up(
+    settings: Settings,
+    *,
+    name: str,
+    blocks: int | None,
+    wallet: str | None,
+    password_file: Path | None,
+    contract: str | None,
+) -> int:
+    """Fund more paid blocks of a running job, up to what its bid allows; any wallet may."""
+    from client_sdk.commands.logs import log_to_file
+    from client_sdk.commands.topping import top_up_job
+
+    log_to_file(settings, settings.network or "local")
+    return top_up_job(
+        settings, name, blocks=blocks, wallet=wallet, password_file=password_file, contract=contract
+    )
+
+
 @job.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(

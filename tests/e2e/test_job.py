@@ -18,13 +18,30 @@ import trio
 import yaml
 
 from client_sdk import Client, Job, Limits, NoResultError, verify_receipt
+from client_sdk.outcome import settled_for_user
 from client_sdk.progress import Kind
+from protocol.auction.auction import Won
 from protocol.auction.money import Unit
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
+from protocol.lease.client_types import Phase, Work
+from protocol.messages import delegates_hash
+from protocol.net import NetSettings, open_node
 from protocol.runtime.keystore import store_key
-from protocol.types import InputError, Verification
-from tests.client_rig import CLIENT, expected, small_job
+from protocol.store.artifacts import Artifacts
+from protocol.types import (
+    Address,
+    Amount,
+    ArtifactId,
+    BidFlags,
+    InputError,
+    TransientError,
+    Verification,
+    parse_address,
+    to_hex,
+)
+from provider_node.control import ask
+from tests.client_rig import CLIENT, client_session, expected, small_job
 from tests.provider_rig import OWNER, ROOT, Daemon, provider_home
 
 pytestmark = pytest.mark.xdist_group("e2e-job")
@@ -239,3 +256,46 @@ def test_provider_that_dies_costs_nothing_but_time(world: World) -> None:
         money = lease.final(timeout=60)
         assert money["state"] == "refunded"
         assert money["paid"] == "0"
+
+
+@pytest.mark.trio
+async def test_a_private_job_is_read_by_its_client_winner_and_delegates_alone(
+    world: World, tmp_path: Path
+) -> None:
+    """RULES 23: provider and client refuse strangers; a delegate gets from the client what a check takes."""
+    keys = world.net.keys
+    delegate, stranger = keys[8], keys[9]
+    named = (to_hex(address_of(delegate)),)
+    job = replace(short(tmp_path / "private", items=3, window=12), private=True, delegates=named)
+    async with client_session(world.net, tmp_path, account=7) as session:
+        run, _ = await session.auction(await session.prepare(job), Amount(25 * 10**17))
+        assert isinstance(await session.open(run), Won)
+        state = await run.loop.wait_for(run.machine, settled_for_user)
+        assert (state.phase, state.work) == (Phase.POSTED, Work.GOOD)
+        assert state.bid.flags == BidFlags.PRIVATE
+        assert state.bid.delegates == delegates_hash(frozenset([address_of(delegate)]))
+        operator = parse_address(run.record.operator)
+        status = await trio.to_thread.run_sync(ask, world.provider.data, "status")
+        spec, outputs = run.record.artifacts[0], state.outputs.artifact
+
+        async def fetched(key: bytes, at: str, peer: Address, artifact: ArtifactId) -> bool:
+            store = Artifacts(
+                tmp_path / "-".join(each.hex()[:6] for each in (address_of(key), peer, artifact))
+            )
+            async with open_node(key, NetSettings()) as node:
+                await node.connect(at)
+                try:
+                    await node.fetch_artifact(store, artifact, [peer], max_size=1 << 20)
+                except (InputError, TransientError):
+                    return False
+                finally:
+                    store.close()
+                return True
+
+        me, here = session.setup.wallet.peer, session.node.addrs[0]
+        for artifact in (spec, outputs):
+            assert await fetched(delegate, here, me, artifact)
+            assert not await fetched(stranger, here, me, artifact)
+            assert not await fetched(stranger, status["addrs"][0], operator, artifact)
+        with trio.fail_after(60):
+            await session.over(run)

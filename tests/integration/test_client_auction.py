@@ -1,24 +1,31 @@
 """Auctions on a real chain and a real network: hostile bids, gone bids, nobody, no money."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
+from click.testing import CliRunner
 
 from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
 from protocol.auction.auction import Lost, OpenFailure, Proposed, Won
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet, run_localnet
+from protocol.chain.networks_file import write_deployment
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.lease.client_types import Phase
 from protocol.messages import Heartbeat, Message, Offer, Signed, sign
 from protocol.net import protocol_id
-from protocol.types import Amount, BlockNo, Blocks, Hash32, LeaseId
+from protocol.runtime.cli import root
+from protocol.runtime.keystore import store_key
+from protocol.runtime.settings import Settings
+from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError, LeaseId
 from tests.client_rig import (
     CLIENT,
     UNIT,
@@ -276,6 +283,47 @@ async def test_provider_that_vanished_without_a_word_is_sought_where_it_register
         with trio.fail_after(20):
             await session.over(run)
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_lease_is_topped_up_from_the_command_line_to_its_bids_cap(
+    net: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    monkeypatch.setenv("GAVEL_NETWORKS", str(tmp_path / "networks.yaml"))
+    file, made = tmp_path / "networks.yaml", net.network.deployments[0]
+    write_deployment(file, "local", made, rpc_urls=[net.url], seconds_per_block=1)
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "password").chmod(0o600)
+    store_key("default", net.keys[CLIENT], "x", light=True)
+
+    def gavel(*args: str) -> Any:
+        command = ["--json", "job", "top-up", *args, "--password-file", str(tmp_path / "password")]
+        done = CliRunner().invoke(root, command, obj=Settings(), standalone_mode=False)
+        if done.exception is not None:
+            raise done.exception
+        return json.loads(done.stdout)
+
+    answer = bids(10, capacity_nonce=240, max_blocks=10, top_up_cap=16, start_deadline=60)
+    async with stub_provider(net, 2, answer), client_session(net, tmp_path) as session:
+        run, state = await session.auction(await session.prepare(small_job(tmp_path / "job")), CAP)
+        assert isinstance(state, Proposed), state
+        won = await session.open(run)
+        assert isinstance(won, Won)
+        with pytest.raises(InputError, match="--blocks must be 1 to 6: the bid allows no more"):
+            await trio.to_thread.run_sync(partial(gavel, "--blocks", "7"))
+        said = await trio.to_thread.run_sync(partial(gavel, "--blocks", "2"))
+        assert (said["funded_blocks"], said["cost"]) == (12, "0.02")
+        said = await trio.to_thread.run_sync(gavel)
+        assert (said["blocks"], said["funded_blocks"]) == (4, 16)
+        with pytest.raises(InputError, match="funded for as many blocks as its bid allows"):
+            await trio.to_thread.run_sync(gavel)
+        assert (await session.chain.run(Chain.lease, won.lease)).funded_blocks == 16
+        await session.cancel(run)
+        with trio.fail_after(30):
+            await session.over(run)
+        with pytest.raises(InputError, match="cannot be topped up: its lease is client closed"):
+            await trio.to_thread.run_sync(gavel)
 
 
 class Line:

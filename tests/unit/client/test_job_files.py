@@ -44,6 +44,14 @@ def test_examples_load(name: str) -> None:
             'model: package:magika\ninputs: {path: ., format: magika}\ncarbon_price: "1,5"',
             "field carbon_price must be a number of whole tokens such as 0.40, found '1,5'",
         ),
+        (
+            f"model: package:magika\ninputs: {{path: .}}\ndelegates: ['0x{'11' * 20}']",
+            "field delegates: only a private job has delegates",
+        ),
+        (
+            "model: package:magika\ninputs: {path: .}\nprivate: true\ndelegates: [me]",
+            "field delegates",
+        ),
         ("kind: docker", "field kind: expected one of tape, got 'docker'"),
         ("limits: {time: soon}", 'field limits.time: expected a number of seconds, such as "5 min"'),
         (
