@@ -42,7 +42,7 @@ def measure() -> dict[str, Any]:
     from protocol.engines.worker.disputing import open_trace
     from protocol.engines.worker.items import ItemFile
     from protocol.engines.worker.programs import load_program, write_program
-    from protocol.engines.worker.traces import value_bytes
+    from protocol.engines.worker.room import value_bytes
     from protocol.tape.encoding import Items, join_item
     from scripts.models import minilm_onnx
 

@@ -16,11 +16,12 @@ from protocol.engines.worker.dispute_records import (
     AnswerArgs,
     ChallengeMoveArgs,
     Item,
+    JobTermsArgs,
     OpenTraceArgs,
     SealOpeningArgs,
 )
-from protocol.engines.worker.game_wire import CASES, MOVES, PLACES, VIEWS, write_shown
-from protocol.engines.worker.interface import RESULTS, RunArgs, from_wire, to_wire
+from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, write_shown
+from protocol.engines.worker.interface import RESULTS, InspectArgs, RunArgs, from_wire, to_wire
 from protocol.engines.worker.programs import write_program
 from protocol.runtime.child import ChildOptions, open_child
 from protocol.tape import F32, TapeBuilder
@@ -29,7 +30,7 @@ from protocol.tape.functions import gelu
 from protocol.tape.products import matmul
 from protocol.tape.reference import evaluate_all
 from protocol.tape.roots import item_root
-from protocol.types import Address, Hash32, InputError, LeaseId
+from protocol.types import Address, Hash32, InputError, LeaseId, TransientError
 from tests.unit.auction import answers
 
 OWNER, OPERATOR, CHALLENGER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
@@ -179,3 +180,25 @@ async def test_items_that_cannot_be_traced_are_refused_with_the_reason(files) ->
             await call(OpenTraceArgs(files.item(files.inputs, 3)))
         with pytest.raises(InputError, match="cannot be read"):
             await call(AnswerArgs(files.item(files.inputs), b"x", b"y", b"", OWNER, BID_HASH, OPERATOR))
+
+
+@pytest.mark.trio
+async def test_the_jobs_terms_come_from_its_bytes(files) -> None:
+    async with worker() as call:
+        terms = await call(JobTermsArgs(str(files.program), str(files.inputs)))
+    assert JOBS.decode(terms.job) == files.trace().plan.job
+
+
+@pytest.mark.trio
+async def test_what_describes_a_program_says_what_its_traces_need(files) -> None:
+    """With that much memory a trace is made, with less it is refused and the reason said."""
+    async with worker(None) as call:
+        needed = (await call(InspectArgs(str(files.program)))).trace_bytes
+    for memory, fits in ((needed + (1 << 30), True), (needed - (1 << 20), False)):
+        async with worker(memory) as call:
+            try:
+                await call(OpenTraceArgs(files.item(files.inputs)))
+            except (InputError, TransientError):
+                assert not fits
+            else:
+                assert fits

@@ -1,7 +1,7 @@
 """What the worker can be asked about one item in dispute: records as in `interface`.
 
-Each of these operations first executes the item and keeps every value, unless it has kept them from an
-earlier call. Cases, views, moves and what was shown cross the pipe as `game_wire` writes them.
+Each of these operations but `job_terms` first executes the item and keeps every value, unless it has kept
+them from an earlier call. Cases, views, moves and what was shown cross the pipe as `game_wire` writes them.
 
 This module imports no numerical library: daemons use it.
 """
@@ -20,6 +20,20 @@ class Item(msgspec.Struct, frozen=True):
     device: str = "cpu"
     threads: int = 1
     time_limit: float = 0.0
+
+
+class JobTermsArgs(msgspec.Struct, frozen=True):
+    """The job of a program over its inputs, taken apart as games name it. Executes nothing."""
+
+    OP: ClassVar[str] = "job_terms"
+    program_path: str
+    input_path: str
+
+
+class JobTermsResult(msgspec.Struct, frozen=True):
+    """A `protocol.dispute.names.Job`, as `game_wire` writes it."""
+
+    job: bytes
 
 
 class OpenTraceArgs(msgspec.Struct, frozen=True):
@@ -93,6 +107,7 @@ class MoveResult(msgspec.Struct, frozen=True):
 
 
 DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {
+    "job_terms": JobTermsResult,
     "open_trace": OpenTraceResult,
     "answer": MoveResult,
     "challenge_move": MoveResult,

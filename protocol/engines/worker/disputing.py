@@ -14,20 +14,28 @@ from protocol.dispute.trace import Trace
 from protocol.engines.worker.dispute_records import (
     AnswerArgs,
     ChallengeMoveArgs,
+    JobTermsArgs,
+    JobTermsResult,
     MoveResult,
     OpenTraceArgs,
     OpenTraceResult,
     SealOpeningArgs,
 )
-from protocol.engines.worker.game_wire import CASES, MOVES, PLACES, VIEWS, read_shown
+from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, read_shown
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
-from protocol.engines.worker.traces import TRACES, value_bytes
+from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
 from protocol.tape.roots import tensor_root
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
 
 T = TypeVar("T")
+
+
+def job_terms(args: JobTermsArgs) -> JobTermsResult:
+    """The job's terms, from its bytes."""
+    return JobTermsResult(JOBS.encode(TRACES.job(args.program_path, args.input_path).plan.job))
 
 
 def open_trace(args: OpenTraceArgs) -> OpenTraceResult:

@@ -6,7 +6,7 @@ This module imports no numerical library: daemons use it.
 import msgspec
 
 from protocol.dispute.moves import ChallengerMove, Claim, ProviderMove
-from protocol.dispute.names import Case
+from protocol.dispute.names import Case, Job
 from protocol.dispute.records import Place
 from protocol.dispute.replay import View
 from protocol.dispute.shown import Shown
@@ -16,6 +16,7 @@ from protocol.types import Hash32, InputError
 MOVES: Codec[ChallengerMove | ProviderMove | Claim] = Codec(ChallengerMove | ProviderMove | Claim)
 VIEWS: Codec[View] = Codec(View)
 CASES: Codec[Case] = Codec(Case)
+JOBS: Codec[Job] = Codec(Job)
 PLACES: Codec[Place] = Codec(Place)
 
 _Flat = tuple[list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]

@@ -63,6 +63,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     """Bytes that MOVE, GATHER and JOIN read and write for one item."""
     peak_bytes: int
     """Memory that running one item needs, constants included."""
+    trace_bytes: int
+    """Memory that a worker needs to trace one item in a dispute: every value, kept and once more in use."""
     item_seconds: float
     """Estimated time of one item on one thread, at the given speed (or a cautious one)."""
     item_seconds_worst: float

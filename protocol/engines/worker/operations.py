@@ -12,6 +12,8 @@ from protocol.engines.worker.devices import devices
 from protocol.engines.worker.dispute_records import (
     AnswerArgs,
     ChallengeMoveArgs,
+    JobTermsArgs,
+    JobTermsResult,
     MoveResult,
     OpenTraceArgs,
     OpenTraceResult,
@@ -51,6 +53,13 @@ def lower_model(args: LowerArgs) -> ProgramInfo:
     return describe(load_program(Path(args.out_path)))
 
 
+def job_terms(args: JobTermsArgs) -> JobTermsResult:
+    """What a game's calls say of the job."""
+    from protocol.engines.worker import disputing
+
+    return disputing.job_terms(args)
+
+
 def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
     """One's own trace of an item."""
     from protocol.engines.worker import disputing
@@ -84,6 +93,7 @@ OPERATIONS: dict[str, Operation] = {
     CompareArgs.OP: Operation(CompareArgs, jobs.compare),
     CalibrateArgs.OP: Operation(CalibrateArgs, lambda a, _: speed.calibrate(a)),
     DevicesArgs.OP: Operation(DevicesArgs, lambda _, __: DevicesResult(devices())),
+    JobTermsArgs.OP: Operation(JobTermsArgs, lambda a, _: job_terms(a)),
     OpenTraceArgs.OP: Operation(OpenTraceArgs, lambda a, _: open_trace(a)),
     AnswerArgs.OP: Operation(AnswerArgs, lambda a, _: play(a)),
     ChallengeMoveArgs.OP: Operation(ChallengeMoveArgs, lambda a, _: play(a)),

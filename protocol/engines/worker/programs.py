@@ -10,14 +10,13 @@ from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
 from protocol.engines.worker.hashing import HASHER, prove_hasher
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
+from protocol.engines.worker.room import PROCESS_BYTES, trace_bytes
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
 from protocol.tape.roots import program_root
 from protocol.types.errors import InputError
 
 MAX_PROGRAM_BYTES = 8 * 2**30
-PROCESS_BYTES = 200 * 2**20
-"""The interpreter, its libraries and a second copy of small things."""
 KEPT = 2
 """Programs kept ready: a job's and the one that is compared."""
 
@@ -122,6 +121,7 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         steps=work.steps,
         moved=work.moved,
         peak_bytes=PROCESS_BYTES + work.peak_bytes,
+        trace_bytes=trace_bytes(tape),
         item_seconds=seconds(work, rate),
         item_seconds_worst=worst_seconds(work, rate),
     )

@@ -18,21 +18,18 @@ from protocol.engines.worker.devices import KeepingEngine, open_keeping_engine
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
-from protocol.engines.worker.programs import PROCESS_BYTES, Program, load_program
+from protocol.engines.worker.programs import Program, load_program
+from protocol.engines.worker.room import LENT, running_bytes, value_bytes
 from protocol.tape import Tape
 from protocol.types import InputError
 
 UNLIMITED = 4 * 2**30
 """Bytes of kept values where the process has no limit of its own."""
-LENT = 256 * 2**20
-"""Values of up to so many bytes lie in the engine until it runs the next item, and are then copied out; a
-trace with more keeps the engine's memory for itself.
-"""
 _File = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
-class _Job:
+class PlannedJob:
     """A program over its inputs, ready for traces."""
 
     program: Program
@@ -45,7 +42,7 @@ class Traces:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[_File, _File, int], Trace] = OrderedDict()
-        self._jobs: OrderedDict[tuple[_File, _File], _Job] = OrderedDict()
+        self._jobs: OrderedDict[tuple[_File, _File], PlannedJob] = OrderedDict()
         self._engine: tuple[Tape, str, int, KeepingEngine] | None = None
         self._lent: tuple[Trace, list[memoryview]] | None = None
 
@@ -59,7 +56,7 @@ class Traces:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        job = self._job(key[:2], item)
+        job = self.job(item.program_path, item.input_path)
         if not 0 <= item.item < len(job.inputs):
             raise InputError(f"there is no item {item.item} among {len(job.inputs)}")
         self._make_room(job.program.tape)
@@ -74,14 +71,16 @@ class Traces:
         """Forget an item's trace, so that it is made anew."""
         self._kept.pop(_key(item), None)
 
-    def _job(self, key: tuple[_File, _File], item: Item) -> _Job:
+    def job(self, program_path: str, input_path: str) -> PlannedJob:
+        """The job of a program over its inputs; the last two are kept."""
+        key = (_file(Path(program_path)), _file(Path(input_path)))
         if key not in self._jobs:
             while len(self._jobs) > 1:
                 self._jobs.popitem(last=False)
-            program = load_program(Path(item.program_path))
-            inputs = ItemFile(Path(item.input_path))
+            program = load_program(Path(program_path))
+            inputs = ItemFile(Path(input_path))
             inputs.expect(program.tape.inputs, "the inputs")
-            self._jobs[key] = _Job(program, inputs, plan(program.tape, list(inputs.roots()), HASHER))
+            self._jobs[key] = PlannedJob(program, inputs, plan(program.tape, list(inputs.roots()), HASHER))
         self._jobs.move_to_end(key)
         return self._jobs[key]
 
@@ -109,7 +108,7 @@ class Traces:
             first = trace.plan.tape.first_node
             trace.move(values[:first] + _copied(values[first:]))
 
-    def _execute(self, job: _Job, item: Item) -> list[memoryview]:
+    def _execute(self, job: PlannedJob, item: Item) -> list[memoryview]:
         tape = job.program.tape
         engine = self._engine_for(tape, item)
         engine.run(job.inputs[item.item], item.time_limit)
@@ -124,11 +123,6 @@ class Traces:
             self._engine = None  # before the next one takes its memory
             self._engine = (tape, *wanted, open_keeping_engine(item.device, tape, item.threads))
         return self._engine[3]
-
-
-def value_bytes(tape: Tape) -> int:
-    """Bytes of all node outputs of one item."""
-    return sum(kind.nbytes for kind in tape.types[tape.first_node :])
 
 
 def _key(item: Item) -> tuple[_File, _File, int]:
@@ -148,10 +142,7 @@ def _room(tape: Tape) -> int:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return UNLIMITED
-    constants = sum(constant.type.nbytes for constant in tape.constants)
-    running = value_bytes(tape) if value_bytes(tape) <= LENT else 0
-    # Constants are held as they are and packed; trees of the largest tensors come on top of the values.
-    return max(limit - PROCESS_BYTES - 2 * constants - running, 0) // 2
+    return max(limit - running_bytes(tape), 0) // 2
 
 
 def _bytes(array: NDArray[Any]) -> memoryview:

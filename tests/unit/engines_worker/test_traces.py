@@ -10,7 +10,8 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import RunArgs
 from protocol.engines.worker.programs import load_program, write_program
-from protocol.engines.worker.traces import Traces, value_bytes
+from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.traces import Traces
 from protocol.tape import F32, TapeBuilder
 from protocol.tape.encoding import Items, join_item
 from protocol.tape.products import matmul
