@@ -10,12 +10,11 @@ from protocol.chain.disputes import CONTRACT, DisputeCalls
 from protocol.chain.fees import fee_now
 from protocol.chain.node import Tag
 from protocol.chain.reads import Reads
+from protocol.dispute.model.rules import BOND_BYTES, BOND_GAS
 from protocol.dispute.records import Conviction, Game, Phase, Verdict
 from protocol.messages import Bid
 from protocol.types import Address, Blocks, Hash32, InputError, LeaseId, Wei
 
-BOND_GAS, BOND_BYTES = 700_000, 12_000
-"""Gas and calldata of all answers of a long game, as the contract reckons bonds (DisputeState.sol)."""
 _BOND_FACTOR = 4
 _GWEI = 10**9
 _COIN_UNIT = 10**18

@@ -24,7 +24,7 @@ class Step:
     """The game after it; None for a new key of the provider, which leaves it but for position and tag."""
     made: Made | None
     """The move, at the reading of the clock (ends and new keys: that of the move before). None for what a
-    contract called, where its arguments are needed (`hidden.stand_in`)."""
+    contract called, where its arguments are needed (`hidden.stand_in`; see `protocol.dispute.unseen`)."""
 
 
 @dataclass(frozen=True, slots=True)
