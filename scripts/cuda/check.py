@@ -24,6 +24,7 @@ from protocol.engines.cuda.source import fixed_source
 from protocol.engines.worker.selftest import check_device
 from protocol.tape import F32, Tape, TapeBuilder
 from protocol.tape.products import matmul
+from protocol.types import ZERO_HASH
 from protocol.types.errors import InputError
 from scripts.cuda.figures import figures
 from scripts.cuda.golden import PATH, cases, digests
@@ -59,6 +60,8 @@ def check(device: int, folder: Path | None) -> dict[str, Any]:
         "memory": lambda: memory(device),
         "limits": limits,
         "worker": lambda: worker(device),
+        "energy": lambda: energy(device),
+        "traces": lambda: traces(device, folder),
         "figures": lambda: figures(device, folder, len(os.sched_getaffinity(0))),
     }
     failed = []
@@ -216,3 +219,66 @@ def worker(device: int) -> Any:
     assert name in devices()
     speed = calibrate(CalibrateArgs(1.5, 1, name))
     return {key: getattr(speed, key) for key in speed.__struct_fields__}
+
+
+def energy(device: int) -> dict[str, Any]:
+    """The hardware as a provider claims it, and the counter of the GPU over three seconds of work."""
+    from protocol.runtime.energy import EnergyMeter
+    from protocol.runtime.hardware import detect
+    from protocol.types import EnergyGrade
+
+    found = detect(Path("/"))
+    assert found.gpus, found.gpu_note
+    meter = EnergyMeter(gpus=(device,))
+    builder = TapeBuilder()
+    x = builder.input(F32, (8192, 8192))
+    tape, _ = builder.build([matmul(builder, x, x)])
+    item = [np.random.default_rng(1).standard_normal((8192, 8192)).astype(np.float32)]
+    with Engine(tape, device) as engine:
+        engine.run(item)
+        before, start, cpu = meter.read(), time.monotonic(), time.process_time()
+        while time.monotonic() < start + 3:
+            engine.run(item)
+        seconds = time.monotonic() - start
+        after, used = meter.read(), meter.since(before, time.process_time() - cpu)
+    watts = (after.counters[f"gpu {device}"] - before.counters[f"gpu {device}"]) / seconds
+    limit = found.gpus[device].power_limit or 1000.0
+    assert 40 < watts < limit * 1.1, f"{watts} W of a GPU with a limit of {limit} W"
+    assert used.grade in (EnergyGrade.METERED, EnergyGrade.ESTIMATED)
+    return {
+        "gpus": [(gpu.name, gpu.memory, gpu.power_limit) for gpu in found.gpus],
+        "cpu": (found.cpu, found.cores, found.avx),
+        "gpu_watts": round(watts, 1),
+        "joules": round(used.joules, 1),
+        "grade": used.grade.name,
+        "source": used.source,
+    }
+
+
+def traces(device: int, folder: Path | None) -> dict[str, Any]:
+    """A trace made on the device has the roots of one made on the processor."""
+    from protocol.dispute.trace import Trace, plan
+    from protocol.engines.worker.hashing import HASHER
+
+    found = {}
+    for name, tape, item in cases(folder):
+        if name not in ("magika", "minilm"):
+            continue
+        job = plan(tape, [ZERO_HASH], HASHER)
+        roots, seconds = [], []
+        engines: tuple[Callable[[], Any], ...] = (
+            lambda tape=tape: Engine(tape, device, keep=True),  # type: ignore[misc]
+            lambda tape=tape: CpuEngine(tape, keep=True),  # type: ignore[misc]
+        )
+        for opened in engines:
+            with opened() as engine:
+                engine.run(item)
+                start = time.monotonic()
+                engine.run(item)
+                values = [np.ascontiguousarray(engine.value(n)) for n in range(len(tape.types))]
+                roots.append(Trace(job, 0, [value.data for value in values], HASHER).root)
+                seconds.append(round(time.monotonic() - start, 3))
+        assert roots[0] == roots[1], name
+        found[name] = {"root": roots[0].hex(), "device_s": seconds[0], "cpu_s": seconds[1]}
+    assert found or folder is None
+    return found
