@@ -12,7 +12,7 @@ from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
 from protocol.chain.sender import NonceTakenError, Sender
 from protocol.chain.sent import FileJournal, SentJournal
-from protocol.types import Amount, BrokenInvariant, Hash32, InputError, TransientError, Wei
+from protocol.types import Amount, BrokenInvariant, Hash32, InputError, TransientError, Wei, to_hex
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
 
 GWEI = 10**9
@@ -54,6 +54,27 @@ def test_a_stuck_transaction_is_replaced_by_one_that_pays_more(localnet: Localne
     assert receipt.tx == attempts[1].tx
     assert paid(localnet) == 1
     assert localnet.chain().node.nonce(sender.address, "pending") == ticket.nonce + 1
+
+
+def test_nothing_is_replaced_by_what_the_balance_does_not_reach_for(localnet: Localnet) -> None:
+    sender, value = sender_of(localnet, 1), Wei(10**18)
+    stop_mining(localnet)
+    ticket = sender.submit(Call(localnet.chain(9).address, b"", "pay coin").paying(value))
+    first = sender._sent[ticket.nonce].attempts[0]
+    just_enough = sender._sent[ticket.nonce].gas * first.max_fee + value
+    localnet.anvil.call("anvil_setBalance", to_hex(sender.address), hex(just_enough))
+    for _ in range(4):
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(first.max_fee + GWEI))
+        localnet.anvil.mine()
+        assert sender.poll(ticket) is None
+    assert sender._sent[ticket.nonce].attempts == (first,)
+    for _ in range(3):  # a node forgets what it could not mine, and is told again
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(1))
+        localnet.anvil.mine()
+        if receipt := sender.poll(ticket):
+            break
+    assert receipt is not None
+    assert receipt.tx == first.tx
 
 
 def test_a_fee_is_never_bumped_beyond_the_limit(localnet: Localnet) -> None:
