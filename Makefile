@@ -29,6 +29,9 @@ fmt: setup  ## format and mend what the linter can mend
 soak: setup  ## long tests, and all others with new random examples
 	@GAVEL_RANDOM=1 $(BIN)/pytest --timeout 3600 -m "soak or not soak" $(ARGS)
 
+prove: setup  ## prove the soft float with halmos: takes minutes (PROVE="Sum Order" for those whose names begin so)
+	@scripts/prove/prove.sh float $(PROVE)
+
 bench: setup  ## run benchmarks: make bench NAME=gas|auction|tape|transfer|daemon|cli|all
 	@$(BIN)/python -m scripts.bench $(or $(NAME),all)
 
@@ -38,4 +41,4 @@ lock:  ## resolve and pin Python dependencies again
 clean:  ## remove what set-up and builds made
 	@rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build protocol/engines/cpu/_kernels*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup demo test contracts-test lint fmt soak bench lock clean
+.PHONY: help setup demo test contracts-test lint fmt soak prove bench lock clean
