@@ -179,6 +179,14 @@ def cheat(rng: Random, work: Work) -> Forged | None:
     return forged if forged.item_root != work.honest.item_root else None
 
 
+def cheat_in(rng: Random, work: Work, node: int) -> Forged:
+    """A provider that changed one element of this node, and posted a wrong item."""
+    first, values = work.plan.tape.first_node, list(work.values)
+    for at in {node, rng.randrange(work.plan.inner, work.nodes)}:
+        values[first + at] = flip(rng, values[first + at])
+    return Forged(work, values, Lies(), rng)
+
+
 def _recompute(tape: Tape, values: list[Array], node: int) -> None:
     first = tape.first_node
     with np.errstate(all="ignore"):

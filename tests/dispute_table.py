@@ -43,6 +43,9 @@ START, RAN, WINDOW = 1_000, 9, 200
 class Contract(Protocol):
     """The real contract."""
 
+    def nonce(self) -> int:
+        """A fresh capacity nonce."""
+
     def open_lease(self, bid: Bid, output_root: Hash32, started: int, posted: int) -> None:
         """A posted lease of this bid."""
 
@@ -90,13 +93,12 @@ class Table:
     posted: Trace
     rng: Random
     contract: Contract | None = None
-    nonce: int = 1
     now: int = START
     moves: list[Made] = field(default_factory=list)
     refused: int = 0
 
     def __post_init__(self) -> None:
-        self.bid = bid_of(self.work, self.nonce)
+        self.bid = bid_of(self.work, self.contract.nonce() if self.contract else 1)
         items = self.work.plan.job.items
         roots = [Hash32(self.rng.randbytes(32)) for _ in range(items)]
         roots[self.work.item] = self.posted.item_root
@@ -110,7 +112,9 @@ class Table:
 
     def do(self, call: Call, sender: Address, value: int = 0) -> str | None:
         """Make a call: None, or the name of the error it got."""
-        context = Context(sender, self.now, value, BASE_FEE, BASE_FEE + self.rng.choice((0, 1, 3)) * GWEI)
+        # The EVM in process answers 0 for BASEFEE, whatever its block says.
+        base = 0 if self.contract else BASE_FEE
+        context = Context(sender, self.now, value, base, base + self.rng.choice((0, 1, 3)) * GWEI)
         found = apply(self.state, call, context)
         error = found.error if isinstance(found, Refused) else None
         game = game_of(call, sender)

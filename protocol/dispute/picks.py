@@ -74,7 +74,7 @@ class _Seat:
             case Phase.REVEAL if self.view.landing is not None:
                 # What another game showed need not be waited for.
                 found = self._on_tensor()
-                return found if isinstance(found, Prove | ProveOutside | PickElement) else None
+                return found if isinstance(found, Prove | ProveOutside) else None
             case Phase.SPAN:
                 return self._span()
             case Phase.PROVE:

@@ -32,7 +32,7 @@ _MASK = 0xFFFFFFFF
 
 def element(state: State, call: PickElement, ctx: Context) -> State:
     """See `IDisputes`."""
-    game, held = mine(state, ctx, call.case_id, call.seal, Phase.PICK, Phase.REVEAL)
+    game, held = mine(state, ctx, call.case_id, call.seal, Phase.PICK)
     require_tag(held, call.tag)
     require_position(held, call.position)
     require_site(call.position, call.header_hash, call.facts)

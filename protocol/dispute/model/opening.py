@@ -9,7 +9,7 @@ from protocol.dispute.model.rules import (
     ANSWER_GAS,
     MOST_BOND,
     MOST_LEFT,
-    TRACE_GAS,
+    SLOT_GAS,
     bond_of,
     freeze,
     owed,
@@ -71,10 +71,11 @@ def trace(state: State, call: PostTrace, ctx: Context) -> State:
     shown = step(False, held.levels)
     require(len(call.children) == 1 << shown, "Count")
     root = root_of(call.children)
+    known = case_id in state.traces
     require(state.traces.get(case_id, root) == root, "BadProof")
     state = replace(state, traces={**state.traces, case_id: root})
     held = standing(held, Phase.PICK, 0, held.levels, shown)
-    held, wei = repay(state, ctx, held, len(call.children), ANSWER_GAS + TRACE_GAS)
+    held, wei = repay(state, ctx, held, len(call.children), ANSWER_GAS + (1 if known else 2) * SLOT_GAS)
     return pay(store(state, game, held, Position(root, operator=ctx.sender).hash), ctx.sender, wei)
 
 
@@ -83,6 +84,7 @@ def adopt(state: State, call: Adopt, ctx: Context) -> State:
     game = game_id(call.case.id, call.challenger, call.seal)
     _require_provider(state, call.owner, call.bid_hash, call.case, ctx)
     held = stored(state, game)
+    require(held.game.phase.provider_moves, "WrongPhase")
     require_position(held, call.position)
     return store(state, game, held.game, replace(call.position, operator=ctx.sender).hash)
 

@@ -11,7 +11,7 @@ from protocol.types import Address, Hash32, LeaseId
 MOST_LEFT = (1 << 24) - 1
 MOST_BOND = (1 << 42) - 1
 _TAG = (1 << 48) - 1
-ANSWER_GAS, WORD_GAS, TRACE_GAS = 36_000, 1_300, 40_000
+ANSWER_GAS, WORD_GAS, SLOT_GAS = 36_000, 1_300, 20_000
 BOND_GAS, BOND_BYTES = 700_000, 12_000
 NONE = Stored(Game(Phase.NONE))
 
@@ -126,7 +126,7 @@ def with_lease(state: State, lease_id: LeaseId, lease: Lease) -> State:
 def freeze(state: State, bid: Bid, now: int) -> tuple[State, Lease]:
     """`Escrow.freeze`: the lease is held once more."""
     lease_id, lease = posted(state, bid)
-    if not lease.freezes and now - lease.posted_at > bid.challenge_window:
+    if now - lease.posted_at > bid.challenge_window:
         raise RefusedError("Escrow_TooLate")
     lease = replace(lease, freezes=lease.freezes + 1)
     return with_lease(state, lease_id, lease), lease

@@ -4,11 +4,14 @@ from random import Random
 
 import pytest
 
+from protocol.dispute.moves import Pick, PickSpan, ProveSegment, Reveal, ShowSpan
 from protocol.dispute.records import Phase
+from protocol.tape import Move
 from protocol.types import Address
-from tests.dispute_cast import cheat, work
+from tests.dispute_cast import cheat, cheat_in, work
 from tests.dispute_play import accuse, collect_all, harass
 from tests.dispute_table import Table, salts
+from tests.strategies.long_tapes import long_tape
 from tests.strategies.tapes import random_tape
 
 WATCHER, SHAM = Address(b"\x77" * 20), Address(b"\x66" * 20)
@@ -53,3 +56,21 @@ def test_an_honest_provider_is_never_convicted(start: int) -> None:
             game = harass(table, SHAM, 25)
             assert not table.view(game).phase.live or not table.view(game).phase.provider_moves
         assert table.state.sentences == {}
+
+
+def test_cheats_in_long_chains_and_deep_trees_are_convicted() -> None:
+    rng = Random(7)
+    seen: set[type] = set()
+    for _ in range(3):
+        tape, item = long_tape(rng)
+        job = work(rng, tape, item)
+        for number, node in enumerate(tape.nodes):
+            if isinstance(node, Move) and node.source:
+                continue  # one of many small ones
+            table = Table(job, cheat_in(rng, job, number), rng)
+            own, salt = job.honest, salts(rng)
+            game = accuse(table, own, WATCHER, salt)
+            assert table.view(game).phase is Phase.WON
+            assert collect_all(table, own, game, WATCHER, salt) > 0
+            seen |= {type(made.move) for made in table.moves}
+    assert {ShowSpan, PickSpan, ProveSegment, Reveal, Pick} <= seen
