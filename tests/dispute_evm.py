@@ -16,7 +16,7 @@ from protocol.dispute.records import Game
 from protocol.messages import Bid
 from protocol.messages.message import Domain
 from protocol.types import Address, Hash32, LeaseId
-from tests.dispute_table import CLIENT, OPERATOR, OPERATOR_KEY, OWNER, TERMS
+from tests.dispute_table import CLIENT, OPERATOR, OPERATOR_KEY, OWNER, STRANGER, TERMS
 from tests.portable import portable
 
 DEPLOYER = Address(b"\xde" * 20)
@@ -125,8 +125,14 @@ class Chain:
         """See Contract."""
         return next(self._nonces)
 
+    def set_operator(self, operator: Address) -> None:
+        """The owner names the key that answers."""
+        self._send(OWNER, self.escrow, self.escrow_abi, "setOperator", operator)
+
     def open_lease(self, bid: Bid, output_root: Hash32, started: int, posted: int) -> None:
         """See Contract."""
+        # Nothing of an earlier table may show at this one.
+        self._send(OWNER, self.disputes, self.abi, "withdrawCoin", STRANGER)
         self.base = self.evm.get_balance(hexed(self.disputes))
         packed = bid.packed()
         words = [packed[at : at + 32] for at in range(0, 192, 32)]

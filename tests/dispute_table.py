@@ -3,7 +3,7 @@
 After every call the model and the contract must say the same: the same error, or the same state.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Protocol
 
@@ -12,13 +12,12 @@ from protocol.dispute.claims import own_seal
 from protocol.dispute.model import Context, Lease, Refused, State, Terms, apply
 from protocol.dispute.moves import Call, Challenge, Collect, Made, Settle, Timeout, WithdrawCoin, game_of
 from protocol.dispute.names import Case
-from protocol.dispute.records import Phase
 from protocol.dispute.replay import Played, View, follow
 from protocol.dispute.trace import Trace
 from protocol.messages import Bid
 from protocol.tape.merkle import Tree
 from protocol.tape.roots import items_tree
-from protocol.types import Address, Hash32
+from protocol.types import ZERO_HASH, Address, Hash32
 from tests.dispute_cast import Work
 
 OWNER, CLIENT = Address(b"\x0a" * 20), Address(b"\x0c" * 20)
@@ -138,12 +137,16 @@ class Table:
 
     def _check_position(self, game: Hash32) -> None:
         view, held = self.view(game), self.state.games[game]
-        if view.phase is not Phase.TRACE:
+        if held.position != ZERO_HASH:  # it has one once the trace is known
             assert view.position.hash == held.position
 
     def view(self, game: Hash32) -> View:
         """A game as the replay has it."""
         return self.played.views[game]
+
+    def rotate(self, operator: Address) -> None:
+        """The owner names another operator. The contract beside has to be told, too."""
+        self.state = replace(self.state, operators={OWNER: operator})
 
     def wait(self, blocks: int = 1) -> None:
         """Let blocks pass."""

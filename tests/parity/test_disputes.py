@@ -1,6 +1,5 @@
 """Whole disputes on the real contract, which says what the model says after every call."""
 
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -19,8 +18,8 @@ WATCHER, SHAM = Address(b"\x77" * 20), Address(b"\x66" * 20)
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[Chain]:
-    yield Chain()
+def chain() -> Chain:
+    return Chain()
 
 
 def job_of(rng: Random) -> Work:

@@ -84,8 +84,8 @@ def adopt(state: State, call: Adopt, ctx: Context) -> State:
     game = game_id(call.case.id, call.challenger, call.seal)
     _require_provider(state, call.owner, call.bid_hash, call.case, ctx)
     held = stored(state, game)
-    require(held.game.phase.provider_moves, "WrongPhase")
     require_position(held, call.position)
+    require(held.game.phase.provider_moves, "WrongPhase")
     return store(state, game, held.game, replace(call.position, operator=ctx.sender).hash)
 
 
