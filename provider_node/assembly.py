@@ -62,7 +62,8 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
     sending = Sending(chain, watcher.nudge)
-    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work")
+    traced = policy.trace_memory(config, machinery.host)
+    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work", traced)
     ledger = Ledger(chain, loop, watcher, jobs, sending)
     slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
     market = Market(chain, node, loop, watcher, rules, slots)
@@ -113,5 +114,4 @@ async def _verifications(base: Base, workers: Workers) -> frozenset[int]:
 
 
 def _memory_of_slot(config: ProviderConfig, host: Hardware) -> int:
-    whole = config.machine.memory or host.memory * 3 // 4
-    return whole // config.lease.slots
+    return policy.whole_memory(config, host) // config.lease.slots

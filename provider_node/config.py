@@ -65,6 +65,17 @@ class MachineConfig:
 
 
 @dataclass(frozen=True)
+class DefenceConfig:
+    """How items are executed again when a result is challenged."""
+
+    threads: int = option(0, "processor threads; 0: all")
+    memory: int = option(
+        0, "bytes for it; 0: as all jobs together. Jobs that need more are refused", unit="bytes"
+    )
+    device: str = option("", "where, e.g. cpu; empty: where the job ran")
+
+
+@dataclass(frozen=True)
 class NetConfig:
     """How the node is reached."""
 
@@ -93,5 +104,6 @@ class ProviderConfig:
     net: NetConfig = field(default_factory=NetConfig)
     machine: MachineConfig = field(default_factory=MachineConfig)
     lease: LeaseConfig = field(default_factory=LeaseConfig)
+    defence: DefenceConfig = field(default_factory=DefenceConfig)
     price: PriceConfig = field(default_factory=PriceConfig)
     stake: StakeConfig = field(default_factory=StakeConfig)

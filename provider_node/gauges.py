@@ -49,3 +49,5 @@ class Gauges(Collector):
         for what, count in parts.sending.counts.items():
             sent.add_metric([what], count)
         yield sent
+        for room in parts.rooms:
+            yield from room.metrics()

@@ -29,7 +29,16 @@ from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
 from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
-from protocol.types import ArtifactId, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
+from protocol.types import (
+    ArtifactId,
+    BlockNo,
+    Hash32,
+    InputError,
+    LeaseId,
+    TransientError,
+    Verification,
+    to_hex,
+)
 from provider_node.executors.executor import Job, Output
 from provider_node.metering import Meter, Metering
 from provider_node.workers import Workers
@@ -57,6 +66,8 @@ class Jobs:
     workers: Workers
     metering: Metering
     work_dir: Path
+    trace_memory: int
+    """Bytes that tracing a disputed item may use."""
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
 
     # -- fetching --------------------------------------------------------------------------------------
@@ -97,6 +108,12 @@ class Jobs:
         lease, state = self._lease(context)
         executor = await self.workers.of(lease)
         measured = await executor.check(await self._job(state))
+        if state.bid.verification == Verification.TAPE and measured.trace_bytes > self.trace_memory:
+            # A result that cannot be defended is lost to whoever challenges it, right or wrong.
+            raise InputError(
+                f"defending an item takes {measured.trace_bytes} bytes, there are {self.trace_memory} for it",
+                "raise defence.memory",
+            )
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
         return DidCheck(measured.run_ms, measured.peak_bytes)
 

@@ -64,6 +64,8 @@ class Market:
     rules: Rules
     slots: Slots
     draining: bool = False
+    suspended: str = ""
+    """Why this machine is not trusted with new jobs, or empty."""
     counts: dict[str, int] = field(default_factory=lambda: {"offers": 0, "bids": 0, "declines": 0})
     last_decline: str = ""
     _stake: tuple[BlockNo, StakeView] | None = None
@@ -123,6 +125,8 @@ class Market:
         bids = [each for each in leases if each.phase == Phase.BID]
         if self.draining:
             return Refusal("this provider is draining: it takes no new jobs")
+        if self.suspended:
+            return Refusal(f"this provider takes no new jobs: {self.suspended}")
         if len(bids) >= self.rules.open_bids:
             return Refusal(f"{len(bids)} bids are open here, no more are made until some expire")
         if sum(each.peer == offer.signer for each in bids) >= self.rules.open_bids_per_client:

@@ -4,13 +4,24 @@ from protocol.auction.bidding import PricePolicy
 from protocol.auction.money import Unit
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.lease.provider_types import Conduct
+from protocol.runtime.hardware import Hardware
 from protocol.types import Amount, Blocks, InputError
-from provider_node.config import LeaseConfig, PriceConfig, StakeConfig
+from provider_node.config import LeaseConfig, PriceConfig, ProviderConfig, StakeConfig
 
 
 def block_ms(network: Network) -> int:
     """Return milliseconds in one unit of the Escrow's clock."""
     return 1_000 if network.clock is Clock.TIMESTAMP else network.seconds_per_block * 1_000
+
+
+def whole_memory(config: ProviderConfig, host: Hardware) -> int:
+    """Return the bytes that all jobs together may use."""
+    return config.machine.memory or host.memory * 3 // 4
+
+
+def trace_memory(config: ProviderConfig, host: Hardware) -> int:
+    """Return the bytes that tracing a disputed item may use."""
+    return config.defence.memory or whole_memory(config, host)
 
 
 def token_index(config: PriceConfig, deployment: Deployment) -> int:

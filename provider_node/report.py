@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.types import Address, TransientError, to_hex
 from provider_node.config import ProviderConfig
 from provider_node.control import ask
+from provider_node.defence.lines import game_line, game_lines
 from provider_node.folder import data_dir
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def leases_report(config: ProviderConfig) -> tuple[list[Row], str]:
         f"{row['reason']}".rstrip()
         for row in rows
     ]
+    for row in rows:
+        lines += [f"  {row['lease'][:12]}  {game_line(each)}" for each in row.get("games", ())]
     return rows, "\n".join(lines) or "no leases yet"
 
 
@@ -90,6 +93,7 @@ def _table(row: Row) -> str:
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"
             + (f" (last: {row['last_decline']})" if row["last_decline"] else ""),
             *(f"lost: lease {lease[:12]} is {state}" for lease, state in row["lost_leases"].items()),
+            *game_lines(row),
             f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",
         ]
     else:

@@ -5,11 +5,14 @@ all, loads the journal, lets them serve and run, and asks them what `status` and
 new room is a file of its own and one line in `rooms.py`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provider_node.control_server import Operations
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 
 def _nothing() -> None:
@@ -34,5 +37,7 @@ class Room:
     """What commands may ask for over the control socket."""
     status: Callable[[], dict[str, Any]] = dict
     """Adds to the answer of `gavel provider status`; asks no chain."""
+    metrics: "Callable[[], Iterable[Metric]]" = tuple
+    """Adds to what Prometheus sees; asks no chain."""
     living: Callable[[], int] = _none
     """What is still to be brought to its end before a drained daemon may leave."""

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from provider_node.defence.room import defending
 from provider_node.leasing import leasing
 from provider_node.parts import Parts
 from provider_node.peers import follow_registrations
@@ -10,4 +11,5 @@ from provider_node.room import Room
 
 def rooms(parts: Parts) -> tuple[Room, ...]:
     """Return every room, wired to the parts."""
-    return (leasing(parts), Room(tasks=(partial(follow_registrations, parts.chain, parts.node),)))
+    registrations = Room(tasks=(partial(follow_registrations, parts.chain, parts.node),))
+    return (leasing(parts), defending(parts), registrations)

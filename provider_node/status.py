@@ -11,6 +11,8 @@ from protocol.types import LeaseId, TransientError, to_hex
 from provider_node import policy
 from provider_node.accounts import balances, purse_of
 from provider_node.addresses import told
+from provider_node.defence.rows import games_of
+from provider_node.defence.scout import KIND as GAME
 from provider_node.watcher import KIND
 
 if TYPE_CHECKING:
@@ -106,4 +108,5 @@ def lease_row(parts: "Parts", lease: LeaseId, state: ProviderLease) -> dict[str,
         "reason": state.reason,
         "next": wake(state),
         "seen": state.height,
+        "games": games_of(parts.loop.states(GAME), parts.watcher.height, lease),
     }

@@ -64,7 +64,7 @@ BY_WORK: dict[Phase, tuple[Phase, ...]] = {
     Phase.RUNNING: (Phase.POSTING, Phase.FAILING),
     Phase.POSTING: (Phase.FAILING,),
     Phase.POSTED: (Phase.POSTING, Phase.FINALIZING),
-    Phase.FINALIZING: (Phase.POSTING,),
+    Phase.FINALIZING: (Phase.POSTING, Phase.POSTED),
     Phase.ABORTING: (),
     Phase.FAILING: (),
 }
@@ -218,6 +218,9 @@ def _due(state: ProviderLease) -> Step:
             return _stream(state)
         case Phase.POSTED if height > chain.window_end and not chain.frozen:
             return _enter(state, Phase.FINALIZING)
+        case Phase.FINALIZING if chain.frozen:
+            # The Escrow refuses while a game is open: that is to be waited for, and no failure to try again.
+            return _enter(state, Phase.POSTED)
         case Phase.STARTING | Phase.FINALIZING | Phase.ABORTING | Phase.FAILING:
             return _again(state)
         case _:

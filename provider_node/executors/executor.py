@@ -29,6 +29,8 @@ class Measured:
 
     run_ms: int
     peak_bytes: int
+    trace_bytes: int
+    """To execute one item again with every value kept."""
 
 
 @dataclass(frozen=True, slots=True)

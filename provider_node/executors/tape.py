@@ -121,7 +121,7 @@ class TapeExecutor:
         seconds = info.item_seconds
         if job.spec.item_count >= _PROBE_ITEMS and seconds < _PROBE_S:
             seconds = max(seconds, await self._probe(job))
-        return Measured(math.ceil(seconds * job.spec.item_count * 1_000), info.peak_bytes)
+        return Measured(math.ceil(seconds * job.spec.item_count * 1_000), info.peak_bytes, info.trace_bytes)
 
     async def _probe(self, job: Job) -> float:
         """Return the seconds of the quickest item but the first: everything is warm, and noise only adds."""

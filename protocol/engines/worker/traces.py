@@ -139,8 +139,9 @@ def _file(path: Path) -> _File:
 
 def _room(tape: Tape) -> int:
     """Bytes that kept values may take in all, what runs an item of the tape left out."""
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
+    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
+    limit = min((each for each in limits if each != resource.RLIM_INFINITY), default=None)
+    if limit is None:
         return UNLIMITED
     return max(limit - running_bytes(tape), 0) // 2
 

@@ -286,3 +286,18 @@ def test_an_effect_of_an_earlier_round_is_not_wanted() -> None:
     state, _ = play(SawLease(13, ChainLease(Stage.ABSENT)), SawLease(14, OPEN), state=state)
     assert state.phase == Phase.FETCHING
     assert not wanted(state, fetch)
+
+
+def test_an_open_game_holds_finalising_back_and_its_end_lets_it_go_on() -> None:
+    frozen = replace(POSTED, frozen=True)
+    state, _ = play(*TO_POSTED)
+    state, effects = play(SawLease(95, frozen), state=state)
+    assert (state.phase, effects) == (Phase.POSTED, [])
+    state, effects = play(SawLease(96, POSTED), state=state)
+    assert (state.phase, kinds(effects)) == (Phase.FINALIZING, [Finalize])
+    # A challenge came into the same block: the refusal is waited out, not tried against.
+    state, effects = play(SawLease(97, frozen), state=state)
+    assert (state.phase, effects) == (Phase.POSTED, [])
+    assert not wanted(state, Finalize(state.round - 1))
+    state, effects = play(SawLease(140, POSTED), state=state)
+    assert (state.phase, kinds(effects)) == (Phase.FINALIZING, [Finalize])

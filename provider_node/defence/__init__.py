@@ -1,0 +1,1 @@
+"""Answers every game about this provider's results, in time."""

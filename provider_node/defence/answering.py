@@ -1,0 +1,160 @@
+"""Performs what game machines ask for: make the forced answer and send it, end a game, raise the alarm."""
+
+import logging
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
+from protocol.dispute.defence_types import (
+    Alarm,
+    Answer,
+    Defence,
+    DidAnswer,
+    DidContradict,
+    ExpireGame,
+    Rejected,
+    SeenGame,
+)
+from protocol.dispute.moves import Timeout
+from protocol.dispute.records import Game
+from protocol.engines.worker.dispute_records import Item
+from protocol.lease.provider_types import ProviderLease
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.runtime.performer import Context
+from protocol.store.artifacts import Artifacts
+from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError
+from provider_node.defence.desk import Desk
+from provider_node.defence.tracer import Answerer, Tracer
+from provider_node.market import Market
+from provider_node.sending import Sending
+from provider_node.watcher import KIND as LEASE
+from provider_node.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+_OWN_DEVICE_DOUBTS = 2
+"""Runs that may contradict the result before another device than the job's is tried."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """With what items are executed again. `device` empty: where the job ran."""
+
+    threads: int
+    device: str
+    block_ms: int
+
+
+@dataclass
+class Answering:
+    """Handlers of the effects of game machines. `alarms`: contradictions since the start."""
+
+    chain: AsyncChain
+    loop: Loop
+    watcher: Watcher
+    sending: Sending
+    store: Artifacts
+    market: Market
+    tracer: Tracer
+    operator: Address
+    means: Means
+    alarms: int = 0
+    desk: Desk = field(default_factory=Desk)
+
+    async def answer(self, effect: Answer, context: Context) -> DidAnswer | DidContradict | None:
+        """Perform `Answer`: execute the item if its trace is not kept, hold it to what was posted, answer."""
+        state, seen = self._game(context)
+        async with self.desk.turn(state.deadline):
+            if not await self._waits(context, seen):
+                return None
+            item = await self._item(state, effect.doubts)
+            own = await self.tracer.open(item, fresh=effect.doubts > 0)
+            posted = (state.case.item_root, seen.trace_root)
+            if own.item_root != posted[0] or seen.trace_root not in (ZERO_HASH, own.trace_root):
+                return DidContradict(effect.round, Hash32(own.item_root), Hash32(own.trace_root))
+            by = Answerer(state.bid.owner, state.bid.struct_hash(), self.operator)
+            root = b"" if seen.trace_root == ZERO_HASH else seen.trace_root
+            move = await self.tracer.answer(item, state.case, seen.view, Hash32(root), by)
+        if move is None:
+            return None
+        call = self.chain.blocking.disputes.move(move)
+        log.info("answering with %s, %d blocks left", call.what, state.deadline - self.watcher.height)
+        try:
+            receipt = await self.sending.send(call, context.effect_id.hex())
+        except Revert:
+            if await self._waits(context, seen):
+                raise
+            log.info("%s was done by somebody else, or the game is over", call.what)
+            return None
+        return DidAnswer(effect.round, receipt.fee)
+
+    async def expire(self, _: ExpireGame, context: Context) -> None:
+        """Perform `ExpireGame`: what is left of the bond becomes coin of the owner."""
+        state, seen = self._game(context)
+        if not await self._waits(context, seen):
+            return
+        move = Timeout(state.bid, state.case, state.challenger, state.seal)
+        try:
+            await self.sending.send(self.chain.blocking.disputes.move(move), context.effect_id.hex())
+        except Revert:
+            if await self._waits(context, seen):
+                raise
+
+    async def alarm(self, effect: Alarm, _: Context) -> None:
+        """Perform `Alarm`. No new job is taken until the daemon is started again."""
+        self.alarms += 1
+        self.market.suspended = "its results are in doubt"
+        log.error(
+            "THIS MACHINE CONTRADICTS ITS OWN RESULT: %s. No new jobs are taken. Nothing is answered from "
+            "such a run; the item is executed again until it gives what was posted. Check memory and GPUs.",
+            effect.reason,
+        )
+
+    async def note(self, effect: Rejected, context: Context) -> None:
+        """Perform `Rejected`."""
+        log.warning("%s: %s in phase %s: %s", context.machine, effect.input, effect.phase.name, effect.reason)
+
+    async def _waits(self, context: Context, seen: SeenGame) -> bool:
+        """Whether the game still stands where the machine saw it."""
+        now = (await self.chain.run(Chain.game, Hash32(context.machine.id))).game
+        return _place(now) == _place(seen.word)
+
+    async def _item(self, state: Defence, doubts: int) -> Item:
+        lease: ProviderLease | None = self.loop.state(MachineId(LEASE, state.case.lease_id))
+        if lease is None or lease.spec is None:
+            raise InputError("the journal does not know the lease any more: its item cannot be executed")
+        spec = lease.spec
+        program, inputs = [
+            await trio.to_thread.run_sync(self.store.path, each) for each in (spec.program, spec.inputs)
+        ]
+        device = self.means.device or lease.device
+        if doubts >= _OWN_DEVICE_DOUBTS:
+            device = "cpu"
+        left = max(state.deadline - self.watcher.height, 1)
+        return Item(
+            str(program),
+            str(inputs),
+            state.case.item,
+            device,
+            self.means.threads,
+            left * self.means.block_ms / 1_000,
+        )
+
+    def _game(self, context: Context) -> tuple[Defence, SeenGame]:
+        state: Defence = self.loop.state(context.machine)
+        if state.seen is None:
+            raise InputError("the chain does not show the game")
+        return state, state.seen
+
+
+def _place(word: Game) -> tuple[int, ...]:
+    return word.phase, word.moved_at, word.tag, word.chosen
+
+
+def blocks_left(state: Defence, height: BlockNo) -> int:
+    """Return the blocks that the mover has left."""
+    return max(state.deadline - height, 0)

@@ -1,0 +1,77 @@
+"""The coin that answers are paid from: warn before it runs low, and take what lost games left."""
+
+import logging
+from dataclasses import dataclass
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.client import Chain
+from protocol.chain.dispute_reads import BOND_GAS
+from protocol.chain.fees import fee_now
+from protocol.dispute.defence import ENDED
+from protocol.dispute.moves import WithdrawCoin
+from protocol.runtime.loop import Loop
+from protocol.types import Address, GavelError, Wei
+from provider_node.defence.scout import KIND
+from provider_node.sending import Sending
+
+log = logging.getLogger(__name__)
+
+_EVERY_S = 30.0
+_GAMES_AHEAD = 2
+"""Long games that the wallet should always be able to answer, beside those that are open."""
+_WITHDRAW_GAS = 60_000
+_WORTH = 10
+"""Coin is withdrawn once it is this many times what that costs."""
+
+
+@dataclass
+class Purse:
+    """Looks at the operator's coin, and at the owner's in Disputes, while `run` runs."""
+
+    chain: AsyncChain
+    loop: Loop
+    sending: Sending
+    operator: Address
+    owner: Address
+    held: Wei = Wei(0)  # noqa: RUF009 - a number
+    needed: Wei = Wei(0)  # noqa: RUF009
+    won: Wei = Wei(0)  # noqa: RUF009
+
+    @property
+    def low(self) -> bool:
+        """Whether the wallet could not answer all that may be asked."""
+        return self.held < self.needed
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            try:
+                await self._look()
+            except GavelError as error:
+                log.info("coin cannot be looked at: %s", error)
+            await trio.sleep(_EVERY_S)
+
+    async def _look(self) -> None:
+        before = self.low
+        games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
+        self.held, price, self.won = await self.chain.run(_figures, self.operator, self.owner)
+        self.needed = Wei((games + _GAMES_AHEAD) * BOND_GAS * price)
+        if self.low and not before:
+            log.warning(
+                "the operator 0x%s has %d wei of coin; answering %d games may take %d: send it some",
+                self.operator.hex(),
+                self.held,
+                games + _GAMES_AHEAD,
+                self.needed,
+            )
+        # Only the owner can take it; where that is another key, `status` says so.
+        if self.operator == self.owner and self.won > _WORTH * _WITHDRAW_GAS * price:
+            log.info("taking %d wei that challengers lost", self.won)
+            await self.sending.send(self.chain.blocking.disputes.move(WithdrawCoin(self.owner)))
+
+
+def _figures(chain: Chain, operator: Address, owner: Address) -> tuple[Wei, int, Wei]:
+    price = fee_now(chain.node, chain.network.fees).max_fee
+    return chain.balance(operator), price, chain.coin(owner)
