@@ -23,7 +23,5 @@ def game_lines(status: Row) -> list[str]:
     if status.get("coin_low"):
         lines.append(f"coin is low: {status['coin_needed_wei']} wei are needed to answer games")
     if status.get("coin_won_wei"):
-        lines.append(
-            f"{status['coin_won_wei']} wei of coin were won: the owner can withdraw them"
-        )
+        lines.append(f"{status['coin_won_wei']} wei of coin were won: the owner can withdraw them")
     return lines
