@@ -1,4 +1,4 @@
-"""Follow results, re-run a share of them, report what is wrong."""
+"""Follow results, re-run a share of them, prove on chain what is wrong."""
 
 from pathlib import Path
 
@@ -9,23 +9,28 @@ from protocol.runtime.settings import Settings, pass_settings
 
 @click.group()
 def watchtower() -> None:
-    """Follow results, re-run a share of them, report what is wrong."""
+    """Follow results, re-run a share of them, prove on chain what is wrong."""
 
 
 @watchtower.command()
-@click.option("--wallet", help="Wallet whose key is this node's identity on the network.")
+@click.option("--wallet", help="Wallet that pays bonds and gas of games; its key is the node's identity.")
 @click.option("--password-file", help="File with the wallet's password.")
 @click.option("--share-percent", type=float, help="Part of all results that is re-run.")
 @click.option(
     "--provider", "providers", multiple=True, help="Owner whose every result is re-run; repeatable."
 )
 @click.option("--device", help="What re-runs are made on: cpu, or cuda:0 and so on.")
-@click.option("--data-dir", help="Folder of verdicts and artifacts.")
+@click.option("--data-dir", help="Folder of verdicts, games and artifacts.")
 @click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")
 @click.option("--log-level", help="debug, info, warning or error.")
 @pass_settings
 def run(settings: Settings, /, **options: object) -> int:
-    """Watch until Ctrl-C."""
+    """Watch until Ctrl-C.
+
+    A wrong result is proven on chain. Each game takes a bond in the chain's coin, which comes back when it
+    is won, and about a million gas: the wallet should hold both for two games. What it lacks, and what the
+    limits bond_per_game, bond_per_day, gas_per_game and gas_per_day do not allow, is said by `status`.
+    """
     from protocol.chain.networks_file import load_network
     from protocol.runtime.config import load_config
     from protocol.runtime.keystore import load_account
@@ -52,17 +57,21 @@ def run(settings: Settings, /, **options: object) -> int:
 @click.option("--data-dir", help="Folder of the watchtower.")
 @pass_settings
 def status(settings: Settings, data_dir: str | None) -> int:
-    """List what was found; the exit code is 1 if a result was wrong."""
+    """List what was found, and where each game stands; the exit code is 1 if a result was wrong."""
     from dataclasses import asdict
 
     from protocol.runtime.config import load_config
     from protocol.runtime.exit_codes import ExitCode
     from watchtower.config import WatchtowerConfig
     from watchtower.daemon import data_dir as folder_of
+    from watchtower.standings import Standings
     from watchtower.verdicts import Finding, Verdicts
 
     config = load_config(WatchtowerConfig, "watchtower", settings.config, {"data_dir": data_dir}).value
     found = Verdicts(folder_of(config) / "verdicts").all()
-    human = "\n".join(verdict.sentence() for verdict in found) or "no result has been re-run yet"
-    settings.emit([asdict(verdict) for verdict in found], human)
+    standings = Standings(folder_of(config) / "games").all()
+    lines = [verdict.sentence() for verdict in found] or ["no result has been re-run yet"]
+    lines += [standing.sentence() for standing in standings]
+    plain = {"verdicts": [asdict(each) for each in found], "leases": [asdict(each) for each in standings]}
+    settings.emit(plain, "\n".join(lines))
     return ExitCode.NO if any(v.finding is Finding.MISMATCH for v in found) else ExitCode.OK

@@ -10,7 +10,7 @@ class WatchtowerConfig:
     """The whole file."""
 
     network: str = option("local", "network of networks.yaml")
-    wallet: str = option("watchtower", "wallet whose key is this node's identity on the network")
+    wallet: str = option("watchtower", "wallet that plays games, and is this node's identity on the network")
     password_file: str = option("", "file with the wallet's password")
     share_percent: float = option(5.0, "part of all results that is re-run, drawn unpredictably")
     providers: tuple[str, ...] = option((), "owner addresses whose every result is re-run")
@@ -20,6 +20,11 @@ class WatchtowerConfig:
     memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes")
     item_seconds: float = option(600.0, "longest time that one item may take", unit="seconds")
     attempts: int = option(5, "tries to fetch a result's artifacts before it is called unavailable")
+    challenge: bool = option(True, "prove wrong results on chain; false: only report them")
+    bond_per_game: str = option("1", "largest bond of one game, in coin of the chain")
+    bond_per_day: str = option("5", "most bonds of games opened within a day, in coin")
+    gas_per_game: str = option("0.2", "most that a game's million gas may cost when it is opened, in coin")
+    gas_per_day: str = option("1", "the same for all games opened within a day, in coin")
     max_bytes: int = option(16 << 30, "largest artifact that is fetched", unit="bytes")
     quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes")
     data_dir: str = option("", "verdicts and artifacts; empty: watchtower in GAVEL_HOME")

@@ -11,19 +11,26 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
+from protocol.chain.sent import FileJournal
+from protocol.dispute.purse import COIN, Limits
 from protocol.engines.worker.interface import CompareResult
+from protocol.games.player import Challenger
 from protocol.net import NetSettings, open_node
 from protocol.runtime import paths
+from protocol.runtime.child import open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Health, Metrics
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
-from protocol.types import InputError, LeaseId, TransientError, parse_address, to_hex
+from protocol.types import InputError, LeaseId, TransientError, Wei, parse_address, to_hex
 from watchtower.config import WatchtowerConfig
+from watchtower.games import Games
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge
-from watchtower.rerun import Rig, WrongArtifactsError, prove, rerun
+from watchtower.obtaining import Rig, WrongArtifactsError
+from watchtower.rerun import WORKER, options, prove, rerun
 from watchtower.scan import Scan
+from watchtower.standings import Standings
 from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
 
 log = logging.getLogger(__name__)
@@ -56,12 +63,18 @@ def _secret(folder: Path) -> bytes:
     return file.read_bytes()
 
 
+def limits(config: WatchtowerConfig) -> Limits:
+    """Return what games may cost. `InputError` says which field is no sum of coin."""
+    names = ("bond_per_game", "bond_per_day", "gas_per_game", "gas_per_day")
+    return Limits(*(Wei(COIN.parse(getattr(config, name), name)) for name in names))
+
+
 async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
-    rules, folder = policy(config), data_dir(config)
+    rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
     if config.device != "cpu":
         await prove(config)
-    chain = AsyncChain(Chain.connect(network))
+    chain = AsyncChain(Chain.connect(network, key, journal=FileJournal(folder / "sent.json")))
     await _reach(chain)
     scan = await chain.run(Scan)
     async with AsyncExitStack() as stack:
@@ -71,11 +84,26 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
         stack.callback(store.close)
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
-        rig = Rig(chain, chain.blocking.domain, node, store, config)
-        tower = Tower(rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics)
+        rig = Rig(chain, chain.blocking.domain, node, store, config, folder / "receipts")
+        games = None
+        if can_challenge(config, network, chain.blocking):
+            child = await stack.enter_async_context(open_child(WORKER, options=options(config)))
+            games = Games(rig, who, child, Standings(folder / "games"), nursery, metrics)
+        tower = Tower(rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics, games)
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, tower.health)
         log.info("watching %s as 0x%s, metrics on port %d", network.name, node.address.hex(), port)
         await tower.run()
+
+
+def can_challenge(config: WatchtowerConfig, network: Network, chain: Chain) -> bool:
+    """Say whether wrong results can be proven, and why not."""
+    if not config.challenge:
+        log.info("wrong results are reported only: challenge is off")
+    elif chain.deployment.disputes is None:
+        log.warning("wrong results are reported only: %s has no Disputes", network.name)
+    else:
+        return True
+    return False
 
 
 async def _reach(chain: AsyncChain) -> None:
@@ -92,7 +120,10 @@ async def _reach(chain: AsyncChain) -> None:
 
 @dataclass
 class Tower:
-    """Polls, asks the judge, and does what it says. Verdicts on disk are its only memory."""
+    """Polls, asks the judge, and does what it says. Verdicts on disk are its only memory.
+
+    `wrong`: the first wrong item of each lease with a mismatch.
+    """
 
     rig: Rig
     scan: Scan
@@ -100,10 +131,13 @@ class Tower:
     verdicts: Verdicts
     nursery: trio.Nursery
     metrics: Metrics
+    games: Games | None = None
     running: set[LeaseId] = field(default_factory=set)
     passed: dict[LeaseId, str] = field(default_factory=dict)
     height: int = 0
     chain_state: str = "not read yet"
+    wrong: dict[LeaseId, int] = field(default_factory=dict)
+    resumed: int = -1
 
     def __post_init__(self) -> None:
         self._found = self.metrics.counter(
@@ -119,6 +153,7 @@ class Tower:
     async def run(self) -> None:
         """Poll until cancelled."""
         failures = 0
+        self.wrong = await trio.to_thread.run_sync(self.verdicts.wrong)
         while True:
             try:
                 await self._turn()
@@ -135,6 +170,11 @@ class Tower:
         self.height = height
         self._height.set(height)
         await trio.to_thread.run_sync(self.rig.store.expire, height)
+        if self.games is not None:
+            if self.resumed != self.scan.rollbacks:  # at the start, and after a re-org
+                self.resumed = self.scan.rollbacks
+                await self.games.resume()
+            await self.games.look_after(results, self.wrong)
         judged = await trio.to_thread.run_sync(self.verdicts.judged)
         view = View(height, results, judged, frozenset(self.running))
         for action in judge(view, self.rules):
@@ -157,6 +197,8 @@ class Tower:
             started = trio.current_time()
             verdict = replace(await self._find(result, started), late=self.height >= result.window_end)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
+            if verdict.finding is Finding.MISMATCH and verdict.first_different_item is not None:
+                self.wrong[result.lease] = verdict.first_different_item
             self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
             log.log(level, "%s (%s)", verdict.sentence(), file)

@@ -14,12 +14,15 @@ class Scan:
 
     def __init__(self, chain: Chain) -> None:
         self._follower = Follower.from_now(chain)
+        self.rollbacks = 0
+        """How many re-organisations were seen."""
         self._live: dict[LeaseId, Bid] = {each.lease: each.bid for each in chain.leases_of()}
 
     def poll(self, chain: Chain) -> tuple[BlockNo, tuple[PostedResult, ...]]:
         """Return the clock and every result that is posted and not final. `TransientError` without a node."""
         while (batch := self._follower.poll()) is not None:
             if batch.rolled_back_to is not None:
+                self.rollbacks += 1
                 self._live = {each.lease: each.bid for each in chain.leases_of()}
             for event in batch.events:
                 if isinstance(event, LeaseOpened):

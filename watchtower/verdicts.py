@@ -81,6 +81,14 @@ class Verdicts:
         paths = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_mtime)
         return tuple(map(_read, paths))
 
+    def wrong(self) -> dict[LeaseId, int]:
+        """Return the leases whose result is wrong, with the first item that differs."""
+        return {
+            LeaseId(bytes.fromhex(each.lease[2:])): each.first_different_item
+            for each in self.all()
+            if each.finding is Finding.MISMATCH and each.first_different_item is not None
+        }
+
 
 def lease_name(lease: LeaseId) -> str:
     """Return a lease id as verdicts name it."""

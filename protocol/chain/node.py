@@ -24,6 +24,8 @@ class Transaction:
     sender: Address
     to: Address | None
     data: bytes
+    value: Wei
+    """Native coin that went with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +200,8 @@ def _log(raw: Any) -> Log:
 def _transaction(raw: Any) -> Transaction:
     to = raw.get("to")
     data = raw.get("input") or raw.get("data") or "0x"
-    return Transaction(Address(_bytes(raw["from"])), Address(_bytes(to)) if to else None, _bytes(data))
+    sender, receiver = Address(_bytes(raw["from"])), Address(_bytes(to)) if to else None
+    return Transaction(sender, receiver, _bytes(data), Wei(_int(raw["value"])))
 
 
 def _topic(topic: bytes | Sequence[bytes] | None) -> str | list[str] | None:

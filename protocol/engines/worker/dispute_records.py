@@ -100,6 +100,32 @@ class SealOpeningArgs(msgspec.Struct, frozen=True):
     salt: bytes
 
 
+class AccuseArgs(msgspec.Struct, frozen=True):
+    """What a challenge of the item needs, beside its seal: from one's own run, and the posted outputs."""
+
+    OP: ClassVar[str] = "accuse"
+    item: Item
+    output_path: str
+
+
+class AccuseResult(msgspec.Struct, frozen=True):
+    """One's own run of an item beside the posted one. There is a game to win where they differ."""
+
+    trace_root: bytes
+    item_root: bytes
+    posted_root: bytes
+    """The item's root under the posted result."""
+    proof: tuple[bytes, ...]
+    """From there up to the posted result."""
+    job: bytes
+    """The job, taken apart."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether the posted item is wrong."""
+        return self.item_root != self.posted_root
+
+
 class MoveResult(msgspec.Struct, frozen=True):
     """A move; None if the game waits for none of this side."""
 
@@ -112,5 +138,6 @@ DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {
     "answer": MoveResult,
     "challenge_move": MoveResult,
     "seal_opening": MoveResult,
+    "accuse": AccuseResult,
 }
 """Operation -> the record its reply holds; part of `interface.RESULTS`."""

@@ -12,6 +12,8 @@ from protocol.dispute.picks import Accusing, next_move
 from protocol.dispute.replay import Played
 from protocol.dispute.trace import Trace
 from protocol.engines.worker.dispute_records import (
+    AccuseArgs,
+    AccuseResult,
     AnswerArgs,
     ChallengeMoveArgs,
     JobTermsArgs,
@@ -27,7 +29,7 @@ from protocol.engines.worker.items import ItemFile
 from protocol.engines.worker.room import value_bytes
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
-from protocol.tape.roots import tensor_root
+from protocol.tape.roots import items_tree, tensor_root
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
 
 T = TypeVar("T")
@@ -74,15 +76,33 @@ def seal_opening(args: SealOpeningArgs) -> MoveResult:
     return _written(claim_of(TRACES.get(args.item), case, place, Hash32(args.salt)))
 
 
+def accuse(args: AccuseArgs) -> AccuseResult:
+    """One's own run of an item beside the posted one."""
+    own = TRACES.get(args.item)
+    outputs = _posted(Path(args.output_path), own)
+    posted = items_tree(list(outputs.roots()), HASHER)
+    return AccuseResult(
+        trace_root=bytes(own.root),
+        item_root=bytes(own.item_root),
+        posted_root=bytes(posted.hash_at(0, own.item)),
+        proof=tuple(map(bytes, posted.proof(own.item))),
+        job=JOBS.encode(own.plan.job),
+    )
+
+
 def _posted_roots(path: Path, own: Trace) -> tuple[Hash32, ...]:
     """The tensor roots of the item's outputs as the provider served them."""
     types = own.plan.tape.output_types
-    outputs = ItemFile(path)
-    outputs.expect(types, "the outputs")
-    if own.item >= len(outputs):
-        raise InputError(f"the outputs hold {len(outputs)} items, none with number {own.item}")
-    tensors = zip(types, outputs[own.item], strict=True)
+    tensors = zip(types, _posted(path, own)[own.item], strict=True)
     return tuple(tensor_root(kind, array.tobytes(), HASHER) for kind, array in tensors)
+
+
+def _posted(path: Path, own: Trace) -> ItemFile:
+    outputs = ItemFile(path)
+    outputs.expect(own.plan.tape.output_types, "the outputs")
+    if len(outputs) != own.plan.job.items:
+        raise InputError(f"the outputs hold {len(outputs)} items, the job has {own.plan.job.items}")
+    return outputs
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T:

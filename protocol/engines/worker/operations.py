@@ -10,6 +10,8 @@ import msgspec
 from protocol.engines.worker import arrays, jobs, speed
 from protocol.engines.worker.devices import devices
 from protocol.engines.worker.dispute_records import (
+    AccuseArgs,
+    AccuseResult,
     AnswerArgs,
     ChallengeMoveArgs,
     JobTermsArgs,
@@ -67,6 +69,13 @@ def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
     return disputing.open_trace(args)
 
 
+def accuse(args: AccuseArgs) -> AccuseResult:
+    """What a challenge of an item needs."""
+    from protocol.engines.worker import disputing
+
+    return disputing.accuse(args)
+
+
 def play(args: AnswerArgs | ChallengeMoveArgs | SealOpeningArgs) -> MoveResult:
     """The next move of either side of a game."""
     from protocol.engines.worker import disputing
@@ -98,4 +107,5 @@ OPERATIONS: dict[str, Operation] = {
     AnswerArgs.OP: Operation(AnswerArgs, lambda a, _: play(a)),
     ChallengeMoveArgs.OP: Operation(ChallengeMoveArgs, lambda a, _: play(a)),
     SealOpeningArgs.OP: Operation(SealOpeningArgs, lambda a, _: play(a)),
+    AccuseArgs.OP: Operation(AccuseArgs, lambda a, _: accuse(a)),
 }

@@ -1,0 +1,57 @@
+"""What a challenger may spend on games, and what one costs. Sums are coin of the chain, in wei."""
+
+from dataclasses import dataclass
+
+from protocol.auction.money import Unit
+from protocol.types import Wei
+
+GAME_GAS = 1_000_000
+"""Gas that a challenger sets aside for all its transactions of one game, from `challenge` to `collect`."""
+COIN = Unit("coin", 18)
+"""How sums of the chain's coin are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most that a challenger puts at risk. A game's gas is reckoned as `GAME_GAS`, whatever it takes."""
+
+    bond_per_game: Wei
+    bond_per_day: Wei
+    gas_per_game: Wei
+    gas_per_day: Wei
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """What another game would cost now, and what there is for it."""
+
+    coin: Wei
+    """What the wallet holds."""
+    bond: Wei
+    gas_price: Wei
+    """Most that a transaction sent now can pay for a unit of gas."""
+    bonds_of_day: Wei
+    """Bonds of the games that this wallet opened in the last day."""
+    games_of_day: int
+    limits: Limits
+
+    @property
+    def gas(self) -> Wei:
+        """What the transactions of one game may cost at the present price."""
+        return Wei(GAME_GAS * self.gas_price)
+
+    def why_not(self) -> str:
+        """Why no game can be paid for now; empty if one can."""
+        limits, gas_of_day = self.limits, (self.games_of_day + 1) * self.gas
+        sums = (
+            ("a game's bond is", self.bond, "bond_per_game", limits.bond_per_game),
+            ("the day's bonds would be", self.bonds_of_day + self.bond, "bond_per_day", limits.bond_per_day),
+            ("a game's gas may cost", self.gas, "gas_per_game", limits.gas_per_game),
+            ("the day's gas may cost", gas_of_day, "gas_per_day", limits.gas_per_day),
+            ("bond and gas of a game may take", self.bond + self.gas, "the wallet", self.coin),
+        )
+        for what, needed, name, held in sums:
+            if needed > held:
+                verb = "holds" if name == "the wallet" else "allows"
+                return f"{what} {COIN.about(needed)}, {name} {verb} {COIN.about(held)}"
+        return ""

@@ -1,0 +1,323 @@
+"""Plays the games about one lease: looks, lets the judge decide, does it, and looks again.
+
+Nothing essential is kept: the salts of seals come out of a secret, everything else off the chain and out of
+the artifacts. A move that is stale by the time it is mined is refused by its tag and costs its gas alone.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
+from protocol.chain.game_steps import PlayedGame
+from protocol.chain.views import LeaseState
+from protocol.crypto import keccak256
+from protocol.dispute import moves
+from protocol.dispute.challenger import (
+    Action,
+    ClaimShare,
+    CollectGame,
+    Leave,
+    Open,
+    Play,
+    SettleLease,
+    TimeOut,
+    Wait,
+    judge,
+    salt_of,
+)
+from protocol.dispute.names import Case, game_id
+from protocol.dispute.purse import COIN, Limits
+from protocol.dispute.records import Conviction
+from protocol.dispute.replay import Played
+from protocol.games.board import Board, read_board, read_purse, table_of
+from protocol.games.report import GameReport, Reporter, node_name
+from protocol.games.workshop import Charge, Workshop
+from protocol.messages import Bid
+from protocol.types import BlockNo, BrokenInvariant, Hash32, InputError, LeaseId, TransientError, to_hex
+
+log = logging.getLogger(__name__)
+
+Tell = Callable[[str], None]
+"""Gets one line for each thing done."""
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """Who plays: a secret that makes salts, and what it may spend."""
+
+    secret: bytes = field(repr=False)
+    limits: Limits
+
+    @classmethod
+    def of(cls, key: bytes, limits: Limits) -> "Challenger":
+        """Return the challenger of a wallet's key: so its seals can be opened wherever the key is."""
+        return cls(keccak256(b"gavel seals v1" + key), limits)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one look came to. `block` and `now` as in `Board`."""
+
+    block: BlockNo
+    now: BlockNo
+    reports: tuple[GameReport, ...]
+    doing: str
+    over: str = ""
+    """Why nothing will be to do any more; empty while something may."""
+    refused: str = ""
+    """Why no game is opened although an item is wrong: what the purse does not allow."""
+
+
+@dataclass
+class Player:
+    """The games of one challenger on one lease.
+
+    `since`: a block not after the lease's opening. `suspect`: the item that a re-run found to differ, if any.
+    `workshop` is asked for when an item has to be executed, and may have to fetch the artifacts first.
+    """
+
+    chain: AsyncChain
+    bid: Bid
+    since: BlockNo
+    who: Challenger
+    suspect: int | None
+    workshop: Callable[[], Awaitable[Workshop]]
+    tell: Tell
+    _shop: Workshop | None = None
+    _done: set[Hash32] = field(default_factory=set)
+    _unclaimable: set[Hash32] = field(default_factory=set)
+    _asked: set[tuple[Hash32, int, int]] = field(default_factory=set)
+    _reporter: Reporter | None = None
+
+    @property
+    def lease(self) -> LeaseId:
+        """The lease."""
+        return self.bid.lease_id()
+
+    async def turn(self) -> Turn:
+        """Look, and do what is to be done now.
+
+        `TransientError` while chain or artifacts cannot be reached; a refusal by a contract is told, and the
+        next turn looks anew.
+        """
+        board = await self.chain.run(read_board, self.bid, self.since)
+        actions = await self._judge(board)
+        said: list[str] = []
+        for action in actions:
+            try:
+                said.append(await self._do(board, action))
+            except InputError as error:
+                self._refused(action, error)
+                said.append(str(error))
+        left = next((action.why for action in actions if isinstance(action, Leave)), "")
+        refused = next((action.why for action in actions if isinstance(action, Wait) and action.refused), "")
+        doing = "; ".join(filter(None, said))
+        reports = await self._reports(board, doing, bool(left))
+        return Turn(board.block, board.now, reports, doing, left, refused)
+
+    async def _judge(self, board: Board) -> tuple[Action, ...]:
+        me = self.chain.blocking.address
+        own = [game for game in board.of(me) if game.game not in self._done]
+        purse = None
+        open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
+        if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
+            charge = await self._charge(self.suspect)
+            if not charge.differs:
+                # Twice computed, and the posted result is right the second time: no game would be won.
+                self.tell(f"item {self.suspect} is right after all: nothing is challenged")
+                self.suspect = None
+            else:
+                items, limits = charge.job.items, self.who.limits
+                purse = await self.chain.run(read_purse, self.bid, items, limits)
+        terms = await self.chain.run(lambda chain: chain.game_terms)
+        table = table_of(
+            board,
+            self.bid,
+            me,
+            claim_period=terms.claim_period,
+            suspect=self.suspect,
+            purse=purse,
+            done=frozenset(self._done),
+            unclaimable=frozenset(self._unclaimable),
+        )
+        return judge(table)
+
+    async def _do(self, board: Board, action: Action) -> str:
+        match action:
+            case Wait(why, until):
+                return f"{why} (until {until})" if until else why
+            case Leave(why):
+                return why
+            case Open(item, attempt):
+                return await self._open(item, attempt)
+            case SettleLease():
+                await self._send(moves.Settle(self.bid), f"settle {board.verdict.since}")
+                return self._told("settled the lease as convicted")
+            case Play(game, early):
+                return await self._play(board, _game(board, game), early)
+            case TimeOut(game):
+                held = _game(board, game)
+                me = held.opened.challenger
+                call = moves.Timeout(self.bid, held.case, me, held.opened.seal)
+                await self._send(call, _effect("timeout", held))
+                return self._told(f"game {_short(game)}: the provider was silent, its time is over")
+            case ClaimShare(game, how):
+                return await self._claim(board, _game(board, game), how)
+            case CollectGame(game):
+                held = _game(board, game)
+                call_ = moves.Collect(self.bid, held.case, held.opened.seal)
+                receipt = await self._send(call_, _effect("collect", held))
+                return self._told(f"game {_short(game)}: collected, in block {receipt.block}")
+
+    async def _open(self, item: int, attempt: int) -> str:
+        charge, chain = await self._charge(item), self.chain.blocking
+        case = Case(self.lease, self.bid.job_hash, item, charge.posted_root)
+        salt = salt_of(self.who.secret, self.lease, item, attempt)
+        seal = charge.seal(chain.address, case, salt)
+        move = moves.Challenge(self.bid, charge.job, item, charge.posted_root, charge.proof, seal)
+        bond = await self.chain.run(Chain.bond, self.bid, charge.job.items)
+        game = game_id(case.id, chain.address, seal)
+        await self.chain.send(chain.disputes.challenge(move, bond), f"challenge {game.hex()}")
+        return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
+
+    async def _play(self, board: Board, game: PlayedGame, early: bool) -> str:
+        played = await self._played(board, game.case)
+        asked = (game.game, game.now.pack(), len(played.shown.hashes))
+        if early and asked in self._asked:
+            return "the provider is to move"
+        view = played.views[game.game]
+        if not view.agrees(game.now):
+            raise TransientError("the chain changed while its games were read")
+        move = await (await self._work()).move(self.bid, played, view)
+        if move is None or (early and not isinstance(move, moves.Prove | moves.ProveOutside)):
+            self._asked.add(asked)
+            return "the provider is to move"
+        if isinstance(move, moves.Resign):
+            log.error(
+                "lease %s: nothing differs in game %s, it is given up", to_hex(self.lease), _short(game.game)
+            )
+            move = moves.Resign(self.bid, game.case, game.opened.seal)
+        receipt = await self._send(move, _effect(type(move).__name__, game))
+        return self._told(f"game {_short(game.game)}: {self._sentence(move)}, {receipt.gas_used} gas")
+
+    async def _claim(self, board: Board, game: PlayedGame, how: Conviction) -> str:
+        if how is Conviction.SILENT:
+            await self._send(moves.ClaimSilence(game.case, game.opened.seal), _effect("claim", game))
+            return self._told(f"game {_short(game.game)}: claimed its share")
+        if board.place is None:
+            raise TransientError("the chain changed while its games were read")
+        charge = await self._charge(game.case.item)
+        salt = self._salt(charge, game)
+        claim = await (await self._work()).claim(game.case, board.place, salt)
+        await self._send(claim, _effect("claim", game))
+        return self._told(f"game {_short(game.game)}: opened the seal, a share of the reward is claimed")
+
+    def _salt(self, charge: Charge, game: PlayedGame) -> Hash32:
+        """The salt of an own game: of one of the attempts on its item."""
+        me, item = game.opened.challenger, game.case.item
+        for attempt in range(_MOST_ATTEMPTS):
+            salt = salt_of(self.who.secret, self.lease, item, attempt)
+            if charge.seal(me, game.case, salt) == game.opened.seal:
+                return salt
+        raise InputError(
+            f"game {_short(game.game)} was sealed with another secret, or over another run",
+            "claim with the program and the secret that opened it",
+        )
+
+    def _refused(self, action: Action, error: InputError) -> None:
+        log.warning("lease %s: %s", to_hex(self.lease), error)
+        match action:
+            case ClaimShare(game, _):
+                # Reward or not, the bond is to be had: go on to collect it.
+                self._unclaimable.add(game)
+            case CollectGame(game) if isinstance(error, Revert) and error.name == "Disputes_NothingToCollect":
+                self._done.add(game)
+            case _:
+                pass
+
+    async def _send(self, move: moves.Call, effect: str) -> TxReceipt:
+        call: Call = self.chain.blocking.disputes.move(move)
+        return await self.chain.send(call, effect)
+
+    async def _work(self) -> Workshop:
+        if self._shop is None:
+            self._shop = await self.workshop()
+        return self._shop
+
+    async def _work_or_none(self) -> Workshop | None:
+        """A report that cannot say where a game is, is better than none."""
+        try:
+            return await self._work()
+        except (InputError, TransientError) as error:
+            log.info("lease %s: no own run to report from: %s", to_hex(self.lease), error)
+            return None
+
+    async def _charge(self, item: int) -> Charge:
+        charge = await (await self._work()).accuse(item)
+        if charge.job.hash != self.bid.job_hash:
+            raise BrokenInvariant("the worker took apart another job than the bid names")
+        return charge
+
+    async def _played(self, board: Board, case: Case) -> Played:
+        return board.played(case, (await self._charge(case.item)).job)
+
+    async def _reports(self, board: Board, doing: str, over: bool) -> tuple[GameReport, ...]:
+        chain = self.chain.blocking
+        reporter = self._reporter = self._reporter or Reporter(chain, self.bid)
+        own = board.of(chain.address)
+        shop = await self._work_or_none() if any(game.now.phase.live for game in own) else self._shop
+        program = shop.files.program if shop else None
+        found = []
+        for game in own:
+            job = (await shop.accuse(game.case.item)).job if shop else None
+            played = board.played(game.case, job) if job else None
+            report = await self.chain.run(lambda _: reporter.report(board, game, played, program))  # noqa: B023
+            found.append(replace(report, doing=doing, over=over or game.game in self._done))
+        return tuple(found)
+
+    def _sentence(self, move: moves.ChallengerMove) -> str:
+        program = self._shop.files.program if self._shop else None
+        match move:
+            case moves.Pick(index=index):
+                return f"picked descendant {index}, the first that differs"
+            case moves.Jump(siblings=siblings):
+                return f"went {len(siblings)} levels down by what is known"
+            case moves.Land(node=node) | moves.LandOnOutput(node=node):
+                name = node_name(program, node) if program else ""
+                return f"landed on node {node}" + (f" ({name})" if name else "")
+            case moves.PickElement(number=number):
+                return f"picked element {number}"
+            case moves.PickSpan(number=number):
+                return f"picked span {number}"
+            case moves.Prove(number=number):
+                return f"proved that element {number} is false"
+            case moves.ProveSegment(segment=segment):
+                return f"proved that segment {segment} is false"
+            case moves.ProveOutside():
+                return "proved that bytes outside the shape are not zero"
+            case moves.Resign():
+                return "gave the game up"
+
+    def _told(self, line: str) -> str:
+        self.tell(line)
+        return line
+
+
+_MOST_ATTEMPTS = 64
+
+
+def _game(board: Board, game: Hash32) -> PlayedGame:
+    return next(each for each in board.games if each.game == game)
+
+
+def _effect(kind: str, game: PlayedGame) -> str:
+    """Names a transaction by its cause: the game and the state that it answers."""
+    return f"{kind} {game.game.hex()} {game.now.pack():x}"
+
+
+def _short(game: Hash32) -> str:
+    return to_hex(game)[:10]

@@ -1,0 +1,168 @@
+"""Plays games about wrong results: one task per lease, until nothing of it is still to be had."""
+
+import logging
+from dataclasses import dataclass, field
+
+import trio
+
+from protocol.chain.client import Chain
+from protocol.chain.views import LeaseState, OpenedLease
+from protocol.dispute.records import Phase
+from protocol.games.board import openings_by
+from protocol.games.player import Challenger, Player, Turn
+from protocol.games.report import GameReport
+from protocol.games.workshop import How, Workshop
+from protocol.messages import Bid
+from protocol.runtime.child import Child
+from protocol.runtime.logs import about
+from protocol.runtime.metrics import Metrics
+from protocol.runtime.retry import backoff
+from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
+from watchtower.judge import PostedResult
+from watchtower.obtaining import Rig, obtain
+from watchtower.standings import Standing, Standings
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.5
+_MOVES = 64
+"""More moves than the longest game has: for so many clocks artifacts are kept."""
+
+
+@dataclass
+class Games:
+    """Starts a player for each lease that is worth one, and writes down where it stands.
+
+    What is under way is found on the chain: after a restart, and after a re-org, `resume` looks for it anew.
+    """
+
+    rig: Rig
+    who: Challenger
+    child: Child
+    standings: Standings
+    nursery: trio.Nursery
+    metrics: Metrics
+    playing: set[LeaseId] = field(default_factory=set)
+    left: dict[LeaseId, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._open = self.metrics.gauge("gavel_watchtower_playing", "Leases whose games are played now.")
+        self._coin = self.metrics.gauge("gavel_watchtower_coin", "Coin in the wallet, for bonds and gas.")
+        self._refused = self.metrics.gauge(
+            "gavel_watchtower_lacking", "Wrong results for which bond or gas is lacking."
+        )
+        self._ended = self.metrics.counter("gavel_watchtower_games_total", "Games ended.", ["outcome"])
+        self._lacking: set[LeaseId] = set()
+
+    async def resume(self) -> None:
+        """Go on with every own game that still holds a bond or a share."""
+        self.left.clear()
+        for lease in await self.rig.chain.run(unfinished):
+            self._start(lease, None)
+
+    async def look_after(self, results: tuple[PostedResult, ...], wrong: dict[LeaseId, int]) -> None:
+        """Start a player for each posted result that a re-run found wrong."""
+        self._coin.set(await self.rig.chain.run(lambda chain: chain.balance(chain.address)) / 10**18)
+        fresh = [each.lease for each in results if each.lease in wrong]
+        fresh = [lease for lease in fresh if lease not in self.playing and lease not in self.left]
+        if fresh:
+            opened = {each.lease: each for each in await self.rig.chain.run(Chain.leases_of)}
+            for lease in fresh:
+                if opened[lease].bid.verification == Verification.TAPE:
+                    self._start(opened[lease], wrong[lease])
+                else:
+                    self.left[lease] = "no tape: nobody can judge it"
+
+    def _start(self, lease: OpenedLease, suspect: int | None) -> None:
+        if lease.lease not in self.playing:
+            self.playing.add(lease.lease)
+            self._open.set(len(self.playing))
+            self.nursery.start_soon(self._play, lease, suspect)
+
+    async def _play(self, lease: OpenedLease, suspect: int | None) -> None:
+        async def workshop() -> Workshop:
+            return await self._workshop(lease)
+
+        with about(lease=to_hex(lease.lease)):
+            player = Player(self.rig.chain, lease.bid, lease.block, self.who, suspect, workshop, log.warning)
+            try:
+                why = await self._until_over(player)
+            except InputError as error:
+                why = str(error)
+                log.error("no game is played: %s", error)
+                self._write(Standing(to_hex(lease.lease), 0, "", why, ()))
+            self.left[lease.lease] = why
+            self.playing.discard(lease.lease)
+            self._lack(lease.lease, "")
+            self._open.set(len(self.playing))
+            log.info("left alone from now on: %s", why)
+
+    async def _until_over(self, player: Player) -> str:
+        seen, failures = None, 0
+        while True:
+            try:
+                head = await self.rig.chain.run(lambda chain: chain.node.head())
+                if head != seen:
+                    turn = await player.turn()
+                    await trio.to_thread.run_sync(self._note, player.bid, turn)
+                    if turn.over:
+                        return turn.over
+                    seen, failures = head, 0
+            except TransientError as error:
+                log.info("cannot go on yet: %s", error)
+                failures += 1
+            await trio.sleep(backoff(failures) if failures else _POLL_S)
+
+    def _note(self, bid: Bid, turn: Turn) -> None:
+        lease = bid.lease_id()
+        self._lack(lease, turn.refused)
+        self._write(Standing(to_hex(lease), turn.now, turn.doing, turn.over, turn.reports))
+        if turn.over:
+            for report in turn.reports:
+                self._ended.labels(_outcome(report)).inc()
+
+    def _write(self, standing: Standing) -> None:
+        self.standings.write(standing)
+
+    def _lack(self, lease: LeaseId, why: str) -> None:
+        if why and lease not in self._lacking:
+            log.error("a wrong result cannot be challenged: %s", why)
+        self._lacking = self._lacking | {lease} if why else self._lacking - {lease}
+        self._refused.set(len(self._lacking))
+
+    async def _workshop(self, lease: OpenedLease) -> Workshop:
+        result, until = await self.rig.chain.run(_posted, lease)
+        found = await obtain(self.rig, result, until)
+        config = self.rig.config
+        return Workshop(self.child, found.files, How(config.device, config.threads, config.item_seconds))
+
+
+def unfinished(chain: Chain) -> tuple[OpenedLease, ...]:
+    """Return the leases on which this key has games that still hold a bond or a share; blocking."""
+    opened = openings_by(chain, chain.address, chain.deployment.block)
+    states = chain.games_now([each.game for each in opened])
+    leases = {
+        each.lease
+        for each, view in zip(opened, states, strict=True)
+        if view.game.phase not in (Phase.NONE, Phase.LOST)
+        and (view.game.bond > 0 or view.game.phase is Phase.CLAIMED)
+    }
+    return tuple(each for each in chain.leases_of() if each.lease in leases) if leases else ()
+
+
+def _posted(chain: Chain, lease: OpenedLease) -> tuple[PostedResult, int]:
+    """The result, and the reading until which a game about it may last; blocking."""
+    view, terms, bid = chain.lease(lease.lease), chain.game_terms, lease.bid
+    if view.state is not LeaseState.POSTED:
+        raise InputError("no result stands any more")
+    end = view.last_beat + bid.challenge_window
+    trace = 6 * (view.last_beat - view.started_at)
+    longest = trace + _MOVES * (terms.move_clock + terms.increment) + terms.claim_period
+    result = PostedResult(lease.lease, bid, Hash32(view.output_root), BlockNo(end))
+    return result, end + longest
+
+
+def _outcome(report: GameReport) -> str:
+    if report.reward > 0:
+        return "rewarded"
+    return "lost" if report.phase == "lost" and not report.coin_back else "bond back"
