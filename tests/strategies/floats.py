@@ -174,14 +174,23 @@ def chains(count: int, terms: int, rng: np.random.Generator, fma: Fma) -> tuple[
     zero, tiny, or anything. Every fourth chain may meet infinities and NaN; every eighth grows past 2^105.
     """
     wild, growing = np.arange(count) % 4 == 0, np.arange(count) % 8 == 1
+    least = np.arange(count) % 8 == 2  # sums of a few least subnormals, exact
     up = np.zeros(growing.sum(), np.uint32)
     start = acc = np.where(wild, patterns(count, rng), _tame(patterns(count, rng)))
+    start[least] &= np.uint32(0x8000000F)
     lefts, rights = np.empty((count, terms), np.uint32), np.empty((count, terms), np.uint32)
     for k in range(terms):
         a, b = _term(acc, rng)
         for side, words in ((lefts, a), (rights, b)):
             side[:, k] = np.where(wild, words, _tame(words))
             side[growing, k] = _numbers(words[growing], rng.integers(176, 182, growing.sum()), up)
+        low = _raw(count, rng)
+        lefts[least, k] = (low & np.uint32(0x8000000F))[least]
+        rights[least, k] = (
+            _numbers(low & np.uint32(0), np.full(count, 149 + k % 4), low)[least]
+            if k % 2
+            else rights[least, k] & SIGN
+        )
         acc = fma(lefts[:, k].copy(), rights[:, k].copy(), acc)
     return start, lefts, rights, acc
 
