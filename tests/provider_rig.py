@@ -142,7 +142,7 @@ class Client:
         }
         return Offer(**{**fields, **changes})
 
-    async def ask(self, job: Job, wait_s: float = 10.0, **changes: Any) -> Quote | Decline:
+    async def ask(self, job: Job, wait_s: float = 30.0, **changes: Any) -> Quote | Decline:
         """Publish an offer and return the first answer."""
         secret = os.urandom(32)
         offer = sign(self.offer(job, secret, **changes), self.chain.domain, self.key)
@@ -174,7 +174,7 @@ class Client:
         await trio.to_thread.run_sync(self.chain.send, call)
         return bid.lease_id()
 
-    async def until(self, lease: LeaseId, *states: str, wait_s: float = 60.0) -> Any:
+    async def until(self, lease: LeaseId, *states: str, wait_s: float = 150.0) -> Any:
         """Wait for the lease to be in one of `states` (names of LeaseState, lower case)."""
         view = None
         try:
@@ -315,7 +315,7 @@ class Daemon:
     def log(self) -> str:
         return (self.home / "daemon.out").read_text()
 
-    async def seen(self, text: str, wait_s: float = 40.0) -> None:
+    async def seen(self, text: str, wait_s: float = 90.0) -> None:
         """Wait until a log line of this start contains `text`."""
         end = time.monotonic() + wait_s
         while text not in self.log()[self.mark :]:

@@ -94,7 +94,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("GAVEL_HOME", str(home))
             store_key("default", net.keys[CLIENT], "x", light=True)
-        with provider_home(net, folder, networks) as provider:
+        # A client that was killed needs time to come back, on a busy machine more, before it is given up.
+        with provider_home(net, folder, networks, price={"start_blocks": 90}) as provider:
             provider.start()
             trio.run(provider.seen, "listens on")
             yield World(net, networks, folder, provider)
