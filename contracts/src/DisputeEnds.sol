@@ -7,10 +7,11 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Case, Conviction, DisputeTerms, Game, Phase, Place, Verdict} from "./types/DisputeTypes.sol";
-import {LeaseId, Listing} from "./types/Types.sol";
+import {LeaseId, LeaseState, Listing} from "./types/Types.sol";
 
 /// @title How games end, who is paid, and what can be read
 /// @notice Called through `Disputes` by delegatecall: its storage is the one that counts.
@@ -117,7 +118,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         } else {
             uint256 number = place.output - 1;
             if (number >= above.length || above[number] != root) revert Disputes_BadSeal();
-            (traceRoot, itemRoot) = (other, _itemRoot(above));
+            (traceRoot, itemRoot) = (other, JobLib.itemRoot(above));
             for (uint256 i; i < number; ++i) {
                 left = _hash2(left, above[i]);
             }
@@ -166,6 +167,33 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
     }
 
     /// @inheritdoc IDisputeEnds
+    function silence(bytes32[6] calldata bid, uint32 shares, uint32 parts) external {
+        uint8 kind = bid.verification();
+        // Who has no seat is of kind 0, whose leases have no judge: both must fail here.
+        if (kind == 0 || _escrow.kindOf(msg.sender) != kind) revert Disputes_NotJudge(msg.sender);
+        if (shares == 0 || parts == 0) revert Disputes_Count(1, 0);
+        LeaseId leaseId = bid.leaseId();
+        if (_sentences[leaseId].how != Conviction.None) revert Disputes_Convicted(leaseId);
+        LeaseState state = _escrow.leaseOf(leaseId).state;
+        if (state != LeaseState.Posted) revert Disputes_NotPosted(leaseId, state);
+        _sentences[leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), shares, 0);
+        _guests[leaseId] = Guest(msg.sender, shares, parts, 0);
+        emit Silenced(leaseId, msg.sender, shares, parts);
+    }
+
+    /// @inheritdoc IDisputeEnds
+    function takePart(bytes32[6] calldata bid, address to) external returns (uint256 amount) {
+        LeaseId leaseId = bid.leaseId();
+        Guest memory guest = _guests[leaseId];
+        if (msg.sender != guest.judge) revert Disputes_NotJudge(msg.sender);
+        Sentence memory s = _sentences[leaseId];
+        if (!s.settled || guest.taken == guest.parts) revert Disputes_NotConvicted(leaseId);
+        _guests[leaseId].taken = guest.taken + 1;
+        amount = uint256(s.fixed_) * guest.shares / (uint256(s.claims) * guest.parts);
+        if (amount != 0) _escrow.withdrawCredits(bid.token(), to, amount);
+    }
+
+    /// @inheritdoc IDisputeEnds
     function settle(bytes32[6] calldata bid) external {
         LeaseId leaseId = bid.leaseId();
         Sentence memory s = _sentences[leaseId];
@@ -188,7 +216,10 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         _requireLease(bid, case_.leaseId);
         bytes32 game = _gameId(_caseId(case_), msg.sender, seal);
         Sentence memory s = _sentences[case_.leaseId];
-        if (s.how == Conviction.None) revert Disputes_NotConvicted(case_.leaseId);
+        // A lease that another judge convicted ends games as well: their bonds must not stay for ever.
+        if (s.how == Conviction.None && _escrow.leaseOf(case_.leaseId).state != LeaseState.Convicted) {
+            revert Disputes_NotConvicted(case_.leaseId);
+        }
         GameWord g = _games[game].state;
         Phase phase = g.phase();
         if (phase == Phase.None || phase == Phase.Lost) revert Disputes_NothingToCollect(game);

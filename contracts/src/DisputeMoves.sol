@@ -5,6 +5,7 @@ import {DisputeState} from "./DisputeState.sol";
 import {IDisputeMoves} from "./interfaces/IDisputeMoves.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
@@ -16,8 +17,6 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
     using SiteLib for Facts;
-
-    uint256 private constant PRIVATE = 1;
 
     // ----------------------------------------------------------------------------------------------- opening
 
@@ -31,8 +30,9 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 seal,
         address[] calldata delegates
     ) external payable returns (bytes32 game) {
-        if (bid.flags() & PRIVATE != 0) _requireDelegate(bid, delegates);
-        bytes32 jobHash = _jobHash(job);
+        // On a private lease both sides publish plaintext: only those who know it may make them (rule 23).
+        if (bid.isPrivate() && !bid.isParty(msg.sender, delegates)) revert Disputes_Private(msg.sender);
+        bytes32 jobHash = JobLib.hash(job);
         if (jobHash != bid.jobHash()) revert Disputes_WrongJob(jobHash);
         if (item >= job.items) revert Disputes_NoItem(item, job.items);
         // Refused there: a lease that is not posted, whose window is over, or that is no tape's.
@@ -83,18 +83,6 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     function _traceClock(bytes32[6] calldata bid, uint256 held, uint256 ran) private view returns (uint256) {
         uint256 wanted = bid.traceAllowance() * held;
         return _moveClock + (wanted < 6 * ran ? wanted : 6 * ran);
-    }
-
-    /// @dev On a private lease both sides publish plaintext: only those who know it may make them (rule 23).
-    function _requireDelegate(bytes32[6] calldata bid, address[] calldata delegates) private view {
-        if (msg.sender == bid.client()) return;
-        bytes memory packed;
-        bool found;
-        for (uint256 i; i < delegates.length; ++i) {
-            packed = abi.encodePacked(packed, delegates[i]);
-            found = found || delegates[i] == msg.sender;
-        }
-        if (!found || keccak256(packed) != bid.delegates()) revert Disputes_Private(msg.sender);
     }
 
     /// @inheritdoc IDisputeMoves
@@ -224,7 +212,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         uint256 inner = job.program.nodes - job.program.outputs;
         if (node < inner || node >= job.program.nodes) revert Disputes_NoNode(node);
         if (roots.length != job.program.outputs) revert Disputes_Count(job.program.outputs, roots.length);
-        if (_itemRoot(roots) != case_.itemRoot) revert Disputes_BadProof();
+        if (JobLib.itemRoot(roots) != case_.itemRoot) revert Disputes_BadProof();
         bytes32 left;
         for (uint256 i; i < node - inner; ++i) {
             left = _hash2(left, roots[i]);
@@ -240,7 +228,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         (game, g) = _mine(_caseId(case_), seal, Phase.Pick, Phase.Pick);
         _requirePosition(game, position);
         if (position.site != 0) revert Disputes_OtherPosition(game);
-        if (_jobHash(job) != case_.jobHash) revert Disputes_WrongJob(case_.jobHash);
+        if (JobLib.hash(job) != case_.jobHash) revert Disputes_WrongJob(case_.jobHash);
     }
 
     function _landed(
@@ -254,7 +242,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 left,
         address operator
     ) private {
-        bytes32 hash = keccak256(abi.encodePacked(TAG_NODE, header));
+        bytes32 hash = JobLib.headerHash(header);
         if (headerProof.length != TreeLib.depth(job.program.nodes)) {
             revert Disputes_Count(TreeLib.depth(job.program.nodes), headerProof.length);
         }

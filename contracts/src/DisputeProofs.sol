@@ -5,6 +5,7 @@ import {DisputeMoves} from "./DisputeMoves.sol";
 import {IDisputeMoves} from "./interfaces/IDisputeMoves.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
@@ -186,7 +187,7 @@ abstract contract DisputeProofs is DisputeMoves {
     ) private view {
         if (node >= facts.inner()) {
             _requireAmong(proof.roots, node - facts.inner(), root);
-            if (_itemRoot(proof.roots) != case_.itemRoot) revert Disputes_BadProof();
+            if (JobLib.itemRoot(proof.roots) != case_.itemRoot) revert Disputes_BadProof();
             return;
         }
         _requireDepth(proof.tree, facts.inner());
@@ -203,12 +204,12 @@ abstract contract DisputeProofs is DisputeMoves {
     ) private pure {
         if (jobs.length != 1) revert Disputes_Count(1, jobs.length);
         Job calldata job = jobs[0];
-        if (_jobHash(job) != case_.jobHash) revert Disputes_WrongJob(case_.jobHash);
+        if (JobLib.hash(job) != case_.jobHash) revert Disputes_WrongJob(case_.jobHash);
         if (value < job.program.inputs) {
             if (proof.roots.length != job.program.inputs) revert Disputes_BadProof();
             _requireAmong(proof.roots, value, root);
             _requireDepth(proof.tree, job.items);
-            bytes32 item = _itemRoot(proof.roots);
+            bytes32 item = JobLib.itemRoot(proof.roots);
             if (TreeLib.climb(item, case_.item, proof.tree) != job.inputRoot) revert Disputes_BadProof();
         } else {
             value -= job.program.inputs;

@@ -7,7 +7,7 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
-import {Case, Conviction, DisputeTerms, Job, Phase, Place, Position, Program} from "./types/DisputeTypes.sol";
+import {Case, Conviction, DisputeTerms, Phase, Place, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title What all moves of a game share: storage, fixed values, loading and storing
@@ -32,10 +32,16 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         uint168 fixed_;
     }
 
-    bytes32 internal constant TAG_PROGRAM = keccak256("gavel.tape.program.v1");
+    /// @dev What another judge of the kind, which found the provider silent, has to share out among its own.
+    /// `shares` of them are as claims of games are, `parts` is how many divide them, `taken` how many are paid.
+    struct Guest {
+        address judge;
+        uint32 shares;
+        uint32 parts;
+        uint32 taken;
+    }
+
     bytes32 internal constant TAG_CONSTANT = keccak256("gavel.tape.constant.v1");
-    bytes32 internal constant TAG_NODE = keccak256("gavel.tape.node.v1");
-    bytes32 internal constant TAG_ITEM = keccak256("gavel.tape.item.v1");
 
     /// @dev Gas of all answers of a long game; a bond holds four times as much.
     uint256 internal constant BOND_GAS = 700_000;
@@ -63,6 +69,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     mapping(bytes32 caseId => bytes32) internal _traces;
     mapping(LeaseId => Sentence) internal _sentences;
     mapping(address => uint256) internal _coins;
+    mapping(LeaseId => Guest) internal _guests;
 
     constructor(IEscrow escrow_, IReferee referee_, DisputeTerms memory t) Clock(t.clockKind, t.clockSource) {
         if (address(escrow_) == address(0)) revert Disputes_BadTerms("escrow");
@@ -119,23 +126,9 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         }
     }
 
-    function _itemRoot(bytes32[] calldata roots) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(TAG_ITEM, roots));
-    }
-
     /// @dev Cut to what fits beside the rest of a sentence: a place is found by its game, never searched for.
     function _placeHash(Place memory place) internal pure returns (uint168) {
         return uint168(uint256(keccak256(abi.encode(place))));
-    }
-
-    function _jobHash(Job calldata job) internal pure returns (bytes32) {
-        Program calldata p = job.program;
-        bytes32 root = keccak256(
-            abi.encode(
-                TAG_PROGRAM, p.inputs, p.constants, p.nodes, p.outputs, p.inputsRoot, p.constantsRoot, p.nodesRoot
-            )
-        );
-        return keccak256(abi.encode(root, job.inputRoot, job.items));
     }
 
     function _now() internal view returns (uint256) {

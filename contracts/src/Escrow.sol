@@ -163,15 +163,21 @@ contract Escrow is EscrowState, Credits, Operators {
         // The data of `Beat`, written as the ids come: offset of the array, its length, its elements.
         bytes32 data;
         uint256 end;
+        uint256 from;
+        uint256 until;
         assembly ("memory-safe") {
+            let size := shl(5, bidHashes.length)
             data := mload(0x40)
             end := add(data, 0x40)
-            mstore(0x40, add(end, shl(5, bidHashes.length)))
+            mstore(0x40, add(end, size))
+            from := bidHashes.offset
+            until := add(from, size)
         }
-        for (uint256 i; i < bidHashes.length; ++i) {
+        while (from != until) {
             bytes32 hash;
             assembly ("memory-safe") {
-                hash := calldataload(add(bidHashes.offset, shl(5, i))) // i is below the length
+                hash := calldataload(from)
+                from := add(from, 0x20)
             }
             LeaseId id = BidLib.idOf(owner, hash);
             Slot storage slot = _leases[id];
@@ -279,9 +285,15 @@ contract Escrow is EscrowState, Credits, Operators {
         if (l.state() != LeaseState.Posted) revert Escrow_WrongState(id, l.state());
         // INVARIANT: a result never becomes final while a judge holds it.
         if (l.tally() != 0) revert Escrow_Held(id, l.tally());
-        _requireOver(id, l, uint256(l.lastBeat()) + bid.challengeWindow());
+        unchecked {
+            _requireOver(id, l, uint256(l.lastBeat()) + bid.challengeWindow()); // 32 bits each
+        }
         End memory e;
-        e.toOwner = _unpaid(bid, l) + bid.completionFee();
+        unchecked {
+            // 128 bits of stream and 96 of fee.
+            if (l.isFeeBurnt()) (e.toOwner, e.burntDeposit) = (_unpaid(bid, l), bid.completionFee());
+            else e.toOwner = _unpaid(bid, l) + bid.completionFee();
+        }
         _end(id, bid, l, LeaseState.Finalized, e);
     }
 
@@ -293,11 +305,9 @@ contract Escrow is EscrowState, Credits, Operators {
         returns (bytes32 outputRoot, uint32 freezes, uint32 ran)
     {
         (LeaseId id, Lease l) = _loadForJudge(bid);
-        uint48 now_ = clock();
         ran = l.lastBeat(); // of a posted lease: the posting, counted from the start
-        uint256 end = uint256(ran) + bid.challengeWindow();
         // Also when it is held already: else games lost on purpose, one after another, would hold it for ever.
-        if (l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
+        _requireInWindow(id, bid, l);
         freezes = l.tally() + 1; // 32 bits, checked: shams cannot fill it (rule 11)
         outputRoot = _results[id];
         _leases[id].lease = l.withTally(freezes);
@@ -327,6 +337,18 @@ contract Escrow is EscrowState, Credits, Operators {
         emit Convicted(id, msg.sender, e.toJudge);
         _end(id, bid, l, LeaseState.Convicted, e);
         return e.toJudge;
+    }
+
+    /// @inheritdoc IJudgeHost
+    function burnFeeInProtest(bytes32[6] calldata bid) external {
+        (LeaseId id, Lease l) = _loadForJudge(bid);
+        if (l.isFeeBurnt()) revert Escrow_FeeBurnt(id);
+        _requireInWindow(id, bid, l);
+        uint256 fee = bid.completionFee();
+        _charge(bid.token(), bid.client(), fee);
+        _burnt[bid.token()] += fee;
+        _leases[id].lease = l.withFeeBurnt();
+        emit FeeBurnt(id, fee);
     }
 
     // -------------------------------------------------------------------------------------------------- ends
@@ -460,6 +482,14 @@ contract Escrow is EscrowState, Credits, Operators {
 
     function _requireInTime(LeaseId id, Lease l, uint48 now_) private pure {
         if (now_ > l.until()) revert Escrow_TooLate(id, l.until(), now_);
+    }
+
+    function _requireInWindow(LeaseId id, bytes32[6] calldata bid, Lease l) private view {
+        uint48 now_ = clock();
+        unchecked {
+            uint256 end = uint256(l.lastBeat()) + bid.challengeWindow(); // 32 bits each
+            if (l.span(now_) > end) revert Escrow_TooLate(id, uint48(l.mark() + end), now_);
+        }
     }
 
     function _requireOver(LeaseId id, Lease l, uint256 offset) private view {

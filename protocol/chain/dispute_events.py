@@ -39,6 +39,16 @@ class Judged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Silenced(Event):
+    """The lease is convicted of silence towards another judge: its `parts` demands have `shares` claims."""
+
+    lease: LeaseId
+    judge: Address
+    shares: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
 class GameLost(Event):
     """The challenger lost; `forfeit` became coin of the provider's owner."""
 
@@ -86,6 +96,7 @@ CLASSES: tuple[type[Event], ...] = (
     Challenged,
     Moved,
     Judged,
+    Silenced,
     GameLost,
     SealOpened,
     Settled,

@@ -114,6 +114,14 @@ class Frozen(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class FeeBurnt(Event):
+    """The client burnt `fee` of its credits, and with it the completion fee of the same size."""
+
+    lease: LeaseId
+    fee: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class Released(Event):
     """A judge let go of the lease once."""
 
@@ -231,6 +239,7 @@ _CLASSES: dict[tuple[str, str], type[Event]] = {
             Convicted,
             Seated,
             Frozen,
+            FeeBurnt,
             Released,
             NonceCancelled,
             OperatorSet,

@@ -73,6 +73,12 @@ REFUSALS: dict[str, Refusal] = {
     "Disputes_NotConvicted": Refusal(
         "the lease is not convicted in this way", "wait for the end of the game, and look how it ended"
     ),
+    "Disputes_NotJudge": Refusal(
+        "only a judge of the lease's kind may call this", "demand and collect at Delivery, which calls it"
+    ),
+    "Disputes_NotPosted": Refusal(
+        "the lease has no posted result that could still be judged", "look how the lease ended, then collect"
+    ),
     "Disputes_WrongPlace": Refusal("this is not the place that the game is about", _FOLLOW),
     "Disputes_BadSeal": Refusal(
         "what was shown is not the right value at the convicted place",

@@ -34,11 +34,20 @@ interface IDisputeEnds is IDisputeEvents {
     /// @notice Share in the reward after a conviction by silence: every game that was open then can.
     function claimSilence(Case calldata case_, bytes32 seal) external;
 
+    /// @notice Sentence a lease for silence that another judge of its kind found: once for all judges, so that whoever
+    /// has an open game shares as after silence in a game. By a judge that holds the lease.
+    /// @param shares how many claims of games those count as that the judge speaks for
+    /// @param parts how many it divides them among, each by `takePart`
+    function silence(bytes32[6] calldata bid, uint32 shares, uint32 parts) external;
+
+    /// @notice Once settled: pay out one part of what the calling judge's `silence` earned, rounded down.
+    function takePart(bytes32[6] calldata bid, address to) external returns (uint256 amount);
+
     /// @notice End the lease as convicted, and fix the shares. By anyone, when the claim period is over.
     function settle(bytes32[6] calldata bid) external;
 
-    /// @notice Take back what is left of the bond of one's own game whose lease is convicted, and the share of the
-    /// reward once it is settled.
+    /// @notice Take back what is left of the bond of one's own game whose lease is convicted, also by another judge,
+    /// and the share of the reward once it is settled.
     function collect(bytes32[6] calldata bid, Case calldata case_, bytes32 seal) external;
 
     /// @notice Pay out the caller's coin: what lost games left to it.

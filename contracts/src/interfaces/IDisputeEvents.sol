@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Phase, Place} from "../types/DisputeTypes.sol";
-import {LeaseId} from "../types/Types.sol";
+import {LeaseId, LeaseState} from "../types/Types.sol";
 
 /// @title What happens in games, and why calls are refused
 interface IDisputeEvents {
@@ -20,6 +20,8 @@ interface IDisputeEvents {
     event Moved(bytes32 indexed game, uint256 state);
     /// @notice The lease is convicted by this game, at this place; by silence, if the place is empty.
     event Judged(bytes32 indexed game, LeaseId indexed leaseId, Place place);
+    /// @notice The lease is convicted of silence towards another judge.
+    event Silenced(LeaseId indexed leaseId, address indexed judge, uint32 shares, uint32 parts);
     /// @notice The challenger lost; `forfeit` wei became coin of the owner.
     event GameLost(bytes32 indexed game, LeaseId indexed leaseId, uint256 forfeit);
     event SealOpened(bytes32 indexed game, LeaseId indexed leaseId);
@@ -69,6 +71,9 @@ interface IDisputeEvents {
     error Disputes_TooYoung(bytes32 game);
     error Disputes_Convicted(LeaseId leaseId);
     error Disputes_NotConvicted(LeaseId leaseId);
+    /// @notice No judge of the lease's kind, or not the one that found it silent.
+    error Disputes_NotJudge(address caller);
+    error Disputes_NotPosted(LeaseId leaseId, LeaseState state);
     error Disputes_WrongPlace(bytes32 given);
     error Disputes_BadSeal();
     error Disputes_NotOpenedInTime(uint32 openedAt, uint32 limit);

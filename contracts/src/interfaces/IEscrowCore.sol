@@ -74,6 +74,7 @@ interface IEscrowCore is IERC6372, IJudgeHost {
     error Escrow_OverCap(LeaseId leaseId, uint256 funded, uint32 cap);
     error Escrow_Held(LeaseId leaseId, uint32 freezes);
     error Escrow_NotHeld(LeaseId leaseId);
+    error Escrow_FeeBurnt(LeaseId leaseId);
     /// @notice A batch pays one owner in one token.
     error Escrow_MixedBatch(uint256 index);
     error Escrow_ZeroResult();

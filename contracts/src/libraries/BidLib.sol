@@ -94,6 +94,10 @@ library BidLib {
         return uint8(uint256(bid[5]) >> 64);
     }
 
+    function isPrivate(bytes32[6] calldata bid) internal pure returns (bool) {
+        return flags(bid) & 1 != 0;
+    }
+
     function reserved(bytes32[6] calldata bid) internal pure returns (uint64) {
         return uint64(uint256(bid[5]));
     }
@@ -171,6 +175,22 @@ library BidLib {
             mstore(0x14, bidHash)
             id := keccak256(0, 0x34)
         }
+    }
+
+    /// @notice Whether the account is the bid's client or among the delegates that it names.
+    /// @param list all of them, sorted as they were hashed; not read for the client
+    function isParty(bytes32[6] calldata bid, address account, address[] calldata list)
+        internal
+        pure
+        returns (bool found)
+    {
+        if (account == client(bid)) return true;
+        bytes memory packed;
+        for (uint256 i; i < list.length; ++i) {
+            packed = abi.encodePacked(packed, list[i]);
+            found = found || list[i] == account;
+        }
+        return found && keccak256(packed) == delegates(bid);
     }
 
     function depositOf(bytes32[6] calldata bid) internal pure returns (uint256) {

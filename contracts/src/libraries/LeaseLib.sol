@@ -5,7 +5,7 @@ import {LeaseState} from "../types/Types.sol";
 
 /// @notice A lease as it is stored: one word. From the top:
 ///   uint8  state
-///   uint16 grace
+///   uint16 grace      once the completion fee of a posted job burns: zero, which no bid can ask for
 ///   uint40 mark       clock at opening; from `start` on, at start; zero once it ended unstarted. All other readings
 ///                     are offsets from it
 ///   uint32 lastBeat   last heartbeat that counted; from `postResult` on, the posting
@@ -54,6 +54,15 @@ library LeaseLib {
 
     function mark(Lease l) internal pure returns (uint40) {
         return uint40(Lease.unwrap(l) >> MARK);
+    }
+
+    /// @notice A posted lease needs no grace any more; zero, which no bid can ask for, says that its fee burns.
+    function isFeeBurnt(Lease l) internal pure returns (bool) {
+        return l.grace() == 0;
+    }
+
+    function withFeeBurnt(Lease l) internal pure returns (Lease) {
+        return _put(l, GRACE, type(uint16).max, 0);
     }
 
     function lastBeat(Lease l) internal pure returns (uint32) {

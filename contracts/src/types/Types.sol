@@ -56,7 +56,7 @@ struct Bid {
 /// @notice A lease as a reader wants it: clock readings are absolute, what does not apply is zero.
 struct LeaseView {
     LeaseState state;
-    uint16 grace;
+    uint16 grace; //          zero once the completion fee burns
     uint48 openedAt; //       while Opened
     uint48 startedAt; //      from start on; zero if it ended unstarted
     uint48 lastBeat; //       last heartbeat that counted, first the start; the posting once a result is posted

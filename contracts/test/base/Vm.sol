@@ -21,6 +21,7 @@ interface Vm {
     function expectRevert() external;
     function expectRevert(bytes4) external;
     function expectRevert(bytes calldata) external;
+    function expectPartialRevert(bytes4) external;
     function expectEmit() external;
     function assume(bool) external;
     function chainId(uint256) external;
