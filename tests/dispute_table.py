@@ -15,9 +15,10 @@ from protocol.dispute.names import Case
 from protocol.dispute.replay import Played, View, follow
 from protocol.dispute.trace import Trace
 from protocol.messages import Bid
+from protocol.messages.bid import delegates_hash
 from protocol.tape.merkle import Tree
 from protocol.tape.roots import items_tree
-from protocol.types import ZERO_HASH, Address, Hash32
+from protocol.types import ZERO_HASH, Address, BidFlags, Hash32
 from tests.dispute_cast import Work
 
 OWNER, CLIENT = Address(b"\x0a" * 20), Address(b"\x0c" * 20)
@@ -58,15 +59,15 @@ class Contract(Protocol):
         """Assert that everything stands as in the model."""
 
 
-def bid_of(work: Work, nonce: int, allowance: int = 25) -> Bid:
-    """The terms of the lease."""
+def bid_of(work: Work, nonce: int, delegates: tuple[Address, ...] = ()) -> Bid:
+    """The terms of the lease, which is private if it has delegates."""
     return Bid(
         client=CLIENT,
         rate_per_block=10**18,
         owner=OWNER,
         completion_fee=7 * 10**18,
         job_hash=work.plan.job.hash,
-        delegates=bytes(32),
+        delegates=delegates_hash(frozenset(delegates)),
         bond=100 * 10**18,
         capacity_nonce=nonce,
         expiry=10**9,
@@ -76,11 +77,11 @@ def bid_of(work: Work, nonce: int, allowance: int = 25) -> Bid:
         top_up_cap=30,
         result_deadline=250,
         challenge_window=WINDOW,
-        trace_allowance=allowance,
+        trace_allowance=25,
         token=0,
         lease_class=1,
         verification=1,
-        flags=0,
+        flags=BidFlags.PRIVATE if delegates else BidFlags(0),
     )
 
 
@@ -92,12 +93,14 @@ class Table:
     posted: Trace
     rng: Random
     contract: Contract | None = None
+    delegates: tuple[Address, ...] = ()
+    """Of a private lease, sorted."""
     now: int = START
     moves: list[Made] = field(default_factory=list)
     refused: int = 0
 
     def __post_init__(self) -> None:
-        self.bid = bid_of(self.work, self.contract.nonce() if self.contract else 1)
+        self.bid = bid_of(self.work, self.contract.nonce() if self.contract else 1, self.delegates)
         items = self.work.plan.job.items
         roots = [Hash32(self.rng.randbytes(32)) for _ in range(items)]
         roots[self.work.item] = self.posted.item_root
@@ -154,17 +157,22 @@ class Table:
 
     def open(self, challenger: Address, seal: Hash32, value: int = BOND) -> Hash32:
         """A game of this challenger."""
-        call = Challenge(
+        call = self.challenge(seal)
+        error = self.do(call, challenger, value)
+        assert error is None, error
+        return next(made.game for made in reversed(self.moves) if made.move == call)
+
+    def challenge(self, seal: Hash32) -> Challenge:
+        """The call that opens a game."""
+        return Challenge(
             self.bid,
             self.work.plan.job,
             self.work.item,
             self.posted.item_root,
             tuple(self.outputs.proof(self.work.item)),
             seal,
+            self.delegates,
         )
-        error = self.do(call, challenger, value)
-        assert error is None, error
-        return next(made.game for made in reversed(self.moves) if made.move == call)
 
     def silence(self, game: Hash32) -> None:
         """Let the mover's clock run out, and end the game."""

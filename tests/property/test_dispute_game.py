@@ -19,6 +19,7 @@ from protocol.dispute.answers import Answering, answer
 from protocol.dispute.claims import claim_of
 from protocol.dispute.moves import (
     Call,
+    Challenge,
     Claim,
     ClaimSilence,
     Collect,
@@ -27,9 +28,10 @@ from protocol.dispute.moves import (
     Timeout,
     WithdrawCoin,
 )
+from protocol.dispute.names import game_id
 from protocol.dispute.picks import Accusing, next_move
 from protocol.dispute.records import Conviction, Phase
-from protocol.types import Address, Hash32
+from protocol.types import ZERO_HASH, Address, Hash32
 from tests.dispute_cast import Picker, Work, cheat, work
 from tests.dispute_evm import Chain
 from tests.dispute_play import accuse
@@ -41,6 +43,7 @@ from tests.strategies.tapes import random_tape
 pytestmark = pytest.mark.xdist_group("portable")  # compiled once
 WATCHER, RIVAL, SHAM, LAST = (Address(bytes([n]) * 20) for n in (0x77, 0x88, 0x66, 0x99))
 OTHER_KEY = Address(b"\xb2" * 20)
+PRIVY = (WATCHER, LAST)
 CHALLENGERS = (WATCHER, RIVAL, SHAM, OWNER)
 EXAMPLES, LONG_RUN = 200, 10_000
 SEEDS = st.integers(0, 2**32 - 1)
@@ -71,7 +74,8 @@ class Schedule(RuleBasedStateMachine):
         self.honest = forged is None
         self.own = job.honest
         the_chain().set_operator(OPERATOR)
-        self.table = Table(job, forged or job.honest, rng, the_chain())
+        private = PRIVY if rng.random() < 0.25 else ()
+        self.table = Table(job, forged or job.honest, rng, the_chain(), private)
         self.key = OPERATOR
         self.salts: dict[Hash32, Hash32] = {}
         self.calls: list[tuple[Call, Address]] = []
@@ -100,9 +104,26 @@ class Schedule(RuleBasedStateMachine):
     @rule(who=st.sampled_from(CHALLENGERS), odd=st.integers(0, 3 * GWEI))
     def challenges(self, who: Address, odd: int) -> None:
         salt = salts(self.rng)
-        game = self.table.open(who, self.table.seal(self.own, who, salt), BOND + odd)
-        self.salts[game] = salt
-        self.dust += odd % GWEI
+        call = self.table.challenge(self.table.seal(self.own, who, salt))
+        if self.opens(call, who, BOND + odd) is None:
+            self.salts[game_id(call.case.id, who, call.seal)] = salt
+
+    @rule(
+        who=st.sampled_from(CHALLENGERS), seed=SEEDS, value=st.sampled_from((0, BOND // 2000, BOND, 10**23))
+    )
+    def challenges_badly(self, who: Address, seed: int, value: int) -> None:
+        """A challenge that is tampered with, too late, or not paid for."""
+        call = self.table.challenge(salts(self.rng))
+        self.opens(tampered(Random(seed), call) if seed % 4 else call, who, value)
+
+    def opens(self, call: Challenge, who: Address, value: int) -> str | None:
+        error = self.do(call, who, value)
+        if error is None:
+            self.dust += value % GWEI
+        else:
+            private = self.table.delegates and who not in self.table.delegates
+            assert not private or error == "Disputes_Private"
+        return error
 
     @precondition(has_games)
     @rule(pick=SEEDS)
@@ -166,7 +187,7 @@ class Schedule(RuleBasedStateMachine):
             ClaimSilence(table.case, view.seal),
         ]
         if place is not None:
-            calls.append(claim_of(self.own, table.case, place, self.salts.get(game, Hash32(bytes(32)))))
+            calls.append(claim_of(self.own, table.case, place, self.salts.get(game, ZERO_HASH)))
         return Random(seed).choice(calls)
 
     @precondition(lambda self: bool(self.calls))
@@ -216,7 +237,7 @@ class Schedule(RuleBasedStateMachine):
         place = table.state.places.get(table.bid.lease_id())
         call: Claim | ClaimSilence = ClaimSilence(table.case, view.seal)
         if place is not None:
-            call = claim_of(self.own, table.case, place, self.salts[view.game])
+            call = claim_of(self.own, table.case, place, self.salts.get(view.game, ZERO_HASH))
         self.do(call, view.challenger)
 
     @rule()
