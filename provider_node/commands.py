@@ -247,6 +247,7 @@ def unstake(
 @provider.command()
 @click.argument("amount", required=False)
 @click.option("--to", help="Address that gets the tokens; else the owner.")
+@click.option("--coin", is_flag=True, help="Instead, pay out the coin that lost games left to the owner.")
 @_token
 @_wallet
 @_contract
@@ -258,6 +259,7 @@ def withdraw(
     *,
     amount: str | None,
     to: str | None,
+    coin: bool,
     token: str | None,
     wallet: str | None,
     contract: str | None,
@@ -266,9 +268,15 @@ def withdraw(
     sets: tuple[str, ...],
 ) -> None:
     """Turn the owner's credits in the Escrow into tokens: AMOUNT, or all of them."""
-    from provider_node.money import cash, hand_of
+    from provider_node.money import cash, hand_of, take_coin
 
     config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
+    if coin:
+        if amount is not None:
+            raise click.UsageError("--coin pays out all of it: it takes no AMOUNT")
+        row, human = take_coin(hand_of(config, wallet, password_file, contract), to)
+        settings.emit(row, human)
+        return
     row, human = cash(config, hand_of(config, wallet, password_file, contract), amount, to)
     settings.emit(row, human)
 

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from protocol.auction.money import Unit
 from protocol.crypto import address_of
+from protocol.dispute.moves import WithdrawCoin
 from protocol.runtime.keystore import load_account
 from protocol.types import Amount, InputError, parse_address, to_hex
 from provider_node.accounts import purse_of
@@ -94,6 +96,18 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
         "staked": unit.plain(after.staked),
     }
     return row, f"{unit.show(after.unbonding)} can be claimed after block {after.release_at}"
+
+
+def take_coin(hand: Owner, to: str | None) -> Report:
+    """Pay out the coin that lost games left to the owner."""
+    chain, unit = hand.chain, Unit("coin", 18)
+    won = Amount(chain.coin(hand.address))
+    if not won:
+        raise InputError(f"no lost game has left coin to {to_hex(hand.address)}")
+    receiver = parse_address(to, "--to") if to else hand.address
+    hand.send(chain.disputes.move(WithdrawCoin(receiver)))
+    row = {"withdrawn_coin": unit.plain(won), "to": to_hex(receiver)}
+    return row, f"{unit.show(won)} paid to {to_hex(receiver)}"
 
 
 def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None) -> Report:

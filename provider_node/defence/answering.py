@@ -3,8 +3,6 @@
 import logging
 from dataclasses import dataclass, field
 
-import trio
-
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
@@ -20,33 +18,17 @@ from protocol.dispute.defence_types import (
 )
 from protocol.dispute.moves import Timeout
 from protocol.dispute.records import Game
-from protocol.engines.worker.dispute_records import Item
-from protocol.lease.provider_types import ProviderLease
 from protocol.runtime.loop import Loop
-from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.store.artifacts import Artifacts
 from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError
 from provider_node.defence.desk import Desk
+from provider_node.defence.items import Items
 from provider_node.defence.tracer import Answerer, Tracer
 from provider_node.market import Market
 from provider_node.sending import Sending
-from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
-
-_OWN_DEVICE_DOUBTS = 2
-"""Runs that may contradict the result before another device than the job's is tried."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """With what items are executed again. `device` empty: where the job ran."""
-
-    threads: int
-    device: str
-    block_ms: int
 
 
 @dataclass
@@ -57,11 +39,10 @@ class Answering:
     loop: Loop
     watcher: Watcher
     sending: Sending
-    store: Artifacts
     market: Market
     tracer: Tracer
     operator: Address
-    means: Means
+    items: Items
     alarms: int = 0
     desk: Desk = field(default_factory=Desk)
 
@@ -71,7 +52,8 @@ class Answering:
         async with self.desk.turn(state.deadline):
             if not await self._waits(context, seen):
                 return None
-            item = await self._item(state, effect.doubts)
+            left = state.deadline - self.watcher.height
+            item = await self.items.of(state.case, left, effect.doubts)
             own = await self.tracer.open(item, fresh=effect.doubts > 0)
             posted = (state.case.item_root, seen.trace_root)
             if own.item_root != posted[0] or seen.trace_root not in (ZERO_HASH, own.trace_root):
@@ -122,27 +104,6 @@ class Answering:
         """Whether the game still stands where the machine saw it."""
         now = (await self.chain.run(Chain.game, Hash32(context.machine.id))).game
         return _place(now) == _place(seen.word)
-
-    async def _item(self, state: Defence, doubts: int) -> Item:
-        lease: ProviderLease | None = self.loop.state(MachineId(LEASE, state.case.lease_id))
-        if lease is None or lease.spec is None:
-            raise InputError("the journal does not know the lease any more: its item cannot be executed")
-        spec = lease.spec
-        program, inputs = [
-            await trio.to_thread.run_sync(self.store.path, each) for each in (spec.program, spec.inputs)
-        ]
-        device = self.means.device or lease.device
-        if doubts >= _OWN_DEVICE_DOUBTS:
-            device = "cpu"
-        left = max(state.deadline - self.watcher.height, 1)
-        return Item(
-            str(program),
-            str(inputs),
-            state.case.item,
-            device,
-            self.means.threads,
-            left * self.means.block_ms / 1_000,
-        )
 
     def _game(self, context: Context) -> tuple[Defence, SeenGame]:
         state: Defence = self.loop.state(context.machine)

@@ -33,12 +33,9 @@ class Desk:
         heapq.heappush(self._waiting, entry)
         try:
             await called.wait()
-        except trio.Cancelled:
-            if called.is_set():
-                self._next()  # the turn was ours already: it must not be lost
-            else:
-                self._waiting.remove(entry)
-                heapq.heapify(self._waiting)
+        except trio.Cancelled:  # never once called: trio lets an event that was set win
+            self._waiting.remove(entry)
+            heapq.heapify(self._waiting)
             raise
 
     def _next(self) -> None:

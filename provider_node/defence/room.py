@@ -8,8 +8,9 @@ from protocol.dispute import defence_types as game
 from protocol.runtime.child import ChildOptions
 from protocol.runtime.machine import Machine
 from provider_node import policy
-from provider_node.defence.answering import Answering, Means
+from provider_node.defence.answering import Answering
 from provider_node.defence.gauges import game_metrics
+from provider_node.defence.items import Items
 from provider_node.defence.purse import Purse
 from provider_node.defence.rows import games_of
 from provider_node.defence.scout import KIND, Scout
@@ -43,19 +44,19 @@ def defending(parts: Parts) -> Room:
         )
     )
     network = parts.chain.blocking.network
-    means = Means(config.threads or default_threads(1), config.device, policy.block_ms(network))
+    threads = config.threads or default_threads(1)
+    items = Items(parts.loop, parts.store, threads, config.device, policy.block_ms(network))
     answering = Answering(
         parts.chain,
         parts.loop,
         parts.watcher,
         parts.sending,
-        parts.store,
         parts.market,
         tracer,
         parts.identity.operator,
-        means,
+        items,
     )
-    scout = Scout(parts.chain, parts.loop, parts.watcher, parts.store, tracer, network.confirmations)
+    scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, network.confirmations)
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
     states = partial(parts.loop.states, KIND)
     return Room(

@@ -5,28 +5,27 @@ restarts and re-organisations need no case of their own.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
-from protocol.chain.dispute_events import GameLost, Judged
-from protocol.chain.game_steps import PlayedGame
-from protocol.chain.games import in_order
+from protocol.chain.game_steps import PlayedGame, Step
 from protocol.chain.networks import Clock
 from protocol.dispute.defence import ENDED, wake
-from protocol.dispute.defence_types import Defence, SawGame, SawLeaseEnd, SeenGame
-from protocol.dispute.moves import Challenge
-from protocol.dispute.names import Job
-from protocol.dispute.replay import Played, replay
+from protocol.dispute.defence_types import Defence, SawGame, SawLeaseEnd
+from protocol.dispute.moves import Made
+from protocol.dispute.names import Case, Job
+from protocol.dispute.replay import View
 from protocol.lease.provider import ENDED as LEASE_ENDED
 from protocol.lease.provider_types import Phase, ProviderLease, Stage
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
-from protocol.store.artifacts import Artifacts
-from protocol.types import ZERO_HASH, BlockNo, GavelError, Hash32, LeaseId, TransientError, Verification
+from protocol.types import BlockNo, GavelError, Hash32, LeaseId, TransientError, Verification
+from provider_node.defence.items import Items
+from provider_node.defence.seen import seen_games
 from provider_node.defence.tracer import Tracer
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
@@ -46,24 +45,19 @@ class Scout:
     chain: AsyncChain
     loop: Loop
     watcher: Watcher
-    store: Artifacts
+    items: Items
     tracer: Tracer
     confirmations: int
     trouble: str = ""
     _jobs: dict[LeaseId, Job] = field(default_factory=dict)
+    _found: dict[tuple[Hash32, int, Hash32], Made | None] = field(default_factory=dict)
     _looked: object = None
 
     async def run(self) -> None:
         """Look whenever there is a new height, until cancelled."""
         await self.watcher.ready()
         while True:
-            try:
-                await self.look()
-                self.trouble = ""
-            except GavelError as error:
-                if str(error) != self.trouble:
-                    log.warning("games cannot be read: %s", error)
-                self._looked, self.trouble = None, str(error)
+            await self.look()
             await trio.sleep(self.watcher.poll_s)
 
     async def look(self) -> None:
@@ -73,13 +67,19 @@ class Scout:
         looking = (height, tuple(sorted(held)))
         if looking == self._looked:
             return
+        trouble = ""
         for lease, state in held.items():
-            if state.phase in LEASE_ENDED:
-                await self._end(lease, SawLeaseEnd(height, state.phase == Phase.CONVICTED))
-            else:
-                await self._read(lease, state, height)
+            try:
+                if state.phase in LEASE_ENDED:
+                    await self._end(lease, SawLeaseEnd(height, state.phase == Phase.CONVICTED))
+                else:
+                    await self._read(lease, state, height)
+            except GavelError as error:  # the other leases' clocks run all the same
+                trouble = str(error)
         await self._forget(height)
-        self._looked = looking
+        if trouble != self.trouble:
+            log.log(logging.WARNING if trouble else logging.INFO, "games: %s", trouble or "all are followed")
+        self._looked, self.trouble = None if trouble else looking, trouble
 
     def _leases(self) -> Iterator[tuple[LeaseId, ProviderLease]]:
         for id, state in self.loop.states(LEASE).items():
@@ -104,45 +104,34 @@ class Scout:
         by_block = self.chain.blocking.network.clock is Clock.BLOCK
         since = state.chain.posted_at if by_block else None
         games = await self.chain.run(Chain.games_of, state.bid, self._jobs.get(lease), since)
-        if any(not game.steps or game.steps[0].made is None for game in games) and lease not in self._jobs:
+        if lease not in self._jobs and any(game.steps[0].made is None for game in games):
             # A contract challenged: the job's terms are not in its transaction, but follow from its bytes.
-            self._jobs[lease] = await self._job(state)
+            program, inputs, _ = await self.items.files(lease)
+            self._jobs[lease] = await self.tracer.job(program, inputs)
             games = await self.chain.run(Chain.games_of, state.bid, self._jobs[lease], since)
         block = await self.chain.run(Chain.block_number)
-        seen = await trio.to_thread.run_sync(self._seen, games, block)
+        seen = await seen_games(games, block, self.confirmations, self._find)
         for game in sorted(games, key=lambda game: game.now.moved_at + game.now.mover_left):
-            await self._give(state, game, SawGame(height, seen[game.game]))
+            if game.game in seen:
+                await self._give(state, game, SawGame(height, seen[game.game]))
+        there = {game.game for game in games}
         for machine, known in list(self._machines(lease)):
-            if machine.id not in seen and known.seen is not None:
+            if machine.id not in there and known.seen is not None:
                 await self.loop.give(machine, SawGame(height, None))
+        if len(seen) < len(there):
+            raise TransientError(
+                f"{len(there) - len(seen)} games of lease 0x{lease.hex()} cannot be followed"
+            )
 
-    async def _job(self, state: ProviderLease) -> Job:
-        spec = state.spec
-        assert spec is not None, "what is posted was fetched"
-        paths = [await trio.to_thread.run_sync(self.store.path, each) for each in (spec.program, spec.inputs)]
-        return await self.tracer.job(*map(str, paths))
-
-    def _seen(self, games: Sequence[PlayedGame], block: int) -> dict[Hash32, SeenGame]:
-        judged = [event for game in games for event in game.others if isinstance(event, Judged)]
-        sentence = min((event.at.block for event in judged), default=None)
-        found = {}
-        for played in _replayed(games):
-            for game in games:
-                view = played.views.get(game.game)
-                if view is None:
-                    continue
-                if not view.agrees(game.now):
-                    raise TransientError(f"the moves of game 0x{game.game.hex()} do not lead to its state")
-                lost = [event.at.block for event in game.others if isinstance(event, GameLost)]
-                over = sentence if sentence is not None else min(lost, default=None)
-                found[game.game] = SeenGame(
-                    view,
-                    game.now,
-                    played.trace_root or ZERO_HASH,
-                    convicted=sentence is not None,
-                    final=over is not None and block - over >= self.confirmations - 1,
-                )
-        return found
+    async def _find(self, case: Case, view: View, step: Step) -> Made | None:
+        """Find a wallet contract's move in our own trace; once for each that the chain has."""
+        assert step.state is not None
+        key = (step.at.tx, step.at.index, view.game)
+        if key not in self._found:
+            item = await self.items.of(case, step.state.mover_left)
+            move = await self.tracer.find(item, case, view, step.state)
+            self._found[key] = Made(move, view.challenger, step.state.moved_at, view.game) if move else None
+        return self._found[key]
 
     async def _give(self, lease: ProviderLease, game: PlayedGame, saw: SawGame) -> None:
         machine = MachineId(KIND, game.game)
@@ -163,13 +152,3 @@ class Scout:
 def _is_due(state: Defence, height: BlockNo) -> bool:
     due = wake(state)
     return due is not None and due <= height
-
-
-def _replayed(games: Sequence[PlayedGame]) -> Iterator[Played]:
-    """Every case with all its games: what one of them opened holds for all."""
-    for case in {game.case for game in games}:
-        steps = in_order(game for game in games if game.case == case)
-        made = [step.made for step in steps if step.made is not None]
-        first = next((each.move for each in made if isinstance(each.move, Challenge)), None)
-        if first is not None:
-            yield replay(case, first.job, made)

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
-from protocol.dispute.moves import ProviderMove
+from protocol.dispute.moves import ChallengerMove, ProviderMove
 from protocol.dispute.names import Case, Job
+from protocol.dispute.records import Game
 from protocol.dispute.replay import View
 from protocol.engines.worker.dispute_records import (
     AnswerArgs,
+    FindMoveArgs,
     Item,
     JobTermsArgs,
     JobTermsResult,
@@ -18,7 +20,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceArgs,
     OpenTraceResult,
 )
-from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS
+from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS, WORDS
 from protocol.engines.worker.interface import from_wire, to_wire
 from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
@@ -73,6 +75,13 @@ class Tracer:
         if not isinstance(move, ProviderMove):
             raise BrokenInvariant(f"the worker answers with a {type(move).__name__}")
         return move
+
+    async def find(self, item: Item, case: Case, view: View, word: Game) -> ChallengerMove | None:
+        """Return the challenger's move that led from `view` to `word`, where no transaction shows it."""
+        args = FindMoveArgs(item, CASES.encode(case), VIEWS.encode(view), WORDS.encode(word))
+        result = await self._call(args, MoveResult)
+        move = MOVES.decode(result.move) if result.move is not None else None
+        return move if isinstance(move, ChallengerMove) else None
 
     async def _call(self, args: Any, kind: type[T]) -> T:
         await self._ready.wait()

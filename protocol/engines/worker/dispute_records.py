@@ -75,6 +75,19 @@ class AnswerArgs(msgspec.Struct, frozen=True):
     operator: bytes
 
 
+class FindMoveArgs(msgspec.Struct, frozen=True):
+    """Where a wallet contract's move, which no transaction shows, led the game from `view` to `word`.
+
+    The result's move is None if it led nowhere in this item's trace.
+    """
+
+    OP: ClassVar[str] = "find_move"
+    item: Item
+    case: bytes
+    view: bytes
+    word: bytes
+
+
 class ChallengeMoveArgs(msgspec.Struct, frozen=True):
     """The challenger's next move in the game `view`, after all that was `shown` in the case.
 
@@ -136,6 +149,7 @@ DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {
     "job_terms": JobTermsResult,
     "open_trace": OpenTraceResult,
     "answer": MoveResult,
+    "find_move": MoveResult,
     "challenge_move": MoveResult,
     "seal_opening": MoveResult,
     "accuse": AccuseResult,

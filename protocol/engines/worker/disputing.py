@@ -11,11 +11,13 @@ from protocol.dispute.moves import ChallengerMove, Claim, ProviderMove
 from protocol.dispute.picks import Accusing, next_move
 from protocol.dispute.replay import Played
 from protocol.dispute.trace import Trace
+from protocol.dispute.unseen import unseen
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
     AnswerArgs,
     ChallengeMoveArgs,
+    FindMoveArgs,
     JobTermsArgs,
     JobTermsResult,
     MoveResult,
@@ -23,7 +25,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
     SealOpeningArgs,
 )
-from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, read_shown
+from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, WORDS, read_shown
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
 from protocol.engines.worker.room import value_bytes
@@ -60,6 +62,15 @@ def answer_game(args: AnswerArgs) -> MoveResult:
         raise InputError("the item has another trace now than the one that was posted")
     by = Answering(Address(args.owner), Hash32(args.bid_hash), Address(args.operator))
     return _written(answer(case, _read(VIEWS.decode, args.view), trace, by))
+
+
+def find_move(args: FindMoveArgs) -> MoveResult:
+    """The challenger's move that was not seen."""
+    case, view = _read(CASES.decode, args.case), _read(VIEWS.decode, args.view)
+    own = TRACES.get(args.item)
+    played = Played(case, own.plan.job, views={view.game: view})
+    made = unseen(played, view.game, _read(WORDS.decode, args.word), own)
+    return _written(made.move if made and isinstance(made.move, ChallengerMove) else None)
 
 
 def challenge_move(args: ChallengeMoveArgs) -> MoveResult:

@@ -7,7 +7,7 @@ import msgspec
 
 from protocol.dispute.moves import ChallengerMove, Claim, ProviderMove
 from protocol.dispute.names import Case, Job
-from protocol.dispute.records import Place
+from protocol.dispute.records import Game, Place
 from protocol.dispute.replay import View
 from protocol.dispute.shown import Shown
 from protocol.runtime.codec import Codec
@@ -17,6 +17,7 @@ MOVES: Codec[ChallengerMove | ProviderMove | Claim] = Codec(ChallengerMove | Pro
 VIEWS: Codec[View] = Codec(View)
 CASES: Codec[Case] = Codec(Case)
 JOBS: Codec[Job] = Codec(Job)
+WORDS: Codec[Game] = Codec(Game)
 PLACES: Codec[Place] = Codec(Place)
 
 _Flat = tuple[list[tuple[int, int, int, bytes]], list[tuple[int, int, bytes]]]

@@ -14,6 +14,7 @@ from protocol.engines.worker.dispute_records import (
     AccuseResult,
     AnswerArgs,
     ChallengeMoveArgs,
+    FindMoveArgs,
     JobTermsArgs,
     JobTermsResult,
     MoveResult,
@@ -76,13 +77,15 @@ def accuse(args: AccuseArgs) -> AccuseResult:
     return disputing.accuse(args)
 
 
-def play(args: AnswerArgs | ChallengeMoveArgs | SealOpeningArgs) -> MoveResult:
+def play(args: AnswerArgs | FindMoveArgs | ChallengeMoveArgs | SealOpeningArgs) -> MoveResult:
     """The next move of either side of a game."""
     from protocol.engines.worker import disputing
 
     match args:
         case AnswerArgs():
             return disputing.answer_game(args)
+        case FindMoveArgs():
+            return disputing.find_move(args)
         case ChallengeMoveArgs():
             return disputing.challenge_move(args)
         case SealOpeningArgs():
@@ -105,6 +108,7 @@ OPERATIONS: dict[str, Operation] = {
     JobTermsArgs.OP: Operation(JobTermsArgs, lambda a, _: job_terms(a)),
     OpenTraceArgs.OP: Operation(OpenTraceArgs, lambda a, _: open_trace(a)),
     AnswerArgs.OP: Operation(AnswerArgs, lambda a, _: play(a)),
+    FindMoveArgs.OP: Operation(FindMoveArgs, lambda a, _: play(a)),
     ChallengeMoveArgs.OP: Operation(ChallengeMoveArgs, lambda a, _: play(a)),
     SealOpeningArgs.OP: Operation(SealOpeningArgs, lambda a, _: play(a)),
     AccuseArgs.OP: Operation(AccuseArgs, lambda a, _: accuse(a)),

@@ -1,0 +1,48 @@
+"""Which bytes a disputed item is executed from, and with what."""
+
+from dataclasses import dataclass
+
+import trio
+
+from protocol.dispute.names import Case
+from protocol.engines.worker.dispute_records import Item
+from protocol.lease.provider_types import ProviderLease
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
+from protocol.store.artifacts import Artifacts
+from protocol.types import InputError, LeaseId
+from provider_node.watcher import KIND as LEASE
+
+_OWN_DEVICE_DOUBTS = 2
+"""Runs that may contradict the result before another device than the job's is tried."""
+
+
+@dataclass(frozen=True)
+class Items:
+    """Finds items. `device` empty: where the job ran."""
+
+    loop: Loop
+    store: Artifacts
+    threads: int
+    device: str
+    block_ms: int
+
+    async def of(self, case: Case, blocks: int, doubts: int = 0) -> Item:
+        """Return the item of a case, to be executed within so many blocks.
+
+        InputError if the journal does not know the lease any more.
+        """
+        program, inputs, device = await self.files(case.lease_id)
+        if doubts >= _OWN_DEVICE_DOUBTS:
+            device = "cpu"
+        limit = max(blocks, 1) * self.block_ms / 1_000
+        return Item(program, inputs, case.item, device, self.threads, limit)
+
+    async def files(self, lease: LeaseId) -> tuple[str, str, str]:
+        """Return the paths of a lease's program and inputs, and the device to use."""
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        if state is None or state.spec is None:
+            raise InputError("the journal does not know the lease any more: its items cannot be executed")
+        spec = state.spec
+        paths = [await trio.to_thread.run_sync(self.store.path, each) for each in (spec.program, spec.inputs)]
+        return str(paths[0]), str(paths[1]), self.device or state.device
