@@ -133,7 +133,9 @@ def settled_for_user(state: ClientLease) -> bool:
 def result_of(state: ClientLease, folder: JobFolder) -> Result:
     """Return the result of a lease; `NoResultError` if there is none."""
     if state.work != Work.GOOD:
-        raise NoResultError(f"no result: {state.reason or state.phase.name.lower()}", _consequence(state))
+        raise NoResultError(
+            f"no result: {state.reason or state.phase.name.lower()}", _consequence(state, folder)
+        )
     if not state.result_path:
         raise NoResultError(f"the outputs are right, but could not be written: {state.reason}")
     summary = folder.read("summary")
@@ -149,9 +151,11 @@ def result_of(state: ClientLease, folder: JobFolder) -> Result:
     )
 
 
-def _consequence(state: ClientLease) -> str:
+def _consequence(state: ClientLease, folder: JobFolder) -> str:
     if state.work == Work.WRONG:
-        return "within the challenge window it can be disputed; this client will not make it final"
+        if not folder.receipt.exists():
+            return "this client will not make it final"
+        return f"gavel job challenge {folder.receipt} proves it on chain, within the challenge window"
     if state.work == Work.LOST:
         return "gavel job result asks again"
     return "what was not earned came back as credits" if state.phase == Phase.REFUNDED else ""

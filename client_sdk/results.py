@@ -109,6 +109,8 @@ class Results:
             items=items,
         )
         again = from_wire(await self._call(compare), CompareResult)
+        if again.first_different is not None:
+            self._write_receipt(effect.outputs, wanted)  # a challenge begins with it
         verdict = Verdict(root, Hash32(again.own_root), again.compared, again.first_different)
         return DidCheck(verdict)
 
@@ -124,10 +126,13 @@ class Results:
         )
         await self._call(unpack)
         path, summary = await trio.to_thread.run_sync(_decode, wanted, arrays)
-        domain = self.chain.blocking.domain
-        write_receipt(folder.receipt, wanted.bid, effect.outputs.receipt, domain, self.chain.blocking.network)
+        self._write_receipt(effect.outputs, wanted)
         folder.write("summary", {"summary": summary, "path": str(path)})
         return DidSave(str(path))
+
+    def _write_receipt(self, outputs: Outputs, wanted: Wanted) -> None:
+        chain = self.chain.blocking
+        write_receipt(wanted.folder.receipt, wanted.bid, outputs.receipt, chain.domain, chain.network)
 
     async def _call(self, args: VerifyArgs | CompareArgs | UnpackArgs) -> Any:
         try:

@@ -14,6 +14,7 @@ from protocol.chain.client import Chain
 from protocol.chain.events import OperatorSet, ProviderRegistered
 from protocol.chain.networks import Network
 from protocol.chain.networks_file import load_network
+from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState
 from protocol.engines.worker.interface import (
     CompareArgs,
@@ -69,7 +70,7 @@ def verify_receipt(
 
 
 async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:
-    chain = AsyncChain(_chain_of(file, network))
+    chain = AsyncChain(chain_of(file, network))
     signed = file.signed()
     findings = [await chain.run(_on_chain, file), *await chain.run(_signer, file)]
     findings += _about_job(file, signed.message)
@@ -83,7 +84,10 @@ async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: in
     return Verification(tuple(findings))
 
 
-def _chain_of(file: ReceiptFile, network: Network) -> Chain:
+def chain_of(
+    file: ReceiptFile, network: Network, key: bytes | None = None, journal: SentJournal | None = None
+) -> Chain:
+    """Return the chain that a receipt is of; `InputError` if the network has not got its contracts."""
     if network.chain_id != file.domain.chain_id:
         raise InputError(
             f"the receipt is of chain {file.domain.chain_id}, "
@@ -91,7 +95,7 @@ def _chain_of(file: ReceiptFile, network: Network) -> Chain:
         )
     for deployment in network.deployments:
         if deployment.escrow == file.domain.escrow:
-            return Chain.connect(network, deployment=deployment)
+            return Chain.connect(network, key, deployment, journal)
     raise InputError(
         f"the receipt's escrow {to_hex(file.domain.escrow)} is not in network {network.name}",
         f"add its deployment to {network.source}",
@@ -137,7 +141,7 @@ async def _fetched(
     """Return the spec, with program, outputs and (if asked for) inputs in the store."""
     receipt = file.signed().message
     async with AsyncExitStack() as stack:
-        fetch = _Fetch(stack, chain, store, operator)
+        fetch = Fetcher(stack, chain, store, operator)
         spec = JobSpec.decode((await fetch.get(receipt.spec, _SMALL)).read_bytes())
         if spec.job_hash() != file.bid.job_hash:
             raise InputError("the receipt's job specification is not the one that the bid names")
@@ -148,7 +152,7 @@ async def _fetched(
     return spec
 
 
-class _Fetch:
+class Fetcher:
     """Fetches what the store lacks; opens a node only when something is lacking."""
 
     def __init__(self, stack: AsyncExitStack, chain: AsyncChain, store: Artifacts, operator: Address) -> None:
@@ -157,6 +161,7 @@ class _Fetch:
         self._node: Node | None = None
 
     async def get(self, artifact: ArtifactId, size: int) -> Path:
+        """Return where an artifact lies, fetched if need be."""
         if not self._store.has(artifact):
             node = self._node or await self._open()
             await node.fetch_artifact(self._store, artifact, self._peers, max_size=max(size, 1))

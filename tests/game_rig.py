@@ -1,7 +1,8 @@
 """A provider that cheats and defends its lie: its answers come out of the lying worker (`tests.cheat`)."""
 
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import trio
@@ -10,6 +11,7 @@ from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.games import in_order
 from protocol.chain.localnet import Localnet
+from protocol.chain.networks_file import write_deployment
 from protocol.dispute.moves import ProviderMove
 from protocol.dispute.replay import replay
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, AnswerArgs, Item, MoveResult
@@ -17,9 +19,17 @@ from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS
 from protocol.engines.worker.interface import RunArgs, from_wire, to_wire
 from protocol.messages import Bid
 from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.metrics import Metrics
 from protocol.types import ArtifactId, Blocks, Verification
-from tests.chain_helpers import OPERATOR
-from tests.watch_rig import ITEMS, Provider
+from tests.chain_helpers import OPERATOR, OWNER
+from tests.watch_rig import ITEMS, Provider, open_provider
+from watchtower.config import WatchtowerConfig
+from watchtower.daemon import watch
+from watchtower.standings import Standing, Standings
+
+TOWER = 6
+FLIP = "1:5:3"
+"""Bit 3 of byte 5 of node 1: element 1 of its first product."""
 
 
 @dataclass
@@ -30,6 +40,8 @@ class Cheat:
     child: Child
     folder: Path
     answered: int = 0
+    limit: int = 1 << 30
+    """After so many answers it is silent."""
 
     @property
     def net(self) -> Localnet:
@@ -52,7 +64,7 @@ class Cheat:
         """Answer games until cancelled."""
         chain = self.net.chain(OPERATOR)
         while True:
-            if move := await self._owed(chain, bid):
+            if self.answered < self.limit and (move := await self._owed(chain, bid)):
                 try:
                     await trio.to_thread.run_sync(chain.send, chain.disputes.move(move))
                     self.answered += 1
@@ -93,3 +105,68 @@ async def open_cheat(stack: AsyncExitStack, provider: Provider, folder: Path, fl
     options = ChildOptions(memory=4 << 30, idle_s=600, env={"CHEAT_FLIP": flip})
     child = await stack.enter_async_context(open_child("tests.cheat.worker", options=options))
     return Cheat(provider, child, folder)
+
+
+def networks_file(net: Localnet, folder: Path) -> Path:
+    """A networks.yaml by which other processes find the chain."""
+    file = folder / "networks.yaml"
+    write_deployment(file, "local", net.deployment, rpc_urls=[net.url], seconds_per_block=1)
+    return file
+
+
+@dataclass
+class House:
+    """A cheat with a posted lie, and a folder for a watchtower."""
+
+    net: Localnet
+    cheat: Cheat
+    bid: Bid
+    folder: Path
+    nursery: trio.Nursery
+
+    def config(self, **changes: object) -> WatchtowerConfig:
+        owner = f"0x{self.net.chain(OWNER).address.hex()}"
+        config = WatchtowerConfig(providers=(owner,), data_dir=str(self.folder / "tower"))
+        return replace(config, **changes)  # type: ignore[arg-type]
+
+    def start(self, metrics: Metrics | None = None, **changes: object) -> trio.CancelScope:
+        """Run a watchtower; cancelling is its crash: it does nothing at its end."""
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                config = self.config(**changes)
+                await watch(config, self.net.network, self.net.keys[TOWER], metrics or Metrics())
+
+        self.nursery.start_soon(run)
+        return scope
+
+    def standing(self) -> Standing | None:
+        return next(iter(Standings(self.folder / "tower" / "games").all()), None)
+
+    async def phase(self, *names: str) -> Standing:
+        """Wait until the game is in one of these phases."""
+        return await self.until(lambda standing: standing.games and standing.games[0].phase in names)
+
+    async def pass_time(self, blocks: int) -> None:
+        await trio.to_thread.run_sync(self.net.anvil.mine, blocks)
+
+    async def until(self, holds, wait_s: float = 120.0) -> Standing:
+        with trio.fail_after(wait_s):
+            while not ((found := self.standing()) and holds(found)):
+                await trio.sleep(0.05)
+        return found
+
+
+@asynccontextmanager
+async def house(net: Localnet, folder: Path, flip: str = FLIP, **job: int) -> AsyncIterator[House]:
+    """A cheating provider that defends itself. Time passes by transactions, and as the test says."""
+    async with AsyncExitStack() as stack:
+        size = {"width": 256, "depth": 2, **job}
+        provider = await stack.enter_async_context(open_provider(net, folder, **size))
+        cheat = await open_cheat(stack, provider, folder, flip)
+        bid = await cheat.post()
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        nursery.start_soon(cheat.defend, bid)
+        yield House(net, cheat, bid, folder, nursery)
+        nursery.cancel_scope.cancel()

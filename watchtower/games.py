@@ -7,8 +7,7 @@ import trio
 
 from protocol.chain.client import Chain
 from protocol.chain.views import LeaseState, OpenedLease
-from protocol.dispute.records import Phase
-from protocol.games.board import openings_by
+from protocol.games.board import openings_by, still_holds
 from protocol.games.player import Challenger, Player, Turn
 from protocol.games.report import GameReport
 from protocol.games.workshop import How, Workshop
@@ -141,12 +140,7 @@ def unfinished(chain: Chain) -> tuple[OpenedLease, ...]:
     """Return the leases on which this key has games that still hold a bond or a share; blocking."""
     opened = openings_by(chain, chain.address, chain.deployment.block)
     states = chain.games_now([each.game for each in opened])
-    leases = {
-        each.lease
-        for each, view in zip(opened, states, strict=True)
-        if view.game.phase not in (Phase.NONE, Phase.LOST)
-        and (view.game.bond > 0 or view.game.phase is Phase.CLAIMED)
-    }
+    leases = {each.lease for each, view in zip(opened, states, strict=True) if still_holds(view.game)}
     return tuple(each for each in chain.leases_of() if each.lease in leases) if leases else ()
 
 

@@ -178,6 +178,38 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
     return ExitCode.OK if found.holds else ExitCode.NO
 
 
+@job.command()
+@click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--item", type=click.IntRange(0), help="Run this item alone again; else all of them.")
+@click.option("--max-bond", default="1", show_default=True, help="Largest bond, in the chain's coin.")
+@click.option("--threads", type=click.IntRange(1), default=1, help="Processor threads of the re-run.")
+@click.option("--delegate", "delegates", multiple=True, help="Each delegate of a private lease.")
+@_wallet
+@_password
+@pass_settings
+def challenge(
+    settings: Settings,
+    *,
+    receipt: Path,
+    item: int | None,
+    max_bond: str,
+    threads: int,
+    delegates: tuple[str, ...],
+    wallet: str | None,
+    password_file: Path | None,
+) -> int:
+    """Run a result again and, if it is wrong, prove it on chain: the provider loses its bond.
+
+    The game takes a bond in the chain's coin, which comes back when it is won, and about half a million gas.
+    The exit code is 1 if the result is right, or the game was lost.
+    """
+    from client_sdk.challenge import Rerunning
+    from client_sdk.commands.challenging import challenge_job
+
+    rerun = Rerunning(item=item, threads=threads)
+    return challenge_job(settings, receipt, max_bond, (wallet, password_file), rerun, delegates=delegates)
+
+
 def _connect(
     settings: Settings, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> "Connection":

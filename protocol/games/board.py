@@ -15,7 +15,7 @@ from protocol.dispute.challenger import Own, Table
 from protocol.dispute.moves import Made
 from protocol.dispute.names import Case, Job
 from protocol.dispute.purse import Limits, Purse
-from protocol.dispute.records import Phase, Place, Verdict
+from protocol.dispute.records import Game, Phase, Place, Verdict
 from protocol.dispute.replay import Played, replay
 from protocol.messages import Bid
 from protocol.types import Address, BlockNo, Hash32, Wei
@@ -117,6 +117,11 @@ def read_purse(chain: Chain, bid: Bid, items: int, limits: Limits) -> Purse:
         games_of_day=len(openings),
         limits=limits,
     )
+
+
+def still_holds(game: Game) -> bool:
+    """Whether a game may still hold a bond or a share."""
+    return game.phase not in (Phase.NONE, Phase.LOST) and (game.bond > 0 or game.phase is Phase.CLAIMED)
 
 
 def openings_by(chain: Chain, me: Address, first: BlockNo) -> tuple[Challenged, ...]:

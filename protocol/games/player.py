@@ -37,7 +37,16 @@ from protocol.games.board import Board, read_board, read_purse, table_of
 from protocol.games.report import GameReport, Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
 from protocol.messages import Bid
-from protocol.types import BlockNo, BrokenInvariant, Hash32, InputError, LeaseId, TransientError, to_hex
+from protocol.types import (
+    Address,
+    BlockNo,
+    BrokenInvariant,
+    Hash32,
+    InputError,
+    LeaseId,
+    TransientError,
+    to_hex,
+)
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +79,8 @@ class Turn:
     """Why nothing will be to do any more; empty while something may."""
     refused: str = ""
     """Why no game is opened although an item is wrong: what the purse does not allow."""
+    waiting: str = ""
+    """What is waited for, where nothing was done."""
 
 
 @dataclass
@@ -87,6 +98,8 @@ class Player:
     suspect: int | None
     workshop: Callable[[], Awaitable[Workshop]]
     tell: Tell
+    delegates: tuple[Address, ...] = ()
+    """All those of a private lease, sorted, if one of them plays; else none."""
     _shop: Workshop | None = None
     _done: set[Hash32] = field(default_factory=set)
     _unclaimable: set[Hash32] = field(default_factory=set)
@@ -117,7 +130,9 @@ class Player:
         refused = next((action.why for action in actions if isinstance(action, Wait) and action.refused), "")
         doing = "; ".join(filter(None, said))
         reports = await self._reports(board, doing, bool(left))
-        return Turn(board.block, board.now, reports, doing, left, refused)
+        waits = [action for action in actions if isinstance(action, Wait)]
+        waiting = "" if len(waits) < len(actions) else doing
+        return Turn(board.block, board.now, reports, doing, left, refused, waiting)
 
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address
@@ -178,7 +193,8 @@ class Player:
         case = Case(self.lease, self.bid.job_hash, item, charge.posted_root)
         salt = salt_of(self.who.secret, self.lease, item, attempt)
         seal = charge.seal(chain.address, case, salt)
-        move = moves.Challenge(self.bid, charge.job, item, charge.posted_root, charge.proof, seal)
+        root, proof = charge.posted_root, charge.proof
+        move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
         bond = await self.chain.run(Chain.bond, self.bid, charge.job.items)
         game = game_id(case.id, chain.address, seal)
         await self.chain.send(chain.disputes.challenge(move, bond), f"challenge {game.hex()}")

@@ -1,8 +1,8 @@
 """A watchtower against a provider that flips one bit of an intermediate value, on a real chain."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,78 +10,13 @@ import trio
 
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
-from protocol.dispute.records import Conviction
-from protocol.messages import Bid
+from protocol.dispute.records import Conviction, Phase
+from protocol.runtime.keystore import store_key
 from protocol.runtime.metrics import Metrics
-from tests.chain_helpers import OWNER
-from tests.game_rig import Cheat, open_cheat
-from tests.watch_rig import open_provider
-from watchtower.config import WatchtowerConfig
-from watchtower.daemon import watch
-from watchtower.standings import Standing, Standings
-
-TOWER = 6
-FLIP = "1:5:3"
+from tests.game_rig import TOWER, House, house, networks_file
+from tests.provider_rig import ROOT
 
 pytestmark = [pytest.mark.trio]
-
-
-@dataclass
-class House:
-    """A cheat with a posted lie, and a folder for a watchtower."""
-
-    net: Localnet
-    cheat: Cheat
-    bid: Bid
-    folder: Path
-    nursery: trio.Nursery
-
-    def config(self, **changes: object) -> WatchtowerConfig:
-        owner = f"0x{self.net.chain(OWNER).address.hex()}"
-        config = WatchtowerConfig(providers=(owner,), data_dir=str(self.folder / "tower"))
-        return replace(config, **changes)  # type: ignore[arg-type]
-
-    def start(self, metrics: Metrics | None = None, **changes: object) -> trio.CancelScope:
-        """Run a watchtower; cancelling is its crash: it does nothing at its end."""
-        scope = trio.CancelScope()
-
-        async def run() -> None:
-            with scope:
-                config = self.config(**changes)
-                await watch(config, self.net.network, self.net.keys[TOWER], metrics or Metrics())
-
-        self.nursery.start_soon(run)
-        return scope
-
-    def standing(self) -> Standing | None:
-        return next(iter(Standings(self.folder / "tower" / "games").all()), None)
-
-    async def phase(self, *names: str) -> Standing:
-        """Wait until the game is in one of these phases."""
-        return await self.until(lambda standing: standing.games and standing.games[0].phase in names)
-
-    async def pass_time(self, blocks: int) -> None:
-        await trio.to_thread.run_sync(self.net.anvil.mine, blocks)
-
-    async def until(self, holds, wait_s: float = 120.0) -> Standing:
-        with trio.fail_after(wait_s):
-            while not ((found := self.standing()) and holds(found)):
-                await trio.sleep(0.05)
-        return found
-
-
-@asynccontextmanager
-async def house(net: Localnet, folder: Path, flip: str = FLIP, **job: int) -> AsyncIterator[House]:
-    """A cheating provider that defends itself. Time passes by transactions, and as the test says."""
-    async with AsyncExitStack() as stack:
-        size = {"width": 256, "depth": 2, **job}
-        provider = await stack.enter_async_context(open_provider(net, folder, **size))
-        cheat = await open_cheat(stack, provider, folder, flip)
-        bid = await cheat.post()
-        nursery = await stack.enter_async_context(trio.open_nursery())
-        nursery.start_soon(cheat.defend, bid)
-        yield House(net, cheat, bid, folder, nursery)
-        nursery.cancel_scope.cancel()
 
 
 async def test_a_flipped_bit_is_convicted_and_the_money_adds_up(localnet: Localnet, tmp_path: Path) -> None:
@@ -114,3 +49,146 @@ async def test_a_flipped_bit_is_convicted_and_the_money_adds_up(localnet: Localn
         settling = coin - chain.balance(tower) - (game.bond - game.coin_back) - game.fees
         assert 0 <= settling < game.fees
         assert world.cheat.answered >= 3
+
+
+async def test_a_crash_and_a_reorg_in_the_middle_change_nothing(localnet: Localnet, tmp_path: Path) -> None:
+    async with house(localnet, tmp_path) as world:
+        cheat, chain = world.cheat, world.net.chain()
+        cheat.limit = 0
+        first = world.start()
+        await world.phase("trace")
+        first.cancel()  # a crash: nothing is done at its end
+        cheat.limit = 1
+        second = world.start()
+        landed = await world.phase("reveal")
+        await trio.to_thread.run_sync(
+            world.net.anvil.call, "anvil_reorg", 2, []
+        )  # trace and landing are gone
+        assert chain.games_of(world.bid)[0].now.phase is Phase.TRACE
+        await world.pass_time(1)
+        cheat.limit = cheat.answered + 1
+        await world.until(lambda seen: seen.at > landed.at and seen.games[0].phase == "reveal")
+        second.cancel()
+        (tmp_path / "tower" / "sent.json").unlink()  # nor does it need that
+        cheat.limit = 1 << 30
+        world.start()
+        await world.phase("claimed")
+        await world.pass_time(11)
+        end = await world.until(lambda standing: standing.over)
+        assert chain.verdict(world.bid.lease_id()).how is Conviction.PROVEN
+        (game,) = end.games
+        assert game.reward == world.bid.bond // 2
+
+
+async def test_a_game_that_a_reorg_removed_is_opened_again(localnet: Localnet, tmp_path: Path) -> None:
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 0
+        chain = world.net.chain()
+        world.start()
+        await world.phase("trace")
+        before = chain.games_of(world.bid)
+        world.net.anvil.call("anvil_reorg", chain.block_number() - before[0].opened.at.block + 1, [])
+        assert chain.games_of(world.bid) == ()
+        await world.pass_time(1)
+        with trio.fail_after(60):
+            while not (again := await trio.to_thread.run_sync(chain.games_of, world.bid)):
+                await trio.sleep(0.1)
+        assert [game.game for game in again] == [game.game for game in before]
+
+
+async def test_a_silent_provider_is_convicted_by_its_clock(localnet: Localnet, tmp_path: Path) -> None:
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 0
+        world.start()
+        await world.phase("trace")
+        await world.pass_time(200)
+        await world.phase("claimed")
+        await world.pass_time(11)
+        end = await world.until(lambda standing: standing.over)
+        verdict = world.net.chain().verdict(world.bid.lease_id())
+        assert (verdict.how, verdict.settled) == (Conviction.SILENT, True)
+        assert end.games[0].reward == verdict.reward > 0
+        assert "silence" in end.games[0].outcome
+
+
+async def test_what_the_purse_does_not_allow_is_said_and_nothing_opened(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    async with house(localnet, tmp_path) as world:
+        metrics = Metrics()
+        world.start(metrics, bond_per_game="0.001")
+        found = await world.until(lambda standing: standing.doing)
+        assert "bond_per_game allows 0.001 coin" in found.doing
+        assert metrics.registry.get_sample_value("gavel_watchtower_lacking") == 1
+        assert world.net.chain().games_of(world.bid) == ()
+
+
+class Process:
+    """`gavel watchtower` as processes of its own."""
+
+    def __init__(self, world: House, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = world.folder / "home"
+        self.home.mkdir(mode=0o700)
+        password = self.home / "password"
+        password.write_text("x")
+        password.chmod(0o600)
+        monkeypatch.setenv("GAVEL_HOME", str(self.home))
+        store_key("watchtower", world.net.keys[TOWER], "x", light=True)
+        owner, data = world.config().providers[0], str(world.folder / "tower")
+        self.data = ["--data-dir", data]
+        self.run = ["run", "--password-file", str(password), "--provider", owner, *self.data]
+        given = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(networks_file(world.net, world.folder))}
+        self.env = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "protocol.runtime.cli", "watchtower", *args]
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        with (self.home / "out").open("ab") as out:
+            return subprocess.Popen(
+                self.command(*self.run), cwd=ROOT, env=self.env, stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def status(self) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command("status", *self.data),
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+async def test_a_killed_process_goes_on_and_status_explains_the_game(
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 1
+        tower = Process(world, monkeypatch)
+        running = tower.start()
+        try:
+            await world.phase("reveal")
+            running.kill()
+            running.wait()
+            told = await trio.to_thread.run_sync(tower.status)
+            assert told.returncode == 1
+            for said in (
+                "WRONG RESULT",
+                "item 0, ",
+                " levels down, node 1",
+                "the provider is to open the picked",
+            ):
+                assert said in told.stdout, told.stdout
+            world.cheat.limit = 1 << 30
+            running = tower.start()
+            await world.phase("claimed")
+            await world.pass_time(11)
+            await world.until(lambda standing: standing.over)
+        finally:
+            running.kill()
+            running.wait()
+        told = await trio.to_thread.run_sync(tower.status)
+        assert "element 1, segment 7" in told.stdout
+        assert "this game convicted the provider by a proof" in told.stdout
