@@ -13,8 +13,8 @@ from protocol.dispute.defence_types import (
     Alarm,
     Answer,
     Defence,
-    DidAnswer,
     DidContradict,
+    DidMove,
     DidNotAct,
     Effect,
     ExpireGame,
@@ -46,6 +46,8 @@ ENDED = frozenset(_ENDS)
 OWING = frozenset({Phase.ANSWERING, Phase.DOUBTING})
 """Phases in which our clock runs."""
 
+_SETTLING = 3
+"""Blocks after which a move that was made has to show."""
 _PAUSES = 5
 """The pause before a refused move is tried again doubles up to 2^5 blocks."""
 
@@ -60,10 +62,8 @@ def step(state: Defence, given: Input) -> Step:
         case SawLeaseEnd():
             phase = Phase.CONVICTED if given.convicted else Phase.OVER
             return Step(replace(state, phase=phase, height=given.height, retry_at=NOT_YET))
-        case DidAnswer():
-            # Also of an earlier round: its fee was paid.
-            fees = Wei(state.fees + given.fee)
-            return Step(replace(state, answers=state.answers + 1, fees=fees, reason=""))
+        case DidMove():
+            return _moved(state, given)
         case DidContradict():
             return _contradicted(state, given)
         case DidNotAct():
@@ -156,6 +156,17 @@ def _turn(seen: SeenGame | None) -> tuple[GamePhase, int, int, Hash32] | None:
     if seen is None:
         return None
     return seen.word.phase, seen.word.moved_at, seen.word.chosen, seen.view.position.hash
+
+
+def _moved(state: Defence, given: DidMove) -> Step:
+    """Count it, also if it is of an earlier round. The chain's word must show it soon: else it was taken back
+    by a re-organisation before we saw it, and is to be made again.
+    """
+    fees = Wei(state.fees + given.fee)
+    state = replace(state, moves=state.moves + bool(given.fee), fees=fees, reason="")
+    if given.round != state.round or state.phase not in (*OWING, Phase.EXPIRING):
+        return Step(state)
+    return Step(replace(state, retry_at=BlockNo(state.height + _SETTLING)))
 
 
 def _contradicted(state: Defence, given: DidContradict) -> Step:

@@ -59,9 +59,9 @@ class Defence:
     refusals: int = 0
     """Tries for this move that the chain or the worker refused."""
     retry_at: BlockNo = NOT_YET
-    answers: int = 0
+    moves: int = 0
     fees: Wei = _NOTHING
-    """Paid for answers, before what the bond repaid."""
+    """Paid for moves, before what the bond repaid."""
     first_bond: int = 0
     """The bond at the first look, in gwei: what it lost since was repaid to us."""
     reason: str = ""
@@ -100,8 +100,8 @@ class SawLeaseEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class DidAnswer:
-    """Our answer is in a block, at this fee."""
+class DidMove:
+    """Our move is in a block, at this fee; or it needed none any more, as others moved."""
 
     round: int
     fee: Wei
@@ -124,7 +124,7 @@ class DidNotAct:
     reason: str
 
 
-Input = SawGame | SawLeaseEnd | DidAnswer | DidContradict | DidNotAct
+Input = SawGame | SawLeaseEnd | DidMove | DidContradict | DidNotAct
 
 
 # Effects. Each but the last two has a key: a round is one effect in the journal.

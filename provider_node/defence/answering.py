@@ -4,14 +4,15 @@ import logging
 from dataclasses import dataclass, field
 
 from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import NOTHING
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.dispute.defence_types import (
     Alarm,
     Answer,
     Defence,
-    DidAnswer,
     DidContradict,
+    DidMove,
     ExpireGame,
     Rejected,
     SeenGame,
@@ -46,12 +47,12 @@ class Answering:
     alarms: int = 0
     desk: Desk = field(default_factory=Desk)
 
-    async def answer(self, effect: Answer, context: Context) -> DidAnswer | DidContradict | None:
+    async def answer(self, effect: Answer, context: Context) -> DidMove | DidContradict:
         """Perform `Answer`: execute the item if its trace is not kept, hold it to what was posted, answer."""
         state, seen = self._game(context)
         async with self.desk.turn(state.deadline):
             if not await self._waits(context, seen):
-                return None
+                return DidMove(effect.round, NOTHING)
             left = state.deadline - self.watcher.height
             item = await self.items.of(state.case, left, effect.doubts)
             own = await self.tracer.open(item, fresh=effect.doubts > 0)
@@ -62,7 +63,7 @@ class Answering:
             root = b"" if seen.trace_root == ZERO_HASH else seen.trace_root
             move = await self.tracer.answer(item, state.case, seen.view, Hash32(root), by)
         if move is None:
-            return None
+            return DidMove(effect.round, NOTHING)
         call = self.chain.blocking.disputes.move(move)
         log.info("answering with %s, %d blocks left", call.what, state.deadline - self.watcher.height)
         try:
@@ -71,20 +72,23 @@ class Answering:
             if await self._waits(context, seen):
                 raise
             log.info("%s was done by somebody else, or the game is over", call.what)
-            return None
-        return DidAnswer(effect.round, receipt.fee)
+            return DidMove(effect.round, NOTHING)
+        return DidMove(effect.round, receipt.fee)
 
-    async def expire(self, _: ExpireGame, context: Context) -> None:
+    async def expire(self, effect: ExpireGame, context: Context) -> DidMove:
         """Perform `ExpireGame`: what is left of the bond becomes coin of the owner."""
         state, seen = self._game(context)
         if not await self._waits(context, seen):
-            return
+            return DidMove(effect.round, NOTHING)
         move = Timeout(state.bid, state.case, state.challenger, state.seal)
         try:
-            await self.sending.send(self.chain.blocking.disputes.move(move), context.effect_id.hex())
+            call = self.chain.blocking.disputes.move(move)
+            receipt = await self.sending.send(call, context.effect_id.hex())
         except Revert:
             if await self._waits(context, seen):
                 raise
+            return DidMove(effect.round, NOTHING)
+        return DidMove(effect.round, receipt.fee)
 
     async def alarm(self, effect: Alarm, _: Context) -> None:
         """Perform `Alarm`. No new job is taken until the daemon is started again."""

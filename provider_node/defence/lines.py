@@ -8,7 +8,7 @@ Row = dict[str, Any]
 def game_line(row: Row) -> str:
     """Return one game."""
     clock = f", {row['turn']} to move, {row['blocks_left']} blocks left" if row["turn"] else ""
-    cost = f"{row['answers']} answers, fees {row['fees']}, repaid {row['repaid']} coin"
+    cost = f"{row['moves']} moves, fees {row['fees']}, repaid {row['repaid']} coin"
     said = f"; {row['reason']}" if row["reason"] else ""
     return f"game {row['game'][:12]} item {row['item']}: {row['doing']} ({row['phase']}{clock}); {cost}{said}"
 

@@ -25,7 +25,7 @@ def game_row(game: bytes, state: Defence, height: BlockNo) -> dict[str, Any]:
         "phase": asked.name.lower(),
         "turn": turn,
         "blocks_left": blocks_left(state, height) if turn else None,
-        "answers": state.answers,
+        "moves": state.moves,
         "fees": _COIN.plain(Amount(state.fees)),
         "repaid": _COIN.plain(Amount(state.repaid)),
         "reason": state.reason,

@@ -208,9 +208,9 @@ async def test_false_challenges_of_every_kind_are_all_answered_through_a_power_c
         rows = world.games()
         spent = before - world.net.chain().balance(address_of(world.net.keys[OPERATOR]))
         assert {row["doing"] for row in rows} == {"won"}
-        assert sum(row["answers"] for row in rows) >= len(accusers)
+        assert sum(row["moves"] for row in rows) >= len(accusers)
         repaid, fees = (sum(float(row[name]) for row in rows) for name in ("repaid", "fees"))
-        print("answers", [row["answers"] for row in rows], "fees", fees, "repaid", repaid, "spent", spent)
+        print("moves", [row["moves"] for row in rows], "fees", fees, "repaid", repaid, "spent", spent)
         # What is not repaid: games taken over, and the end of the one that stalled.
         assert repaid > 0.5 * fees
         assert spent < 0.6 * fees * 10**18
@@ -261,14 +261,14 @@ async def test_a_fault_of_the_machine_is_alarmed_about_never_answered_from_and_o
                 nursery.start_soon(accuser.play)
                 await world.daemon.seen("THIS MACHINE CONTRADICTS ITS OWN RESULT")
                 (row,) = world.games()
-                assert (row["doing"], row["turn"], row["answers"]) == ("doubting", "ours", 0)
+                assert (row["doing"], row["turn"], row["moves"]) == ("doubting", "ours", 0)
                 posted_root = world.net.chain().trace_root(result.case(last).id)
                 assert posted_root == ZERO_HASH, "a wrong trace would convict a right result"
                 assert "no new jobs" in (await declined(client, tmp_path))
                 held.write_bytes(right)
             await settled(world, 1)
         (row,) = world.games()
-        assert row["answers"] > 0
+        assert row["moves"] > 0
 
 
 async def declined(client: Client, folder: Path) -> str:

@@ -11,8 +11,8 @@ from protocol.dispute.defence_types import (
     Alarm,
     Answer,
     Defence,
-    DidAnswer,
     DidContradict,
+    DidMove,
     DidNotAct,
     Effect,
     ExpireGame,
@@ -55,8 +55,8 @@ def play(*inputs: Input, state: Defence = FRESH) -> tuple[Defence, tuple[Effect,
 def test_a_game_from_challenge_to_the_challengers_silence() -> None:
     state, effects = play(SawGame(11, seen(G.TRACE)))
     assert (state.phase, effects) == (Phase.ANSWERING, (Answer(1, 0),))
-    state, effects = play(DidAnswer(1, 500), SawGame(13, seen(G.PICK, 12)), state=state)
-    assert (state.phase, effects, state.fees, state.answers) == (Phase.WATCHING, (), 500, 1)
+    state, effects = play(DidMove(1, 500), SawGame(13, seen(G.PICK, 12)), state=state)
+    assert (state.phase, effects, state.fees, state.moves) == (Phase.WATCHING, (), 500, 1)
     assert state.repaid == 2 * 10**9
     assert wake(state) == 33
     state, effects = play(SawGame(20, seen(G.REVEAL, 19)), state=state)
@@ -78,7 +78,7 @@ def test_one_turn_is_answered_once() -> None:
 
 
 def test_a_move_that_a_reorg_removed_is_made_again() -> None:
-    state, _ = play(SawGame(11, seen(G.TRACE)), DidAnswer(1, 5), SawGame(12, seen(G.PICK, 12)))
+    state, _ = play(SawGame(11, seen(G.TRACE)), DidMove(1, 5), SawGame(12, seen(G.PICK, 12)))
     state, effects = play(SawGame(12, seen(G.TRACE)), state=state)
     assert effects == (Answer(2, 0),)
     state, effects = play(SawGame(13, None), state=state)
@@ -109,7 +109,7 @@ def test_a_run_that_contradicts_the_result_is_alarmed_about_and_made_again() -> 
     assert effects == (Answer(2, 1),)
     assert wanted(state, Answer(2, 1))
     # It agrees this time, and the next turn begins without doubt.
-    state, _ = play(DidAnswer(2, 5), SawGame(13, seen(G.PICK, 12)), state=state)
+    state, _ = play(DidMove(2, 5), SawGame(13, seen(G.PICK, 12)), state=state)
     assert (state.phase, state.doubts) == (Phase.WATCHING, 0)
 
 
@@ -134,7 +134,7 @@ def test_the_leases_end_is_the_games(convicted: bool, phase: Phase) -> None:
 def test_a_new_key_of_ours_makes_another_turn() -> None:
     before = seen(G.REVEAL)
     adopted = replace(before, view=replace(before.view, position=Position(operator=Address(b"o" * 20))))
-    _, effects = play(SawGame(11, before), DidAnswer(1, 3), SawGame(12, adopted))
+    _, effects = play(SawGame(11, before), DidMove(1, 3), SawGame(12, adopted))
     assert effects == (Answer(2, 0),)
 
 
@@ -149,7 +149,7 @@ SEEN = st.none() | st.builds(
 ROUNDS = st.integers(0, 6)
 INPUTS: st.SearchStrategy[Input] = st.one_of(
     st.builds(SawGame, st.integers(1, 60), SEEN),
-    st.builds(DidAnswer, ROUNDS, st.integers(0, 9)),
+    st.builds(DidMove, ROUNDS, st.integers(0, 9)),
     st.builds(DidContradict, ROUNDS, st.just(ROOT), st.just(ROOT)),
     st.builds(DidNotAct, ROUNDS, st.just("no")),
     st.builds(SawLeaseEnd, st.integers(1, 60), st.booleans()),
@@ -174,3 +174,14 @@ def test_whatever_comes_in_the_table_holds_and_each_round_is_new(inputs: list[In
         state = found.state
         assert codec.decode(codec.encode(state)) == state
     assert (state.phase in ENDED) == ended(state)
+
+
+def test_a_move_that_was_taken_back_before_it_was_seen_is_made_again() -> None:
+    """It was mined and removed between two looks: the same turn is seen again, and nothing else would ask."""
+    state, _ = play(SawGame(11, seen(G.TRACE)), DidMove(1, 500))
+    assert play(SawGame(12, seen(G.TRACE)), state=state)[1] == ()
+    assert wake(state) == 14
+    assert play(SawGame(14, seen(G.TRACE)), state=state)[1] == (Answer(2, 0),)
+    late, _ = play(SawGame(41, seen(G.PICK, 20)), DidMove(1, 0))
+    assert (late.moves, late.fees) == (0, 0)
+    assert play(SawGame(44, seen(G.PICK, 20)), state=late)[1] == (ExpireGame(2),)
