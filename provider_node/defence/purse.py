@@ -48,12 +48,13 @@ class Purse:
         """Look now and then, until cancelled."""
         while True:
             try:
-                await self._look()
+                await self.look()
             except GavelError as error:
                 log.info("coin cannot be looked at: %s", error)
             await trio.sleep(_EVERY_S)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """Take the figures, warn if coin has become low, take what was won if that may be done here."""
         before = self.low
         games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
         self.held, price, self.won = await self.chain.run(_figures, self.operator, self.owner)

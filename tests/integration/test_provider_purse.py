@@ -1,0 +1,77 @@
+"""The coin that answers are paid from, and the coin that lost games leave, on a real chain."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.localnet import Localnet
+from protocol.crypto import keccak256
+from protocol.dispute import moves
+from protocol.dispute.trees import root_of
+from protocol.runtime.loop import Loop
+from protocol.store.journal import Journal
+from protocol.types import Address
+from provider_node.defence.purse import Purse
+from provider_node.sending import Sending
+from tests.chain_helpers import OPERATOR, OWNER
+from tests.dispute_rig import Rig, posted
+
+pytestmark = pytest.mark.trio
+
+
+def lost_game(rig: Rig) -> None:
+    """A challenger opens, sees the trace, and gives up."""
+    seal = keccak256(b"seal")
+    rig.challenger.send(rig.challenger.disputes.challenge(rig.opening(seal), rig.challenger.bond(rig.bid, 1)))
+    leaves = tuple(keccak256(bytes([i])) if i < 39 else bytes(32) for i in range(64))
+    children = tuple(root_of(leaves[i : i + 2]) for i in range(0, 64, 2))  # type: ignore[arg-type]
+    rig.operator.send(rig.operator.disputes.move(rig.trace(rig.challenger, seal, children)))
+    rig.challenger.send(rig.challenger.disputes.move(moves.Resign(rig.bid, rig.case, seal)))
+
+
+def purse_of(rig: Rig, account: int, owner: Address, folder: Path) -> Purse:
+    chain = AsyncChain(rig.net.chain(account))
+    loop = Loop(Journal(folder / f"{account}.db"))
+    operator = chain.blocking.address
+    return Purse(chain, loop, Sending(chain, lambda: None), operator, owner)
+
+
+async def test_a_wallet_that_could_not_pay_for_its_answers_is_warned_of(
+    localnet: Localnet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await trio.to_thread.run_sync(posted, localnet)
+    owner = rig.net.chain(OWNER).address
+    purse = purse_of(rig, OPERATOR, owner, tmp_path)
+    await purse.look()
+    assert (purse.low, caplog.records) == (False, [])
+    assert purse.needed > 0
+    rig.net.anvil.call("anvil_setBalance", "0x" + purse.operator.hex(), hex(purse.needed // 2))
+    with caplog.at_level(logging.WARNING):
+        await purse.look()
+        await purse.look()
+    assert purse.low
+    assert len(caplog.records) == 1, "once, not at every look"
+    assert "send it some" in caplog.text
+
+
+async def test_what_lost_games_leave_is_taken_by_who_may(localnet: Localnet, tmp_path: Path) -> None:
+    rig = await trio.to_thread.run_sync(posted, localnet)
+    await trio.to_thread.run_sync(lost_game, rig)
+    owner = rig.net.chain(OWNER).address
+    won = rig.challenger.coin(owner)
+    assert won > 0
+    other = purse_of(rig, OPERATOR, owner, tmp_path)
+    await other.look()
+    assert other.won == won, "it is shown, and stays where it is: only the owner can take it"
+    assert rig.challenger.coin(owner) == won
+    own = purse_of(rig, OWNER, owner, tmp_path)
+    before = rig.challenger.balance(owner)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(own.sending.run)
+        await own.look()
+        nursery.cancel_scope.cancel()
+    assert rig.challenger.coin(owner) == 0
+    assert rig.challenger.balance(owner) > before + won // 2
