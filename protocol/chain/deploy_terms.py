@@ -61,6 +61,18 @@ class DisputeTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryTerms:
+    """The clock and prices of delivery on demand (RULES 12, 15)."""
+
+    demand_clock: Blocks
+    """For one answer; at least twice the chain's worst forced-inclusion delay."""
+    tip: Wei
+    """Wei per gas above the base fee that repayments allow."""
+    data_fee: Wei
+    """Wei per byte of calldata that the chain charges beside gas."""
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a deployment fixes for ever. Spans are in units of its clock."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from protocol.chain.deploy import deploy
 from protocol.chain.deploy_terms import DisputeTerms, Seat, TokenTerms, default_dispute_terms, default_terms
-from protocol.chain.judges import Judge, disputes
+from protocol.chain.judges import Judge, of_tapes
 from protocol.chain.networks import FURTHER, Deployment, Network
 from protocol.chain.networks_file import load_network, user_file, write_deployment
 from protocol.chain.node import Node
@@ -71,7 +71,7 @@ def _judges(network: Network, clocks: DisputeTerms | None, tokens: Sequence[Toke
                 f"token {to_hex(token.address)} needs a price in coins, for what a lost game pays",
                 f"--token {FORM}, or --no-disputes",
             )
-    return [disputes(network, clocks, tokens)]
+    return of_tapes(network, clocks, tokens)
 
 
 def _table(made: Deployment) -> str:

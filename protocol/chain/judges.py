@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import rlp
 
 from protocol.chain.codec import Abi
-from protocol.chain.deploy_terms import CLOCK_KINDS, MOST_TOKENS, DisputeTerms, TokenTerms
+from protocol.chain.deploy_terms import CLOCK_KINDS, MOST_TOKENS, DeliveryTerms, DisputeTerms, TokenTerms
 from protocol.chain.networks import Network
 from protocol.crypto import keccak256
 from protocol.types import ZERO_ADDRESS, Address, Verification
@@ -14,6 +14,7 @@ from protocol.types import ZERO_ADDRESS, Address, Verification
 ESCROW = "Escrow"
 REFEREE = "Referee"
 DISPUTES = "Disputes"
+DELIVERY = "Delivery"
 Places = Mapping[str, Address]
 """Where the contracts of a deployment will stand, by name: known before any of them is created."""
 
@@ -40,6 +41,22 @@ def disputes(network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms]
         return Abi.shipped(DISPUTES).creation_code(at[ESCROW], at[REFEREE], fixed)
 
     return Judge(DISPUTES, Verification.TAPE, code)
+
+
+def delivery(network: Network, terms: DeliveryTerms) -> Judge:
+    """Return the judge of tapes by delivery on demand. It needs `disputes`, which passes its sentences."""
+    fixed = (CLOCK_KINDS[network.clock], ZERO_ADDRESS, terms.demand_clock, terms.tip, terms.data_fee)
+
+    def code(at: Places) -> bytes:
+        return Abi.shipped(DELIVERY).creation_code(at[ESCROW], at[DISPUTES], at[REFEREE], fixed)
+
+    return Judge(DELIVERY, Verification.TAPE, code)
+
+
+def of_tapes(network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms]) -> list[Judge]:
+    """Return the judges of tapes: a demand's clock is that of a move."""
+    answers = DeliveryTerms(terms.move_clock, terms.tip, terms.data_fee)
+    return [disputes(network, terms, tokens), delivery(network, answers)]
 
 
 def created_by(sender: Address, nonce: int) -> Address:

@@ -10,7 +10,7 @@ from protocol.chain.anvil import Anvil, dev_keys
 from protocol.chain.client import Chain
 from protocol.chain.deploy import create_local_token, deploy
 from protocol.chain.deploy_terms import TokenTerms, default_dispute_terms, default_terms
-from protocol.chain.judges import disputes
+from protocol.chain.judges import of_tapes
 from protocol.chain.networks import Deployment, Network
 from protocol.chain.networks_file import drop_network, load_network, newest, shipped_network, write_deployment
 from protocol.chain.node import Node
@@ -115,7 +115,7 @@ def set_up(network: Network, keys: tuple[bytes, ...]) -> Deployment:
     # Shorter than the longest game, for it only sets the unbonding delay, and anvil makes many blocks slowly.
     # A bond in play stays locked until its lease ends, whatever unbonds.
     terms = default_terms(network, tokens, longest_window_seconds=_LONGEST_WINDOW_SECONDS)
-    made = deploy(network, sender, terms, name="local", judges=[disputes(network, clocks, tokens)])
+    made = deploy(network, sender, terms, name="local", judges=of_tapes(network, clocks, tokens))
     fund(Chain.connect(replace(network, deployments=(made,)), keys[0]), [address_of(key) for key in keys])
     return made
 

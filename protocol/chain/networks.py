@@ -6,7 +6,7 @@ from enum import StrEnum
 from protocol.types import Address, BlockNo, Blocks, Wei
 
 MWEI = 10**6
-FURTHER = ("referee", "disputes")
+FURTHER = ("referee", "disputes", "delivery")
 """Contracts that a deployment may be without, in the order of the file; each a field of `Deployment`."""
 
 
@@ -48,6 +48,8 @@ class Deployment:
     referee: Address | None = None
     disputes: Address | None = None
     """Judge of tapes by games; None: nobody can prove a result wrong here."""
+    delivery: Address | None = None
+    """Judge of tapes by delivery on demand."""
 
 
 @dataclass(frozen=True, slots=True)

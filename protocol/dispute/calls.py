@@ -43,7 +43,7 @@ BY_FUNCTION: dict[str, type[Call]] = {name: kind for kind, name in FUNCTIONS.ite
 
 def arguments(call: Call) -> tuple[Any, ...]:
     """The call's arguments, in the ABI's order."""
-    return tuple(_value(getattr(call, field.name)) for field in fields(call))
+    return tuple(values_of(getattr(call, field.name)) for field in fields(call))
 
 
 def parse(function: str, values: Sequence[Any]) -> Call:
@@ -55,14 +55,15 @@ def parse(function: str, values: Sequence[Any]) -> Call:
     return call
 
 
-def _value(value: Any) -> Any:
+def values_of(value: Any) -> Any:
+    """A bid, a record or a tuple of them as an ABI takes it."""
     if isinstance(value, Bid):
         packed = value.packed()
         return tuple(packed[at : at + _WORD] for at in range(0, len(packed), _WORD))
     if is_dataclass(value):
-        return tuple(_value(getattr(value, field.name)) for field in fields(value))
+        return tuple(values_of(getattr(value, field.name)) for field in fields(value))
     if isinstance(value, tuple):
-        return tuple(map(_value, value))
+        return tuple(map(values_of, value))
     return value
 
 

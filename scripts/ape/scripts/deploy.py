@@ -56,7 +56,7 @@ def cli(account: Any, tokens: tuple[str, ...], gavel_network: str) -> None:
     """Deploy Escrow, Staking, Referee and Disputes to the network that ape is connected to."""
     from protocol.chain.deploy import deploy
     from protocol.chain.deploy_terms import default_dispute_terms, default_terms
-    from protocol.chain.judges import disputes
+    from protocol.chain.judges import of_tapes
     from protocol.chain.networks_file import deployment_yaml, load_network
     from protocol.chain.node import Node
     from protocol.chain.token_option import listed_tokens
@@ -66,5 +66,5 @@ def cli(account: Any, tokens: tuple[str, ...], gavel_network: str) -> None:
     sender = ApeSender(account, Node.of(network))
     listed, clocks = listed_tokens(network, sender, tokens), default_dispute_terms(network)
     terms = default_terms(network, listed, disputes=clocks)
-    made = deploy(network, sender, terms, judges=[disputes(network, clocks, listed)])
+    made = deploy(network, sender, terms, judges=of_tapes(network, clocks, listed))
     click.echo(yaml.safe_dump([deployment_yaml(made)], sort_keys=False))

@@ -1,0 +1,38 @@
+"""Delivery on demand: what to demand of a posted result, and what answers it. Pure."""
+
+from protocol.dispute.delivery.answers import Outputs, answer
+from protocol.dispute.delivery.knowledge import Known, learn
+from protocol.dispute.delivery.names import Kind, Spot, Status, Wanted, node_of, step
+from protocol.dispute.delivery.planning import (
+    Demand,
+    DemandItems,
+    DemandOutput,
+    DemandRoots,
+    Shape,
+    demands,
+    next_demand,
+)
+from protocol.dispute.delivery.prices import BIG_OUTPUT, answer_gas, bond_of
+
+__all__ = [
+    "BIG_OUTPUT",
+    "Demand",
+    "DemandItems",
+    "DemandOutput",
+    "DemandRoots",
+    "Kind",
+    "Known",
+    "Outputs",
+    "Shape",
+    "Spot",
+    "Status",
+    "Wanted",
+    "answer",
+    "answer_gas",
+    "bond_of",
+    "demands",
+    "learn",
+    "next_demand",
+    "node_of",
+    "step",
+]

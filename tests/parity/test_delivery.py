@@ -1,0 +1,140 @@
+"""Delivery on a real node against its Python twin: names, prices, demands, answers."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from protocol.chain.client import Chain
+from protocol.chain.delivery import DeliveryCalls, Header
+from protocol.chain.deploy import deploy
+from protocol.chain.deploy_terms import TokenTerms, default_terms
+from protocol.chain.errors import Revert
+from protocol.chain.judges import of_tapes
+from protocol.chain.localnet import Localnet
+from protocol.crypto import keccak256
+from protocol.dispute.delivery import (
+    BIG_OUTPUT,
+    Known,
+    Shape,
+    Status,
+    answer,
+    answer_gas,
+    learn,
+    next_demand,
+)
+from protocol.dispute.names import Job, Program
+from protocol.messages import Bid
+from protocol.tape import Tape
+from protocol.tape.encoding import node_headers
+from protocol.tape.roots import leaf_count, nodes_tree
+from protocol.tape.tape import TensorType
+from protocol.types import Amount, Blocks, Verification, Wei
+from tests.chain_helpers import OPERATOR, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from tests.delivered import made
+from tests.dispute_rig import TERMS
+from tests.strategies.tapes import random_tape
+
+ITEMS = 5
+
+
+def outputs_of(tape: Tape) -> tuple[TensorType, ...]:
+    return tuple(TensorType(node.dtype, node.shape) for node in tape.nodes[-tape.outputs :])
+
+
+def large_tape() -> Tape:
+    """The first drawn whose outputs need answers of every kind."""
+    for seed in range(1000):
+        tape, _ = random_tape(Random(seed), 8)
+        counts = [leaf_count(kind) for kind in outputs_of(tape)]
+        if max(counts) > 64 and len(counts) > 1:
+            return tape
+    raise AssertionError("no tape is large enough")
+
+
+class Rig:
+    """A posted job with outputs made up, and its client's and provider's chains."""
+
+    def __init__(self, localnet: Localnet) -> None:
+        network, sender = localnet.network, localnet.chain(0).sender
+        token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT), coin_price=Wei(10**15))
+        terms = default_terms(network, [token], longest_window_seconds=600, disputes=TERMS)
+        deployed = deploy(network, sender, terms, name="delivery", judges=of_tapes(network, TERMS, [token]))
+        net = replace(localnet, network=replace(network, deployments=(deployed,)))
+        assert deployed.delivery is not None
+        ready_provider(net)
+        self.client, self.operator = ready_client(net), net.chain(OPERATOR)
+        tape = large_tape()
+        tree = nodes_tree(tape)
+        self.shape = Shape(ITEMS, outputs_of(tape))
+        self.made = made(self.shape, Random(7))
+        roots = (keccak256(b"inputs"), keccak256(b"constants"), tree.root)
+        first = len(tape.nodes) - tape.outputs
+        self.job = Job(Program(1, 1, len(tape.nodes), tape.outputs, *roots), keccak256(b"in"), ITEMS)
+        self.headers: list[Header] = [
+            (header, tuple(tree.proof(first + i))) for i, header in enumerate(node_headers(tape)[first:])
+        ]
+        self.bid = self._post(net)
+        self.calls = DeliveryCalls(deployed.delivery)
+
+    def _post(self, net: Localnet) -> Bid:
+        kind = int(Verification.TAPE)
+        bid = make_bid(net, job_hash=self.job.hash, verification=kind, challenge_window=Blocks(400))
+        self.client.send(self.client.escrow.open_lease(bid, sign_bid(net, bid)))
+        self.operator.send(self.operator.escrow.start(bid))
+        self.operator.send(self.operator.escrow.post_result(bid.owner, bid.struct_hash(), self.made.root))
+        return bid
+
+    def view(self, chain: Chain, function: str, *values: object) -> tuple[object, ...]:
+        call = self.calls._call(function, *values)
+        return self.calls.abi.results(function, chain.node.call(call))
+
+
+@pytest.fixture
+def rig(localnet: Localnet) -> Rig:
+    return Rig(localnet)
+
+
+def test_prices_and_limit_are_the_contracts(rig: Rig) -> None:
+    for size in (64, 96, 128, 512, 1024, 2048, 4096):
+        assert rig.view(rig.client, "answerGas", size)[0] == answer_gas(size)
+    assert rig.view(rig.client, "BIG_OUTPUT")[0] == BIG_OUTPUT
+
+
+def test_any_leaf_is_forced_out_and_read_back_from_the_chain(rig: Rig) -> None:
+    """The contract takes what the twin demands and answers, and calldata shows it."""
+    shape, lease = rig.shape, rig.bid.lease_id()
+    known = Known.of_result(rig.made.root, shape.depth)
+    rng, count = Random(3), 0
+    for output, kind in enumerate(shape.types):
+        if not leaf_count(kind):
+            continue
+        item, leaf = rng.randrange(ITEMS), rng.randrange(leaf_count(kind))
+        while (demand := next_demand(shape, known, item, output, leaf)) is not None:
+            bond = Wei(4 * answer_gas(demand.wanted.size) * 10**10)
+            rig.client.send(rig.calls.demand(rig.bid, rig.job, demand, bond, headers=rig.headers))
+            name = demand.wanted.demand(lease)
+            status, _, _, demander = rig.view(rig.client, "demandOf", name)[0]  # type: ignore[misc]
+            assert (status, demander) == (Status.ASKED, rig.client.address)
+            data = answer(rig.made, demand.wanted, demand.spot)
+            receipt = rig.operator.send(rig.calls.deliver(rig.bid, demand.wanted.kind, data))
+            assert receipt.gas_used <= answer_gas(demand.wanted.size)
+            (sent,) = rig.operator.node.transactions([receipt.tx])
+            found = rig.calls.parse_answer(sent.data)
+            assert found == (demand.wanted.kind, data)
+            known = learn(known, demand.wanted, demand.spot, shape.depths, found[1])
+            rig.client.send(rig.calls.collect(rig.bid, demand.wanted))
+            assert rig.view(rig.client, "demandOf", name)[0][0] == Status.CLOSED  # type: ignore[index]
+            count += 1
+        assert known.leaves[item, output, leaf] == rig.made.leaf(item, output, leaf)
+    assert count > 5
+    assert rig.client.node.balance(rig.calls.address) == 0
+
+
+def test_a_demand_for_what_is_no_part_of_the_result_is_refused(rig: Rig) -> None:
+    known = Known.of_result(keccak256(b"another"), rig.shape.depth)
+    demand = next_demand(rig.shape, known, 0, 0, 0)
+    assert demand is not None
+    with pytest.raises(Revert) as refused:
+        rig.client.send(rig.calls.demand(rig.bid, rig.job, demand, Wei(10**17), headers=rig.headers))
+    assert refused.value.name == "Delivery_BadProof"
