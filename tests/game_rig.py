@@ -1,10 +1,14 @@
 """A provider that cheats and defends its lie: its answers come out of the lying worker (`tests.cheat`)."""
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
 import trio
 
 from protocol.chain.client import Chain
@@ -12,6 +16,7 @@ from protocol.chain.errors import Revert
 from protocol.chain.games import in_order
 from protocol.chain.localnet import Localnet
 from protocol.chain.networks_file import write_deployment
+from protocol.crypto import address_of
 from protocol.dispute.moves import ProviderMove
 from protocol.dispute.replay import replay
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, AnswerArgs, Item, MoveResult
@@ -19,9 +24,11 @@ from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS
 from protocol.engines.worker.interface import RunArgs, from_wire, to_wire
 from protocol.messages import Bid
 from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.keystore import store_key
 from protocol.runtime.metrics import Metrics
 from protocol.types import ArtifactId, Blocks, Verification
 from tests.chain_helpers import OPERATOR, OWNER
+from tests.provider_rig import ROOT
 from tests.watch_rig import ITEMS, Provider, open_provider
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
@@ -170,3 +177,41 @@ async def house(net: Localnet, folder: Path, flip: str = FLIP, **job: int) -> As
         nursery.start_soon(cheat.defend, bid)
         yield House(net, cheat, bid, folder, nursery)
         nursery.cancel_scope.cancel()
+
+
+class TowerProcess:
+    """`gavel watchtower` as processes of its own, over the data in `folder / "tower"`."""
+
+    def __init__(self, net: Localnet, folder: Path, networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = folder / "tower-home"
+        self.home.mkdir(mode=0o700)
+        password = self.home / "password"
+        password.write_text("x")
+        password.chmod(0o600)
+        monkeypatch.setenv("GAVEL_HOME", str(self.home))
+        store_key("watchtower", net.keys[TOWER], "x", light=True)
+        owner, data = f"0x{address_of(net.keys[OWNER]).hex()}", str(folder / "tower")
+        self.data = ["--data-dir", data]
+        self.run = ["run", "--password-file", str(password), "--provider", owner, *self.data]
+        given = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(networks)}
+        self.env = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "protocol.runtime.cli", "watchtower", *args]
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        with (self.home / "out").open("ab") as out:
+            return subprocess.Popen(
+                self.command(*self.run), cwd=ROOT, env=self.env, stdout=out, stderr=subprocess.STDOUT
+            )
+
+    def status(self) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.command("status", *self.data),
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )

@@ -233,6 +233,10 @@ class Daemon:
     networks: Path
     process: subprocess.Popen[bytes] | None = None
     mark: int = 0
+    module: str = "protocol.runtime.cli"
+    """What is run as `gavel`."""
+    extra: dict[str, str] = field(default_factory=dict)
+    """Further environment."""
 
     @property
     def data(self) -> Path:
@@ -243,7 +247,7 @@ class Daemon:
         assert self.process is None or self.process.poll() is not None
         log = (self.home / "daemon.out").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "protocol.runtime.cli", "--json", "provider", "run"],
+            [sys.executable, "-m", self.module, "--json", "provider", "run"],
             cwd=ROOT,
             env=self.env(),
             stdout=log,
@@ -256,7 +260,7 @@ class Daemon:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GAVEL_")}
         paths = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(self.networks)}
         anvil = {"GAVEL_ANVIL": os.environ["GAVEL_ANVIL"]} if "GAVEL_ANVIL" in os.environ else {}
-        return {**kept, **paths, **anvil, "PYTHONPATH": str(ROOT)}
+        return {**kept, **paths, **anvil, "PYTHONPATH": str(ROOT), **self.extra}
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""

@@ -1,8 +1,5 @@
 """A watchtower against a provider that flips one bit of an intermediate value, on a real chain."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +8,8 @@ import trio
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
 from protocol.dispute.records import Conviction, Phase
-from protocol.runtime.keystore import store_key
 from protocol.runtime.metrics import Metrics
-from tests.game_rig import TOWER, House, house, networks_file
-from tests.provider_rig import ROOT
+from tests.game_rig import TOWER, TowerProcess, house, networks_file
 
 pytestmark = [pytest.mark.trio]
 
@@ -123,50 +118,12 @@ async def test_what_the_purse_does_not_allow_is_said_and_nothing_opened(
         assert world.net.chain().games_of(world.bid) == ()
 
 
-class Process:
-    """`gavel watchtower` as processes of its own."""
-
-    def __init__(self, world: House, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home = world.folder / "home"
-        self.home.mkdir(mode=0o700)
-        password = self.home / "password"
-        password.write_text("x")
-        password.chmod(0o600)
-        monkeypatch.setenv("GAVEL_HOME", str(self.home))
-        store_key("watchtower", world.net.keys[TOWER], "x", light=True)
-        owner, data = world.config().providers[0], str(world.folder / "tower")
-        self.data = ["--data-dir", data]
-        self.run = ["run", "--password-file", str(password), "--provider", owner, *self.data]
-        given = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(networks_file(world.net, world.folder))}
-        self.env = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
-
-    def command(self, *args: str) -> list[str]:
-        return [sys.executable, "-m", "protocol.runtime.cli", "watchtower", *args]
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        with (self.home / "out").open("ab") as out:
-            return subprocess.Popen(
-                self.command(*self.run), cwd=ROOT, env=self.env, stdout=out, stderr=subprocess.STDOUT
-            )
-
-    def status(self) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command("status", *self.data),
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-
 async def test_a_killed_process_goes_on_and_status_explains_the_game(
     localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house(localnet, tmp_path) as world:
         world.cheat.limit = 1
-        tower = Process(world, monkeypatch)
+        tower = TowerProcess(world.net, tmp_path, networks_file(world.net, tmp_path), monkeypatch)
         running = tower.start()
         try:
             await world.phase("reveal")
