@@ -24,6 +24,8 @@ from watchtower.standings import Standing, Standings
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
+_DEEPEST = 256
+"""Blocks by which a re-org may bring a lease forward."""
 _MOVES = 64
 """More moves than the longest game has: for so many clocks artifacts are kept."""
 
@@ -67,6 +69,8 @@ class Games:
         if fresh:
             opened = {each.lease: each for each in await self.rig.chain.run(Chain.leases_of)}
             for lease in fresh:
+                if lease not in opened:
+                    continue  # a re-org: the next look will know
                 if opened[lease].bid.verification == Verification.TAPE:
                     self._start(opened[lease], wrong[lease])
                 else:
@@ -83,7 +87,8 @@ class Games:
             return await self._workshop(lease)
 
         with about(lease=to_hex(lease.lease)):
-            player = Player(self.rig.chain, lease.bid, lease.block, self.who, suspect, workshop, log.warning)
+            since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
+            player = Player(self.rig.chain, lease.bid, since, self.who, suspect, workshop, log.warning)
             try:
                 why = await self._until_over(player)
             except InputError as error:

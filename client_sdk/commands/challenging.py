@@ -10,6 +10,7 @@ from client_sdk.receipts import read_receipt
 from client_sdk.wallet import open_wallet
 from protocol.dispute.purse import COIN
 from protocol.runtime.exit_codes import ExitCode
+from protocol.runtime.retry import worst
 from protocol.runtime.settings import Settings
 from protocol.types import Wei, parse_address, to_hex
 
@@ -39,7 +40,10 @@ def challenge_job(
             delegates=frozenset(parse_address(each, "--delegate") for each in delegates),
             say=settings.say,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BaseExceptionGroup) as error:
+        # Broken off inside trio, it comes as a group.
+        if isinstance(error, BaseExceptionGroup) and not isinstance(worst(error), KeyboardInterrupt):
+            raise
         settings.say(
             f"\na game that is open goes on without you, and is lost when your clock runs out: "
             f"gavel job challenge {receipt} goes on with it"
@@ -58,8 +62,4 @@ def challenge_job(
 def _told(found: Challenged) -> str:
     if not found.games:
         return found.text
-    lines = [game.sentence() for game in found.games]
-    for game in found.games:
-        back = f"{COIN.short(game.coin_back)} of {COIN.short(game.bond)} coin of the bond came back"
-        lines.append(f"  {back}; reward: {game.reward} of the token's smallest units")
-    return "\n".join(lines)
+    return "\n".join(game.sentence() for game in found.games)

@@ -105,6 +105,7 @@ class Player:
     _unclaimable: set[Hash32] = field(default_factory=set)
     _asked: set[tuple[Hash32, int, int]] = field(default_factory=set)
     _reporter: Reporter | None = None
+    _replayed: tuple[Board, dict[Case, Played]] | None = None
 
     @property
     def lease(self) -> LeaseId:
@@ -279,7 +280,13 @@ class Player:
         return charge
 
     async def _played(self, board: Board, case: Case) -> Played:
-        return board.played(case, (await self._charge(case.item)).job)
+        """The case's games in the clear; replayed once a look, since shams can be many."""
+        if self._replayed is None or self._replayed[0] is not board:
+            self._replayed = (board, {})
+        held = self._replayed[1]
+        if case not in held:
+            held[case] = board.played(case, (await self._charge(case.item)).job)
+        return held[case]
 
     async def _reports(self, board: Board, doing: str, over: bool) -> tuple[GameReport, ...]:
         chain = self.chain.blocking
@@ -289,8 +296,7 @@ class Player:
         program = shop.files.program if shop else None
         found = []
         for game in own:
-            job = (await shop.accuse(game.case.item)).job if shop else None
-            played = board.played(game.case, job) if job else None
+            played = await self._played(board, game.case) if shop else None
             report = await self.chain.run(lambda _: reporter.report(board, game, played, program))  # noqa: B023
             found.append(replace(report, doing=doing, over=over or game.game in self._done))
         return tuple(found)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from protocol.auction.money import Unit
 from protocol.chain.client import Chain
 from protocol.chain.dispute_events import Collected, GameLost, Judged, SealOpened
 from protocol.chain.game_steps import PlayedGame
@@ -61,6 +62,9 @@ class GameReport:
     """Most that the reward can come to, shared with whoever else claims."""
     coin_back: Wei
     reward: int
+    symbol: str
+    """Of the reward's token."""
+    decimals: int
     outcome: str
     doing: str = ""
     """What the player does or waits for."""
@@ -74,13 +78,17 @@ class GameReport:
             where += f", node {self.node}{name}"
         where += f", element {self.element}" if self.element >= 0 else ""
         where += f", segment {self.segment}" if self.segment >= 0 else ""
-        cost = f"gas {self.gas} for {COIN.short(self.fees)} coin; bond {COIN.short(self.bond)} coin"
+        token = Unit(self.symbol, self.decimals)
+        cost = f"gas {self.gas} for {COIN.short(self.fees)} coin, bond {COIN.short(self.bond)} coin"
         lines = [f"game {self.game} on lease {self.lease} of {self.owner}", f"  {where}"]
-        if self.over or not self.mover:
-            lines.append(f"  {self.outcome or self.phase}; {cost}")
-        else:
+        if self.mover and not self.over:
             owed = _OWED.get(Phase[self.phase.upper()], "")
-            lines.append(f"  the {self.mover} is {owed}, {self.clock_left} left on its clock; {cost}")
+            lines.append(f"  the {self.mover} is {owed}, {self.clock_left} left on its clock")
+            lines.append(f"  {cost}, reward up to {token.about(self.expected)}")
+        else:
+            got = f"{COIN.short(self.coin_back)} of it back, reward {token.about(self.reward)}"
+            lines.append(f"  {self.outcome or self.phase}")
+            lines.append(f"  {cost}, {got}")
         if self.doing and not self.over:
             lines.append(f"  {self.doing}")
         return "\n".join(lines)
@@ -103,6 +111,7 @@ class Reporter:
         gas, fees = costs_of(self.chain, game, self.receipts)
         got = [event for event in game.others if isinstance(event, Collected)]
         live = state.phase.live and board.verdict.how is Conviction.NONE
+        token = self.chain.deployment.tokens[self.bid.token]
         withdrawn = self.chain.money(self.bid).withdrawn if live else 0
         return GameReport(
             game=to_hex(game.game),
@@ -127,6 +136,8 @@ class Reporter:
             expected=(self.bid.bond - withdrawn) // 2 if live else -1,
             coin_back=Wei(sum(event.coin for event in got)),
             reward=sum(event.reward for event in got),
+            symbol=token.symbol,
+            decimals=token.decimals,
             outcome=_outcome(board, game),
         )
 

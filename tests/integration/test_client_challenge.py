@@ -1,5 +1,9 @@
 """A client that challenges a result from its receipt, on a real chain."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,9 +19,11 @@ from client_sdk.wallet import Wallet
 from protocol.chain.localnet import Localnet
 from protocol.dispute.records import Conviction
 from protocol.messages import Bid, delegates_hash
+from protocol.runtime.keystore import store_key
 from protocol.types import BidFlags, InputError, Verification, Wei
 from tests.chain_helpers import CLIENT, make_bid
 from tests.game_rig import House, house, networks_file
+from tests.provider_rig import ROOT
 
 pytestmark = [pytest.mark.trio]
 
@@ -96,3 +102,51 @@ async def test_what_cannot_be_challenged_is_refused_with_the_reason(localnet: Lo
         check_open(localnet.chain(4), named, own=False, delegates=friends)
     with pytest.raises(InputError, match="private"):
         check_open(localnet.chain(6), named, own=False, delegates=friends)
+
+
+async def test_a_broken_off_command_says_how_to_go_on_and_goes_on(
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 0
+        home = tmp_path / "home"
+        home.mkdir(mode=0o700)
+        password, receipt = home / "password", tmp_path / "receipt.json"
+        password.write_text("x")
+        password.chmod(0o600)
+        monkeypatch.setenv("GAVEL_HOME", str(home))
+        store_key("payer", localnet.keys[CLIENT], "x", light=True)
+        envelope = world.cheat.provider.receipts[world.bid.lease_id()]
+        write_receipt(receipt, world.bid, envelope, localnet.chain().domain, localnet.network)
+        networks = str(networks_file(localnet, tmp_path))
+        env = {**os.environ, "GAVEL_HOME": str(home), "GAVEL_NETWORKS": networks, "PYTHONPATH": str(ROOT)}
+        wallet = ["--wallet", "payer", "--password-file", str(password)]
+        module = [sys.executable, "-m", "protocol.runtime.cli"]
+        command = [*module, "job", "challenge", str(receipt), "--item", "0", *wallet]
+        told = tmp_path / "told"
+        with told.open("wb") as out:
+            running = subprocess.Popen(command, cwd=ROOT, env=env, stderr=out, stdout=out)
+        try:
+            with trio.fail_after(120):
+                while "the provider is to move" not in told.read_text():
+                    assert running.poll() is None, told.read_text()
+                    await trio.sleep(0.1)
+            running.send_signal(signal.SIGINT)
+            assert await trio.to_thread.run_sync(running.wait) == 130
+        finally:
+            running.kill()
+        assert f"gavel job challenge {receipt} goes on with it" in told.read_text()
+        world.cheat.limit = 1 << 30
+        with told.open("wb") as out:
+            running = subprocess.Popen(command, cwd=ROOT, env=env, stderr=out, stdout=out)
+        try:
+            with trio.fail_after(120):
+                while "a share of the reward is claimed" not in told.read_text():
+                    assert running.poll() is None, told.read_text()
+                    await trio.sleep(0.1)
+            await world.pass_time(11)
+            assert await trio.to_thread.run_sync(running.wait) == 0
+        finally:
+            running.kill()
+        assert "this game convicted the provider by a proof" in told.read_text()
+        assert "reward 5 " in told.read_text()

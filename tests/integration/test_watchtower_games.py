@@ -1,10 +1,12 @@
 """A watchtower against a provider that flips one bit of an intermediate value, on a real chain."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import trio
 
+from protocol.chain.dispute_events import Collected
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
 from protocol.dispute.records import Conviction, Phase
@@ -89,6 +91,26 @@ async def test_a_game_that_a_reorg_removed_is_opened_again(localnet: Localnet, t
             while not (again := await trio.to_thread.run_sync(chain.games_of, world.bid)):
                 await trio.sleep(0.1)
         assert [game.game for game in again] == [game.game for game in before]
+
+
+async def test_what_is_owed_is_collected_without_verdicts_long_after_the_window(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """All that says so is the chain: there is nothing on disk, and no result to re-run any more."""
+    async with house(localnet, tmp_path) as world:
+        first = world.start()
+        await world.phase("claimed")
+        first.cancel()
+        shutil.rmtree(tmp_path / "tower")
+        await world.pass_time(400)
+        world.start()
+        await world.until(lambda standing: standing.over)
+        chain, lease = world.net.chain(), world.bid.lease_id()
+        assert chain.lease(lease).state is LeaseState.CONVICTED
+        reward = world.bid.bond // 2
+        assert chain.verdict(lease).reward == reward
+        collected = [event for game in chain.games_of(world.bid) for event in game.others]
+        assert sum(event.reward for event in collected if isinstance(event, Collected)) == reward
 
 
 async def test_a_silent_provider_is_convicted_by_its_clock(localnet: Localnet, tmp_path: Path) -> None:
