@@ -1,4 +1,7 @@
-"""`make demo`: a real chain, three providers, a watchtower, and one job through all of them."""
+"""`make demo`: a real chain, three providers, a watchtower, and one job through all of them.
+
+Then a job that a cheat wins, and loses its bond for.
+"""
 
 import argparse
 import json
@@ -15,7 +18,7 @@ from protocol.chain.localnet import Localnet, run_localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.types import EnergyGrade, GavelError, LeaseId, Wei, parse_hash
-from scripts.demo import ledger, show, stage, work
+from scripts.demo import cheat, ledger, show, stage, work
 from scripts.demo.processes import DemoError, Processes, gavel
 from watchtower.verdicts import Finding, Verdicts
 
@@ -54,18 +57,24 @@ def _play(options: argparse.Namespace, folder: Path) -> None:
     home.mkdir(mode=0o700)
     os.environ["GAVEL_HOME"] = str(home)  # nothing of the user's own Gavel is read or written
     show.heading("Setting up: a local chain, contracts, wallets")
-    with run_localnet(block_time=1, networks_file=home / "networks.yaml") as net:
+    with run_localnet(block_time=1, accounts=12, networks_file=home / "networks.yaml") as net:
         cast = stage.build(home, net)
         chain = net.chain()
-        parties = cast.parties(address_of(net.keys[0]))
+        disputes = net.deployment.disputes
+        assert disputes is not None, "a local chain has the game's contract"
+        parties = cast.parties(address_of(net.keys[0]), disputes)
         show.line(f"node {net.url}, Escrow 0x{net.deployment.escrow.hex()}, a block every second")
         before = ledger.take(chain, parties)
         try:
             with Processes(folder, cast.env()) as processes:
                 _start_daemons(processes, cast, chain)
-                lease, result = _run_job(processes, cast, options, home)
+                job = work.embed(options.minilm) if options.minilm else work.classify(options.files)
+                lease, result = _run_job(processes, cast, job)
                 _await_end(processes, cast, net, lease)
                 _verify(processes, Path(result["receipt"]))
+                cheat.play(
+                    processes, cast, net, lambda: _run_job(processes, cast, work.few())[0], home / "client"
+                )
         finally:
             if options.logs:
                 _show_logs(folder)
@@ -90,19 +99,16 @@ def _start_daemons(processes: Processes, cast: stage.Stage, chain: Chain) -> Non
     show.line("watchtower: re-runs every result of all three")
 
     def ready() -> bool:
+        owners = {cast.owners[provider.name] for provider in stage.PROVIDERS}
         found = {each.owner for each in chain.registrations() if each.registration is not None}
-        staked = all(chain.stake(owner, ledger.TOKEN).free > 0 for owner in cast.owners.values())
-        return staked and found >= set(cast.owners.values())
+        return found >= owners and all(chain.stake(owner, ledger.TOKEN).free > 0 for owner in owners)
 
     processes.wait_until("the providers did not register and stake", ready, 90)
 
 
-def _run_job(
-    processes: Processes, cast: stage.Stage, options: argparse.Namespace, home: Path
-) -> tuple[bytes, dict[str, Any]]:
-    job = work.embed(options.minilm) if options.minilm else work.classify(options.files)
+def _run_job(processes: Processes, cast: stage.Stage, job: work.Work) -> tuple[bytes, dict[str, Any]]:
     show.heading(f"The job: {job.about}")
-    file = stage.write_job(home, job.job)
+    file = stage.write_job(cast.home, job.job)
     command = [
         "job",
         "run",

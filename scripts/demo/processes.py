@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,11 @@ class Processes:
         self._folder, self._env = folder, env
         self._daemons: list[Daemon] = []
 
-    def start(self, name: str, command: Sequence[str]) -> Daemon:
-        """Start a daemon in a session of its own: Ctrl-C reaches the demo, which then ends it in order."""
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None) -> Daemon:
+        """Start a daemon in a session of its own: Ctrl-C reaches the demo, which then ends it in order.
+
+        `env` comes on top of everybody's environment.
+        """
         output = self._folder / f"{name}.out"
         with output.open("wb") as sink:
             process = subprocess.Popen(
@@ -54,7 +57,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
-                env=self._env,
+                env=self._env | dict(env or {}),
                 start_new_session=True,
             )
         daemon = Daemon(name, process, output)

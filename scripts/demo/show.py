@@ -26,12 +26,12 @@ def balances(before: Ledger, after: Ledger, gas: Mapping[str, tuple[int, Wei]], 
         now = after.parties[name]
         count, wei = gas.get(name, (0, Wei(0)))
         change = _signed(now.tokens - holding.tokens)
-        rows.append((name, _whole(holding.tokens), _whole(now.tokens), change, str(count), str(wei)))
+        rows.append((name, whole(holding.tokens), whole(now.tokens), change, str(count), str(wei)))
     burnt = _signed(after.burnt - before.burnt)
-    rows.append(("burnt", _whole(before.burnt), _whole(after.burnt), burnt, "", ""))
+    rows.append(("burnt", whole(before.burnt), whole(after.burnt), burnt, "", ""))
     total_gas = str(sum(wei for _, wei in gas.values()))
     change = _signed(after.tokens - before.tokens)
-    rows.append(("sum", _whole(before.tokens), _whole(after.tokens), change, "", total_gas))
+    rows.append(("sum", whole(before.tokens), whole(after.tokens), change, "", total_gas))
     table(rows)
     coin = before.coin - after.coin
     line(f"coin: {before.coin} wei before, {after.coin} after, {coin} gone = {total_gas} paid for gas")
@@ -56,14 +56,15 @@ def table(rows: Sequence[Sequence[str]]) -> None:
         line("  ".join([first.strip().ljust(widths[0]), *rest]).rstrip())
 
 
-def _whole(units: int) -> str:
+def whole(units: int) -> str:
+    """Return a sum of smallest units in whole tokens."""
     with localcontext() as context:
         context.prec = 60
         return f"{Decimal(units).scaleb(-_UNIT):f}"
 
 
 def _signed(units: int) -> str:
-    return "0" if units == 0 else f"{'+' if units > 0 else '-'}{_whole(abs(units))}"
+    return "0" if units == 0 else f"{'+' if units > 0 else '-'}{whole(abs(units))}"
 
 
 def _coloured() -> bool:

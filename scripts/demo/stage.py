@@ -1,6 +1,7 @@
 """The cast and their files: wallets, configs, a job file; all below one temporary folder."""
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ PROVIDERS = (
     Provider("bob", "0.60", "eu-central", "DE", 380),
     Provider("carol", "1.40", "eu-west", "FR", 55),
 )
+CHEAT = Provider("mallory", "0.10", "eu-west", "IE", 280)
+"""Cheapest of all, and lies. It comes when the honest job is done."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +46,14 @@ class Stage:
     operators: dict[str, Address]
     watchtower: Address
 
-    def parties(self, deployer: Address) -> dict[str, tuple[Address, ...]]:
-        """Return every party with its addresses."""
+    def parties(self, deployer: Address, disputes: Address) -> dict[str, tuple[Address, ...]]:
+        """Return every party with its addresses; the contract that holds bonds and rewards is one."""
         return {
             "client": (self.client,),
             **{name: (self.owners[name], self.operators[name]) for name in self.owners},
             "watchtower": (self.watchtower,),
             "deployer": (deployer,),
+            "Disputes": (disputes,),
         }
 
     def env(self) -> dict[str, str]:
@@ -65,12 +69,12 @@ def build(home: Path, net: Localnet) -> Stage:
     keys = iter(net.keys[1:])
     client = _wallet("client", next(keys))
     owners, operators = {}, {}
-    for provider in PROVIDERS:
+    for provider in (*PROVIDERS, CHEAT):
         owners[provider.name] = _wallet(f"{provider.name}-owner", next(keys))
         operators[provider.name] = _wallet(f"{provider.name}-operator", next(keys))
     tower = _wallet("watchtower", next(keys))
     stage = Stage(home, client, owners, operators, tower)
-    for provider in PROVIDERS:
+    for provider in (*PROVIDERS, CHEAT):
         _write(home / f"{provider.name}.yaml", _provider_config(provider, home))
     everyone = [f"0x{owner.hex()}" for owner in owners.values()]
     _write(
@@ -88,6 +92,12 @@ def build(home: Path, net: Localnet) -> Stage:
 def provider_command(stage: Stage, provider: Provider) -> list[str]:
     """Return the command that runs a provider."""
     return gavel("provider", "run", "--config", str(stage.home / f"{provider.name}.yaml"))
+
+
+def cheat_command(stage: Stage) -> list[str]:
+    """Return the command that runs the provider that lies: the same daemon over a lying worker."""
+    config = str(stage.home / f"{CHEAT.name}.yaml")
+    return [sys.executable, "-m", "tests.cheat.provider", "provider", "run", "--config", config]
 
 
 def watchtower_command(stage: Stage) -> list[str]:
