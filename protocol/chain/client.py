@@ -5,7 +5,8 @@ from functools import cached_property
 
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.codec import decode_values
-from protocol.chain.dispute_reads import DisputeReads
+from protocol.chain.delivery_reads import DeliveryReads, SeenDemand
+from protocol.chain.demands import DemandReader
 from protocol.chain.events import LeaseOpened, NonceCancelled, OperatorSet, ProviderRegistered
 from protocol.chain.game_steps import PlayedGame
 from protocol.chain.games import GameReader
@@ -19,12 +20,22 @@ from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
 from protocol.dispute.names import Job
 from protocol.messages import Bid, Registration
-from protocol.types import ZERO_ADDRESS, Address, Amount, BlockNo, Hash32, InputError, Verification, to_hex
+from protocol.types import (
+    ZERO_ADDRESS,
+    Address,
+    Amount,
+    BlockNo,
+    Hash32,
+    InputError,
+    LeaseId,
+    Verification,
+    to_hex,
+)
 
 _FAR_FUTURE = 1 << 48
 
 
-class Chain(DisputeReads):
+class Chain(DeliveryReads):
     """One deployment on one network, with or without a key to send from. Thread-safe; blocking."""
 
     def __init__(self, node: Node, network: Network, deployment: Deployment, sender: Sender | None) -> None:
@@ -32,6 +43,7 @@ class Chain(DisputeReads):
         self._sender = sender
         self.scanner = Scanner(self)
         self.games = GameReader(self, self.scanner)
+        self.demands = DemandReader(self, self.scanner)
 
     @classmethod
     def connect(
@@ -60,9 +72,10 @@ class Chain(DisputeReads):
         for name, address in (("escrow", self.escrow.address), ("staking", self.staking.address)):
             if not self.node.code(address):
                 raise InputError(f"{where}: there is no contract at {name} {to_hex(address)}")
-        disputes = self.deployment.disputes
-        if disputes is not None and self.kind_of(disputes) != Verification.TAPE:
-            raise InputError(f"{where}: disputes {to_hex(disputes)} is no judge of tapes for that Escrow")
+        judges = {"disputes": self.deployment.disputes, "delivery": self.deployment.delivery}
+        for name, judge in judges.items():
+            if judge is not None and self.kind_of(judge) != Verification.TAPE:
+                raise InputError(f"{where}: {name} {to_hex(judge)} is no judge of tapes for that Escrow")
         mode = decode_values(["string"], self.node.call(self._plain("CLOCK_MODE")), "Escrow.CLOCK_MODE")[0]
         found = Clock.TIMESTAMP if "timestamp" in mode else Clock.BLOCK
         if found is not self.network.clock:
@@ -161,6 +174,10 @@ class Chain(DisputeReads):
     ) -> tuple[PlayedGame, ...]:
         """Return every game ever opened on the lease of `bid`; see `GameReader.of_lease`."""
         return self.games.of_lease(bid, job, since, until)
+
+    def demands_of(self, lease: LeaseId, since: BlockNo | None = None) -> tuple[SeenDemand, ...]:
+        """Return every demand ever made of a lease, with its answer; see `DemandReader.of_lease`."""
+        return self.demands.of_lease(lease, since)
 
     def _topic(self, name: str) -> bytes:
         return self._topics[name]

@@ -8,6 +8,7 @@ from protocol.chain.abi import NAMES
 from protocol.chain.codec import Abi, Entry, decode_values
 from protocol.chain.refusals import REFUSALS
 from protocol.chain.views import LeaseState
+from protocol.dispute.delivery.names import Status
 from protocol.dispute.records import Phase
 from protocol.types import BrokenInvariant, InputError, to_hex
 
@@ -59,6 +60,8 @@ def _show(key: str, value: Any) -> str:
         return LeaseState(value).name
     if key == "phase" and value in set(Phase):
         return Phase(value).name
+    if key == "status" and value in set(Status):
+        return Status(value).name
     if isinstance(value, bytes):
         word = value.rstrip(b"\0")
         return word.decode() if word.isalnum() and len(value) == 32 else to_hex(value)

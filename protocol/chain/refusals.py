@@ -1,4 +1,4 @@
-"""What refusals of Disputes and Referee mean for people, and what to do about them.
+"""What refusals of Disputes, Delivery and Referee mean for people, and what to do about them.
 
 By the name of the contracts' error; the figures are its arguments, which `Revert` adds.
 """
@@ -101,4 +101,61 @@ REFUSALS: dict[str, Refusal] = {
     "Referee_Program": Refusal("the node's scalar program is malformed", _UNFIT),
     "Referee_Fold": Refusal("there are no running values to add up", _OWN_BUG),
     "Referee_NoChain": Refusal("the node has no running values", _OWN_BUG),
+    "Delivery_BadTerms": Refusal("the terms of demands are out of range", "correct the named term"),
+    "Delivery_Private": Refusal(
+        "the lease is private: only its client and the delegates in its bid may demand",
+        "demand with the wallet of one of them, and name all delegates",
+    ),
+    "Delivery_WrongJob": Refusal("this is not the job that the lease's bid names", _OWN_BUG),
+    "Delivery_Full": Refusal(
+        "strangers have as many demands open as may be", "demand again once one of them is answered"
+    ),
+    "Delivery_Known": Refusal(
+        "these bytes were demanded before", "read the answer from the chain, or wait until it is due"
+    ),
+    "Delivery_BondTooLow": Refusal(
+        "the bond is too low for the base fee of the block", "demand again: the bond is reckoned anew"
+    ),
+    "Delivery_BondTooHigh": Refusal("the bond is more than a demand can hold", "send a smaller bond"),
+    "Delivery_Count": Refusal("the demand shows another number of things than it must", _OWN_BUG),
+    "Delivery_NoItem": Refusal("the job has no such item", "items are counted from 0"),
+    "Delivery_NoOutput": Refusal("the job has no such output", "outputs are counted from 0"),
+    "Delivery_NoLeaf": Refusal("nothing of the output is below this node: it is zero", _OWN_BUG),
+    "Delivery_BadProof": Refusal(
+        "the node is not proven to be part of the posted result",
+        "read the answers so far again, and demand below what they show",
+    ),
+    "Delivery_NotProvider": Refusal(
+        "this key does not answer for the provider", "send with the operator's key of today"
+    ),
+    "Delivery_NotClient": Refusal("only the client may burn the fee", "send with the client's wallet"),
+    "Delivery_NotPlain": Refusal(
+        "answers must be sent straight from a plain key, not through a wallet contract",
+        "send with the operator's key itself, without delegated code",
+    ),
+    "Delivery_NotOpen": Refusal(
+        "no open demand has these bytes for its answer", "read the demands of the lease again"
+    ),
+    "Delivery_OutOfTime": Refusal(
+        "the time for this answer is over", "nothing can be answered any more: `timeout` ends the lease"
+    ),
+    "Delivery_InTime": Refusal(
+        "the demand still stands, and the lease is not convicted", "wait until its clock has run out"
+    ),
+    "Delivery_Silent": Refusal(
+        "the lease is convicted of silence: nothing is demanded or answered any more",
+        "collect the demand, and again once the lease is settled",
+    ),
+    "Delivery_NotDemander": Refusal(
+        "only whoever demanded can collect", "send with the wallet that sent the demand"
+    ),
+    "Delivery_NothingToCollect": Refusal(
+        "nothing of this demand is left now", "it was collected before, or is paid once the lease is settled"
+    ),
+    "Delivery_NotBig": Refusal(
+        "the output is not so large that it cannot be demanded", "demand it instead of burning the fee"
+    ),
+    "Delivery_NotSent": Refusal(
+        "the receiver refuses the coin", "name an account that takes plain transfers of coin"
+    ),
 }

@@ -129,6 +129,33 @@ def test_any_leaf_is_forced_out_and_read_back_from_the_chain(rig: Rig) -> None:
         assert known.leaves[item, output, leaf] == rig.made.leaf(item, output, leaf)
     assert count > 5
     assert rig.client.node.balance(rig.calls.address) == 0
+    seen = rig.client.demands_of(lease)
+    assert len(seen) == count
+    again = Known.of_result(rig.made.root, shape.depth)
+    for each in seen:
+        assert (each.now.status, each.now.bond) == (Status.CLOSED, 0)
+        assert each.answer is not None
+        again = learn(again, each.wanted, each.spot, shape.depths, each.answer)
+    assert again == known, "the chain alone tells all of it"
+
+
+def test_what_is_open_is_read_with_its_clock_and_the_price_is_the_contracts(rig: Rig) -> None:
+    rig.client.check()
+    lease, shape = rig.bid.lease_id(), rig.shape
+    demand = next_demand(shape, Known.of_result(rig.made.root, shape.depth), 0, 0, 0)
+    assert demand is not None
+    bond = rig.client.demand_bond(demand.wanted.size)
+    rig.client.send(rig.calls.demand(rig.bid, rig.job, demand, bond, headers=rig.headers))
+    (seen,) = rig.client.demands_of(lease)
+    assert (seen.demand, seen.wanted, seen.spot) == (demand.wanted.demand(lease), demand.wanted, demand.spot)
+    assert (seen.answer, seen.now.status, seen.now.bond) == (None, Status.ASKED, bond)
+    assert seen.now.until == rig.client.clock() + rig.client.delivery_terms.demand_clock
+    assert (rig.client.queue(lease).asked, rig.client.lease(lease).freezes) == (1, 1)
+    with pytest.raises(Revert) as early:
+        rig.client.send(rig.calls.timeout(rig.bid, demand.wanted))
+    assert (early.value.name, early.value.evidence["until"]) == ("Delivery_InTime", seen.now.until)
+    with pytest.raises(Revert, match="status ASKED"):
+        rig.client.send(rig.calls.demand(rig.bid, rig.job, demand, bond, headers=rig.headers))
 
 
 def test_a_demand_for_what_is_no_part_of_the_result_is_refused(rig: Rig) -> None:
