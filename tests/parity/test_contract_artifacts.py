@@ -30,7 +30,18 @@ def test_shipped_file_reproduces(name: str) -> None:
 
 @pytest.mark.usefixtures("built")
 @pytest.mark.parametrize(
-    "name", ["Escrow", "EscrowViews", "Staking", "Disputes", "DisputeEnds", "Referee", "LocalToken"]
+    "name",
+    [
+        "Escrow",
+        "EscrowViews",
+        "Staking",
+        "Disputes",
+        "DisputeEnds",
+        "Delivery",
+        "Audits",
+        "Referee",
+        "LocalToken",
+    ],
 )
 def test_code_fits(name: str) -> None:
     code = json.loads((build_contracts.OUT / f"{name}.sol" / f"{name}.json").read_text())["deployedBytecode"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from protocol.types import BrokenInvariant
 
-NAMES = ("Escrow", "Staking", "Referee", "Disputes", "Delivery", "LocalToken")
+NAMES = ("Escrow", "Staking", "Referee", "Disputes", "Delivery", "Audits", "LocalToken")
 """Contracts that ship. The judge interface is part of Escrow's ABI."""
 
 

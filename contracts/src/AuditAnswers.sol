@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AuditDraws} from "./AuditDraws.sol";
+import {IAudits} from "./interfaces/IAudits.sol";
+import {BidLib} from "./libraries/BidLib.sol";
+import {TreeLib} from "./libraries/TreeLib.sol";
+import {Answer, Audit, Part, Stage, Task} from "./types/AuditTypes.sol";
+import {LeaseId} from "./types/Types.sol";
+
+/// @title Commitments and what opens them
+abstract contract AuditAnswers is AuditDraws {
+    using BidLib for bytes32[6];
+
+    // ---------------------------------------------------------------------------------------------- auditors
+
+    /// @inheritdoc IAudits
+    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 commitment) external {
+        (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
+        Task storage t = _mine(id, task, Part.Assigned);
+        _committing(a, commitment);
+        (t.found, t.part) = (commitment, Part.Committed);
+        _audits[id] = a;
+        emit Committed(leaseId, byClient, msg.sender);
+    }
+
+    /// @inheritdoc IAudits
+    function reveal(
+        LeaseId leaseId,
+        bool byClient,
+        uint256 task,
+        bytes32 traceRoot,
+        bytes32 itemRoot,
+        bytes32 salt
+    ) external {
+        (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
+        Task storage t = _mine(id, task, Part.Committed);
+        _revealing(a);
+        _requireSeal(t.found, traceRoot, itemRoot, msg.sender, leaseId, a.item, salt);
+        (t.found, t.part) = (_found(traceRoot, itemRoot), Part.Revealed);
+        _audits[id] = a;
+        emit Revealed(leaseId, byClient, msg.sender, traceRoot, itemRoot);
+    }
+
+    function _mine(bytes32 id, uint256 task, Part needed) private view returns (Task storage t) {
+        t = _tasks[id][task];
+        if (t.auditor != msg.sender) revert Audits_NotAuditor(msg.sender);
+        if (t.part != needed) revert Audits_WrongPart(t.part);
+    }
+
+    // ---------------------------------------------------------------------------------------------- provider
+
+    /// @inheritdoc IAudits
+    function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 commitment) external {
+        LeaseId leaseId = bid.leaseId();
+        (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.None);
+        _committing(a, commitment);
+        (a.found, a.answer) = (commitment, Answer.Committed);
+        _audits[id] = a;
+        emit Committed(leaseId, byClient, bid.owner());
+    }
+
+    /// @inheritdoc IAudits
+    function revealAsProvider(
+        bytes32[6] calldata bid,
+        bool byClient,
+        bytes32 traceRoot,
+        bytes32 itemRoot,
+        bytes32 salt,
+        bytes32[] calldata proof
+    ) external {
+        LeaseId leaseId = bid.leaseId();
+        (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.Committed);
+        _revealing(a);
+        _requireSeal(a.found, traceRoot, itemRoot, bid.owner(), leaseId, a.item, salt);
+        // INVARIANT: an item root that is not under the posted result is no answer: silence, which convicts.
+        if (proof.length != TreeLib.depth(a.items)) revert Audits_BadProof();
+        if (TreeLib.climb(itemRoot, a.item, proof) != _escrow.resultOf(leaseId)) revert Audits_BadProof();
+        // No game could contradict it.
+        if (a.flat && traceRoot != 0) revert Audits_NoTrace();
+        (a.found, a.answer) = (_found(traceRoot, itemRoot), Answer.Revealed);
+        _audits[id] = a;
+        emit Revealed(leaseId, byClient, bid.owner(), traceRoot, itemRoot);
+    }
+
+    function _asProvider(bytes32[6] calldata bid, LeaseId leaseId, bool byClient, Answer needed)
+        private
+        view
+        returns (bytes32 id, Audit memory a)
+    {
+        if (_escrow.operatorOf(bid.owner()) != msg.sender) revert Audits_NotProvider(msg.sender);
+        (id, a) = _load(leaseId, byClient, Stage.Drawn);
+        if (a.answer != needed) revert Audits_WrongAnswer(a.answer);
+    }
+
+    // ------------------------------------------------------------------------------------------------ shared
+
+    function _committing(Audit memory a, bytes32 commitment) private view {
+        if (commitment == 0) revert Audits_ZeroCommitment();
+        if (clock() > a.commitUntil) revert Audits_TooLate(a.commitUntil);
+        ++a.committed;
+    }
+
+    /// @dev INVARIANT: nothing is shown while somebody could still commit to a copy of it.
+    function _revealing(Audit memory a) private view {
+        uint256 now_ = clock();
+        if (a.committed <= a.assigned && now_ <= a.commitUntil) revert Audits_Sealed(a.commitUntil);
+        if (now_ > _revealUntil(a)) revert Audits_TooLate(_revealUntil(a));
+        ++a.opened;
+    }
+
+    function _revealUntil(Audit memory a) internal view returns (uint256) {
+        return uint256(a.commitUntil) + _revealClock;
+    }
+
+    function _found(bytes32 traceRoot, bytes32 itemRoot) internal pure returns (bytes32) {
+        return keccak256(abi.encode(traceRoot, itemRoot));
+    }
+
+    function _requireSeal(
+        bytes32 commitment,
+        bytes32 traceRoot,
+        bytes32 itemRoot,
+        address account,
+        LeaseId leaseId,
+        uint256 item,
+        bytes32 salt
+    ) private pure {
+        if (keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, item, salt)) != commitment) {
+            revert Audits_BadSeal();
+        }
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ClockKind} from "./Types.sol";
+
+/// @notice What one deployment of Audits fixes. Spans are in units of the Escrow's clock.
+struct AuditTerms {
+    ClockKind clockKind;
+    address clockSource; //  the clock is the Escrow's
+    uint8 stakeToken; //     listed token that auditors stake
+    uint96 stake; //         what each stakes: all have the same chance
+    uint32 drawClock; //     between an order and its draw; the block's hash is there for 256 blocks at most
+    uint32 commitClock; //   for a commitment, beside the lease's trace allowance
+    uint32 revealClock; //   for opening it; twice the chain's worst forced-inclusion delay, like `commitClock`
+    uint32 contestClock; //  what an auditor that found a fault has left of the window to open a game
+    uint32 gameSpan; //      longest that a game can last
+    uint32 leaveDelay; //    between an auditor's leaving and its stake; longer than drawClock
+    uint16 percent; //       of an item's price that an audit costs
+    uint96[4] fixedFees; //  what it costs beside, in listed token i: an auditor's gas
+}
+
+/// @notice Where an audit stands.
+enum Stage {
+    None, //      no such audit
+    Called, //    paid for; the block that draws is fixed
+    Drawn, //     auditors and item are known; commitments, then reveals
+    Contested, // an auditor found another result than the provider; the lease's end decides
+    Silent, //    the provider is convicted of what it owed here
+    Over
+}
+
+/// @notice What the provider has done in an audit.
+enum Answer {
+    None,
+    Committed,
+    Revealed
+}
+
+/// @notice Where one auditor's part of an audit stands.
+enum Part {
+    None,
+    Ordered, //   paid for
+    Assigned, //  an auditor is drawn
+    Committed,
+    Revealed,
+    Accusing, //  revealed something else than the provider
+    Rewarded, //  its fee is credited, and a part of a conviction's reward is still to be taken
+    Done //       its fee is credited to the auditor or back to the payer
+}
+
+/// @notice An audit in the clear.
+/// @param stage where it stands
+/// @param answer what the provider has done
+/// @param tasks paid for
+/// @param assigned of these, tasks that an auditor was drawn for: the first ones
+/// @param committed commitments, of auditors and provider
+/// @param opened commitments that are opened
+/// @param flat whether the program has no inner nodes, and so no trace
+/// @param items of the job
+/// @param item the one drawn
+/// @param calledAt when the draw was last called
+/// @param commitUntil last reading for commitments
+/// @param drawBlock the block whose hash draws
+/// @param found keccak256(traceRoot, itemRoot) that the provider revealed; before that, its commitment
+struct Audit {
+    Stage stage;
+    Answer answer;
+    uint8 tasks;
+    uint8 assigned;
+    uint8 committed;
+    uint8 opened;
+    bool flat;
+    uint32 items;
+    uint32 item;
+    uint40 calledAt;
+    uint40 commitUntil;
+    uint48 drawBlock;
+    bytes32 found;
+}
+
+/// @notice One auditor's part of an audit.
+/// @param payer who paid for it
+/// @param part where it stands
+/// @param auditor zero before the draw
+/// @param found as in `Audit`
+struct Task {
+    address payer;
+    Part part;
+    address auditor;
+    bytes32 found;
+}
+
+/// @notice An enrolled auditor, or one that has left.
+/// @param stake what is left of its stake
+/// @param since when it enrolled
+/// @param leftAt when it left, or was put out; zero while enrolled
+/// @param busy audits that it is drawn for and that are not over
+/// @param place its place in the list
+struct Auditor {
+    uint96 stake;
+    uint40 since;
+    uint40 leftAt;
+    uint32 busy;
+    uint32 place;
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {AuditBase} from "../base/AuditBase.sol";
+import {TestTree} from "../base/TestTree.sol";
+import {vm} from "../base/Vm.sol";
+import {IAuditEvents} from "../../src/interfaces/IAuditEvents.sol";
+import {Stage} from "../../src/types/AuditTypes.sol";
+import {Job} from "../../src/types/DisputeTypes.sol";
+import {Bid, LeaseId, LeaseState} from "../../src/types/Types.sol";
+
+/// @notice Known attacks around audits, each played to its end. The numbers are the rules'.
+contract AuditRulesTest is AuditBase {
+    using TestTree for bytes32[][];
+
+    function show(uint256 i, bytes32 traceRoot, bytes32 item) external {
+        reveal(i, traceRoot, item);
+    }
+
+    function shut(bytes32 traceRoot) external {
+        close(traceRoot);
+    }
+
+    /// @dev Rule 25: an auditor that ran nothing copies another's commitment. It cannot open it, and loses stake.
+    function test_Rule25ACopiedCommitment() public {
+        drawn(2);
+        bytes32 item = right();
+        commit(0, TRACE, item);
+        commitAsProvider(TRACE, item);
+        (LeaseId id, bytes32 copied, address copycat) = (idOf(bid), task(0).found, task(1).auditor);
+        vm.prank(copycat);
+        audits.commit(id, true, 1, copied);
+        reveal(0, TRACE, item);
+        revealAsProvider(TRACE, item);
+        vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
+        this.show(1, TRACE, item); // what the other has shown
+        skip(COMMIT + 10 + REVEAL + 1);
+        finish();
+        eq(owed(copycat), 0, "not paid");
+        eq(stakeLeft(copycat), STAKE - STAKE / 8, "punished");
+    }
+
+    /// @dev Rule 25: the provider waits for the auditors' reveals before it commits. There are none before.
+    function test_Rule25AProviderThatCopies() public {
+        drawn(1);
+        bytes32 item = right();
+        commit(0, TRACE, item);
+        vm.expectPartialRevert(IAuditEvents.Audits_Sealed.selector);
+        this.show(0, TRACE, item);
+        skip(COMMIT + 10 + 1);
+        reveal(0, TRACE, item);
+        vm.prank(operator);
+        vm.expectPartialRevert(IAuditEvents.Audits_TooLate.selector);
+        audits.commitAsProvider(bid, true, "seal");
+        finish();
+        atStage(Stage.Silent);
+    }
+
+    /// @dev Rule 25: cheating only where nobody audits. Until the result is posted no audit can be ordered, so there is
+    /// nothing that the provider could look at.
+    function test_Rule25NobodyKnowsBeforehandWhatIsAudited() public {
+        bid = openAndStart(auditedBid(10));
+        vm.prank(CLIENT);
+        vm.expectRevert();
+        audits.order(bid, job(), 1);
+        post(bid, itemsTree().root());
+        order(CLIENT, 1);
+    }
+
+    /// @dev Rule 25: a cheat's thousand auditors that enrol once the lease is open are never drawn, and thin out nothing.
+    function test_Rule25SybilsThatEnrolAfterTheOpening() public {
+        skip(WINDOW);
+        Bid memory b = auditedBid(10);
+        bid = open(b);
+        for (uint256 i; i < 40; ++i) {
+            enrolAuditor(address(uint160(0x5B11 + i)));
+        }
+        skip(b.startDeadline); // as late as it may
+        start(bid);
+        post(bid, itemsTree().root());
+        drawn(8);
+        eq(audit().assigned, AUDITORS, "the early ones, all of them");
+        for (uint256 i; i < AUDITORS; ++i) {
+            yes(audits.auditorOf(task(i).auditor).since < 1100, "none of the late");
+        }
+    }
+
+    /// @dev Rule 25: forty auditors that enrol and leave before the lease opens leave no holes in the list.
+    function test_Rule25SybilsThatLeaveHolesInTheList() public {
+        skip(WINDOW);
+        for (uint256 i; i < 40; ++i) {
+            enrolAuditor(address(uint160(0x5B11 + i)));
+        }
+        for (uint256 i; i < 40; ++i) {
+            quit(address(uint160(0x5B11 + i)));
+        }
+        skip(30);
+        bid = posted(auditedBid(10));
+        drawn(2);
+        eq(audit().assigned, 2, "the draw hits an auditor each time");
+    }
+
+    /// @dev Rule 25: once the hash is known nobody can slip out of a draw, or push another one out.
+    function test_Rule25LeavingAfterTheCallChangesNoDraw() public {
+        order(CLIENT, 3);
+        skip(5);
+        LeaseId id = idOf(bid);
+        bytes32 seed = keccak256(abi.encode(blockhash(audit().drawBlock), keccak256(abi.encode(id, true))));
+        uint256 place = uint256(keccak256(abi.encode(seed, uint256(1)))) % AUDITORS;
+        quit(auditor(place)); // the first to be drawn
+        quit(auditor((place + 1) % AUDITORS));
+        audits.draw(bid, true);
+        eq(task(0).auditor, auditor(place), "drawn all the same");
+        eq(audit().assigned, 3, "and the others");
+    }
+
+    /// @dev Who has left before the call is drawn past.
+    function test_Rule25WhoLeftBeforeTheCallIsDrawnPast() public {
+        quit(auditor(0));
+        quit(auditor(3));
+        skip(1);
+        drawn(8);
+        eq(audit().assigned, 3, "those that are there");
+        for (uint256 i; i < 3; ++i) {
+            yes(task(i).auditor != auditor(0) && task(i).auditor != auditor(3), "none that left");
+        }
+    }
+
+    /// @dev The same for one that left and enrolled anew: it was not there all the time.
+    function test_Rule25WhoEnrolledAnewIsDrawnPast() public {
+        quit(auditor(2));
+        skip(LEAVE + 1);
+        vm.prank(auditor(2));
+        audits.takeStake(STRANGER);
+        enrolAuditor(auditor(2));
+        drawn(8);
+        eq(audit().assigned, AUDITORS - 1, "the others");
+        eq(audits.auditorOf(auditor(2)).busy, 0, "not this one");
+    }
+
+    /// @dev Rule 18: nothing could contradict a made-up trace of a program without inner nodes.
+    function test_Rule18AProgramWithoutATrace() public {
+        Job memory j = job();
+        j.program.nodes = j.program.outputs;
+        Bid memory b = auditedBid(10);
+        b.jobHash = hashOf(j);
+        bid = posted(b);
+        vm.prank(CLIENT);
+        audits.order(bid, j, 1);
+        skip(5);
+        audits.draw(bid, true);
+        bytes32 item = right();
+        commitAsProvider("made up", item);
+        commit(0, 0, item);
+        bytes32[] memory proof = itemsTree().proof(0, audit().item);
+        vm.prank(operator);
+        vm.expectRevert(IAuditEvents.Audits_NoTrace.selector);
+        audits.revealAsProvider(bid, true, "made up", item, SALT, proof);
+    }
+
+    /// @dev A cheat orders the strangers' audit at a moment of its liking. The client's is another one.
+    function test_Rule25AStrangersOrderDoesNotStandInTheWay() public {
+        order(STRANGER, 8);
+        skip(5);
+        audits.draw(bid, false);
+        order(CLIENT, 8);
+        eq(audit().tasks, 8, "the client's own");
+    }
+
+    /// @dev Rule 25: an expired draw is repeated, and not sooner: nobody picks among draws.
+    function test_Rule25ADrawThatIsThereStands() public {
+        order(CLIENT, 1);
+        skip(5);
+        for (uint256 i = 5; i <= DRAW; ++i) {
+            vm.expectPartialRevert(IAuditEvents.Audits_HashIsThere.selector);
+            audits.redraw(bid, true);
+            skip(1);
+        }
+        audits.redraw(bid, true);
+    }
+
+    /// @dev Rule 14: the last possible draw leaves the time to open a game about what it finds.
+    function test_Rule14AGameFitsBehindTheLastDraw() public {
+        skip(WINDOW - audits.spanOf(bid, true));
+        order(CLIENT, 1);
+        skip(DRAW);
+        audits.draw(bid, true); // at the last reading
+        commit(0, TRACE, right());
+        commitAsProvider("made up", right());
+        skip(COMMIT + 10 + 1);
+        reveal(0, TRACE, right());
+        skip(REVEAL - 1);
+        revealAsProvider("made up", right());
+        skip(CONTEST);
+        challenge(STRANGER, audit().item); // at the last reading
+    }
+
+    /// @dev Rule 8: a provider with a right result reveals a made-up trace, so that the honest auditor accuses and loses its
+    /// stake. The auditor opens a game: there the provider has to show its trace, and it is another one.
+    function test_Rule8AMadeUpTraceAgainstAnHonestAuditor() public {
+        drawn(1);
+        bytes32 item = right();
+        commit(0, TRACE, item);
+        commitAsProvider("made up", item);
+        reveal(0, TRACE, item);
+        revealAsProvider("made up", item);
+        finish();
+        atStage(Stage.Contested);
+        vm.expectPartialRevert(IAuditEvents.Audits_Undecided.selector);
+        this.shut("made up");
+        showInGame(TRACE);
+        skip(1);
+        close("made up");
+        atStage(Stage.Silent);
+        eq(owed(task(0).auditor), fee(), "paid");
+        eq(stakeLeft(task(0).auditor), STAKE, "not punished");
+        claimSilence(STRANGER, audit().item);
+        settle();
+        inState(bid, LeaseState.Convicted);
+        audits.takeReward(bid, true, 0);
+        yes(token.balanceOf(task(0).auditor) != 0, "and a part of the reward");
+        uint256 before = STRANGER.balance;
+        collectGame(STRANGER, audit().item);
+        yes(STRANGER.balance > before, "the game's bond comes back");
+    }
+
+    /// @dev The same, but the provider shows the same made-up trace in the game: no contradiction, and the game goes on to
+    /// its false node.
+    function test_Rule8TheSameTraceContradictsNothing() public {
+        drawn(1);
+        bytes32 item = right();
+        commit(0, TRACE, item);
+        commitAsProvider("made up", item);
+        reveal(0, TRACE, item);
+        revealAsProvider("made up", item);
+        finish();
+        showInGame("made up");
+        vm.expectPartialRevert(IAuditEvents.Audits_Undecided.selector);
+        this.shut("made up");
+    }
+
+    /// @dev Rule 6: a cheat that is sentenced already leaves an audit unanswered. There is one sentence.
+    function test_Rule6SilenceAfterASentence() public {
+        drawn(1);
+        challenge(STRANGER, 0);
+        skip(20 + 10 + 10 + 1);
+        disputes.timeout(bid, case_(0), STRANGER, "seal");
+        finish();
+        atStage(Stage.Over); // cut short
+        eq(owed(CLIENT), fee(), "paid back");
+        claimSilence(STRANGER, 0);
+        settle();
+        collectGame(STRANGER, 0);
+    }
+
+    /// @dev Rule 6: and the other way round: who has a game open shares in the sentence of an audit.
+    function test_Rule6AGameBesideASilentAudit() public {
+        drawn(1);
+        commit(0, TRACE, right());
+        challenge(STRANGER, 0);
+        skip(COMMIT + 10 + 1);
+        finish();
+        claimSilence(STRANGER, 0);
+        settle();
+        collectGame(STRANGER, 0);
+        audits.takeReward(bid, true, 0);
+        eq(token.balanceOf(task(0).auditor), RESERVE / 4, "each a claim");
+    }
+
+    /// @dev Rule 11: two audits that wait for each other are bounded in time.
+    function test_Rule11TwoContestedAuditsLockNothing() public {
+        drawn(1);
+        play(0, 1);
+        finish();
+        judge.freeze(bid); // as the strangers' contested audit would
+        vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME + 1);
+        close(TRACE);
+        judge.release(bid);
+        escrow.finalize(bid);
+        inState(bid, LeaseState.Finalized);
+    }
+
+    /// @dev Rule 11: whatever happens to each of 8 auditors, all tokens are accounted for, to the wei.
+    function testFuzz_Rule11EveryTokenIsAccountedFor(uint256 how, bool answers, bool convicted) public {
+        drawn(8);
+        uint256 n = audit().assigned;
+        bytes32 item = right();
+        if (answers) commitAsProvider(TRACE, item);
+        for (uint256 i; i < n; ++i) {
+            if (how >> 4 * i & 7 != 0) commit(i, how >> 4 * i & 7 < 4 ? TRACE : bytes32("false"), item);
+        }
+        skip(COMMIT + 10 + 1);
+        if (answers) revealAsProvider(TRACE, item);
+        for (uint256 i; i < n; ++i) {
+            uint256 it = how >> 4 * i & 7;
+            if (it > 1) reveal(i, it < 4 ? TRACE : bytes32("false"), item);
+        }
+        skip(REVEAL);
+        finish();
+        if (audit().stage == Stage.Contested) {
+            if (convicted) {
+                judge.freeze(bid);
+                judge.convict(bid, 0);
+            }
+            vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME + 1);
+            close(TRACE);
+        }
+        uint256 sum = audits.burntStake();
+        for (uint256 i; i < AUDITORS; ++i) {
+            eq(audits.auditorOf(auditor(i)).busy, 0, "free");
+            sum += stakeLeft(auditor(i)) + owed(auditor(i));
+            if (owed(auditor(i)) != 0) {
+                vm.prank(auditor(i));
+                audits.withdraw(0, auditor(i));
+                eq(token.balanceOf(auditor(i)), fee(), "a fee each");
+                sum -= fee();
+            }
+        }
+        eq(token.balanceOf(address(audits)), sum + owed(CLIENT), "balance = stakes + owed + burnt");
+        // A result that was not convicted is held by nothing.
+        if (answers && state(bid) == LeaseState.Posted) eq(freezes(), 0, "and nothing is held");
+    }
+}
