@@ -75,6 +75,8 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         uint256 needed = _bondOf(bid, items);
         if (msg.value < needed) revert Disputes_BondTooLow(needed, msg.value);
         gwei_ = msg.value / 1 gwei;
+        // A rest would be nobody's: a game keeps gwei.
+        if (gwei_ * 1 gwei != msg.value) revert Disputes_BondNotWhole(msg.value);
         if (gwei_ > GameLib.MOST_BOND) revert Disputes_BondTooHigh(GameLib.MOST_BOND * 1 gwei, msg.value);
     }
 

@@ -228,7 +228,8 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         else if (token == 2) price = _price2;
         else if (token == 3) price = _price3;
         uint256 item = (uint256(bid.ratePerBlock()) * bid.maxBlocks() + bid.completionFee()) / items;
-        return 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
+        uint256 wei_ = 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
+        return (wei_ + 1 gwei - 1) / 1 gwei * 1 gwei;
     }
 
     function _terms() internal view returns (DisputeTerms memory t) {

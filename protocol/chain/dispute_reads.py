@@ -93,24 +93,24 @@ class DisputeReads(Reads):
         )
 
     def least_bond(self, bid: Bid, items: int, base_fee: Wei) -> Wei:
-        """Return the contract's `bondOf` in a block of that base fee, for a job of that many items.
+        """Return the contract's `bondOf` in a block of that base fee, for a job of that many items: whole gwei.
 
         Reckoned here, since many nodes answer an `eth_call` as if the base fee were zero.
         """
         terms = self.game_terms
         item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items
         gas, data = _BOND_FACTOR * BOND_GAS * base_fee, BOND_BYTES * terms.data_fee
-        return Wei(gas + data + item * terms.coin_prices[bid.token] // _COIN_UNIT)
+        least = gas + data + item * terms.coin_prices[bid.token] // _COIN_UNIT
+        return Wei(-(-least // _GWEI) * _GWEI)
 
     def bond(self, bid: Bid, items: int) -> Wei:
         """Return a bond that holds for a challenge sent now: up to the highest base fee that the transaction
         can be mined at. What is left of it comes back with the game's end, if it is won.
 
         A transaction that waits so long that a dearer one replaces it can be mined above that, and then
-        fails with `Disputes_BondTooLow`. Rounded up to whole gwei, which is what the contract keeps.
+        fails with `Disputes_BondTooLow`.
         """
-        least = self.least_bond(bid, items, fee_now(self.node, self.network.fees).max_fee)
-        return Wei(-(-least // _GWEI) * _GWEI)
+        return self.least_bond(bid, items, fee_now(self.node, self.network.fees).max_fee)
 
     def _read(self, function: str, *args: Any) -> Call:
         calls = self.disputes

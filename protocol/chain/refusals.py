@@ -29,6 +29,7 @@ REFUSALS: dict[str, Refusal] = {
         "the bond is too low for the base fee of the block", "challenge again: the bond is reckoned anew"
     ),
     "Disputes_BondTooHigh": Refusal("the bond is more than a game can hold", "send a smaller bond"),
+    "Disputes_BondNotWhole": Refusal("a bond is a whole number of gwei", "round it up to gwei"),
     "Disputes_WrongJob": Refusal("this is not the job that the lease's bid names", _OWN_BUG),
     "Disputes_WrongLease": Refusal("bid and case are of different leases", _OWN_BUG),
     "Disputes_NoItem": Refusal("the job has no such item", "items are counted from 0"),

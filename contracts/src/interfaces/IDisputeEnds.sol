@@ -66,7 +66,7 @@ interface IDisputeEnds is IDisputeEvents {
     function coinOf(address account) external view returns (uint256);
 
     /// @notice The least bond, at the base fee of the asking transaction: four times the gas of a long game's answers,
-    /// the chain's charge for their bytes, and the price of one item.
+    /// the chain's charge for their bytes, and the price of one item; rounded up to gwei.
     function bondOf(bytes32[6] calldata bid, uint256 items) external view returns (uint256);
 
     function terms() external view returns (DisputeTerms memory);

@@ -44,6 +44,8 @@ interface IDisputeEvents {
     error Disputes_InTime(bytes32 game, uint256 left);
     error Disputes_BondTooLow(uint256 needed, uint256 given);
     error Disputes_BondTooHigh(uint256 most, uint256 given);
+    /// @notice A bond is a whole number of gwei.
+    error Disputes_BondNotWhole(uint256 given);
     error Disputes_WrongJob(bytes32 jobHash);
     error Disputes_WrongLease(LeaseId leaseId);
     error Disputes_NoItem(uint256 item, uint256 items);

@@ -43,6 +43,7 @@ def challenge(state: State, call: Challenge, ctx: Context) -> State:
     game = game_id(case_id, ctx.sender, call.seal)
     require(stored(state, game).game.phase is Phase.NONE, "GameExists")
     require(ctx.value >= bond_of(state, bid, job.items, ctx.base_fee), "BondTooLow")
+    require(ctx.value % GWEI == 0, "BondNotWhole")
     bond = ctx.value // GWEI
     require(bond <= MOST_BOND, "BondTooHigh")
     clock = state.terms.move_clock

@@ -99,11 +99,12 @@ def pay(state: State, to: Address, wei: int) -> State:
 
 
 def bond_of(state: State, bid: Bid, items: int, base_fee: int) -> int:
-    """The least bond, in wei."""
+    """The least bond, in wei: whole gwei."""
     terms = state.terms
     item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items
     price = terms.coin_prices[bid.token if bid.token < len(terms.coin_prices) else 0]
-    return 4 * BOND_GAS * base_fee + BOND_BYTES * terms.data_fee + item * price // 10**18
+    least = 4 * BOND_GAS * base_fee + BOND_BYTES * terms.data_fee + item * price // 10**18
+    return -(-least // GWEI) * GWEI
 
 
 # --------------------------------------------------------------------------------------------- the Escrow
