@@ -170,6 +170,10 @@ abstract contract GameBase is Base {
     function posted(Job memory job, bytes32 outputRoot) internal returns (bytes32[6] memory bid) {
         Bid memory b = jobBid();
         b.jobHash = jobHashOf(job);
+        return posted(b, outputRoot);
+    }
+
+    function posted(Bid memory b, bytes32 outputRoot) internal returns (bytes32[6] memory bid) {
         bid = openAndStart(b);
         run(bid, 40);
         withdraw(bid);

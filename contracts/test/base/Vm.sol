@@ -18,6 +18,8 @@ interface Vm {
     function warp(uint256) external;
     function addr(uint256 privateKey) external returns (address);
     function sign(uint256 privateKey, bytes32 digest) external returns (uint8 v, bytes32 r, bytes32 s);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
     function expectRevert() external;
     function expectRevert(bytes4) external;
     function expectRevert(bytes calldata) external;
