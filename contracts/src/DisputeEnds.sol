@@ -292,7 +292,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
 
     /// @inheritdoc IDisputeEnds
     function bondOf(bytes32[6] calldata bid, uint256 items) external view returns (uint256) {
-        return _bondOf(bid, items);
+        return _wholeUp(_bondOf(bid, items));
     }
 
     /// @inheritdoc IDisputeEnds

@@ -73,10 +73,10 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
 
     function _bond(bytes32[6] calldata bid, uint256 items) private view returns (uint256 gwei_) {
         uint256 needed = _bondOf(bid, items);
-        if (msg.value < needed) revert Disputes_BondTooLow(needed, msg.value);
-        gwei_ = msg.value / 1 gwei;
+        if (msg.value < needed) revert Disputes_BondTooLow(_wholeUp(needed), msg.value);
         // A rest would be nobody's: a game keeps gwei.
-        if (gwei_ * 1 gwei != msg.value) revert Disputes_BondNotWhole(msg.value);
+        if (msg.value % 1 gwei != 0) revert Disputes_BondNotWhole(msg.value);
+        gwei_ = msg.value / 1 gwei;
         if (gwei_ > GameLib.MOST_BOND) revert Disputes_BondTooHigh(GameLib.MOST_BOND * 1 gwei, msg.value);
     }
 

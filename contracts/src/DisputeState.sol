@@ -220,7 +220,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         if (!sent) revert Disputes_NotSent(to, amount);
     }
 
-    /// @dev See `bondOf`.
+    /// @dev See `bondOf`, but exact to the wei.
     function _bondOf(bytes32[6] calldata bid, uint256 items) internal view returns (uint256) {
         uint256 price = _price0;
         uint8 token = bid.token();
@@ -228,8 +228,12 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         else if (token == 2) price = _price2;
         else if (token == 3) price = _price3;
         uint256 item = (uint256(bid.ratePerBlock()) * bid.maxBlocks() + bid.completionFee()) / items;
-        uint256 wei_ = 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
-        return (wei_ + 1 gwei - 1) / 1 gwei * 1 gwei;
+        return 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
+    }
+
+    /// @dev Rounded up to whole gwei, which is what a game keeps.
+    function _wholeUp(uint256 sum) internal pure returns (uint256) {
+        return (sum + 1 gwei - 1) / 1 gwei * 1 gwei;
     }
 
     function _terms() internal view returns (DisputeTerms memory t) {

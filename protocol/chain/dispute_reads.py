@@ -93,9 +93,9 @@ class DisputeReads(Reads):
         )
 
     def least_bond(self, bid: Bid, items: int, base_fee: Wei) -> Wei:
-        """Return the contract's `bondOf` in a block of that base fee, for a job of that many items: whole gwei.
+        """Return the contract's `bondOf` in a block of that base fee, for a job of that many items.
 
-        Reckoned here, since many nodes answer an `eth_call` as if the base fee were zero.
+        Whole gwei. Reckoned here, since many nodes answer an `eth_call` as if the base fee were zero.
         """
         terms = self.game_terms
         item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items

@@ -38,6 +38,10 @@ abstract contract GameBase is Base {
         vm.deal(operator, 100 ether);
     }
 
+    function deployer() internal view returns (Deployer) {
+        return _deployer;
+    }
+
     function disputeTerms() internal pure virtual returns (DisputeTerms memory t) {
         t.clockKind = ClockKind.BlockNumber;
         (t.moveClock, t.increment, t.claimPeriod, t.tip) = (MOVE_CLOCK, INCREMENT, CLAIM_PERIOD, TIP);
