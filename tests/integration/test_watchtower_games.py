@@ -12,6 +12,7 @@ from protocol.chain.views import LeaseState
 from protocol.dispute.records import Conviction, Phase
 from protocol.runtime.metrics import Metrics
 from tests.game_rig import TOWER, TowerProcess, house, networks_file
+from watchtower.standings import Standings
 
 pytestmark = [pytest.mark.trio]
 
@@ -55,6 +56,8 @@ async def test_a_crash_and_a_reorg_in_the_middle_change_nothing(localnet: Localn
         first = world.start()
         await world.phase("trace")
         first.cancel()  # a crash: nothing is done at its end
+        cheat.provider.served = False  # and nobody serves the artifacts any more
+        cheat.provider.receipts.clear()
         cheat.limit = 1
         second = world.start()
         landed = await world.phase("reveal")
@@ -171,3 +174,20 @@ async def test_a_killed_process_goes_on_and_status_explains_the_game(
         told = await trio.to_thread.run_sync(tower.status)
         assert "element 1, segment 7" in told.stdout
         assert "this game convicted the provider by a proof" in told.stdout
+
+
+async def test_no_more_bonds_are_put_down_than_the_day_allows(localnet: Localnet, tmp_path: Path) -> None:
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 0
+        other = await world.cheat.post(nonce=2)
+        world.start(bond_per_day="0.3")
+        standings = Standings(tmp_path / "tower" / "games")
+        with trio.fail_after(120):
+            while len(found := standings.all()) < 2 or not all(each.doing for each in found):
+                await trio.sleep(0.1)
+        chain = world.net.chain()
+        played = [bid for bid in (world.bid, other) if chain.games_of(bid)]
+        assert len(played) == 1
+        refused = [each.doing for each in found if not each.games]
+        assert len(refused) == 1
+        assert "the day's bonds would be 0.44" in refused[0]
