@@ -136,14 +136,16 @@ class House:
         config = WatchtowerConfig(providers=(owner,), data_dir=str(self.folder / "tower"))
         return replace(config, **changes)  # type: ignore[arg-type]
 
-    def start(self, metrics: Metrics | None = None, **changes: object) -> trio.CancelScope:
+    def start(
+        self, metrics: Metrics | None = None, account: int = TOWER, **changes: object
+    ) -> trio.CancelScope:
         """Run a watchtower; cancelling is its crash: it does nothing at its end."""
         scope = trio.CancelScope()
 
         async def run() -> None:
             with scope:
                 config = self.config(**changes)
-                await watch(config, self.net.network, self.net.keys[TOWER], metrics or Metrics())
+                await watch(config, self.net.network, self.net.keys[account], metrics or Metrics())
 
         self.nursery.start_soon(run)
         return scope

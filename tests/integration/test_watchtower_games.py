@@ -191,3 +191,32 @@ async def test_no_more_bonds_are_put_down_than_the_day_allows(localnet: Localnet
         refused = [each.doing for each in found if not each.games]
         assert len(refused) == 1
         assert "the day's bonds would be 0.44" in refused[0]
+
+
+async def test_two_watchtowers_share_the_reward(localnet: Localnet, tmp_path: Path) -> None:
+    """Neither waits for the other: who comes second has a share by its seal, and the lease ends once."""
+    async with house(localnet, tmp_path) as world:
+        world.cheat.limit = 0
+        chain, second = world.net.chain(), tmp_path / "second"
+        towers = [chain_.address for chain_ in (world.net.chain(TOWER), world.net.chain(TOWER + 1))]
+        before = [chain.token_balance(0, tower) for tower in towers]
+        world.start()
+        world.start(account=TOWER + 1, data_dir=str(second))
+        with trio.fail_after(120):
+            while len(await trio.to_thread.run_sync(chain.games_of, world.bid)) < 2:
+                await trio.sleep(0.1)
+        world.cheat.limit = 1 << 30
+        lease = world.bid.lease_id()
+        with trio.fail_after(120):
+            while chain.verdict(lease).claims < 2:
+                await trio.sleep(0.1)
+        await world.pass_time(11)
+        await world.until(lambda standing: standing.over)
+        with trio.fail_after(60):
+            while not (others := Standings(second / "games").all()) or not others[0].over:
+                await trio.sleep(0.1)
+        earned = [chain.token_balance(0, tower) - had for tower, had in zip(towers, before, strict=True)]
+        reward, gas_worth = chain.verdict(lease).reward, chain.listings()[0].reserve // 4
+        assert sum(earned) == reward == world.bid.bond // 2
+        # Who convicted has its gas before all others; the rest is split evenly.
+        assert abs(earned[0] - earned[1]) == gas_worth
