@@ -10,6 +10,7 @@ from protocol.types import Address, TransientError, to_hex
 from provider_node.config import ProviderConfig
 from provider_node.control import ask
 from provider_node.defence.lines import game_line, game_lines
+from provider_node.delivery.lines import demand_lines
 from provider_node.folder import data_dir
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _table(row: Row) -> str:
             + (f" (last: {row['last_decline']})" if row["last_decline"] else ""),
             *(f"lost: lease {lease[:12]} is {state}" for lease, state in row["lost_leases"].items()),
             *game_lines(row),
+            *demand_lines(row),
             f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",
         ]
     else:

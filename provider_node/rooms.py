@@ -3,6 +3,7 @@
 from functools import partial
 
 from provider_node.defence.room import defending
+from provider_node.delivery.room import delivering
 from provider_node.leasing import leasing
 from provider_node.parts import Parts
 from provider_node.peers import follow_registrations
@@ -12,4 +13,4 @@ from provider_node.room import Room
 def rooms(parts: Parts) -> tuple[Room, ...]:
     """Return every room, wired to the parts."""
     registrations = Room(tasks=(partial(follow_registrations, parts.chain, parts.node),))
-    return (leasing(parts), defending(parts), registrations)
+    return (leasing(parts), defending(parts), delivering(parts), registrations)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
 
+from protocol.engines.worker.delivery_records import DELIVERY_RESULTS
 from protocol.engines.worker.dispute_records import DISPUTE_RESULTS
 
 MAX_FRAME = 16 * 2**20
@@ -279,6 +280,7 @@ RESULTS: dict[str, type[msgspec.Struct]] = {
     "calibrate": Speed,
     "devices": DevicesResult,
     **DISPUTE_RESULTS,
+    **DELIVERY_RESULTS,
 }
 """Operation -> the record its reply holds. `run` and `compare` also send `RunProgress`."""
 

@@ -8,6 +8,12 @@ from typing import Any
 import msgspec
 
 from protocol.engines.worker import arrays, jobs, speed
+from protocol.engines.worker.delivery_records import (
+    DeliverArgs,
+    DeliverResult,
+    DemandTermsArgs,
+    DemandTermsResult,
+)
 from protocol.engines.worker.devices import devices
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
@@ -92,6 +98,20 @@ def play(args: AnswerArgs | FindMoveArgs | ChallengeMoveArgs | SealOpeningArgs) 
             return disputing.seal_opening(args)
 
 
+def deliver(args: DeliverArgs) -> DeliverResult:
+    """The answer to a demand."""
+    from protocol.engines.worker import delivering
+
+    return delivering.deliver(args)
+
+
+def demand_terms(args: DemandTermsArgs) -> DemandTermsResult:
+    """What demands are made from."""
+    from protocol.engines.worker import delivering
+
+    return delivering.demand_terms(args)
+
+
 OPERATIONS: dict[str, Operation] = {
     LowerArgs.OP: Operation(LowerArgs, lambda a, _: lower_model(a)),
     InspectArgs.OP: Operation(
@@ -112,4 +132,6 @@ OPERATIONS: dict[str, Operation] = {
     ChallengeMoveArgs.OP: Operation(ChallengeMoveArgs, lambda a, _: play(a)),
     SealOpeningArgs.OP: Operation(SealOpeningArgs, lambda a, _: play(a)),
     AccuseArgs.OP: Operation(AccuseArgs, lambda a, _: accuse(a)),
+    DeliverArgs.OP: Operation(DeliverArgs, lambda a, _: deliver(a)),
+    DemandTermsArgs.OP: Operation(DemandTermsArgs, lambda a, _: demand_terms(a)),
 }

@@ -1,0 +1,84 @@
+"""Operations of delivery on demand: a provider's answers, and what a client's demands are made from."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from protocol.dispute.delivery import Kind, Spot, Wanted, answer
+from protocol.engines.worker.delivery_records import (
+    DeliverArgs,
+    DeliverResult,
+    DemandTermsArgs,
+    DemandTermsResult,
+)
+from protocol.engines.worker.game_wire import JOBS
+from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.items import ItemFile
+from protocol.engines.worker.traces import TRACES
+from protocol.tape import TensorType
+from protocol.tape.encoding import node_headers
+from protocol.tape.roots import nodes_tree
+from protocol.types import BrokenInvariant, Hash32, InputError
+
+_KEPT = 8
+"""Results whose item roots are kept: each answer about items would hash all of them again."""
+
+
+class KeptOutputs:
+    """An item file as `protocol.dispute.delivery` reads outputs."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = ItemFile(path)
+        found = path.stat()
+        self._key = (str(path.resolve()), found.st_size, found.st_mtime_ns)
+
+    @property
+    def types(self) -> Sequence[TensorType]:
+        """The tensors of an item."""
+        return self._file.items.types
+
+    def item_roots(self) -> Sequence[Hash32]:
+        """The roots of all items."""
+        return _roots(self._key)
+
+    def tensor(self, item: int, output: int) -> bytes:
+        """The raw bytes of one tensor."""
+        return self._file[item][output].tobytes()
+
+    def check(self, spot: Spot) -> None:
+        """InputError if there is no such item or output."""
+        if not (spot.item < len(self._file) and spot.output < len(self.types)):
+            raise InputError(f"the outputs have no output {spot.output} of item {spot.item}")
+
+
+def deliver(args: DeliverArgs) -> DeliverResult:
+    """The answer to a demand."""
+    wanted = Wanted(Kind(args.kind), Hash32(args.node), args.size)
+    spot = Spot(args.item, args.output, args.index, args.levels)
+    outputs = KeptOutputs(Path(args.output_path))
+    outputs.check(spot)
+    try:
+        return DeliverResult(answer(outputs, wanted, spot, HASHER))
+    except BrokenInvariant as fault:
+        # This request's fault, or the file's: the worker has others to serve.
+        raise InputError(fault.message) from fault
+
+
+def demand_terms(args: DemandTermsArgs) -> DemandTermsResult:
+    """What demands are made from."""
+    planned = TRACES.job(args.program_path, args.input_path)
+    tape = planned.program.tape
+    first, tree = len(tape.nodes) - tape.outputs, nodes_tree(tape)
+    return DemandTermsResult(
+        JOBS.encode(planned.plan.job),
+        tuple((int(kind.dtype), tuple(kind.shape)) for kind in tape.output_types),
+        tuple(
+            (header, tuple(map(bytes, tree.proof(first + number))))
+            for number, header in enumerate(node_headers(tape)[first:])
+        ),
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _roots(key: tuple[str, int, int]) -> tuple[Hash32, ...]:
+    return tuple(ItemFile(Path(key[0])).roots())

@@ -1,0 +1,1 @@
+"""Answers every demand for this provider's outputs, in time."""
