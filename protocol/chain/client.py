@@ -3,9 +3,10 @@
 from collections import Counter
 from functools import cached_property
 
+from protocol.chain.audit_reads import AuditReads
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.codec import decode_values
-from protocol.chain.delivery_reads import DeliveryReads, SeenDemand
+from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.demands import DemandReader
 from protocol.chain.events import LeaseOpened, NonceCancelled, OperatorSet, ProviderRegistered
 from protocol.chain.game_steps import PlayedGame
@@ -35,7 +36,7 @@ from protocol.types import (
 _FAR_FUTURE = 1 << 48
 
 
-class Chain(DeliveryReads):
+class Chain(AuditReads):
     """One deployment on one network, with or without a key to send from. Thread-safe; blocking."""
 
     def __init__(self, node: Node, network: Network, deployment: Deployment, sender: Sender | None) -> None:
@@ -72,7 +73,8 @@ class Chain(DeliveryReads):
         for name, address in (("escrow", self.escrow.address), ("staking", self.staking.address)):
             if not self.node.code(address):
                 raise InputError(f"{where}: there is no contract at {name} {to_hex(address)}")
-        judges = {"disputes": self.deployment.disputes, "delivery": self.deployment.delivery}
+        made = self.deployment
+        judges = {"disputes": made.disputes, "delivery": made.delivery, "audits": made.audits}
         for name, judge in judges.items():
             if judge is not None and self.kind_of(judge) != Verification.TAPE:
                 raise InputError(f"{where}: {name} {to_hex(judge)} is no judge of tapes for that Escrow")

@@ -14,6 +14,12 @@ _DAY = 86_400
 _MOST_GRACE = (1 << 16) - 1
 _MOST_MOVES = 52
 """Of one side in one game: the 16 and 30 levels of the largest tape one by one, and the rest."""
+_LEAST_DRAW, _MOST_DRAW = 6, 256
+"""Blocks: the one that draws is four ahead, and hashes are known for 256."""
+_STAKE_RESERVES = 4
+_AUDIT_PERCENT = 400
+_FEES_IN_RESERVE = 8
+"""A reserve is four disputes' gas; an auditor's part of an audit takes less than half of one."""
 _TRACE_FACTOR = 6
 """RULES 13: the trace clock counts at most so many times the blocks from start to result."""
 
@@ -73,6 +79,23 @@ class DeliveryTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditTerms:
+    """Stakes, prices and clocks of audits. Spans are in units of the clock."""
+
+    stake: Amount
+    """Of each auditor, in the first listed token: an eighth burns on silence, half on a false accusation."""
+    percent: int
+    """Of an item's price that an auditor is paid; a trace takes up to four times as long as a plain run."""
+    fixed_fees: tuple[Amount, ...]
+    """Beside it, in each listed token: an auditor's gas."""
+    draw_clock: Blocks
+    answer_clock: Blocks
+    """For a commitment beside the trace allowance, for a reveal, and for opening a game afterwards."""
+    game_span: Blocks
+    leave_delay: Blocks
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What a deployment fixes for ever. Spans are in units of its clock."""
 
@@ -95,6 +118,22 @@ def default_dispute_terms(network: Network) -> DisputeTerms:
         claim_period=move_clock,
         tip=network.fees.priority,
         data_fee=network.data_fee_wei_per_byte,
+    )
+
+
+def default_audit_terms(network: Network, games: DisputeTerms, tokens: Sequence[TokenTerms]) -> AuditTerms:
+    """Return the terms that fit a network: clocks as those of moves, prices by the tokens' reserves."""
+    draw = max(_LEAST_DRAW, games.move_clock)
+    if network.clock is Clock.BLOCK:
+        draw = min(draw, _MOST_DRAW)
+    return AuditTerms(
+        stake=Amount(_STAKE_RESERVES * tokens[0].reserve),
+        percent=_AUDIT_PERCENT,
+        fixed_fees=tuple(Amount(-(-token.reserve // _FEES_IN_RESERVE)) for token in tokens),
+        draw_clock=Blocks(draw),
+        answer_clock=games.move_clock,
+        game_span=games.longest_game(network.span(7 * _DAY)),
+        leave_delay=Blocks(draw + 1),
     )
 
 

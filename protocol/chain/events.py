@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.chain import delivery_events, dispute_events
+from protocol.chain import audit_events, delivery_events, dispute_events
 from protocol.chain.calls import Log
 from protocol.chain.codec import Abi
 from protocol.chain.event import At, Event
@@ -250,12 +250,14 @@ _CLASSES: dict[tuple[str, str], type[Event]] = {
     **{("Staking", cls.__name__): cls for cls in (Staked, CapsSet, Unbonding, Unbonded, Slashed)},
     **{("Disputes", cls.__name__): cls for cls in dispute_events.CLASSES},
     **{("Delivery", cls.__name__): cls for cls in delivery_events.CLASSES},
+    **{("Audits", cls.__name__): cls for cls in audit_events.CLASSES},
 }
 _CONVERTED: dict[str, Callable[[Any], Any]] = {
     "bid": lambda words: Bid.from_packed(b"".join(words)),
     "outcome": LeaseState,
     **dispute_events.CONVERTED,
     **delivery_events.CONVERTED,
+    **audit_events.CONVERTED,
 }
 _RENAMED = {"leaseId": "lease", "leaseIds": "leases"}
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import rlp
 
 from protocol.chain.codec import Abi
-from protocol.chain.deploy_terms import CLOCK_KINDS, MOST_TOKENS, DeliveryTerms, DisputeTerms, TokenTerms
+from protocol.chain.deploy_terms import (
+    CLOCK_KINDS,
+    MOST_TOKENS,
+    AuditTerms,
+    DeliveryTerms,
+    DisputeTerms,
+    TokenTerms,
+    default_audit_terms,
+)
 from protocol.chain.networks import Network
 from protocol.crypto import keccak256
 from protocol.types import ZERO_ADDRESS, Address, Verification
@@ -15,6 +23,7 @@ ESCROW = "Escrow"
 REFEREE = "Referee"
 DISPUTES = "Disputes"
 DELIVERY = "Delivery"
+AUDITS = "Audits"
 Places = Mapping[str, Address]
 """Where the contracts of a deployment will stand, by name: known before any of them is created."""
 
@@ -53,10 +62,29 @@ def delivery(network: Network, terms: DeliveryTerms) -> Judge:
     return Judge(DELIVERY, Verification.TAPE, code)
 
 
-def of_tapes(network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms]) -> list[Judge]:
-    """Return the judges of tapes: a demand's clock is that of a move."""
+def audits(network: Network, terms: AuditTerms) -> Judge:
+    """Return the judge of tapes by audits. It needs `disputes`, which passes its sentences."""
+    spans = (terms.draw_clock, *3 * (terms.answer_clock,), terms.game_span, terms.leave_delay)
+    fees = [*terms.fixed_fees] + [0] * (MOST_TOKENS - len(terms.fixed_fees))
+    fixed = (CLOCK_KINDS[network.clock], ZERO_ADDRESS, 0, terms.stake, *spans, terms.percent, fees)
+
+    def code(at: Places) -> bytes:
+        return Abi.shipped(AUDITS).creation_code(at[ESCROW], at[DISPUTES], fixed)
+
+    return Judge(AUDITS, Verification.TAPE, code)
+
+
+def of_tapes(
+    network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms], *, audited: bool = False
+) -> list[Judge]:
+    """Return the judges of tapes: the clocks of demands and audits are those of moves.
+
+    `audited`: also by audits. A provider that leaves one unanswered is convicted, so they are seated only
+    where all providers' daemons answer them.
+    """
     answers = DeliveryTerms(terms.move_clock, terms.tip, terms.data_fee)
-    return [disputes(network, terms, tokens), delivery(network, answers)]
+    found = [disputes(network, terms, tokens), delivery(network, answers)]
+    return [*found, audits(network, default_audit_terms(network, terms, tokens))] if audited else found
 
 
 def created_by(sender: Address, nonce: int) -> Address:

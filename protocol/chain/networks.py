@@ -6,7 +6,7 @@ from enum import StrEnum
 from protocol.types import Address, BlockNo, Blocks, Wei
 
 MWEI = 10**6
-FURTHER = ("referee", "disputes", "delivery")
+FURTHER = ("referee", "disputes", "delivery", "audits")
 """Contracts that a deployment may be without, in the order of the file; each a field of `Deployment`."""
 
 
@@ -50,6 +50,8 @@ class Deployment:
     """Judge of tapes by games; None: nobody can prove a result wrong here."""
     delivery: Address | None = None
     """Judge of tapes by delivery on demand."""
+    audits: Address | None = None
+    """Judge of tapes by paid audits."""
 
 
 @dataclass(frozen=True, slots=True)

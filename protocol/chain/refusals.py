@@ -1,4 +1,4 @@
-"""What refusals of Disputes, Delivery and Referee mean for people, and what to do about them.
+"""What refusals of Disputes, Delivery, Audits and Referee mean for people, and what to do about them.
 
 By the name of the contracts' error; the figures are its arguments, which `Revert` adds.
 """
@@ -159,4 +159,57 @@ REFUSALS: dict[str, Refusal] = {
     "Delivery_NotSent": Refusal(
         "the receiver refuses the coin", "name an account that takes plain transfers of coin"
     ),
+    "Audits_BadTerms": Refusal("the terms of audits are out of range", "correct the named term"),
+    "Audits_UnlistedToken": Refusal("the deployment lists no such token", "tokens are counted from 0"),
+    "Audits_ShortTransfer": Refusal(
+        "the token took a fee of the transfer", "tokens with fees do not work here"
+    ),
+    "Audits_ZeroAddress": Refusal("the receiver is the zero address", "name an account"),
+    "Audits_Known": Refusal(
+        "this account is enrolled, or has left and not taken its stake", "take the stake first, then enrol"
+    ),
+    "Audits_NotEnrolled": Refusal("this account is no enrolled auditor", "enrol first"),
+    "Audits_StillEnrolled": Refusal("an enrolled auditor's stake stays", "leave the list first"),
+    "Audits_Busy": Refusal("audits that drew this auditor are not over", "finish or close them first"),
+    "Audits_TooEarly": Refusal(
+        "the time for this has not come", "wait until the clock has passed the named reading"
+    ),
+    "Audits_TooLate": Refusal(
+        "the time for this is over", "read the audit again: another call goes on from here"
+    ),
+    "Audits_WrongStage": Refusal("the audit is at another stage", "read it again"),
+    "Audits_WrongPart": Refusal("the auditor's part stands elsewhere", "read the audit again"),
+    "Audits_WrongAnswer": Refusal("the provider has given another answer before", "read the audit again"),
+    "Audits_Private": Refusal(
+        "nobody audits a private lease: outsiders do not have its inputs", "check the result with a delegate"
+    ),
+    "Audits_WrongJob": Refusal("this is not the job that the lease's bid names", _OWN_BUG),
+    "Audits_Count": Refusal("an audit has 1 to 8 auditors in all", "order fewer"),
+    "Audits_NoTime": Refusal(
+        "what is left of the challenge window is too short for an audit",
+        "order sooner after the result, or ask for a longer window in the next job",
+    ),
+    "Audits_NoHash": Refusal("the block that draws is not there yet", "wait for the next block"),
+    "Audits_HashIsThere": Refusal("the draw is there and in time", "send `draw`"),
+    "Audits_NotAuditor": Refusal(
+        "another auditor was drawn for this", "commit and reveal one's own task only"
+    ),
+    "Audits_NotProvider": Refusal(
+        "this key does not answer for the provider", "send with the operator's key of today"
+    ),
+    "Audits_Sealed": Refusal(
+        "commitments of others may still come", "reveal when all have, or their time is over"
+    ),
+    "Audits_BadSeal": Refusal(
+        "this is not what was committed to", "reveal the same roots with the same salt"
+    ),
+    "Audits_BadProof": Refusal("the item's root is not under the posted result", _OWN_BUG),
+    "Audits_NoTrace": Refusal("a program without inner nodes has no trace", "its root is zero"),
+    "Audits_OtherRoots": Refusal(
+        "the provider revealed something else", "take the roots of its `Revealed` event"
+    ),
+    "Audits_Undecided": Refusal(
+        "the lease may still be convicted", "wait for the window's end, and for the end of the games about it"
+    ),
+    "Audits_ZeroCommitment": Refusal("zero is no commitment", _OWN_BUG),
 }

@@ -23,7 +23,8 @@ class Scanner:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._contracts = {reads.escrow.address: reads.escrow.abi, reads.staking.address: reads.staking.abi}
-        judges = {"Disputes": reads.deployment.disputes, "Delivery": reads.deployment.delivery}
+        made = reads.deployment
+        judges = {"Disputes": made.disputes, "Delivery": made.delivery, "Audits": made.audits}
         self._contracts |= {at: Abi.shipped(name) for name, at in judges.items() if at is not None}
         self._span = _FIRST_SPAN
         self._memory: dict[Topics, tuple[int, tuple[Event, ...]]] = {}

@@ -30,7 +30,7 @@ def test_selectors_and_topics_are_those_of_eth_utils(name: str) -> None:
 
 
 def test_every_event_of_the_contracts_has_its_record() -> None:
-    for name in ("Escrow", "Staking", "Disputes", "Delivery"):
+    for name in ("Escrow", "Staking", "Disputes", "Delivery", "Audits"):
         abi = Abi.shipped(name)
         for topic, entry in abi.events.items():
             if entry.name == "EIP712DomainChanged":
@@ -123,9 +123,9 @@ def test_nested_values_become_bytes_ints_and_tuples() -> None:
 
 def test_each_refusal_of_a_game_says_what_is_wrong_and_what_to_do() -> None:
     names = {entry.name for entry in known_errors().values()}
-    assert {name for name in names if name.startswith(("Disputes_", "Delivery_", "Referee_"))} == set(
-        REFUSALS
-    )
+    assert {
+        name for name in names if name.startswith(("Disputes_", "Delivery_", "Referee_", "Audits_"))
+    } == set(REFUSALS)
     for name, refusal in REFUSALS.items():
         assert refusal.wrong, name
         assert refusal.advice, name

@@ -1,0 +1,95 @@
+"""State of Audits, typed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from protocol.chain.audits import CONTRACT, AuditCalls
+from protocol.chain.calls import Call
+from protocol.chain.delivery_reads import DeliveryReads
+from protocol.dispute.audits import Answer, Audit, AuditClocks, Part, Stage, Task, fee_of
+from protocol.messages import Bid
+from protocol.types import Address, Amount, BlockNo, Blocks, InputError, LeaseId
+
+
+@dataclass(frozen=True, slots=True)
+class AuditorView:
+    """An auditor; `left_at` is zero while it is enrolled, `since` if it never was or has taken its stake."""
+
+    stake: Amount
+    since: BlockNo
+    left_at: BlockNo
+    busy: int
+    """Audits that it is drawn for and that are not over."""
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPrices:
+    """What the deployment fixed for all audits, beside the clocks."""
+
+    stake_token: int
+    stake: Amount
+    leave_delay: Blocks
+    percent: int
+    """Of an item's price."""
+    fixed_fees: tuple[Amount, ...]
+    """Beside it, in each listed token."""
+
+
+class AuditReads(DeliveryReads):
+    """Reads the audits of one deployment. `InputError` if it has no Audits."""
+
+    @cached_property
+    def audits(self) -> AuditCalls:
+        """The calls of the deployment's Audits."""
+        address = self.deployment.audits
+        if address is None:
+            raise InputError(
+                f"deployment {self.deployment.name!r} of {self.network.name!r} has no Audits",
+                "results can be audited only on a deployment with one",
+            )
+        return AuditCalls(address)
+
+    def audit(self, lease: LeaseId, by_client: bool) -> Audit:
+        """Return one audit; stage NONE if there is no such."""
+        stage, answer, *rest = self._audits("auditOf", lease, by_client)[0]
+        return Audit(Stage(stage), Answer(answer), *rest)
+
+    def audit_tasks(self, lease: LeaseId, by_client: bool) -> tuple[Task, ...]:
+        """Return the parts of an audit, the assigned ones first."""
+        found = self._audits("tasksOf", lease, by_client)[0]
+        return tuple(Task(payer, Part(part), auditor, root) for payer, part, auditor, root in found)
+
+    def auditor(self, account: Address) -> AuditorView:
+        """Return how an auditor stands."""
+        return AuditorView(*self._audits("auditorOf", account)[0])
+
+    def audit_credit(self, token: int, account: Address) -> Amount:
+        """Return fees and refunds that `account` can withdraw."""
+        return Amount(self._audits("owedOf", token, account)[0])
+
+    def audit_fee(self, bid: Bid, items: int) -> Amount:
+        """Return what one auditor of a job of that many items costs."""
+        prices = self.audit_prices
+        return fee_of(bid, items, prices.percent, prices.fixed_fees[bid.token])
+
+    @property
+    def audit_clocks(self) -> AuditClocks:
+        """Spans of all audits."""
+        return self._audit_terms[0]
+
+    @property
+    def audit_prices(self) -> AuditPrices:
+        """Stakes and prices of all audits."""
+        return self._audit_terms[1]
+
+    @cached_property
+    def _audit_terms(self) -> tuple[AuditClocks, AuditPrices]:
+        _, _, token, stake, *spans, delay, percent, fees = self._audits("terms")[0]
+        return AuditClocks(*spans), AuditPrices(token, stake, delay, percent, tuple(map(Amount, fees)))
+
+    def _audits(self, function: str, *args: Any) -> tuple[Any, ...]:
+        calls = self.audits
+        call = Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
+        return calls.abi.results(function, self.node.call(call))

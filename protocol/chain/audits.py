@@ -1,0 +1,83 @@
+"""Calls of Audits, as values. Who may call what, and when, stands in IAudits.sol."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol.chain.calls import NOTHING, Call
+from protocol.chain.codec import Abi
+from protocol.dispute.audits import Roots
+from protocol.dispute.calls import values_of
+from protocol.dispute.names import Job
+from protocol.messages import Bid
+from protocol.types import Address, Hash32, LeaseId
+
+CONTRACT = "Audits"
+
+
+class AuditCalls:
+    """Encodes the calls of one Audits contract. `by_client` tells the client's audit from the strangers'."""
+
+    def __init__(self, address: Address) -> None:
+        self.address, self.abi = address, Abi.shipped(CONTRACT)
+
+    def enrol(self) -> Call:
+        """Stake and join the list; the stake must be approved."""
+        return self._call("enrol")
+
+    def quit(self) -> Call:
+        """Leave the list."""
+        return self._call("quit")
+
+    def take_stake(self, to: Address) -> Call:
+        """Take what is left of the sender's stake, some time after leaving."""
+        return self._call("takeStake", to)
+
+    def order(self, bid: Bid, job: Job, tasks: int) -> Call:
+        """Pay for audits of a posted result by so many auditors; the fees must be approved."""
+        return self._call("order", values_of(bid), values_of(job), tasks)
+
+    def draw(self, bid: Bid, by_client: bool) -> Call:
+        """Draw auditors and item."""
+        return self._call("draw", values_of(bid), by_client)
+
+    def redraw(self, bid: Bid, by_client: bool) -> Call:
+        """Have another block draw, since the first one's hash is gone."""
+        return self._call("redraw", values_of(bid), by_client)
+
+    def commit(self, lease: LeaseId, by_client: bool, task: int, commitment: Hash32) -> Call:
+        """Commit, as the auditor of a task."""
+        return self._call("commit", lease, by_client, task, commitment)
+
+    def commit_as_provider(self, bid: Bid, by_client: bool, commitment: Hash32) -> Call:
+        """Commit, with the operator's key."""
+        return self._call("commitAsProvider", values_of(bid), by_client, commitment)
+
+    def reveal(self, lease: LeaseId, by_client: bool, task: int, roots: Roots, salt: Hash32) -> Call:
+        """Open an auditor's commitment."""
+        return self._call("reveal", lease, by_client, task, roots.trace, roots.item, salt)
+
+    def reveal_as_provider(
+        self, bid: Bid, by_client: bool, roots: Roots, salt: Hash32, proof: Sequence[Hash32]
+    ) -> Call:
+        """Open the provider's; `proof` leads from the item's root up to the posted result."""
+        values = (values_of(bid), by_client, roots.trace, roots.item, salt, tuple(proof))
+        return self._call("revealAsProvider", *values)
+
+    def finish(self, bid: Bid, by_client: bool) -> Call:
+        """Compare what was revealed."""
+        return self._call("finish", values_of(bid), by_client)
+
+    def close(self, bid: Bid, by_client: bool, shown: Roots) -> Call:
+        """Decide a contested audit; `shown` is what the provider revealed."""
+        return self._call("close", values_of(bid), by_client, shown.trace, shown.item)
+
+    def take_reward(self, bid: Bid, by_client: bool, task: int) -> Call:
+        """Pay the auditor of a task its part of a conviction's reward."""
+        return self._call("takeReward", values_of(bid), by_client, task)
+
+    def withdraw(self, token: int, to: Address) -> Call:
+        """Pay out the sender's fees and refunds."""
+        return self._call("withdraw", token, to)
+
+    def _call(self, function: str, *values: Any) -> Call:
+        return Call(self.address, self.abi.call_data(function, *values), f"{CONTRACT}.{function}", NOTHING)

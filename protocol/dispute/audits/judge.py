@@ -1,0 +1,201 @@
+"""What to do next about one audit: what is seen of it goes in, one move comes out.
+
+| stage | auditor | provider |
+|---|---|---|
+| CALLED | `Draw`; `Redraw` once the hash is gone | the same |
+| DRAWN | `RunItem`, `Commit`, `Reveal`, `Finish` | the same |
+| CONTESTED | who accuses: `Challenge`, then `Close` | `Close` |
+| SILENT | `TakeReward`, once settled | - |
+
+Whoever would earn nothing and risk nothing does nothing. If another judge convicted the lease, `Finish` and
+`Close` end the audit.
+"""
+
+from dataclasses import dataclass
+
+from protocol.dispute.audits.names import Answer, Audit, AuditClocks, Part, Roots, Stage, Task
+from protocol.types import ZERO_HASH, Address, BlockNo, Hash32
+
+_HASHES = 256
+"""Blocks whose hash the chain still knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """An audit, its lease, and what is known of the drawn item. `now` is the clock, `block` the height."""
+
+    audit: Audit
+    tasks: tuple[Task, ...]
+    clocks: AuditClocks
+    now: BlockNo
+    block: BlockNo
+    window_end: BlockNo
+    """Last reading at which a game can be opened."""
+    holds: int
+    """Games, demands and audits that hold the lease."""
+    own: Roots | None = None
+    """Of one's own run of the item; None: not run yet."""
+    shown: Roots | None = None
+    """What the provider revealed."""
+    game_trace: Hash32 = ZERO_HASH
+    """The trace that the provider shows in a game about what it revealed; zero: in none yet."""
+    playing: bool = False
+    """Whether one's own game about the item is open."""
+    convicted: bool = False
+    """Whether a judge sentenced the lease, or it ended as convicted."""
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Draw auditors and item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redraw:
+    """Have another block draw."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunItem:
+    """Execute the item and make its trace's root."""
+
+    item: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit to `roots`. `task` is None for the provider."""
+
+    task: int | None
+    roots: Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Reveal:
+    """Open the commitment to `roots`."""
+
+    task: int | None
+    roots: Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Have the contract compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Open a game about the item, whose root under the result is this."""
+
+    item: int
+    item_root: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Have a contested audit decided."""
+
+    shown: Roots
+
+
+@dataclass(frozen=True, slots=True)
+class TakeReward:
+    """Take a part of the conviction's reward."""
+
+    task: int
+
+
+Move = Draw | Redraw | RunItem | Commit | Reveal | Finish | Challenge | Close | TakeReward
+
+
+def auditor_move(sight: Sight, me: Address) -> Move | None:
+    """What the auditor `me` does next; None: nothing, or nothing yet."""
+    audit = sight.audit
+    if audit.stage is Stage.CALLED:
+        return _drawing(sight)
+    task = next((i for i, each in enumerate(sight.tasks) if each.auditor == me), None)
+    if task is None:
+        return None
+    part = sight.tasks[task].part
+    match audit.stage:
+        case Stage.DRAWN:
+            return _answering(sight, task, _DONE[part])
+        case Stage.CONTESTED if part is Part.ACCUSING:
+            return _accusing(sight)
+        case Stage.SILENT if part is Part.REWARDED and sight.settled:
+            return TakeReward(task)
+        case _:
+            return None
+
+
+def provider_move(sight: Sight) -> Move | None:
+    """What the provider does next; None: nothing, or nothing yet.
+
+    It draws and finishes too: until the audit is over, it is not paid.
+    """
+    match sight.audit.stage:
+        case Stage.CALLED:
+            return _drawing(sight)
+        case Stage.DRAWN:
+            return _answering(sight, None, sight.audit.answer)
+        case Stage.CONTESTED if sight.shown is not None and _decided(sight):
+            return Close(sight.shown)
+        case _:
+            return None
+
+
+_DONE = {
+    Part.ASSIGNED: Answer.NONE,
+    Part.COMMITTED: Answer.COMMITTED,
+    **{part: Answer.REVEALED for part in Part if part > Part.COMMITTED},
+}
+
+
+def _drawing(sight: Sight) -> Move | None:
+    audit = sight.audit
+    if sight.convicted:
+        return Finish()
+    # Nodes try a transaction on the newest block first, so its hash must be known there already.
+    if sight.block <= audit.draw_block:
+        return None
+    late = sight.now > audit.called_at + sight.clocks.draw
+    return Redraw() if late or sight.block - audit.draw_block > _HASHES else Draw()
+
+
+def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
+    audit, now = sight.audit, sight.now
+    if sight.convicted:
+        return Finish()
+    reveal_until = audit.commit_until + sight.clocks.reveal
+    if done is Answer.NONE and now <= audit.commit_until:
+        return Commit(task, sight.own) if sight.own else RunItem(audit.item)
+    opening = audit.committed > audit.assigned or now > audit.commit_until
+    # Without the roots a commitment cannot be opened: they are found again by running the item again.
+    if done is Answer.COMMITTED and opening and now <= reveal_until:
+        return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
+    until = audit.commit_until if audit.answer is Answer.NONE else reveal_until
+    return Finish() if audit.opened > audit.assigned or now > until else None
+
+
+def _accusing(sight: Sight) -> Move | None:
+    shown = sight.shown
+    if shown is None:
+        return None  # its event is not confirmed yet
+    if _contradicted(sight, shown) or _decided(sight):
+        return Close(shown)
+    if not sight.playing and sight.own is not None and sight.now <= sight.window_end:
+        return Challenge(sight.audit.item, shown.item)
+    return None
+
+
+def _contradicted(sight: Sight, shown: Roots) -> bool:
+    """Whether the provider has shown two traces of the item (RULES 8)."""
+    return sight.game_trace not in (ZERO_HASH, shown.trace)
+
+
+def _decided(sight: Sight) -> bool:
+    """Whether the contract's `close` has an end to go to."""
+    over = sight.now > sight.window_end
+    alone = sight.holds == 1 or sight.now > sight.window_end + sight.clocks.game_span
+    return sight.convicted or (over and alone)

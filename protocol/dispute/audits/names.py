@@ -1,0 +1,115 @@
+"""What audits are made of. Records have the fields of `AuditTypes.sol`; hashes and sums are its."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from protocol.crypto import keccak256
+from protocol.dispute.names import word
+from protocol.messages import Bid
+from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId
+
+MOST_TASKS = 8
+"""Auditors of one audit."""
+
+
+class Stage(IntEnum):
+    """Where an audit stands."""
+
+    NONE = 0
+    CALLED = 1
+    DRAWN = 2
+    CONTESTED = 3
+    SILENT = 4
+    OVER = 5
+
+
+class Answer(IntEnum):
+    """What the provider has done in an audit."""
+
+    NONE = 0
+    COMMITTED = 1
+    REVEALED = 2
+
+
+class Part(IntEnum):
+    """Where one auditor's part of an audit stands."""
+
+    NONE = 0
+    ORDERED = 1
+    ASSIGNED = 2
+    COMMITTED = 3
+    REVEALED = 4
+    ACCUSING = 5
+    REWARDED = 6
+    DONE = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """What a run of one item came to: its trace's root (zero without inner nodes), and the item's own."""
+
+    trace: Hash32
+    item: Hash32
+
+    @property
+    def found(self) -> Hash32:
+        """What the contract compares."""
+        return keccak256(self.trace + self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """An audit as the contract stores it."""
+
+    stage: Stage
+    answer: Answer
+    tasks: int
+    assigned: int
+    committed: int
+    opened: int
+    flat: bool
+    items: int
+    item: int
+    called_at: BlockNo
+    commit_until: BlockNo
+    draw_block: BlockNo
+    found: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One auditor's part of an audit."""
+
+    payer: Address
+    part: Part
+    auditor: Address
+    found: Hash32
+
+
+@dataclass(frozen=True, slots=True)
+class AuditClocks:
+    """Spans that a deployment fixed, in units of its clock."""
+
+    draw: Blocks
+    commit: Blocks
+    reveal: Blocks
+    contest: Blocks
+    game_span: Blocks
+
+
+def commitment(roots: Roots, account: Address, lease: LeaseId, item: int, salt: Hash32) -> Hash32:
+    """Bind `account` (an auditor, or the owner of the lease's provider) to what its run came to."""
+    return keccak256(roots.trace + roots.item + account.rjust(32, b"\0") + lease + word(item) + salt)
+
+
+def fee_of(bid: Bid, items: int, percent: int, fixed: Amount) -> Amount:
+    """The price of one auditor, rounded up: a percentage of an item's price, and a fixed sum."""
+    deposit = bid.rate_per_block * bid.max_blocks + bid.completion_fee
+    return Amount(-(-deposit * percent // (100 * items)) + fixed)
+
+
+def span_of(clocks: AuditClocks, allowance: Blocks, by_client: bool, redrawn: bool = False) -> Blocks:
+    """How much of a window an audit needs, with the opening of a game; `redrawn`: once more (RULES 14)."""
+    draws = clocks.draw * (2 if redrawn else 1)
+    commits = clocks.commit + allowance * (1 if by_client else 2)
+    return Blocks(draws + commits + clocks.reveal + clocks.contest)

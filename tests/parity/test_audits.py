@@ -1,0 +1,281 @@
+"""Audits on a real node against their Python twin: fees, commitments, and the pure judge at play."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from protocol.chain.audit_events import Revealed
+from protocol.chain.calls import Call
+from protocol.chain.client import Chain
+from protocol.chain.deploy import deploy
+from protocol.chain.deploy_terms import TokenTerms, default_terms
+from protocol.chain.errors import Revert
+from protocol.chain.events import topic_of
+from protocol.chain.judges import of_tapes
+from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
+from protocol.crypto import keccak256
+from protocol.dispute import moves
+from protocol.dispute.audits import (
+    Challenge,
+    Close,
+    Commit,
+    Draw,
+    Finish,
+    Move,
+    Redraw,
+    Reveal,
+    Roots,
+    RunItem,
+    Sight,
+    Stage,
+    TakeReward,
+    auditor_move,
+    commitment,
+    fee_of,
+    provider_move,
+    span_of,
+)
+from protocol.dispute.calls import values_of
+from protocol.dispute.names import Case, Job, Program
+from protocol.dispute.records import Conviction
+from protocol.messages import Bid
+from protocol.tape.roots import item_root_of, items_tree
+from protocol.types import ZERO_HASH, Amount, BlockNo, Blocks, Verification, Wei
+from tests.chain_helpers import OPERATOR, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from tests.dispute_rig import TERMS
+
+ITEMS = 5
+AUDITORS = (5, 6, 7)
+SALT = keccak256(b"salt")
+WINDOW = Blocks(400)
+
+
+@dataclass
+class Player:
+    """An auditor, or the provider: what it sees, what its run came to, and how it sends."""
+
+    chain: Chain
+    run: Callable[[int], Roots]
+    own: Roots | None = None
+    playing: bool = False
+
+
+class Rig:
+    """A posted job, the client's audit of it, enrolled auditors and the provider."""
+
+    def __init__(self, localnet: Localnet) -> None:
+        network, sender = localnet.network, localnet.chain(0).sender
+        token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT), coin_price=Wei(10**15))
+        terms = default_terms(network, [token], longest_window_seconds=600, disputes=TERMS)
+        made = deploy(
+            network, sender, terms, name="audits", judges=of_tapes(network, TERMS, [token], audited=True)
+        )
+        assert made.audits is not None
+        self.net = net = replace(localnet, network=replace(network, deployments=(made,)))
+        ready_provider(net)
+        self.client = ready_client(net)
+        self.client.send(self.client.token(0).approve(made.audits, Amount(100 * UNIT)))
+        self.auditors = {n: Player(net.chain(n), self.true_roots) for n in AUDITORS}
+        for each in self.auditors.values():
+            stake = each.chain.audit_prices.stake
+            each.chain.send(each.chain.token(0).approve(made.audits, stake))
+            each.chain.send(each.chain.audits.enrol())
+        net.anvil.mine(60)  # longer than the start deadline
+        self.provider = Player(net.chain(OPERATOR), self.true_roots)
+        self.traces = [keccak256(b"trace %d" % item) for item in range(ITEMS)]
+        self.tree = items_tree([item_root_of([keccak256(b"output %d" % item)]) for item in range(ITEMS)])
+        roots = tuple(keccak256(name) for name in (b"inputs", b"constants", b"nodes"))
+        # One inner node: a game's trace is one root.
+        self.job = Job(Program(1, 0, 2, 1, *roots), keccak256(b"in"), ITEMS)
+        self.bid = self._post()
+        self.lease = self.bid.lease_id()
+
+    def true_roots(self, item: int) -> Roots:
+        return Roots(self.traces[item], self.tree.hash_at(0, item))
+
+    def _post(self) -> Bid:
+        kind = int(Verification.TAPE)
+        bid = make_bid(self.net, job_hash=self.job.hash, verification=kind, challenge_window=WINDOW)
+        operator = self.provider.chain
+        self.client.send(self.client.escrow.open_lease(bid, sign_bid(self.net, bid)))
+        operator.send(operator.escrow.start(bid))
+        operator.send(operator.escrow.post_result(bid.owner, bid.struct_hash(), self.tree.root))
+        return bid
+
+    @property
+    def shown(self) -> Roots | None:
+        """What the provider revealed, as the chain tells."""
+        topic = topic_of(self.client.audits.abi, "Revealed")
+        for event in self.client.scanner.all((topic, self.lease)):
+            if isinstance(event, Revealed) and event.by == self.bid.owner:
+                return Roots(event.trace_root, event.item_root)
+        return None
+
+    def sight(self, player: Player) -> Sight:
+        chain, shown = player.chain, self.shown
+        lease, verdict = chain.lease(self.lease), chain.verdict(self.lease)
+        audit = chain.audit(self.lease, True)
+        case = Case(self.lease, self.job.hash, audit.item, shown.item if shown else ZERO_HASH)
+        return Sight(
+            audit=audit,
+            tasks=chain.audit_tasks(self.lease, True),
+            clocks=chain.audit_clocks,
+            now=chain.clock(),
+            block=chain.block_number(),
+            window_end=BlockNo(lease.last_beat + WINDOW),
+            holds=lease.freezes,
+            own=player.own,
+            shown=shown,
+            game_trace=chain.trace_root(case.id),
+            playing=player.playing,
+            convicted=verdict.how is not Conviction.NONE or lease.state is LeaseState.CONVICTED,
+            settled=verdict.settled,
+        )
+
+    def do(self, player: Player, move: Move) -> None:
+        """Carry a move out."""
+        chain, calls = player.chain, player.chain.audits
+        item = chain.audit(self.lease, True).item
+        match move:
+            case RunItem():
+                player.own = player.run(move.item)
+            case Commit(None, roots):
+                sealed = commitment(roots, self.bid.owner, self.lease, item, SALT)
+                chain.send(calls.commit_as_provider(self.bid, True, sealed))
+            case Commit(int() as task, roots):
+                sealed = commitment(roots, chain.address, self.lease, item, SALT)
+                chain.send(calls.commit(self.lease, True, task, sealed))
+            case Reveal(None, roots):
+                proof = self.tree.proof(item)
+                chain.send(calls.reveal_as_provider(self.bid, True, roots, SALT, proof))
+            case Reveal(int() as task, roots):
+                chain.send(calls.reveal(self.lease, True, task, roots, SALT))
+            case Draw():
+                chain.send(calls.draw(self.bid, True))
+            case Redraw():
+                chain.send(calls.redraw(self.bid, True))
+            case Finish():
+                chain.send(calls.finish(self.bid, True))
+            case Close(shown):
+                chain.send(calls.close(self.bid, True, shown))
+            case TakeReward(task):
+                chain.send(calls.take_reward(self.bid, True, task))
+            case Challenge(item, root):
+                proof = tuple(self.tree.proof(item))
+                opened = moves.Challenge(self.bid, self.job, item, root, proof, SALT, ())
+                chain.send(chain.disputes.challenge(opened, chain.bond(self.bid, ITEMS)))
+                player.playing = True
+
+    def play(self, *, provider: bool = True, blocks: int = 300) -> None:
+        """Let everybody move, block after block, until the audit is over or contested in a game."""
+        for _ in range(blocks):
+            moved = False
+            for player in (self.provider, *self.auditors.values()):
+                if player is self.provider:
+                    move = provider_move(self.sight(player)) if provider else None
+                else:
+                    move = auditor_move(self.sight(player), player.chain.address)
+                if move is not None:
+                    self.do(player, move)
+                    moved = True
+            if self.stage in (Stage.OVER, Stage.SILENT) or any(p.playing for p in self.auditors.values()):
+                return
+            if not moved:
+                self.net.anvil.mine(1 if self.stage is Stage.CALLED else 5)
+        raise AssertionError(f"still {self.stage!r}")
+
+    @property
+    def stage(self) -> Stage:
+        return self.client.audit(self.lease, True).stage
+
+    def order(self, tasks: int) -> None:
+        self.client.send(self.client.audits.order(self.bid, self.job, tasks))
+
+    def paid(self) -> list[int]:
+        """Fees credited to the auditors."""
+        return [p.chain.audit_credit(0, p.chain.address) for p in self.auditors.values()]
+
+
+@pytest.fixture
+def rig(localnet: Localnet) -> Rig:
+    return Rig(localnet)
+
+
+def test_fee_span_and_terms_are_the_contracts(rig: Rig) -> None:
+    chain, prices = rig.client, rig.client.audit_prices
+    abi, address = chain.audits.abi, chain.audits.address
+    for items in (1, 3, 5, 7):
+        call = Call(address, abi.call_data("feeOf", values_of(rig.bid), items), "feeOf")
+        want = abi.results("feeOf", chain.node.call(call))[0]
+        assert fee_of(rig.bid, items, prices.percent, prices.fixed_fees[0]) == want
+        assert chain.audit_fee(rig.bid, items) == want
+    for mine in (True, False):
+        call = Call(address, abi.call_data("spanOf", values_of(rig.bid), mine), "spanOf")
+        want = abi.results("spanOf", chain.node.call(call))[0]
+        assert span_of(chain.audit_clocks, rig.bid.trace_allowance, mine) == want
+    assert span_of(chain.audit_clocks, rig.bid.trace_allowance, True, redrawn=True) < WINDOW
+    assert prices.stake == 4 * UNIT
+
+
+def test_an_audit_of_an_honest_provider_pays_the_auditors(rig: Rig) -> None:
+    rig.order(2)
+    rig.play()
+    fee = rig.client.audit_fee(rig.bid, ITEMS)
+    assert sorted(rig.paid()) == [0, fee, fee]
+    assert rig.client.lease(rig.lease).freezes == 0
+    paid = next(p.chain for p in rig.auditors.values() if p.chain.audit_credit(0, p.chain.address))
+    before = paid.token_balance(0, paid.address)
+    paid.send(paid.audits.withdraw(0, paid.address))
+    assert paid.token_balance(0, paid.address) == before + fee
+
+
+def test_an_expired_draw_is_repeated_by_the_players(rig: Rig) -> None:
+    rig.order(1)
+    rig.net.anvil.mine(rig.client.audit_clocks.draw + 2)
+    rig.play()
+    assert rig.stage is Stage.OVER
+    assert sum(rig.paid()) == rig.client.audit_fee(rig.bid, ITEMS)
+
+
+def test_a_silent_provider_is_convicted_and_the_auditors_share(rig: Rig) -> None:
+    rig.order(3)
+    rig.play(provider=False)
+    assert rig.stage is Stage.SILENT
+    rig.net.anvil.mine(TERMS.claim_period + 1)
+    rig.client.send(rig.client.disputes.move(moves.Settle(rig.bid)))
+    assert rig.client.lease(rig.lease).state is LeaseState.CONVICTED
+    for player in rig.auditors.values():
+        before = player.chain.token_balance(0, player.chain.address)
+        move = auditor_move(rig.sight(player), player.chain.address)
+        assert isinstance(move, TakeReward)
+        rig.do(player, move)
+        assert player.chain.token_balance(0, player.chain.address) == before + UNIT // 4
+        assert auditor_move(rig.sight(player), player.chain.address) is None
+
+
+def test_a_made_up_trace_is_contradicted_in_a_game(rig: Rig) -> None:
+    """RULES 8: an honest auditor is paid though the result is right."""
+    rig.provider.run = lambda item: replace(rig.true_roots(item), trace=keccak256(b"made up"))
+    rig.order(1)
+    rig.play()
+    assert rig.stage is Stage.CONTESTED
+    player = next(p for p in rig.auditors.values() if p.playing)
+    assert auditor_move(rig.sight(player), player.chain.address) is None, "the provider's move"
+    operator, item = rig.provider.chain, rig.client.audit(rig.lease, True).item
+    case = Case(rig.lease, rig.job.hash, item, rig.true_roots(item).item)
+    root = rig.true_roots(item).trace
+    answer = moves.PostTrace(rig.bid.owner, rig.bid.struct_hash(), case, player.chain.address, SALT, (root,))
+    operator.send(operator.disputes.move(answer))
+    move = auditor_move(rig.sight(player), player.chain.address)
+    assert isinstance(move, Close)
+    rig.do(player, move)
+    assert rig.stage is Stage.SILENT
+    assert player.chain.audit_credit(0, player.chain.address) == rig.client.audit_fee(rig.bid, ITEMS)
+
+
+def test_refusals_say_what_to_do(rig: Rig) -> None:
+    rig.order(1)
+    with pytest.raises(Revert, match="the block that draws is not there yet"):
+        rig.client.send(rig.client.audits.draw(rig.bid, True))

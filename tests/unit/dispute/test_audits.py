@@ -1,0 +1,152 @@
+"""What auditor and provider do next, sight by sight."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from protocol.dispute.audits import (
+    Answer,
+    Audit,
+    AuditClocks,
+    Challenge,
+    Close,
+    Commit,
+    Draw,
+    Finish,
+    Part,
+    Redraw,
+    Reveal,
+    Roots,
+    RunItem,
+    Sight,
+    Stage,
+    TakeReward,
+    Task,
+    auditor_move,
+    provider_move,
+    span_of,
+)
+from protocol.types import ZERO_HASH, Address, BlockNo, Blocks, Hash32
+
+ME, OTHER, PAYER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
+OWN = Roots(Hash32(b"\1" * 32), Hash32(b"\2" * 32))
+LIE = Roots(Hash32(b"\3" * 32), Hash32(b"\4" * 32))
+CLOCKS = AuditClocks(Blocks(30), Blocks(10), Blocks(8), Blocks(15), Blocks(90))
+
+
+def sight(
+    stage: Stage, part: Part = Part.NONE, *, audit: dict[str, Any] | None = None, **changes: Any
+) -> Sight:
+    """At reading 100 of 300, drawn until 110: one other auditor beside me."""
+    fields: dict[str, Any] = {
+        "stage": stage,
+        "answer": Answer.NONE,
+        "tasks": 2,
+        "assigned": 2,
+        "committed": 0,
+        "opened": 0,
+        "flat": False,
+        "items": 4,
+        "item": 3,
+        "called_at": BlockNo(90),
+        "commit_until": BlockNo(110),
+        "draw_block": BlockNo(94),
+        "found": ZERO_HASH,
+    }
+    tasks = tuple(Task(PAYER, part, who, ZERO_HASH) for who in (OTHER, ME))
+    seen = Sight(
+        Audit(**(fields | (audit or {}))), tasks, CLOCKS, BlockNo(100), BlockNo(100), BlockNo(300), 1
+    )
+    return replace(seen, **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "want"),
+    [
+        ({"block": BlockNo(93)}, None),
+        ({"block": BlockNo(94)}, None),
+        ({"block": BlockNo(95)}, Draw()),
+        ({"block": BlockNo(350)}, Draw()),
+        ({"block": BlockNo(351)}, Redraw()),
+        ({"now": BlockNo(120)}, Draw()),
+        ({"now": BlockNo(121)}, Redraw()),
+        ({"convicted": True}, Finish()),
+    ],
+)
+def test_called(changes: dict[str, Any], want: object) -> None:
+    seen = sight(Stage.CALLED, **changes)
+    assert auditor_move(seen, ME) == provider_move(seen) == want
+
+
+def test_who_is_not_drawn_does_nothing() -> None:
+    for stage in (Stage.DRAWN, Stage.CONTESTED, Stage.SILENT, Stage.OVER, Stage.NONE):
+        assert auditor_move(sight(stage, Part.ASSIGNED), PAYER) is None
+
+
+def test_the_item_is_run_before_it_is_committed_to() -> None:
+    seen = sight(Stage.DRAWN, Part.ASSIGNED)
+    assert auditor_move(seen, ME) == provider_move(seen) == RunItem(3)
+    assert auditor_move(replace(seen, own=OWN), ME) == Commit(1, OWN)
+    assert provider_move(replace(seen, own=OWN)) == Commit(None, OWN)
+
+
+def test_nothing_is_revealed_while_somebody_may_commit() -> None:
+    seen = sight(Stage.DRAWN, Part.COMMITTED, audit={"answer": Answer.COMMITTED, "committed": 2}, own=OWN)
+    assert auditor_move(seen, ME) is provider_move(seen) is None
+    all_in = replace(seen, audit=replace(seen.audit, committed=3))
+    late = replace(seen, now=BlockNo(111))
+    for each in (all_in, late):
+        assert auditor_move(each, ME) == Reveal(1, OWN)
+        assert provider_move(each) == Reveal(None, OWN)
+        # After a restart that lost them, the roots are found again.
+        assert auditor_move(replace(each, own=None), ME) == RunItem(3)
+
+
+def test_finish_comes_as_soon_as_it_can() -> None:
+    silent = sight(Stage.DRAWN, Part.COMMITTED, audit={"committed": 2}, own=OWN, now=BlockNo(119))
+    assert auditor_move(silent, ME) == Finish(), "the provider did not commit"
+    shown = sight(Stage.DRAWN, Part.REVEALED, audit={"answer": Answer.REVEALED, "committed": 3, "opened": 2})
+    assert auditor_move(shown, ME) is None
+    assert auditor_move(replace(shown, now=BlockNo(118)), ME) is None
+    assert auditor_move(replace(shown, now=BlockNo(119)), ME) == Finish()
+    all_open = replace(shown, audit=replace(shown.audit, opened=3))
+    assert auditor_move(all_open, ME) == provider_move(all_open) == Finish()
+    assert auditor_move(replace(shown, convicted=True), ME) == Finish()
+
+
+def test_who_accuses_plays_a_game_and_closes() -> None:
+    seen = sight(Stage.CONTESTED, Part.ACCUSING, own=OWN)
+    assert auditor_move(seen, ME) is None, "what the provider revealed is not known yet"
+    seen = replace(seen, shown=LIE)
+    assert auditor_move(seen, ME) == Challenge(3, LIE.item)
+    assert auditor_move(replace(seen, now=BlockNo(301), holds=2), ME) is None, "the window is over"
+    playing = replace(seen, playing=True)
+    assert auditor_move(playing, ME) is None
+    assert auditor_move(replace(playing, game_trace=LIE.trace), ME) is None, "no contradiction"
+    assert auditor_move(replace(playing, game_trace=OWN.trace), ME) == Close(LIE)
+    assert auditor_move(replace(playing, convicted=True), ME) == Close(LIE)
+    assert auditor_move(sight(Stage.CONTESTED, Part.DONE, own=OWN, shown=LIE), ME) is None
+
+
+def test_the_provider_closes_when_nothing_can_convict_it_any_more() -> None:
+    seen = sight(Stage.CONTESTED, Part.ACCUSING, shown=OWN)
+    assert provider_move(seen) is None
+    assert provider_move(replace(seen, now=BlockNo(300))) is None
+    assert provider_move(replace(seen, now=BlockNo(301))) == Close(OWN)
+    assert provider_move(replace(seen, now=BlockNo(301), holds=2)) is None
+    assert provider_move(replace(seen, now=BlockNo(391), holds=2)) == Close(OWN)
+
+
+def test_a_reward_is_taken_once_it_is_settled() -> None:
+    seen = sight(Stage.SILENT, Part.REWARDED)
+    assert auditor_move(seen, ME) is None
+    assert auditor_move(replace(seen, settled=True), ME) == TakeReward(1)
+    assert auditor_move(sight(Stage.SILENT, Part.DONE, settled=True), ME) is None
+    assert provider_move(replace(seen, settled=True)) is None
+
+
+def test_rule_14_a_window_holds_one_redrawn_audit() -> None:
+    assert span_of(CLOCKS, Blocks(5), True) == 30 + 10 + 5 + 8 + 15
+    assert span_of(CLOCKS, Blocks(5), False) == 30 + 10 + 10 + 8 + 15
+    assert span_of(CLOCKS, Blocks(5), True, redrawn=True) == 60 + 10 + 5 + 8 + 15
