@@ -7,6 +7,7 @@ and web3 with it, which takes longer to import than all else.
 from typing import TYPE_CHECKING, Any
 
 from protocol.types import Address, TransientError, to_hex
+from provider_node.auditing.lines import audit_lines
 from provider_node.config import ProviderConfig
 from provider_node.control import ask
 from provider_node.defence.lines import game_line, game_lines
@@ -96,6 +97,7 @@ def _table(row: Row) -> str:
             *(f"lost: lease {lease[:12]} is {state}" for lease, state in row["lost_leases"].items()),
             *game_lines(row),
             *demand_lines(row),
+            *audit_lines(row),
             f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",
         ]
     else:

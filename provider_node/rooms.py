@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from provider_node.auditing.room import auditing
 from provider_node.defence.room import defending
 from provider_node.delivery.room import delivering
 from provider_node.leasing import leasing
@@ -13,4 +14,4 @@ from provider_node.room import Room
 def rooms(parts: Parts) -> tuple[Room, ...]:
     """Return every room, wired to the parts."""
     registrations = Room(tasks=(partial(follow_registrations, parts.chain, parts.node),))
-    return (leasing(parts), defending(parts), delivering(parts), registrations)
+    return (leasing(parts), defending(parts), delivering(parts), auditing(parts), registrations)

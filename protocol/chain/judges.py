@@ -74,17 +74,14 @@ def audits(network: Network, terms: AuditTerms) -> Judge:
     return Judge(AUDITS, Verification.TAPE, code)
 
 
-def of_tapes(
-    network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms], *, audited: bool = False
-) -> list[Judge]:
-    """Return the judges of tapes: the clocks of demands and audits are those of moves.
-
-    `audited`: also by audits. A provider that leaves one unanswered is convicted, so they are seated only
-    where all providers' daemons answer them.
-    """
+def of_tapes(network: Network, terms: DisputeTerms, tokens: Sequence[TokenTerms]) -> list[Judge]:
+    """Return the judges of tapes: the clocks of demands and audits are those of moves."""
     answers = DeliveryTerms(terms.move_clock, terms.tip, terms.data_fee)
-    found = [disputes(network, terms, tokens), delivery(network, answers)]
-    return [*found, audits(network, default_audit_terms(network, terms, tokens))] if audited else found
+    return [
+        disputes(network, terms, tokens),
+        delivery(network, answers),
+        audits(network, default_audit_terms(network, terms, tokens)),
+    ]
 
 
 def created_by(sender: Address, nonce: int) -> Address:

@@ -11,6 +11,8 @@ from protocol.dispute.names import Case, Job
 from protocol.dispute.records import Game
 from protocol.dispute.replay import View
 from protocol.engines.worker.dispute_records import (
+    AccuseArgs,
+    AccuseResult,
     AnswerArgs,
     FindMoveArgs,
     Item,
@@ -60,6 +62,10 @@ class Tracer:
     async def open(self, item: Item, fresh: bool) -> OpenTraceResult:
         """Execute an item, unless its trace is kept; with `fresh`, in any case."""
         return await self._call(OpenTraceArgs(item, fresh), OpenTraceResult)
+
+    async def roots(self, item: Item, outputs: str) -> AccuseResult:
+        """Execute an item; return what it comes to, beside what stands in the posted outputs."""
+        return await self._call(AccuseArgs(item, outputs), AccuseResult)
 
     async def answer(
         self, item: Item, case: Case, view: View, trace_root: Hash32, by: Answerer

@@ -69,9 +69,7 @@ class Rig:
         network, sender = localnet.network, localnet.chain(0).sender
         token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT), coin_price=Wei(10**15))
         terms = default_terms(network, [token], longest_window_seconds=600, disputes=TERMS)
-        made = deploy(
-            network, sender, terms, name="audits", judges=of_tapes(network, TERMS, [token], audited=True)
-        )
+        made = deploy(network, sender, terms, name="audits", judges=of_tapes(network, TERMS, [token]))
         assert made.audits is not None
         self.net = net = replace(localnet, network=replace(network, deployments=(made,)))
         ready_provider(net)

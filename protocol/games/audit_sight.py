@@ -1,0 +1,54 @@
+"""One audit as `protocol.dispute.audits` wants to see it, read from the chain alone."""
+
+from protocol.chain.audit_events import Revealed
+from protocol.chain.client import Chain
+from protocol.chain.events import topic_of
+from protocol.chain.views import LeaseState
+from protocol.crypto import keccak256
+from protocol.dispute.audits import Answer, Roots, Sight, Stage
+from protocol.dispute.names import Case
+from protocol.dispute.records import Conviction
+from protocol.messages import Bid
+from protocol.types import ZERO_HASH, BlockNo, Hash32, LeaseId
+
+_SALT = b"gavel.audit.salt.v1"
+
+
+def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
+    """Return the audit as of the newest block, without one's own run; None if there is none or it is over.
+
+    Blocking.
+    """
+    lease = bid.lease_id()
+    audit = chain.audit(lease, by_client)
+    if audit.stage in (Stage.NONE, Stage.OVER):
+        return None
+    view, verdict = chain.lease(lease), chain.verdict(lease)
+    shown = _shown(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
+    trace = chain.trace_root(Case(lease, bid.job_hash, audit.item, shown.item).id) if shown else ZERO_HASH
+    return Sight(
+        audit=audit,
+        tasks=chain.audit_tasks(lease, by_client),
+        clocks=chain.audit_clocks,
+        now=chain.clock(),
+        block=chain.block_number(),
+        window_end=BlockNo(view.last_beat + bid.challenge_window),
+        holds=view.freezes,
+        shown=shown,
+        game_trace=trace,
+        convicted=verdict.how is not Conviction.NONE or view.state is LeaseState.CONVICTED,
+        settled=verdict.settled,
+    )
+
+
+def salt_of(key: bytes, lease: LeaseId, by_client: bool) -> Hash32:
+    """Return the salt of a commitment: made from the sender's key, so that nothing has to be remembered."""
+    return keccak256(_SALT + key + lease + bytes([by_client]))
+
+
+def _shown(chain: Chain, bid: Bid, by_client: bool) -> Roots | None:
+    topics = (topic_of(chain.audits.abi, "Revealed"), bid.lease_id(), int(by_client).to_bytes(32, "big"))
+    for event in chain.scanner.all(topics):
+        if isinstance(event, Revealed) and event.by == bid.owner:
+            return Roots(event.trace_root, event.item_root)
+    return None

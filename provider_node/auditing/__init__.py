@@ -1,0 +1,1 @@
+"""Answers every audit of this provider's results, in time."""

@@ -1,0 +1,180 @@
+"""Answers audits of our results: at every new height, whatever `provider_move` says.
+
+Nothing is remembered that has to be right: an audit is read from the chain, its salt is made from the
+operator's key, and what was forgotten of a run is run again. So outages, restarts and re-organisations need
+no case of their own.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Call
+from protocol.chain.errors import Revert
+from protocol.dispute.audits import (
+    Close,
+    Commit,
+    Draw,
+    Finish,
+    Move,
+    Redraw,
+    Reveal,
+    Roots,
+    RunItem,
+    Sight,
+    commitment,
+    provider_move,
+)
+from protocol.dispute.names import Case
+from protocol.games.audit_sight import read_sight, salt_of
+from protocol.lease.provider_types import ProviderLease, Stage
+from protocol.runtime.logs import about
+from protocol.runtime.loop import Loop
+from protocol.types import ZERO_HASH, BrokenInvariant, GavelError, Hash32, LeaseId, Verification
+from provider_node.defence.items import Items
+from provider_node.defence.tracer import Tracer
+from provider_node.sending import Sending
+from provider_node.watcher import KIND as LEASE
+from provider_node.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+Name = tuple[LeaseId, bool]
+"""An audit: its lease, and whether it is the client's."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What our run of the drawn item came to, and the proof of the item's root under the posted result."""
+
+    item: int
+    roots: Roots
+    proof: tuple[Hash32, ...]
+
+
+@dataclass
+class Auditing:
+    """Looks and answers while `run` runs. `seen`: open audits, as last read."""
+
+    chain: AsyncChain
+    loop: Loop
+    watcher: Watcher
+    sending: Sending
+    items: Items
+    tracer: Tracer
+    key: bytes
+    """Of the operator: makes salts."""
+    trouble: str = ""
+    """Why some audit cannot be read or answered, or empty."""
+    seen: dict[Name, Sight] = field(default_factory=dict)
+    _runs: dict[Name, Run] = field(default_factory=dict)
+    _busy: set[Name] = field(default_factory=set)
+    _looked: object = None
+
+    async def run(self) -> None:
+        """Look whenever there is a new height, until cancelled."""
+        await self.watcher.ready()
+        async with trio.open_nursery() as nursery:
+            while True:
+                await self.look(nursery)
+                await trio.sleep(self.watcher.poll_s)
+
+    async def look(self, nursery: trio.Nursery) -> None:
+        """Read both audits of every lease that is held up; begin what is to be done."""
+        posted = dict(self._held())
+        looking = (self.watcher.height, tuple(sorted(posted)))
+        if looking == self._looked:
+            return
+        seen, trouble = dict[Name, Sight](), ""
+        for lease, state in posted.items():
+            for name in ((lease, True), (lease, False)):
+                try:
+                    sight = await self.chain.run(read_sight, state.bid, name[1])
+                except GavelError as error:  # the other leases' clocks run all the same
+                    trouble = str(error)
+                    continue
+                if sight is not None:
+                    seen[name] = sight
+                    self._begin(nursery, name, state, sight)
+        self.seen = seen
+        self._runs = {name: run for name, run in self._runs.items() if name in seen or trouble}
+        self._looked = None if trouble else looking
+        self._say(trouble)
+
+    def _held(self) -> Iterator[tuple[LeaseId, ProviderLease]]:
+        for id, state in self.loop.states(LEASE).items():
+            posted = state.chain.stage == Stage.POSTED and state.chain.frozen
+            if posted and state.bid.verification == Verification.TAPE:
+                yield LeaseId(id), state
+
+    def _begin(self, nursery: trio.Nursery, name: Name, state: ProviderLease, sight: Sight) -> None:
+        run = self._runs.get(name)
+        # A re-organisation may have drawn another item.
+        own = run.roots if run and run.item == sight.audit.item else None
+        move = provider_move(replace(sight, own=own))
+        if move is not None and name not in self._busy:
+            self._busy.add(name)
+            nursery.start_soon(self._do, name, state, sight, move)
+
+    async def _do(self, name: Name, state: ProviderLease, sight: Sight, move: Move) -> None:
+        with about(lease=name[0].hex()):
+            try:
+                if isinstance(move, RunItem):
+                    self._runs[name] = await self._executed(name, state, sight)
+                else:
+                    step = type(move).__name__.lower()
+                    log.info("audit by %s: %s", "the client" if name[1] else "strangers", step)
+                    call = self._call(name, state, move, sight)
+                    await self.sending.send(
+                        call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.draw_block}"
+                    )
+            except Revert as error:
+                # Somebody else was quicker, or the lease is sentenced: the chain will say.
+                log.info("a move in an audit was refused: %s", error)
+            except GavelError as error:
+                self._say(str(error))
+            finally:
+                self._looked = None
+                self._busy.discard(name)
+
+    async def _executed(self, name: Name, state: ProviderLease, sight: Sight) -> Run:
+        item, audit = sight.audit.item, sight.audit
+        if state.result is None:
+            raise GavelError("the journal does not know the lease's outputs")
+        left = audit.commit_until + sight.clocks.reveal - self.watcher.height
+        case = Case(name[0], state.bid.job_hash, item, ZERO_HASH)
+        outputs = await trio.to_thread.run_sync(self.items.store.path, state.result.outputs)
+        found = await self.tracer.roots(await self.items.of(case, left), str(outputs))
+        if found.differs:
+            log.error("item %d comes out otherwise than it was posted", item)
+        # The posted root: another one is no answer.
+        roots = Roots(Hash32(found.trace_root), Hash32(found.posted_root))
+        return Run(item, roots, tuple(map(Hash32, found.proof)))
+
+    def _call(self, name: Name, state: ProviderLease, move: Move, sight: Sight) -> Call:
+        calls, bid, (lease, mine) = self.chain.blocking.audits, state.bid, name
+        salt = salt_of(self.key, lease, mine)
+        match move:
+            case Commit(_, roots):
+                sealed = commitment(roots, bid.owner, lease, sight.audit.item, salt)
+                return calls.commit_as_provider(bid, mine, sealed)
+            case Reveal(_, roots):
+                return calls.reveal_as_provider(bid, mine, roots, salt, self._runs[name].proof)
+            case Draw():
+                return calls.draw(bid, mine)
+            case Redraw():
+                return calls.redraw(bid, mine)
+            case Finish():
+                return calls.finish(bid, mine)
+            case Close(shown):
+                return calls.close(bid, mine, shown)
+            case _:
+                raise BrokenInvariant(f"a provider does not {type(move).__name__}")
+
+    def _say(self, trouble: str) -> None:
+        if trouble and trouble != self.trouble:
+            log.warning("audits: %s", trouble)
+        self.trouble = trouble

@@ -1,0 +1,63 @@
+"""The room of audits: it has no machines, since the chain alone says what is owed."""
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from protocol.runtime.child import ChildOptions
+from protocol.types import to_hex
+from provider_node import policy
+from provider_node.auditing.answering import Auditing
+from provider_node.defence.items import Items
+from provider_node.defence.tracer import Tracer
+from provider_node.executors.tape import default_threads
+from provider_node.room import Room
+
+if TYPE_CHECKING:
+    from provider_node.parts import Parts
+
+_IDLE_S = 60.0
+
+
+def auditing(parts: "Parts") -> Room:
+    """Return the room. Where the deployment has no Audits, nothing is audited, and it does nothing."""
+    config = parts.config.defence
+    tracer = Tracer(
+        ChildOptions(
+            memory=policy.trace_memory(parts.config, parts.host) or None,
+            gpu=parts.config.machine.cuda and bool(parts.host.gpus),
+            idle_s=_IDLE_S,
+        )
+    )
+    threads = config.threads or default_threads(1)
+    block_ms = policy.block_ms(parts.chain.blocking.network)
+    items = Items(parts.loop, parts.store, threads, config.device, block_ms)
+    desk = Auditing(
+        parts.chain, parts.loop, parts.watcher, parts.sending, items, tracer, parts.identity.operator_key
+    )
+    return Room(
+        tasks=(tracer.run, desk.run) if parts.chain.blocking.deployment.audits else (),
+        status=partial(_status, desk),
+        metrics=partial(_metrics, desk),
+    )
+
+
+def _status(desk: Auditing) -> dict[str, Any]:
+    return {
+        "audits": [
+            {
+                "lease": to_hex(lease),
+                "by": "its client" if by_client else "strangers",
+                "stage": sight.audit.stage.name.lower(),
+                "item": sight.audit.item,
+            }
+            for (lease, by_client), sight in desk.seen.items()
+        ],
+        "audits_trouble": desk.trouble,
+    }
+
+
+def _metrics(desk: Auditing) -> "Iterable[Metric]":
+    yield GaugeMetricFamily("gavel_audits_open", "Audits of our results that are not over.", len(desk.seen))
