@@ -33,7 +33,15 @@ from protocol.games.audit_sight import read_sight, salt_of
 from protocol.lease.provider_types import ProviderLease, Stage
 from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
-from protocol.types import ZERO_HASH, BrokenInvariant, GavelError, Hash32, LeaseId, Verification
+from protocol.types import (
+    ZERO_HASH,
+    BrokenInvariant,
+    GavelError,
+    Hash32,
+    LeaseId,
+    TransientError,
+    Verification,
+)
 from provider_node.defence.items import Items
 from provider_node.defence.tracer import Tracer
 from provider_node.sending import Sending
@@ -71,6 +79,8 @@ class Auditing:
     """Why some audit cannot be read or answered, or empty."""
     seen: dict[Name, Sight] = field(default_factory=dict)
     _runs: dict[Name, Run] = field(default_factory=dict)
+    _doubts: dict[Name, int] = field(default_factory=dict)
+    """Runs that contradicted the result."""
     _busy: set[Name] = field(default_factory=set)
     _looked: object = None
 
@@ -147,11 +157,13 @@ class Auditing:
         left = audit.commit_until + sight.clocks.reveal - self.watcher.height
         case = Case(name[0], state.bid.job_hash, item, ZERO_HASH)
         outputs = await trio.to_thread.run_sync(self.items.store.path, state.result.outputs)
-        found = await self.tracer.roots(await self.items.of(case, left), str(outputs))
+        doubts = self._doubts.get(name, 0)
+        found = await self.tracer.roots(await self.items.of(case, left, doubts), str(outputs))
         if found.differs:
-            log.error("item %d comes out otherwise than it was posted", item)
-        # The posted root: another one is no answer.
-        roots = Roots(Hash32(found.trace_root), Hash32(found.posted_root))
+            # If this run is at fault and not the result, its trace would convict a right result: run again.
+            self._doubts[name] = doubts + 1
+            raise TransientError(f"item {item} comes out otherwise than it was posted")
+        roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
         return Run(item, roots, tuple(map(Hash32, found.proof)))
 
     def _call(self, name: Name, state: ProviderLease, move: Move, sight: Sight) -> Call:
