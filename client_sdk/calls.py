@@ -73,12 +73,14 @@ class Calls:
         """Wait until the outputs are checked, or raise `NoResultError`."""
         run.record.terms  # noqa: B018 - raises if the job never had a lease
         state = await run.loop.wait_for(run.machine, settled_for_user)
+        await run.delivery.idle()
         return result_of(state, run.folder)
 
     async def final(self, run: JobRun) -> dict[str, Any]:
         """Wait until the money is settled, and tell how."""
         run.record.terms  # noqa: B018
         state = await self.bridge.hosted.over(run)
+        await run.delivery.idle()
         settlement = state.settlement
         unit = run.record.unit
         money = (

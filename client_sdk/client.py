@@ -1,11 +1,12 @@
 """How a client is opened: by `with` or by `async with`."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from protocol.types import Address
+from protocol.types import Address, Wei
 
 if TYPE_CHECKING:
     from client_sdk.bridge import Bridge
@@ -30,12 +31,15 @@ class Client:
         networks_file: str | Path | None = None,
         listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",),
         bootstrap: tuple[str, ...] = (),
+        demand_budget: str | None = None,
     ) -> "Connection":
         """Return a connection to be entered; nothing is opened yet.
 
         `wallet` is a name in the keystore, a key of 32 bytes, or a `Wallet`; `contract` is the contract
         wallet that it is a session key of. `token` is the index of the token to pay with. `home` replaces
-        `$GAVEL_HOME/client`. Entering raises `InputError` or `TransientError`.
+        `$GAVEL_HOME/client`. `demand_budget` is the most coin of the chain that demanding a job's outputs may
+        cost where nobody serves them ("0": never demand; None: 0.1). Entering raises `InputError` or
+        `TransientError`.
         """
         return Connection(
             network=network,
@@ -47,6 +51,7 @@ class Client:
             networks_file=Path(networks_file) if networks_file else None,
             listen=listen,
             bootstrap=bootstrap,
+            demand_budget=demand_budget,
         )
 
 
@@ -68,6 +73,7 @@ class Connection:
         from client_sdk.session import Setup, open_session
         from client_sdk.wallet import open_wallet
         from protocol.chain.networks_file import load_network
+        from protocol.dispute.purse import COIN
         from protocol.net import NetSettings
 
         given = self._options
@@ -76,7 +82,11 @@ class Connection:
         bootstrap = (*given["bootstrap"], *network.bootstrap)
         net = NetSettings(listen=given["listen"], bootstrap=bootstrap)
         home = ClientHome.of(network.name, given["home"])
-        return open_session(Setup(network, wallet, home, given["token"], net))
+        setup = Setup(network, wallet, home, given["token"], net)
+        if given["demand_budget"] is not None:
+            budget = Wei(COIN.parse(given["demand_budget"], "demand_budget"))
+            setup = replace(setup, demand_budget=budget)
+        return open_session(setup)
 
     def __enter__(self) -> "SyncClient":
         """Open, blocking until the node runs."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import trio
 
+from client_sdk.demanding import Delivery
 from client_sdk.home import JobFolder
 from client_sdk.machines import AUCTION, AUCTION_MACHINE, LEASE, LEASE_MACHINE
 from client_sdk.progress import Kind, Progress, Story
@@ -29,7 +30,7 @@ from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.runtime.retry import backoff
 from protocol.store.journal import Journal
-from protocol.types import Amount, BlockNo, InputError, TransientError, parse_address, to_hex
+from protocol.types import Amount, BlockNo, InputError, TransientError, Wei, parse_address, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,21 @@ class JobRun:
     """Items done and in all, as the provider last said."""
     streamed: int = 0
     """Blocks that the provider has earned, if it beats now."""
+    demand_budget: Wei = Wei(0)  # noqa: RUF009 - a number
+    """Most coin that demanding the outputs on chain may cost; 0: they are not demanded."""
     ask_again: bool = False
     """Whether outputs that were given up are asked for once more."""
     _told: int = 0
     _loop: Loop | None = None
+
+    def __post_init__(self) -> None:
+        self.delivery = Delivery(
+            self.results,
+            self.purse,
+            self.wanted,
+            lambda text: self.tell(Kind.TROUBLE, text, self.cost_now()),
+            self.demand_budget,
+        )
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Own the job's journal and its loop until cancelled. `InputError` if another process does."""
@@ -67,6 +79,7 @@ class JobRun:
                 if self.ask_again and state is not None and state.work is lease.Work.LOST:
                     await loop.give(self.machine, lease.AskedFetch())
                 nursery.start_soon(self._tell)
+                nursery.start_soon(self._deliver)
                 task_status.started()
         finally:
             self._loop = None
@@ -183,6 +196,12 @@ class JobRun:
         state = self.lease_state()
         return cost_of(state, self.streamed) if state is not None else Amount(0)
 
+    async def _deliver(self) -> None:
+        """Follow demands of the outputs, those of an earlier process too."""
+        while (state := self.lease_state()) is None:
+            await trio.sleep(0.05)
+        await self.delivery.run(state.chain.output_root)
+
     async def _tell(self) -> None:
         """Tell of every change of the lease, whoever caused it, and keep the record."""
         while self.lease_state() is None:
@@ -249,12 +268,33 @@ class JobRun:
         await self.purse.finalize(self.record.terms, context.effect_id.hex())
 
     async def _fetch(self, effect: lease.FetchOutputs, context: Context) -> lease.DidFetch:
+        root, wanted = effect.output_root, self.wanted()
+        can_demand = self.delivery.available(wanted.bid)
         try:
-            return await self.results.fetch(effect, self.wanted())
-        except TransientError as error:
+            found = await self._served(effect, wanted, can_demand=can_demand)
+        except (TransientError, InputError) as error:
+            forced = await self.delivery.instead(root, error) if can_demand else None
+            if forced is not None:
+                return forced
             if context.attempt in (3, 10):
                 self.tell(Kind.TROUBLE, f"outputs: {error}", self.cost_now())
+            if can_demand and not self.delivery.over:
+                raise TransientError(str(error)) from error
             raise
+        self.delivery.served()
+        return found
+
+    async def _served(
+        self, effect: lease.FetchOutputs, wanted: Wanted, *, can_demand: bool
+    ) -> lease.DidFetch:
+        """Fetch; while they can be demanded, other bytes than those posted are as good as none."""
+        if self.delivery.found is not None:
+            raise TransientError("the outputs are taken from the chain")
+        found = await self.results.fetch(effect, wanted)
+        judged = can_demand and not self.delivery.over
+        if judged and not await self.results.matches(effect.output_root, found.outputs, wanted):
+            raise InputError("what the provider serves is not what it posted")
+        return found
 
     async def _check(self, effect: lease.CheckOutputs, _: Context) -> lease.DidCheck:
         return await self.results.check(effect, self.wanted())

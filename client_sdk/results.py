@@ -37,7 +37,7 @@ from protocol.messages import Bid, JobSpec, Receipt, Signed, open_signed
 from protocol.net import Node, protocol_id
 from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, Hash32, InputError, LeaseId, TransientError, to_hex
+from protocol.types import Address, ArtifactId, Hash32, InputError, LeaseId, TransientError, to_hex
 
 log = logging.getLogger(__name__)
 _ASK_S = 20.0
@@ -92,6 +92,24 @@ class Results:
         )
         return DidFetch(Outputs(receipt.outputs, signed.encode()))
 
+    async def matches(self, root: Hash32, outputs: Outputs, wanted: Wanted) -> bool:
+        """Tell whether fetched bytes are those whose root was posted."""
+        program, path = self.store.path(wanted.spec.program), self.store.path(outputs.artifact)
+        args = VerifyArgs(str(program), str(path), wanted.spec.item_count, root)
+        try:
+            return from_wire(await self._call(args), VerifyResult).matches
+        except InputError:
+            return False  # no outputs of this program at all
+
+    async def receipt_of(self, outputs: ArtifactId, root: Hash32, wanted: Wanted) -> bytes:
+        """Return the provider's receipt over outputs that are here; empty if it gives none."""
+        try:
+            signed = await self._receipt(root, wanted, await self._operators(wanted))
+        except (TransientError, InputError) as error:
+            log.info("no receipt: %s", error)
+            return b""
+        return signed.encode() if signed.message.outputs == outputs else b""
+
     async def check(self, effect: CheckOutputs, wanted: Wanted) -> DidCheck:
         """Recompute the root from the bytes; then run as many items again as were asked for."""
         program, outputs = self.store.path(wanted.spec.program), self.store.path(effect.outputs.artifact)
@@ -131,6 +149,8 @@ class Results:
         return DidSave(str(path))
 
     def _write_receipt(self, outputs: Outputs, wanted: Wanted) -> None:
+        if not outputs.receipt:
+            return  # a provider that serves nothing signs nothing
         chain = self.chain.blocking
         write_receipt(wanted.folder.receipt, wanted.bid, outputs.receipt, chain.domain, chain.network)
 

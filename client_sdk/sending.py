@@ -15,7 +15,7 @@ from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.messages import Bid
-from protocol.types import BlockNo, InputError
+from protocol.types import Address, BlockNo, InputError
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Purse:
                 raise InputError(_WORDS[OpenFailure.EXPIRED])
             calls = await self.chain.run(opening_calls, self.wallet, self.unit, bid, signature)
             for place, call in enumerate(calls):
-                await self._send(call, f"{name}:{place}:{len(calls)}")
+                await self.send(call, f"{name}:{place}:{len(calls)}")
         except Revert as revert:
             return FailedOpen(bid.lease_id(), *failure_of(revert), height)
         except InputError as error:
@@ -120,11 +120,17 @@ class Purse:
         if not needed(await self.chain.run(Chain.lease, bid.lease_id())):
             return
         try:
-            await self._send(call, name)
+            await self.send(call, name)
         except Revert:
             if needed(await self.chain.run(Chain.lease, bid.lease_id())):
                 raise
             log.info("%s came too late: somebody else did it", call.what)
 
-    async def _send(self, call: Call, name: str) -> TxReceipt:
+    @property
+    def address(self) -> Address:
+        """Who pays, and is the client of leases."""
+        return self.wallet.client
+
+    async def send(self, call: Call, name: str) -> TxReceipt:
+        """Send a call as the client, once for a name, and wait until it is in a block."""
         return await self.chain.send(self.wallet.through(call), name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import trio
 
 from client_sdk.bidders import Bidders
+from client_sdk.demanding import DEMAND_BUDGET
 from client_sdk.following import Follower
 from client_sdk.home import ClientHome, JobFolder
 from client_sdk.job import Job
@@ -26,12 +27,13 @@ from protocol.auction.money import Unit
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
+from protocol.dispute.purse import COIN
 from protocol.lease.client import step as lease_step
 from protocol.lease.client_types import AskedCancel, ClientLease
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, Amount, ArtifactId, InputError, Verification, parse_address, to_hex
+from protocol.types import Address, Amount, ArtifactId, InputError, Verification, Wei, parse_address, to_hex
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Setup:
     token: int = 0
     net: NetSettings = field(default_factory=NetSettings)
     worker_memory: int | None = None
+    demand_budget: Wei = Wei(COIN.parse(DEMAND_BUDGET, "demand_budget"))  # noqa: RUF009 - a number
+    """Most coin that demanding one job's outputs on chain may cost; 0: they are never demanded."""
 
 
 @dataclass
@@ -145,7 +149,14 @@ class Session:
         return await self._start(folder, record)
 
     async def _start(self, folder: JobFolder, record: Record, ask_again: bool = False) -> JobRun:
-        run = JobRun(folder, record, self.purse, self.results, ask_again=ask_again)
+        run = JobRun(
+            folder,
+            record,
+            self.purse,
+            self.results,
+            demand_budget=self.setup.demand_budget,
+            ask_again=ask_again,
+        )
         await self.nursery.start(run.run)
         self.runs[folder.id] = run
         return run

@@ -26,6 +26,11 @@ _wait = click.option(
     help="Wait until the result is final. Without either: if that is less than ten minutes away.",
 )
 
+_demand_budget = click.option(
+    "--demand-budget",
+    help="Most coin of the chain to spend on demanding outputs that nobody serves; 0: none.  [default: 0.1]",
+)
+
 
 @click.group()
 def job() -> None:
@@ -40,6 +45,7 @@ def job() -> None:
 @_password
 @_contract
 @_wait
+@_demand_budget
 @pass_settings
 def run(
     settings: Settings,
@@ -51,6 +57,7 @@ def run(
     password_file: Path | None,
     contract: str | None,
     wait: bool | None,
+    demand_budget: str | None,
 ) -> int:
     """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
     from client_sdk.commands.running import run_job
@@ -60,12 +67,14 @@ def run(
 
     # Before wallet and node: whoever mistypes a sum is told at once, without a password or a wait.
     check_sum(max_price, "--max-price")
+    if demand_budget is not None:
+        check_sum(demand_budget, "--demand-budget")
     described = load_job(file)
     token = newest(load_network(settings.network or "local")).tokens[0]
     unit = Unit(token.symbol, token.decimals)
     unit.parse(max_price, "--max-price")
     unit.parse(described.carbon_price, f"{file}: field carbon_price")
-    with _connect(settings, wallet, password_file, contract) as client:
+    with _connect(settings, wallet, password_file, contract, demand_budget) as client:
         return run_job(settings, client, described, max_price, yes=yes, wait=wait)
 
 
@@ -94,6 +103,7 @@ def status(settings: Settings, name: str) -> None:
 @_password
 @_contract
 @_wait
+@_demand_budget
 @pass_settings
 def result(
     settings: Settings,
@@ -103,11 +113,12 @@ def result(
     password_file: Path | None,
     contract: str | None,
     wait: bool | None,
+    demand_budget: str | None,
 ) -> int:
     """Go on with a job, also after this computer was off: fetch and check its result."""
     from client_sdk.commands.running import follow_job
 
-    with _connect(settings, wallet, password_file, contract) as client:
+    with _connect(settings, wallet, password_file, contract, demand_budget) as client:
         return follow_job(settings, client, client.resume(name), wait=wait)
 
 
@@ -211,7 +222,11 @@ def challenge(
 
 
 def _connect(
-    settings: Settings, wallet: str | None, password_file: Path | None, contract: str | None
+    settings: Settings,
+    wallet: str | None,
+    password_file: Path | None,
+    contract: str | None,
+    demand_budget: str | None = None,
 ) -> "Connection":
     from client_sdk.client import Client
     from client_sdk.commands.logs import log_to_file
@@ -224,4 +239,4 @@ def _connect(
     paying = parse_address(contract, "--contract") if contract else None
     opened = open_wallet(wallet, password_file, paying, settings.network or "local")
     settings.say(f"opening a node on network {settings.network or 'local'}")
-    return Client.connect(settings.network or "local", wallet=opened)
+    return Client.connect(settings.network or "local", wallet=opened, demand_budget=demand_budget)

@@ -1,6 +1,8 @@
 """Delivery on demand: what to demand of a posted result, and what answers it. Pure."""
 
 from protocol.dispute.delivery.answers import Outputs, answer
+from protocol.dispute.delivery.assembling import gather, missing, tensors
+from protocol.dispute.delivery.costs import Estimate, estimate
 from protocol.dispute.delivery.knowledge import Known, learn
 from protocol.dispute.delivery.names import Kind, Spot, Status, Wanted, node_of, step
 from protocol.dispute.delivery.planning import (
@@ -20,6 +22,7 @@ __all__ = [
     "DemandItems",
     "DemandOutput",
     "DemandRoots",
+    "Estimate",
     "Kind",
     "Known",
     "Outputs",
@@ -31,8 +34,12 @@ __all__ = [
     "answer_gas",
     "bond_of",
     "demands",
+    "estimate",
+    "gather",
     "learn",
+    "missing",
     "next_demand",
     "node_of",
     "step",
+    "tensors",
 ]

@@ -17,3 +17,8 @@ def answer_gas(size: int) -> int:
 def bond_of(size: int, base_fee: int, data_fee: int = 0) -> int:
     """The least bond in wei for an answer of `size` bytes, at a base fee and a charge per byte in wei."""
     return _BOND_PARTS * answer_gas(size) * base_fee + size * data_fee
+
+
+ASK_GAS = 110_000
+"""Gas of a demand's transaction, about: measured at 95k, and more siblings."""
+COLLECT_GAS = 50_000

@@ -1,0 +1,151 @@
+"""Outputs by way of the chain: demanded once nobody serves them, and followed until every bond is back."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from client_sdk.results import Results, Wanted
+from client_sdk.sending import Purse
+from protocol.chain.client import Chain
+from protocol.games.demanding import Demander, DemandTurn, demand_terms, holds, item_file
+from protocol.lease.client_types import DidFetch, Outputs
+from protocol.messages import Bid
+from protocol.runtime.retry import backoff
+from protocol.types import ArtifactId, Hash32, InputError, TransientError, Verification, Wei
+
+log = logging.getLogger(__name__)
+
+DEMAND_BUDGET = "0.1"
+"""Most that demanding a job's outputs may cost, in coin of the chain, if nobody says otherwise."""
+_PATIENCE = 8
+"""Into so many parts the window is cut by the time for which the network alone is asked."""
+_LEAST_S, _LONGEST_S = 5.0, 120.0
+_POLL_S = 0.5
+_IDLE_S = 120.0
+
+
+@dataclass
+class Delivery:
+    """Demands one job's outputs while `run` runs. All it needs to go on after a restart is on the chain."""
+
+    results: Results
+    purse: Purse
+    wanted: Callable[[], Wanted]
+    tell: Callable[[str], None]
+    budget: Wei
+    patience_s: float | None = None
+    """Seconds for which only the network is asked; None: a part of the window."""
+    over: str = ""
+    """Why nothing is demanded any more, without success."""
+    found: ArtifactId | None = None
+    """The outputs, once the chain has shown all of them."""
+    _root: Hash32 | None = None
+    _failing: float | None = None
+    _asked: trio.Event = field(default_factory=trio.Event)
+    _idle: trio.Event = field(default_factory=trio.Event)
+    _demander: Demander | None = None
+
+    def available(self, bid: Bid) -> bool:
+        """Whether outputs of a lease can be demanded at all."""
+        has_judge = self.results.chain.blocking.deployment.delivery is not None
+        return has_judge and bid.verification == Verification.TAPE and self.budget > 0
+
+    def ask(self, root: Hash32) -> None:
+        """Begin to demand, if that has not begun."""
+        self._root = root
+        self._asked.set()
+
+    async def instead(self, root: Hash32, error: Exception) -> DidFetch | None:
+        """Return outputs that the chain has shown; else None, and after some patience they are demanded.
+
+        What was served and is wrong is no reason for patience: `error` says which of the two it was.
+        """
+        if self.found is not None:
+            receipt = await self.results.receipt_of(self.found, root, self.wanted())
+            return DidFetch(Outputs(self.found, receipt))
+        now = trio.current_time()
+        self._failing = self._failing if self._failing is not None else now
+        if not isinstance(error, TransientError) or now - self._failing >= self._patience_s():
+            self.ask(root)
+        return None
+
+    def served(self) -> None:
+        """Note that the outputs came over the network after all: no more is demanded."""
+        self._failing = None
+        if self._demander is not None:
+            self._demander.paused = "the outputs came over the network"
+
+    async def idle(self) -> None:
+        """Wait, for a while at most, until nothing of one's own is left in demands."""
+        if self._asked.is_set():
+            with trio.move_on_after(_IDLE_S):
+                await self._idle.wait()
+
+    async def run(self, root: Hash32) -> None:
+        """Follow the demands to their end. `root`: what is posted, if that is known already."""
+        bid = self.wanted().bid
+        if not self.available(bid):
+            return
+        if await self._holds(bid):
+            self.ask(root)
+        await self._asked.wait()
+        try:
+            await self._follow(bid)
+        except InputError as error:
+            self.over = str(error)
+            self.tell(f"the outputs cannot be demanded: {error}")
+        finally:
+            self._idle.set()
+
+    async def _follow(self, bid: Bid) -> None:
+        seen, failures = None, 0
+        while not self.over:
+            try:
+                head = await self.results.chain.run(lambda chain: chain.node.head())
+                if head != seen:
+                    turn = await (await self._player(bid)).turn()
+                    await self._take(turn)
+                    if turn.over:
+                        self.over = turn.over if self.found is None else ""
+                        return
+                    seen, failures = head, 0
+            except TransientError as error:
+                log.info("demands cannot be followed now: %s", error)
+                failures += 1
+            await trio.sleep(backoff(failures) if failures else _POLL_S)
+
+    async def _player(self, bid: Bid) -> Demander:
+        if self._demander is None or self._demander.root != self._root:
+            assert self._root is not None
+            spec, store = self.wanted().spec, self.results.store
+            program, inputs = str(store.path(spec.program)), str(store.path(spec.inputs))
+            terms = await demand_terms(self.results.child, program, inputs)
+            chain = self.results.chain
+            self._demander = Demander(chain, bid, self._root, terms, self.purse, self.budget, self.tell)
+        return self._demander
+
+    async def _take(self, turn: DemandTurn) -> None:
+        if turn.known is None or self.found is not None or self._demander is None:
+            return
+        data = item_file(self._demander.terms.shape, turn.known)
+        self.found = await trio.to_thread.run_sync(self.results.store.put_bytes, data)
+        self.results.store.pin(self.found, self.wanted().folder.id)
+        self.tell(f"the chain has shown all outputs, {len(data)} bytes")
+
+    async def _holds(self, bid: Bid) -> bool:
+        for attempt in range(1 << 30):
+            try:
+                demands = await self.results.chain.run(Chain.demands_of, bid.lease_id())
+                return holds(demands, self.purse.address)
+            except TransientError as error:
+                log.info("demands cannot be read now: %s", error)
+                await trio.sleep(backoff(attempt))
+        return False
+
+    def _patience_s(self) -> float:
+        if self.patience_s is not None:
+            return self.patience_s
+        window = self.results.chain.blocking.network.seconds(self.wanted().bid.challenge_window)
+        return min(max(window / _PATIENCE, _LEAST_S), _LONGEST_S)

@@ -1,0 +1,256 @@
+"""Gets a job's outputs out of a provider that serves them to nobody: demands them on chain.
+
+Like `Player`, it keeps nothing that it needs: each turn reads the lease's demands with their answers, judges
+and acts.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.client import Chain
+from protocol.chain.delivery import Header
+from protocol.chain.delivery_reads import SeenDemand
+from protocol.chain.fees import fee_now
+from protocol.chain.views import LeaseState, LeaseView
+from protocol.dispute import moves
+from protocol.dispute.delivery import Known, Shape, Status, estimate, gather, missing, tensors
+from protocol.dispute.delivery.demander import (
+    Action,
+    Ask,
+    Collect,
+    Leave,
+    Settle,
+    Standing,
+    Table,
+    TimeOut,
+    Wait,
+    judge,
+)
+from protocol.dispute.names import Job
+from protocol.dispute.purse import COIN
+from protocol.dispute.records import Verdict
+from protocol.engines.worker.delivery_records import DemandTermsArgs, DemandTermsResult
+from protocol.engines.worker.game_wire import JOBS
+from protocol.engines.worker.interface import from_wire, to_wire
+from protocol.messages import Bid
+from protocol.runtime.child import Child
+from protocol.tape import DType, TensorType
+from protocol.tape.encoding import Items
+from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, Wei, to_hex
+
+log = logging.getLogger(__name__)
+
+
+class Sends(Protocol):
+    """Whoever sends for the demander: a key, or the contract wallet that it acts for."""
+
+    @property
+    def address(self) -> Address:
+        """Who demands."""
+        ...
+
+    async def send(self, call: Call, effect: str) -> TxReceipt:
+        """Send a call, once for an effect, and wait until it is in a block."""
+        ...
+
+
+@dataclass(frozen=True)
+class DemandTerms:
+    """What a job's demands are made from."""
+
+    job: Job
+    shape: Shape
+    headers: tuple[Header, ...]
+
+
+async def demand_terms(child: Child, program: str, inputs: str) -> DemandTerms:
+    """Return the terms of a job, from its bytes."""
+    args = DemandTermsArgs(program, inputs)
+    found = from_wire(await child.call(args.OP, to_wire(args)), DemandTermsResult)
+    job = JOBS.decode(found.job)
+    types = tuple(TensorType(DType(kind), shape) for kind, shape in found.types)
+    headers = tuple((header, tuple(map(Hash32, proof))) for header, proof in found.headers)
+    return DemandTerms(job, Shape(job.items, types), headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the chain found."""
+
+    now: BlockNo
+    lease: LeaseView
+    verdict: Verdict
+    demands: tuple[SeenDemand, ...]
+    price: int
+    """Most that a unit of gas may cost now, in wei."""
+
+
+def read_look(chain: Chain, bid: Bid, since: BlockNo | None) -> Look:
+    """Look at a lease; blocking."""
+    lease = bid.lease_id()
+    demands = chain.demands_of(lease, since)
+    price = fee_now(chain.node, chain.network.fees).max_fee
+    return Look(chain.clock(), chain.lease(lease), chain.verdict(lease), demands, price)
+
+
+@dataclass(frozen=True, slots=True)
+class DemandTurn:
+    """What one turn came to."""
+
+    doing: str
+    over: str = ""
+    """Why nothing will be to do any more."""
+    complete: bool = False
+    known: Known | None = None
+    """All outputs, where they are known."""
+
+
+@dataclass
+class Demander:
+    """Demands the outputs of one lease. `budget`: most that gas may cost, answers included, in wei."""
+
+    chain: AsyncChain
+    bid: Bid
+    root: Hash32
+    terms: DemandTerms
+    sends: Sends
+    budget: Wei
+    tell: Callable[[str], None]
+    delegates: tuple[Address, ...] = ()
+    """All those of the bid, sorted, if one of them demands."""
+    paused: str = ""
+    """Why no more is to be demanded. What is open is followed to its end all the same."""
+    since: BlockNo | None = None
+    """A block not after the first demand's."""
+    _told: set[str] = field(default_factory=set)
+
+    async def turn(self) -> DemandTurn:
+        """Look, and do what is to be done now. `TransientError` while the chain cannot be reached."""
+        look = await self.chain.run(read_look, self.bid, self.since)
+        answers = {each.wanted: each.answer for each in look.demands if each.answer is not None}
+        shape = self.terms.shape
+        known = Known.of_result(self.root, shape.depth) if shape.big else gather(shape, self.root, answers)
+        table = self._table(look, known)
+        actions = judge(table)
+        said: list[str] = []
+        async with trio.open_nursery() as nursery:
+            for action in actions:
+                nursery.start_soon(self._try, action, said)
+        left = next((action for action in actions if isinstance(action, Leave)), None)
+        complete = not table.missing and not shape.big
+        if left is not None:
+            self._tell_once(left.why)
+        return DemandTurn("; ".join(said), left.why if left else "", complete, known if complete else None)
+
+    def why_not(self, look: Look) -> str:
+        """Return why the outputs are not demanded; empty if they are."""
+        shape = self.terms.shape
+        if self.paused:
+            return self.paused
+        if shape.big:
+            return (
+                f"the outputs are {shape.leaves} leaves of 128 bytes: too many to demand on chain; "
+                "gavel job burn-fee burns the completion fee instead"
+            )
+        cost = Wei(estimate(shape).gas * look.price)
+        if cost > self.budget:
+            return f"demanding the outputs may cost {COIN.about(Amount(cost))}, the budget is {self._most}"
+        return ""
+
+    @property
+    def _most(self) -> str:
+        return COIN.about(Amount(self.budget))
+
+    def _table(self, look: Look, known: Known) -> Table:
+        posted = look.lease.state is LeaseState.POSTED
+        refused = self.why_not(look)
+        table = Table(
+            now=look.now,
+            posted=posted,
+            convicted=look.lease.state is LeaseState.CONVICTED,
+            window_end=look.lease.last_beat + self.bid.challenge_window,
+            verdict=look.verdict,
+            claim_period=self.chain.blocking.game_terms.claim_period,
+            demands=tuple(self._standing(each) for each in look.demands),
+            missing=() if self.terms.shape.big else tuple(missing(self.terms.shape, known)),
+            refused=refused,
+        )
+        if refused:
+            self._tell_once(refused)
+        elif not any(each.own for each in table.demands) and table.missing:
+            whole = estimate(self.terms.shape)
+            cost = COIN.about(Amount(whole.gas * look.price))
+            self._tell_once(
+                f"demanding the outputs on chain: {whole.demands} demands, at most {cost} of gas "
+                f"(budget {self._most}); bonds come back"
+            )
+        return table
+
+    def _standing(self, seen: SeenDemand) -> Standing:
+        now = seen.now
+        return Standing(seen.wanted, now.status, now.until, now.bond, now.demander == self.sends.address)
+
+    async def _try(self, action: Action, said: list[str]) -> None:
+        try:
+            said.append(await self._do(action))
+        except (InputError, TransientError) as error:
+            log.warning("lease %s: %s", to_hex(self.bid.lease_id()), error)
+            self._tell_once(str(error))
+
+    async def _do(self, action: Action) -> str:
+        delivery, lease = self.chain.blocking.delivery, self.bid.lease_id()
+        match action:
+            case Wait(why, until):
+                return f"{why} (until {until})" if until else why
+            case Leave(why):
+                return why
+            case Ask(demand):
+                bond = await self.chain.run(Chain.demand_bond, demand.wanted.size)
+                call = delivery.demand(
+                    self.bid,
+                    self.terms.job,
+                    demand,
+                    bond,
+                    headers=self.terms.headers,
+                    delegates=self.delegates,
+                )
+                await self.sends.send(call, f"demand {demand.wanted.demand(lease).hex()}")
+                return f"demanded {demand.wanted.size} bytes"
+            case TimeOut(wanted):
+                name = wanted.demand(lease).hex()
+                await self.sends.send(delivery.timeout(self.bid, wanted), f"timeout {name}")
+                return self._told_now(
+                    "a demand was not answered in time: the provider is convicted of silence"
+                )
+            case Settle():
+                await self.sends.send(self.chain.blocking.disputes.move(moves.Settle(self.bid)), "")
+                return self._told_now("settled the lease: what it cost comes back out of the provider's bond")
+            case Collect(wanted):
+                await self.sends.send(delivery.collect(self.bid, wanted), "")
+                return "collected a bond"
+
+    def _told_now(self, line: str) -> str:
+        self.tell(line)
+        return line
+
+    def _tell_once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.tell(line)
+
+
+def holds(demands: tuple[SeenDemand, ...], who: Address) -> bool:
+    """Whether demands of `who` still hold a bond, or may earn a share."""
+    own = (each.now for each in demands if each.now.demander == who)
+    return any(now.bond > 0 or now.status in (Status.ASKED, Status.UNANSWERED) for now in own)
+
+
+def item_file(shape: Shape, known: Known) -> bytes:
+    """Return the outputs' artifact. `InputError` if some output is not known."""
+    return b"".join([Items(shape.types, shape.items).head, *tensors(shape, known)])

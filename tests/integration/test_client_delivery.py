@@ -1,0 +1,182 @@
+"""A client whose provider serves nothing: it demands the outputs on a real chain, or is made whole."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trio
+
+from client_sdk.calls import settled_for_user
+from client_sdk.job import Limits
+from client_sdk.job_run import JobRun
+from client_sdk.outcome import NoResultError, result_of
+from client_sdk.session import Session
+from protocol.auction.auction import Proposed, Won
+from protocol.chain.client import Chain
+from protocol.chain.delivery_reads import SeenDemand
+from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
+from protocol.dispute.delivery import Kind
+from protocol.engines.worker import jobs
+from protocol.engines.worker.delivering import deliver
+from protocol.engines.worker.delivery_records import DeliverArgs
+from protocol.engines.worker.interface import RunArgs
+from protocol.messages import Bid
+from protocol.types import Blocks
+from tests.client_rig import UNIT, bids, client_session, expected, small_job, stub_provider
+
+pytestmark = [pytest.mark.trio]
+
+PROVIDER = 2
+ITEMS = 6
+Answers = Callable[[SeenDemand], bool]
+
+
+@dataclass
+class Silent:
+    """A provider that posts a right root, serves nothing, and answers such demands as it likes."""
+
+    net: Localnet
+    session: Session
+    run: JobRun
+    folder: Path
+    answers: Answers
+    answered: list[SeenDemand] = field(default_factory=list)
+
+    @property
+    def bid(self) -> Bid:
+        return self.run.record.terms
+
+    def post(self) -> None:
+        """Start, run and post; blocking."""
+        spec, store, chain = self.run.record.job_spec, self.session.store, self.net.chain(PROVIDER + 1)
+        outputs = str(self.folder / "outputs")
+        args = RunArgs(str(store.path(spec.program)), str(store.path(spec.inputs)), outputs, ITEMS)
+        root = jobs.run(args, lambda _: None).output_root
+        chain.send(chain.escrow.start(self.bid))
+        chain.send(chain.escrow.post_result(self.bid.owner, self.bid.struct_hash(), root))
+
+    def answer(self) -> None:
+        """Answer once what is open; blocking."""
+        chain = self.net.chain(PROVIDER + 1)
+        for each in chain.demands_of(self.bid.lease_id()):
+            if each.now.status.open and self.answers(each):
+                wanted, spot = each.wanted, each.spot
+                where = (spot.item, spot.output, spot.index, spot.levels)
+                file = str(self.folder / "outputs")
+                data = deliver(DeliverArgs(file, wanted.kind, wanted.node, wanted.size, *where)).data
+                chain.send(chain.delivery.deliver(self.bid, wanted.kind, data))
+                self.answered.append(each)
+
+    async def play(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            await trio.to_thread.run_sync(self.answer)
+            await trio.sleep(0.05)
+
+
+@asynccontextmanager
+async def silent(net: Localnet, folder: Path, answers: Answers, session: Session) -> AsyncIterator[Silent]:
+    """A posted result that nobody serves."""
+    job = small_job(folder, ITEMS, limits=Limits(time=200, window=200, auction=0.7))
+    async with stub_provider(net, PROVIDER, bids(10)), trio.open_nursery() as nursery:
+        run, state = await session.auction(await session.prepare(job), 5 * UNIT)
+        assert isinstance(state, Proposed)
+        assert isinstance(await session.open(run), Won)
+        provider = Silent(net, session, run, folder, answers)
+        await trio.to_thread.run_sync(provider.post)
+        run.delivery.patience_s = 1.0
+        nursery.start_soon(provider.play)
+        yield provider
+        nursery.cancel_scope.cancel()
+
+
+async def settled(run: JobRun) -> None:
+    """Wait for the user's answer, and for the last bond."""
+    with trio.fail_after(120):
+        await run.loop.wait_for(run.machine, settled_for_user)
+        await run.delivery.idle()
+
+
+def said(run: JobRun) -> str:
+    return "\n".join(event.text for event in run.story.events)
+
+
+async def test_outputs_that_nobody_serves_come_over_the_chain(localnet: Localnet, tmp_path: Path) -> None:
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", lambda _: True, session) as provider,
+    ):
+        run = provider.run
+        await settled(run)
+        result = result_of(run.lease_state(), run.folder)  # type: ignore[arg-type]
+        got = next(iter(np.load(result.path.parent.parent / "outputs.npz").values()))
+        wanted = expected(small_job(tmp_path / "job", ITEMS), tmp_path / "job")
+        assert [each.tobytes() for each in got] == [each.tobytes() for each in wanted]
+        assert "13 demands" in said(run)
+        assert "the chain has shown all outputs" in said(run)
+        assert len(provider.answered) == 13
+        chain = localnet.chain()
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+        assert chain.lease(provider.bid.lease_id()).freezes == 0
+
+
+@pytest.mark.parametrize(
+    ("answers", "what"),
+    [
+        (lambda _: False, "nothing"),
+        (lambda each: each.wanted.kind is not Kind.LEAVES or each.spot.item != 4, "all but one leaf"),
+    ],
+    ids=["nothing", "all-but-one"],
+)
+async def test_a_provider_that_withholds_is_convicted_and_the_client_made_whole(
+    localnet: Localnet, tmp_path: Path, answers: Answers, what: str
+) -> None:
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", answers, session) as provider,
+    ):
+        run, chain = provider.run, localnet.chain()
+        lease, client = provider.bid.lease_id(), session.purse.address
+        before = chain.credits(0, client)
+        with trio.fail_after(60):
+            while not any(not answers(each) for each in await read(chain, lease)):
+                await trio.sleep(0.1)
+        assert len(provider.answered) >= (0 if what == "nothing" else 7)
+        await trio.sleep(2)
+        owed = [each.now.until for each in await read(chain, lease) if each.now.status.open]
+        await trio.to_thread.run_sync(localnet.anvil.mine, max(owed) - chain.clock() + 1)
+        with trio.fail_after(60):
+            while "convicted of silence" not in said(run):
+                await trio.sleep(0.1)
+        await trio.to_thread.run_sync(localnet.anvil.mine, 12)  # the claim period
+        await settled(run)
+        with pytest.raises(NoResultError):
+            result_of(run.lease_state(), run.folder)  # type: ignore[arg-type]
+        assert (await trio.to_thread.run_sync(chain.lease, lease)).state is LeaseState.CONVICTED
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+        paid = run.lease_state().settlement  # type: ignore[union-attr]
+        assert paid is not None
+        assert (paid.to_owner, chain.credits(0, client)) == (0, before + paid.to_client)
+        assert paid.to_client > 0
+        assert chain.stake(provider.bid.owner, 0).locked == 0
+
+
+async def read(chain: Chain, lease: bytes) -> tuple[SeenDemand, ...]:
+    return await trio.to_thread.run_sync(chain.demands_of, lease)
+
+
+async def test_nothing_is_demanded_beyond_the_budget(localnet: Localnet, tmp_path: Path) -> None:
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", lambda _: True, session) as provider,
+    ):
+        provider.run.delivery.budget = 10**9  # type: ignore[assignment]
+        with trio.fail_after(60):
+            while "the budget is" not in said(provider.run):
+                await trio.sleep(0.1)
+        assert await read(localnet.chain(), provider.bid.lease_id()) == ()
+        assert Blocks(0) == localnet.chain().lease(provider.bid.lease_id()).freezes
