@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -30,6 +30,8 @@ class Provider:
     outputs: Path
     receipts: dict[bytes, bytes]
     served: bool = True
+    hidden: set[bytes] = field(default_factory=set)
+    """Artifacts that are served to nobody."""
 
     def root_of(self, outputs: Path) -> Hash32:
         program = str(self.store.path(ArtifactId(self.job.spec.program)))
@@ -95,6 +97,6 @@ async def open_provider(
 
         domain = operator.domain
         node.serve(protocol_id(domain.chain_id, domain.escrow, "receipt"), receipt)
-        node.serve_artifacts(store, lambda _peer, _artifact: provider.served)
+        node.serve_artifacts(store, lambda _, artifact: provider.served and artifact not in provider.hidden)
         yield provider
     store.close()

@@ -25,10 +25,11 @@ from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
 from protocol.types import InputError, LeaseId, TransientError, Wei, parse_address, to_hex
 from watchtower.config import WatchtowerConfig
+from watchtower.demanding import can_demand
 from watchtower.games import Games
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge
-from watchtower.obtaining import Rig, WrongArtifactsError
-from watchtower.rerun import WORKER, options, prove, rerun
+from watchtower.obtaining import Rig, WithheldError, WrongArtifactsError
+from watchtower.rerun import WORKER, options, prove, rerun, rerun_withheld
 from watchtower.scan import Scan
 from watchtower.standings import Standings
 from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
@@ -69,6 +70,11 @@ def limits(config: WatchtowerConfig) -> Limits:
     return Limits(*(Wei(COIN.parse(getattr(config, name), name)) for name in names))
 
 
+def demand_budget(config: WatchtowerConfig) -> Wei:
+    """Return what demanding one result's outputs may cost. `InputError` if it is no sum of coin."""
+    return Wei(COIN.parse(config.demand_budget, "demand_budget"))
+
+
 async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
     rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
@@ -89,7 +95,9 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
         if can_challenge(config, network, chain.blocking):
             child = await stack.enter_async_context(open_child(WORKER, options=options(config)))
             games = Games(rig, who, child, Standings(folder / "games"), nursery, metrics)
-        tower = Tower(rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics, games)
+        tower = Tower(
+            rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics, games, demand_budget(config)
+        )
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, tower.health)
         log.info("watching %s as 0x%s, metrics on port %d", network.name, node.address.hex(), port)
         await tower.run()
@@ -132,7 +140,9 @@ class Tower:
     nursery: trio.Nursery
     metrics: Metrics
     games: Games | None = None
+    demand_budget: Wei = Wei(0)  # noqa: RUF009 - a number
     running: set[LeaseId] = field(default_factory=set)
+    demanding: set[LeaseId] = field(default_factory=set)
     passed: dict[LeaseId, str] = field(default_factory=dict)
     height: int = 0
     chain_state: str = "not read yet"
@@ -176,7 +186,7 @@ class Tower:
                 await self.games.resume()
             await self.games.look_after(results, self.wrong)
         judged = await trio.to_thread.run_sync(self.verdicts.judged)
-        view = View(height, results, judged, frozenset(self.running))
+        view = View(height, results, judged | self.demanding, frozenset(self.running))
         for action in judge(view, self.rules):
             match action:
                 case Rerun(result):
@@ -206,7 +216,7 @@ class Tower:
         self._running.set(len(self.running))
 
     async def _find(self, result: PostedResult, started: float) -> Verdict:
-        detail, finding = "", Finding.UNAVAILABLE
+        detail, withheld = "", None
         for attempt in range(self.rig.config.attempts):
             try:
                 found = await rerun(self.rig, result)
@@ -215,12 +225,28 @@ class Tower:
             except InputError as error:
                 return self._verdict(result, Finding.UNJUDGED, started, error.message)
             except TransientError as error:
-                detail = error.message
+                detail, withheld = error.message, error if isinstance(error, WithheldError) else None
                 log.info("cannot re-run yet: %s", error)
                 await trio.sleep(backoff(attempt))
             else:
                 return self._compared(result, found, started)
-        return self._verdict(result, finding, started, detail)
+        if withheld is not None and can_demand(self.rig, result, self.demand_budget):
+            return await self._demand(result, withheld, started)
+        return self._verdict(result, Finding.UNAVAILABLE, started, detail)
+
+    async def _demand(self, result: PostedResult, withheld: WithheldError, started: float) -> Verdict:
+        """Judge by outputs that are demanded on chain. Meanwhile others are re-run: that takes clocks."""
+        self.running.discard(result.lease)
+        self.demanding.add(result.lease)
+        try:
+            found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
+        except InputError as error:
+            detail = f"{withheld.message}; {error.message}"
+            return self._verdict(result, Finding.UNAVAILABLE, started, detail)
+        finally:
+            self.running.add(result.lease)  # until its verdict is written
+            self.demanding.discard(result.lease)
+        return self._compared(result, found, started)
 
     def _compared(self, result: PostedResult, found: CompareResult, started: float) -> Verdict:
         return Verdict(

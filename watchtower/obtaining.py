@@ -47,11 +47,19 @@ class Obtained:
     receipt: bytes
 
 
+class WithheldError(TransientError):
+    """All of the job is here, but not the outputs. `job` holds the rest."""
+
+    def __init__(self, message: str, job: Obtained) -> None:
+        super().__init__(message)
+        self.job = job
+
+
 async def obtain(rig: Rig, result: PostedResult, until: int) -> Obtained:
     """Return a result with its job; its artifacts stay here until the reading `until`.
 
-    `TransientError` if the provider cannot be reached or has not got the artifacts: demanding the outputs on
-    chain (Delivery) would begin here. `WrongArtifactsError` if what it serves contradicts the chain.
+    `TransientError` if the provider cannot be reached or has not got the artifacts, `WithheldError` if it has
+    all but the outputs. `WrongArtifactsError` if what it serves contradicts the chain.
     """
     envelope = _kept(rig, result)
     peers: list[Address] = []
@@ -65,7 +73,11 @@ async def obtain(rig: Rig, result: PostedResult, until: int) -> Obtained:
         raise WrongArtifactsError("the job specification is not the one that the bid names")
     program = await fetch.get(spec.program, spec.program_bytes)
     inputs = await fetch.get(spec.inputs, spec.input_bytes)
-    outputs = await fetch.get(receipt.outputs, receipt.output_bytes)
+    try:
+        outputs = _shown(rig, result) or await fetch.get(receipt.outputs, receipt.output_bytes)
+    except TransientError as error:
+        job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
+        raise WithheldError(error.message, job) from error
     return Obtained(spec, CaseFiles(program, inputs, outputs, spec.item_count), envelope)
 
 
@@ -73,6 +85,20 @@ def keep(rig: Rig, result: PostedResult, found: Obtained) -> None:
     """Remember a result whose bytes turned out to be those posted."""
     rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(_file(rig, result), found.receipt)
+
+
+def keep_shown(rig: Rig, result: PostedResult, outputs: ArtifactId) -> None:
+    """Remember outputs that the chain has shown: the receipt may name others."""
+    rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_whole(_file(rig, result).with_suffix(".outputs"), outputs)
+
+
+def _shown(rig: Rig, result: PostedResult) -> Path | None:
+    try:
+        artifact = ArtifactId(_file(rig, result).with_suffix(".outputs").read_bytes())
+    except FileNotFoundError:
+        return None
+    return rig.store.path(artifact) if rig.store.has(artifact) else None
 
 
 def _file(rig: Rig, result: PostedResult) -> Path:

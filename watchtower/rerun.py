@@ -1,5 +1,7 @@
 """Executes a posted result's job here, and compares."""
 
+from dataclasses import replace
+
 from protocol.engines.worker.interface import (
     CalibrateArgs,
     CheckArgs,
@@ -11,9 +13,11 @@ from protocol.engines.worker.interface import (
     to_wire,
 )
 from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.types import Wei
 from watchtower.config import WatchtowerConfig
+from watchtower.demanding import demanded
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Obtained, Rig, WrongArtifactsError, keep, obtain
+from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
 
 WORKER = "protocol.engines.worker"
 
@@ -25,7 +29,21 @@ async def rerun(rig: Rig, result: PostedResult) -> CompareResult:
     `WrongArtifactsError` if what it serves contradicts the chain, and `InputError` if this machine cannot run
     the job within its limits.
     """
-    found = await obtain(rig, result, result.window_end)
+    return await _judged(rig, result, await obtain(rig, result, result.window_end))
+
+
+async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: Wei) -> CompareResult:
+    """The same for a provider that does not serve the outputs: they are demanded on chain first.
+
+    `InputError` with the reason if they are not to be had.
+    """
+    async with open_child(WORKER, options=options(rig.config)) as child:
+        parts = (job.files.program, job.files.inputs)
+        outputs = await demanded(rig, child, result, parts, budget)
+    return await _judged(rig, result, replace(job, files=replace(job.files, outputs=outputs)))
+
+
+async def _judged(rig: Rig, result: PostedResult, found: Obtained) -> CompareResult:
     async with open_child(WORKER, options=options(rig.config)) as child:
         compared = await _compare(rig, child, result, found)
     keep(rig, result, found)
@@ -52,7 +70,7 @@ async def _compare(rig: Rig, child: Child, result: PostedResult, found: Obtained
     await _call(child, CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count))
     verify = VerifyArgs(program, outputs, spec.item_count, result.output_root)
     if not from_wire(await _call(child, verify), VerifyResult).matches:
-        raise WrongArtifactsError("the outputs served are not those posted")
+        raise WithheldError("the outputs served are not those posted", found)
     compare = CompareArgs(
         program_path=program,
         input_path=inputs,

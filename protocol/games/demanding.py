@@ -21,6 +21,8 @@ from protocol.chain.views import LeaseState, LeaseView
 from protocol.dispute import moves
 from protocol.dispute.delivery import Known, Shape, Status, estimate, gather, missing, tensors
 from protocol.dispute.delivery.demander import (
+    MOST_OF_STRANGERS,
+    MOST_OPEN,
     Action,
     Ask,
     Collect,
@@ -164,6 +166,10 @@ class Demander:
         return ""
 
     @property
+    def _is_party(self) -> bool:
+        return self.sends.address in (self.bid.client, *self.delegates)
+
+    @property
     def _most(self) -> str:
         return COIN.about(Amount(self.budget))
 
@@ -179,6 +185,7 @@ class Demander:
             claim_period=self.chain.blocking.game_terms.claim_period,
             demands=tuple(self._standing(each) for each in look.demands),
             missing=() if self.terms.shape.big else tuple(missing(self.terms.shape, known)),
+            most_open=MOST_OPEN if self._is_party else MOST_OF_STRANGERS,
             refused=refused,
         )
         if refused:

@@ -17,6 +17,8 @@ _MARGIN = 2
 """Readings before the window's end from which on a demand may come too late."""
 MOST_OPEN = 16
 """Own demands that are open at once: each further one waits a clock longer for its answer."""
+MOST_OF_STRANGERS = 8
+"""The contract's limit for all strangers together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Table:
     demands: tuple[Standing, ...]
     missing: tuple[Demand, ...]
     """What could be demanded next on the way to the outputs, whoever demanded some of it already."""
+    most_open: int = MOST_OPEN
     refused: str = ""
     """Why no more is demanded: what the budget does not allow."""
 
@@ -118,7 +121,7 @@ def _asking(table: Table) -> list[Action]:
     if table.refused or not table.posted or table.now + _MARGIN > table.window_end:
         return []
     known = {each.wanted for each in table.demands}
-    free = MOST_OPEN - sum(each.own and each.status.open for each in table.demands)
+    free = table.most_open - sum(each.own and each.status.open for each in table.demands)
     # Equal outputs hash to equal nodes: the same bytes are demanded once.
     fresh = {each.wanted: each for each in reversed(table.missing) if each.wanted not in known}
     return [Ask(each) for each in list(reversed(fresh.values()))[: max(free, 0)]]

@@ -1,0 +1,89 @@
+"""A watchtower whose provider serves the job and not its outputs: they are demanded on chain, then judged."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
+from protocol.engines.worker.delivering import deliver
+from protocol.engines.worker.delivery_records import DeliverArgs
+from protocol.messages import Bid
+from protocol.types import Blocks, Verification
+from tests.chain_helpers import OPERATOR
+from tests.integration.test_watchtower import BAD_ITEM, flipped, verdict_of
+from tests.watch_rig import Provider, open_provider
+from watchtower.verdicts import Finding
+
+pytestmark = [pytest.mark.trio]
+
+
+def post(provider: Provider, outputs: Path) -> Bid:
+    """Post a result that can be judged, and serve its outputs to nobody; blocking."""
+    bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
+    provider.post_under(bid, outputs)
+    provider.hidden.add(provider.store.put_file(outputs))
+    return bid
+
+
+async def answering(net: Localnet, bid: Bid, outputs: Path) -> None:
+    """Answer demands until cancelled."""
+
+    def answer() -> None:
+        chain = net.chain(OPERATOR)
+        for each in chain.demands_of(bid.lease_id()):
+            if each.now.status.open:
+                wanted, spot = each.wanted, each.spot
+                where = (spot.item, spot.output, spot.index, spot.levels)
+                args = DeliverArgs(str(outputs), wanted.kind, wanted.node, wanted.size, *where)
+                chain.send(chain.delivery.deliver(bid, wanted.kind, deliver(args).data))
+
+    while True:
+        await trio.to_thread.run_sync(answer)
+        await trio.sleep(0.05)
+
+
+async def test_a_wrong_result_that_nobody_is_served_is_forced_out_and_found(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    async with open_provider(localnet, tmp_path) as provider, trio.open_nursery() as nursery:
+        wrong = flipped(provider.outputs, tmp_path)
+        bid = await trio.to_thread.run_sync(post, provider, wrong)
+        nursery.start_soon(answering, localnet, bid, wrong)
+        found = await verdict_of(localnet, tmp_path, bid.lease_id(), attempts=1, challenge=False)
+        nursery.cancel_scope.cancel()
+        assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
+        chain = localnet.chain()
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+
+
+async def test_silence_towards_a_watchtower_convicts(localnet: Localnet, tmp_path: Path) -> None:
+    async with open_provider(localnet, tmp_path) as provider, trio.open_nursery() as nursery:
+        bid = await trio.to_thread.run_sync(post, provider, provider.outputs)
+        chain, lease = localnet.chain(), bid.lease_id()
+
+        async def pass_time() -> None:
+            while not await trio.to_thread.run_sync(chain.demands_of, lease):
+                await trio.sleep(0.1)
+            await trio.to_thread.run_sync(localnet.anvil.mine, 32)
+            while not (await trio.to_thread.run_sync(chain.verdict, lease)).since:
+                await trio.sleep(0.1)
+            await trio.to_thread.run_sync(localnet.anvil.mine, 12)
+
+        nursery.start_soon(pass_time)
+        found = await verdict_of(localnet, tmp_path, lease, attempts=1, challenge=False)
+        assert found.finding is Finding.UNAVAILABLE
+        assert "the provider is convicted" in found.detail
+        assert chain.lease(lease).state is LeaseState.CONVICTED
+        assert chain.balance(chain.delivery.address) == 0
+
+
+async def test_nothing_is_demanded_without_a_budget(localnet: Localnet, tmp_path: Path) -> None:
+    async with open_provider(localnet, tmp_path) as provider:
+        bid = await trio.to_thread.run_sync(post, provider, provider.outputs)
+        found = await verdict_of(
+            localnet, tmp_path, bid.lease_id(), attempts=1, challenge=False, demand_budget="0"
+        )
+        assert found.finding is Finding.UNAVAILABLE
+        assert localnet.chain().demands_of(bid.lease_id()) == ()

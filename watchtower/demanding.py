@@ -1,0 +1,73 @@
+"""Outputs that a provider serves to nobody, demanded on chain and followed until every bond is back."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Call, TxReceipt
+from protocol.games.demanding import Demander, demand_terms, item_file
+from protocol.runtime.child import Child
+from protocol.runtime.retry import backoff
+from protocol.types import Address, InputError, TransientError, Verification, Wei, to_hex
+from watchtower.judge import PostedResult
+from watchtower.obtaining import Rig, keep_shown
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class KeySends:
+    """Sends from the watchtower's key."""
+
+    chain: AsyncChain
+
+    @property
+    def address(self) -> Address:
+        """Who demands."""
+        return self.chain.blocking.address
+
+    async def send(self, call: Call, effect: str) -> TxReceipt:
+        """Send a call, once for an effect, and wait until it is in a block."""
+        return await self.chain.send(call, effect)
+
+
+def can_demand(rig: Rig, result: PostedResult, budget: Wei) -> bool:
+    """Whether outputs of a lease can be demanded at all."""
+    has_judge = rig.chain.blocking.deployment.delivery is not None
+    return has_judge and budget > 0 and result.bid.verification == Verification.TAPE
+
+
+async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path, Path], budget: Wei) -> Path:
+    """Return the outputs of a result as the chain shows them; `job` are its program and inputs.
+
+    `InputError` with the reason if they are not to be had: the provider was silent and is convicted, or they
+    are too large, or cost more than the budget. Either way no bond is left behind.
+    """
+    terms = await demand_terms(child, *map(str, job))
+    demander = Demander(
+        rig.chain, result.bid, result.output_root, terms, KeySends(rig.chain), budget, log.warning
+    )
+    found, failures = None, 0
+    while True:
+        try:
+            turn = await demander.turn()
+            if found is None and turn.known is not None:
+                data = item_file(terms.shape, turn.known)
+                found = await trio.to_thread.run_sync(rig.store.put_bytes, data)
+                rig.store.pin(found, to_hex(result.lease), result.window_end)
+                keep_shown(rig, result, found)
+            if turn.over:
+                break
+            failures = 0
+        except TransientError as error:
+            log.info("demands cannot be followed now: %s", error)
+            failures += 1
+        await trio.sleep(backoff(failures) if failures else _POLL_S)
+    if found is None:
+        raise InputError(turn.over)
+    return rig.store.path(found)
