@@ -165,6 +165,35 @@ def top_up(
     )
 
 
+@job.command(name="burn-fee")
+@click.argument("name", default="last")
+@click.option("--yes", "-y", is_flag=True, help="Burn without asking.")
+@_wallet
+@_password
+@_contract
+@pass_settings
+def burn_fee(
+    settings: Settings,
+    *,
+    name: str,
+    yes: bool,
+    wallet: str | None,
+    password_file: Path | None,
+    contract: str | None,
+) -> int:
+    """Burn the completion fee of a result too large to be demanded on chain, and as much of your credits.
+
+    For a provider that holds a large result back to ask for more money. Within the challenge window only.
+    """
+    from client_sdk.commands.burning import burn_job_fee
+    from client_sdk.commands.logs import log_to_file
+
+    log_to_file(settings, settings.network or "local")
+    return burn_job_fee(
+        settings, name, yes=yes, wallet=wallet, password_file=password_file, contract=contract
+    )
+
+
 @job.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(

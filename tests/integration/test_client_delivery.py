@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trio
 
+from client_sdk.burning import burn_fee, check_burn, terms_of
 from client_sdk.calls import settled_for_user
 from client_sdk.job import Limits
 from client_sdk.job_run import JobRun
 from client_sdk.outcome import NoResultError, result_of
 from client_sdk.session import Session
+from client_sdk.wallet import Wallet
 from protocol.auction.auction import Proposed, Won
 from protocol.chain.client import Chain
 from protocol.chain.delivery_reads import SeenDemand
@@ -25,7 +27,8 @@ from protocol.engines.worker.delivering import deliver
 from protocol.engines.worker.delivery_records import DeliverArgs
 from protocol.engines.worker.interface import RunArgs
 from protocol.messages import Bid
-from protocol.types import Blocks
+from protocol.types import Blocks, InputError
+from tests.chain_helpers import ready_client
 from tests.client_rig import UNIT, bids, client_session, expected, small_job, stub_provider
 
 pytestmark = [pytest.mark.trio]
@@ -54,7 +57,7 @@ class Silent:
         """Start, run and post; blocking."""
         spec, store, chain = self.run.record.job_spec, self.session.store, self.net.chain(PROVIDER + 1)
         outputs = str(self.folder / "outputs")
-        args = RunArgs(str(store.path(spec.program)), str(store.path(spec.inputs)), outputs, ITEMS)
+        args = RunArgs(str(store.path(spec.program)), str(store.path(spec.inputs)), outputs, spec.item_count)
         root = jobs.run(args, lambda _: None).output_root
         chain.send(chain.escrow.start(self.bid))
         chain.send(chain.escrow.post_result(self.bid.owner, self.bid.struct_hash(), root))
@@ -79,10 +82,12 @@ class Silent:
 
 
 @asynccontextmanager
-async def silent(net: Localnet, folder: Path, answers: Answers, session: Session) -> AsyncIterator[Silent]:
+async def silent(
+    net: Localnet, folder: Path, answers: Answers, session: Session, items: int = ITEMS, **bid: int
+) -> AsyncIterator[Silent]:
     """A posted result that nobody serves."""
-    job = small_job(folder, ITEMS, limits=Limits(time=200, window=200, auction=0.7))
-    async with stub_provider(net, PROVIDER, bids(10)), trio.open_nursery() as nursery:
+    job = small_job(folder, items, limits=Limits(time=200, window=200, auction=0.7))
+    async with stub_provider(net, PROVIDER, bids(10, **bid)), trio.open_nursery() as nursery:
         run, state = await session.auction(await session.prepare(job), 5 * UNIT)
         assert isinstance(state, Proposed)
         assert isinstance(await session.open(run), Won)
@@ -167,6 +172,39 @@ async def test_a_provider_that_withholds_is_convicted_and_the_client_made_whole(
 
 async def read(chain: Chain, lease: bytes) -> tuple[SeenDemand, ...]:
     return await trio.to_thread.run_sync(chain.demands_of, lease)
+
+
+async def test_the_fee_of_what_is_too_large_to_be_demanded_can_be_burnt_by_the_client_alone(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    fee = UNIT // 10
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", lambda _: True, session, 201, completion_fee=fee) as provider,
+    ):
+        bid, run = provider.bid, provider.run
+        with trio.fail_after(60):
+            while "too many to demand" not in said(run):
+                await trio.sleep(0.1)
+        assert await read(localnet.chain(), bid.lease_id()) == ()
+        chain, wallet = localnet.chain(1), session.setup.wallet
+        spec, store = run.record.job_spec, session.store
+        terms = await trio.to_thread.run_sync(terms_of, store.path(spec.program), store.path(spec.inputs))
+        with pytest.raises(InputError, match="only the client"):
+            check_burn(chain, Wallet(localnet.keys[6]), bid)
+        with pytest.raises(InputError, match="as much as the fee"):
+            check_burn(chain, wallet, bid)
+        await trio.to_thread.run_sync(ready_client, localnet, 10 * UNIT)
+        before = chain.credits(0, bid.client)
+        check_burn(chain, wallet, bid)
+        small = replace(terms, shape=replace(terms.shape, items=200))
+        with pytest.raises(InputError, match="can be demanded"):
+            burn_fee(chain, wallet, bid, small)
+        assert await trio.to_thread.run_sync(burn_fee, chain, wallet, bid, terms) == fee
+        assert chain.credits(0, bid.client) == before - fee
+        await trio.to_thread.run_sync(localnet.anvil.mine, 201)
+        with pytest.raises(InputError, match="window ended"):
+            check_burn(chain, wallet, bid)
 
 
 async def test_nothing_is_demanded_beyond_the_budget(localnet: Localnet, tmp_path: Path) -> None:
