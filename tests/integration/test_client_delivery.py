@@ -129,6 +129,34 @@ async def test_outputs_that_nobody_serves_come_over_the_chain(localnet: Localnet
         assert chain.lease(provider.bid.lease_id()).freezes == 0
 
 
+async def test_a_client_that_was_away_finds_its_demands_answered_and_collects(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """The session ends with demands open, which are answered; another one goes on from the chain."""
+    job = small_job(tmp_path / "job", ITEMS, limits=Limits(time=200, window=200, auction=0.7))
+    async with stub_provider(localnet, PROVIDER, bids(10)), trio.open_nursery() as nursery:
+        async with client_session(localnet, tmp_path) as session:
+            run, _ = await session.auction(await session.prepare(job), 5 * UNIT)
+            assert isinstance(await session.open(run), Won)
+            provider = Silent(localnet, session, run, tmp_path / "job", lambda _: True)
+            await trio.to_thread.run_sync(provider.post)
+            run.delivery.patience_s = 1.0
+            chain, lease = localnet.chain(), provider.bid.lease_id()
+            with trio.fail_after(60):
+                while not await read(chain, lease):
+                    await trio.sleep(0.1)
+        await trio.to_thread.run_sync(provider.answer)
+        assert all(each.answer is not None for each in await read(chain, lease))
+        assert chain.balance(chain.delivery.address) > 0
+        nursery.start_soon(provider.play)
+        async with client_session(localnet, tmp_path) as session:
+            run = await session.resume(session.setup.home.job("last"))
+            await settled(run)
+            assert result_of(run.lease_state(), run.folder).path.exists()  # type: ignore[arg-type]
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+        nursery.cancel_scope.cancel()
+
+
 @pytest.mark.parametrize(
     ("answers", "what"),
     [
