@@ -267,7 +267,8 @@ async def test_a_private_job_is_read_by_its_client_winner_and_delegates_alone(
     keys = world.net.keys
     delegate, stranger = keys[8], keys[9]
     named = (to_hex(address_of(delegate)),)
-    job = replace(short(tmp_path / "private", items=3, window=12), private=True, delegates=named)
+    # No other test here runs a job of five items: a public lease of the same bytes would make them public.
+    job = replace(short(tmp_path / "private", items=5, window=12), private=True, delegates=named)
     async with client_session(world.net, tmp_path, account=7) as session:
         run, _ = await session.auction(await session.prepare(job), Amount(25 * 10**17))
         assert isinstance(await session.open(run), Won)
