@@ -38,8 +38,8 @@ class Client:
         `wallet` is a name in the keystore, a key of 32 bytes, or a `Wallet`; `contract` is the contract
         wallet that it is a session key of. `token` is the index of the token to pay with. `home` replaces
         `$GAVEL_HOME/client`. `demand_budget` is the most coin of the chain that demanding a job's outputs may
-        cost where nobody serves them ("0": never demand; None: 0.1). Entering raises `InputError` or
-        `TransientError`.
+        cost where nobody serves them ("0": never; None: 0.1, and 0 for a private job). Entering raises
+        `InputError` or `TransientError`.
         """
         return Connection(
             network=network,

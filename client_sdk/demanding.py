@@ -13,17 +13,27 @@ from protocol.games.demanding import Demander, DemandTurn, demand_terms, holds, 
 from protocol.lease.client_types import DidFetch, Outputs
 from protocol.messages import Bid
 from protocol.runtime.retry import backoff
-from protocol.types import ArtifactId, Hash32, InputError, TransientError, Verification, Wei
+from protocol.types import ArtifactId, BidFlags, Hash32, InputError, TransientError, Verification, Wei
 
 log = logging.getLogger(__name__)
 
-DEMAND_BUDGET = "0.1"
-"""Most that demanding a job's outputs may cost, in coin of the chain, if nobody says otherwise."""
+DEMAND_BUDGET = Wei(10**17)
+"""Most that demanding a job's outputs may cost if nobody says otherwise: 0.1 coin of the chain."""
 _PATIENCE = 8
 """Into so many parts the window is cut by the time for which the network alone is asked."""
 _LEAST_S, _LONGEST_S = 5.0, 120.0
 _POLL_S = 0.5
 _IDLE_S = 120.0
+
+
+def budget_of(given: Wei | None, bid: Bid) -> Wei:
+    """Return what may be spent on a lease's demands.
+
+    An answer is public for ever: a private job's outputs are demanded only if the user names a budget.
+    """
+    if given is not None:
+        return given
+    return Wei(0) if bid.flags & BidFlags.PRIVATE else DEMAND_BUDGET
 
 
 @dataclass
@@ -34,7 +44,8 @@ class Delivery:
     purse: Purse
     wanted: Callable[[], Wanted]
     tell: Callable[[str], None]
-    budget: Wei
+    given: Wei | None
+    """Most that may be spent; None: nobody said."""
     patience_s: float | None = None
     """Seconds for which only the network is asked; None: a part of the window."""
     over: str = ""
@@ -50,7 +61,7 @@ class Delivery:
     def available(self, bid: Bid) -> bool:
         """Whether outputs of a lease can be demanded at all."""
         has_judge = self.results.chain.blocking.deployment.delivery is not None
-        return has_judge and bid.verification == Verification.TAPE and self.budget > 0
+        return has_judge and bid.verification == Verification.TAPE and budget_of(self.given, bid) > 0
 
     def ask(self, root: Hash32) -> None:
         """Begin to demand, if that has not begun."""
@@ -123,7 +134,9 @@ class Delivery:
             program, inputs = str(store.path(spec.program)), str(store.path(spec.inputs))
             terms = await demand_terms(self.results.child, program, inputs)
             chain = self.results.chain
-            self._demander = Demander(chain, bid, self._root, terms, self.purse, self.budget, self.tell)
+            self._demander = Demander(
+                chain, bid, self._root, terms, self.purse, budget_of(self.given, bid), self.tell
+            )
         return self._demander
 
     async def _take(self, turn: DemandTurn) -> None:

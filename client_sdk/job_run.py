@@ -51,8 +51,8 @@ class JobRun:
     """Items done and in all, as the provider last said."""
     streamed: int = 0
     """Blocks that the provider has earned, if it beats now."""
-    demand_budget: Wei = Wei(0)  # noqa: RUF009 - a number
-    """Most coin that demanding the outputs on chain may cost; 0: they are not demanded."""
+    demand_budget: Wei | None = None
+    """See `Setup.demand_budget`."""
     ask_again: bool = False
     """Whether outputs that were given up are asked for once more."""
     _told: int = 0

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import trio
 
 from client_sdk.bidders import Bidders
-from client_sdk.demanding import DEMAND_BUDGET
 from client_sdk.following import Follower
 from client_sdk.home import ClientHome, JobFolder
 from client_sdk.job import Job
@@ -27,7 +26,6 @@ from protocol.auction.money import Unit
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
-from protocol.dispute.purse import COIN
 from protocol.lease.client import step as lease_step
 from protocol.lease.client_types import AskedCancel, ClientLease
 from protocol.net import NetSettings, Node, open_node
@@ -46,8 +44,8 @@ class Setup:
     token: int = 0
     net: NetSettings = field(default_factory=NetSettings)
     worker_memory: int | None = None
-    demand_budget: Wei = Wei(COIN.parse(DEMAND_BUDGET, "demand_budget"))  # noqa: RUF009 - a number
-    """Most coin that demanding one job's outputs on chain may cost; 0: they are never demanded."""
+    demand_budget: Wei | None = None
+    """Most coin that demanding one job's outputs on chain may cost; None: as `demanding.budget_of` says."""
 
 
 @dataclass

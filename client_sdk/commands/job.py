@@ -28,7 +28,8 @@ _wait = click.option(
 
 _demand_budget = click.option(
     "--demand-budget",
-    help="Most coin of the chain to spend on demanding outputs that nobody serves; 0: none.  [default: 0.1]",
+    help="Most coin to spend on demanding outputs on chain that nobody serves.  "
+    "[default: 0.1; 0 for a private job]",
 )
 
 

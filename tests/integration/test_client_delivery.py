@@ -240,7 +240,7 @@ async def test_nothing_is_demanded_beyond_the_budget(localnet: Localnet, tmp_pat
         client_session(localnet, tmp_path) as session,
         silent(localnet, tmp_path / "job", lambda _: True, session) as provider,
     ):
-        provider.run.delivery.budget = 10**9  # type: ignore[assignment]
+        provider.run.delivery.given = 10**9  # type: ignore[assignment]
         with trio.fail_after(60):
             while "the budget is" not in said(provider.run):
                 await trio.sleep(0.1)
