@@ -54,13 +54,9 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 root = _traces[caseId];
         // Known already, or there is nothing to know: the challenger moves, from the root.
         bool known = root != 0 || inner == 0;
+        // Also where the trace is known the provider may have to compute it again, long after the other game.
         GameWord g = GameLib.opened(
-            _now(),
-            known ? Phase.Pick : Phase.Trace,
-            TreeLib.depth(inner),
-            bond,
-            _moveClock,
-            known ? _moveClock : traceClock
+            _now(), known ? Phase.Pick : Phase.Trace, TreeLib.depth(inner), bond, _moveClock, traceClock
         );
         if (known) {
             // Nobody is bound to answer yet: the operator adopts the game with its first answer's key.

@@ -1,7 +1,7 @@
 """Games as records: each accepted move with the game after it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.chain.dispute_events import Adopted, Challenged, Judged, Moved
 from protocol.chain.event import At, Event
@@ -45,6 +45,17 @@ class PlayedGame:
     def game(self) -> Hash32:
         """Its name."""
         return self.opened.game
+
+
+def opened_with(game: PlayedGame, bid: Bid, job: Job) -> PlayedGame:
+    """Return the game with its opening in the clear, also if a contract made it."""
+    first = game.steps[0]
+    if first.made is not None:
+        return game
+    begin = game.opened
+    move = moves.Challenge(bid, job, begin.item, begin.item_root, (), begin.seal)
+    made = Made(move, begin.challenger, game.now.opened_at, begin.game)
+    return replace(game, steps=(replace(first, made=made), *game.steps[1:]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,11 +91,10 @@ class Node:
             raise
 
     def call_many(self, calls: Sequence[Call], tag: Tag = "latest") -> list[bytes]:
-        """Return what many calls return, in one request."""
-        if not calls:
-            return []
+        """Return what many calls return, in requests of as many as public nodes accept."""
         requests = [("eth_call", [_call_object(call, None), _tag(tag)]) for call in calls]
-        return [_bytes(result) for result in self.rpc.batch(*requests)]
+        parts = (requests[first : first + _PER_BATCH] for first in range(0, len(requests), _PER_BATCH))
+        return [_bytes(result) for part in parts for result in self.rpc.batch(*part)]
 
     def estimate_gas(self, call: Call, sender: Address, tag: Tag) -> int:
         """Return the gas that `call` needs. `RpcRefused` if it would fail."""

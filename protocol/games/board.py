@@ -8,7 +8,7 @@ from protocol.chain.client import Chain
 from protocol.chain.dispute_events import Challenged, Collected, Judged, SealOpened
 from protocol.chain.events import topic_of
 from protocol.chain.fees import fee_now
-from protocol.chain.game_steps import PlayedGame, Step
+from protocol.chain.game_steps import PlayedGame, Step, opened_with
 from protocol.chain.games import in_order
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.dispute.challenger import Own, Table
@@ -44,9 +44,12 @@ class Board:
         """Return the games of one challenger."""
         return tuple(game for game in self.games if game.opened.challenger == challenger)
 
-    def played(self, case: Case, job: Job) -> Played:
-        """Return the games about a case, in the clear, and what they opened."""
-        games = [cut(game) for game in self.games if game.case == case]
+    def played(self, bid: Bid, case: Case, job: Job) -> Played:
+        """Return the games about a case, in the clear, and what they opened.
+
+        Also those that a contract opened: the trace that the provider posted in one holds for all.
+        """
+        games = [cut(opened_with(game, bid, job)) for game in self.games if game.case == case]
         return replay(case, job, made_of(in_order(games)))
 
 

@@ -208,6 +208,11 @@ class Player:
             return "the provider is to move"
         view = played.views[game.game]
         if not view.agrees(game.now):
+            log.warning(
+                "lease %s: game %s does not stand where its moves lead: until it does, it cannot be played",
+                to_hex(self.lease),
+                _short(game.game),
+            )
             raise TransientError("the chain changed while its games were read")
         move = await (await self._work()).move(self.bid, played, view)
         if move is None or (early and not isinstance(move, moves.Prove | moves.ProveOutside)):
@@ -285,7 +290,7 @@ class Player:
             self._replayed = (board, {})
         held = self._replayed[1]
         if case not in held:
-            held[case] = board.played(case, (await self._charge(case.item)).job)
+            held[case] = board.played(self.bid, case, (await self._charge(case.item)).job)
         return held[case]
 
     async def _reports(self, board: Board, doing: str, over: bool) -> tuple[GameReport, ...]:

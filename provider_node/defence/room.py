@@ -19,8 +19,9 @@ from provider_node.executors.tape import default_threads
 from provider_node.parts import Parts
 from provider_node.room import Room
 
-_IDLE_S = 900.0
-"""A child that ended would have to execute the item again for the next answer."""
+_IDLE_S = 86_400.0
+"""A child that ended would have to execute the item again for the next answer, and a challenger may take its
+time: clocks are hours long where a chain can stall."""
 MACHINE: Machine[Any, Any, Any] = Machine(
     kind=KIND,
     states=game.Defence,

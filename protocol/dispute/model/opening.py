@@ -54,7 +54,7 @@ def challenge(state: State, call: Challenge, ctx: Context) -> State:
         Phase.PICK if known else Phase.TRACE,
         opened_at=ctx.now,
         moved_at=ctx.now,
-        provider_left=min(clock if known else clock + wanted, MOST_LEFT),
+        provider_left=min(clock + wanted, MOST_LEFT),
         challenger_left=clock,
         bond=bond,
         levels=depth_of(job.program.inner),
