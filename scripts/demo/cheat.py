@@ -17,10 +17,10 @@ from protocol.chain.views import LeaseState
 from protocol.dispute import moves
 from protocol.dispute.facts import Facts
 from protocol.dispute.records import Place
-from protocol.games.drawing import draw
 from protocol.messages import Bid
 from protocol.types import LeaseId, Wei
 from scripts.demo import show, stage
+from scripts.demo.drawing import draw
 from scripts.demo.processes import DemoError, Processes
 from watchtower.verdicts import Finding, Verdicts
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from protocol.chain.game_steps import PlayedGame
 from protocol.dispute import moves
-from protocol.dispute.facts import F32, Facts
+from protocol.dispute.facts import F32, Facts, facts_of
 from protocol.dispute.records import Place
-from protocol.dispute.replay import Landing, View, replay
+from protocol.dispute.replay import Landing, Played, View, follow
 from protocol.games.board import cut, made_of
 from protocol.games.report import node_name
 
@@ -39,21 +39,18 @@ class _Drawing:
         """Each line is indented by how far down it is."""
         job = self.opening.job
         yield f"item {self.opening.item} of {job.items}"
-        known = made_of(cut(self.game).steps)
+        opening, *rest = made_of(cut(self.game).steps)
+        played = follow(Played(self.game.case, job), opening)
         depth = 1
-        for number in range(1, len(known)):
-            before = self._view(known[:number])
-            move = known[number].move
-            text = self._text(before, move)
+        for made in rest:
+            text = self._text(played.views[self.game.game], made.move)
             if text:
                 yield "   " * (depth - 1) + "└─ " + text
-            if isinstance(move, moves.Land | moves.LandOnOutput | moves.PickElement):
+            if isinstance(made.move, moves.Land | moves.LandOnOutput | moves.PickElement):
                 depth += 1
+            played = follow(played, made)
         if self.place is not None:
-            yield "   " * depth + self._sentence(self.place)
-
-    def _view(self, known: tuple[moves.Made, ...]) -> View:
-        return replay(self.game.case, self.opening.job, known).views[self.game.game]
+            yield "   " * depth + _sentence(self.place, played.views[self.game.game])
 
     def _text(self, view: View, move: moves.Move) -> str:
         match move:
@@ -97,18 +94,16 @@ class _Drawing:
         shape = f"{facts.rows} x {facts.columns} {_DTYPES[facts.dtype]}"
         return f"node {node}{named}: {_KINDS[facts.kind]}, {shape}{chain}"
 
-    def _sentence(self, place: Place) -> str:
-        view = self._view(made_of(cut(self.game).steps))
-        floating = view.landing is not None and view.landing.facts.dtype == F32 and place.width == 4
-        said = _number(place.claimed, floating)
-        if place.exact:
-            return f"the provider's element is {said}, the contract computed {_number(place.right, floating)}"
-        return f"the provider's element is {said}; one segment of its sum is false"
+
+def _sentence(place: Place, view: View) -> str:
+    floating = view.landing is not None and view.landing.facts.dtype == F32 and place.width == 4
+    said = _number(place.claimed, floating)
+    if place.exact:
+        return f"the provider's element is {said}, the contract computed {_number(place.right, floating)}"
+    return f"the provider's element is {said}; one segment of its sum is false"
 
 
 def _facts(view: View, node: int, header: bytes, opening: moves.Challenge) -> Facts:
-    from protocol.dispute.facts import facts_of
-
     program = opening.job.program
     return view.landing.facts if view.landing else facts_of(header, 0, node, program.first, program.inner)
 
