@@ -236,7 +236,9 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     unit = Unit(token.symbol, token.decimals)
     domain = chain.blocking.domain
     has_judge = await chain.run(Chain.is_judged, int(Verification.TAPE))
-    market = MarketTerms(setup.network, domain, listings[setup.token], limits, setup.token, unit, has_judge)
+    judging = await chain.run(Chain.judging)
+    listing = listings[setup.token]
+    market = MarketTerms(setup.network, domain, listing, limits, setup.token, unit, has_judge, judging)
     store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
     with setup.home.claim(setup.wallet.peer), closing(store):
         async with (

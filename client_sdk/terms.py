@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 
 from client_sdk.prepare import PreparedJob
+from protocol.auction.bidding import TRACE_FACTOR
 from protocol.auction.money import Unit
 from protocol.auction.quotes import Wish
 from protocol.chain.networks import Network
 from protocol.chain.views import Limits, Listing
 from protocol.crypto import sealing_public
+from protocol.dispute.windows import Judging
 from protocol.lease.client_types import Conduct
 from protocol.messages import Domain, Offer, Signed, delegates_hash, sign
 from protocol.types import (
@@ -43,6 +45,8 @@ class MarketTerms:
     unit: Unit
     has_judge: bool
     """Whether a judge of tapes stands behind this deployment."""
+    judging: Judging
+    """The clocks of such judges."""
 
 
 @dataclass(frozen=True)
@@ -154,17 +158,42 @@ def _window(prepared: PreparedJob, market: MarketTerms, *, judged: bool) -> Bloc
                 "ask for a shorter window",
             )
         return window
-    return Blocks(min(fitting_window(market.network, prepared.run_seconds, judged=judged), longest))
+    lease = expected_lease(market.network, prepared.run_seconds)
+    if not judged:
+        return Blocks(min(lease, longest))
+    window = fitting_window(
+        market.network,
+        market.judging,
+        lease,
+        item_seconds=prepared.info.item_seconds,
+        items=prepared.spec.item_count,
+        private=prepared.job.private,
+    )
+    if window > longest:
+        raise InputError(
+            f"a lease of up to {lease} blocks needs a challenge window of {window}, this deployment allows "
+            f"{longest}",
+            "split the job, or set verification to none: then nobody can convict a wrong result",
+        )
+    return window
 
 
-def fitting_window(network: Network, run_seconds: float, *, judged: bool) -> Blocks:
-    """Return a challenge window that fits a job of `run_seconds`, where the user states none.
+def expected_lease(network: Network, run_seconds: float) -> Blocks:
+    """Return a length that a provider's lease for a job of `run_seconds` should not exceed."""
+    return Blocks(network.span(_RUN_FACTOR * run_seconds) + _MARGIN_BLOCKS)
 
-    RULES 14: it outlasts the lease that a provider would state; who finds a judged result wrong may be kept
-    out of the chain for a while.
+
+def fitting_window(
+    network: Network, judging: Judging, lease: Blocks, *, item_seconds: float, items: int, private: bool
+) -> Blocks:
+    """Return a challenge window that fits a judged lease of that length, where the user states none.
+
+    RULES 14: it holds the lease, demands and an audit, for a provider that is as slow as the lease allows;
+    who finds the result wrong may be kept out of the chain for a while.
     """
-    kept_out = network.forced_inclusion_blocks if judged else 0
-    return Blocks(network.span(_RUN_FACTOR * run_seconds) + _MARGIN_BLOCKS + kept_out)
+    allowance = Blocks(TRACE_FACTOR * max(network.span(_RUN_FACTOR * item_seconds), 1))
+    least = judging.least_window(lease, allowance, items, private=private)
+    return Blocks(least + network.forced_inclusion_blocks)
 
 
 def _verification(prepared: PreparedJob, market: MarketTerms) -> Verification:

@@ -97,6 +97,7 @@ async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
         symbols=tuple(token.symbol for token in deployment.tokens),
         listings=await patiently(partial(chain.run, Chain.listings)),
         limits=limits,
+        judging=await patiently(partial(chain.run, Chain.judging)),
         grid_zone=config.grid_zone,
         energy_grade=int(metering.grade),
         open_bids=config.lease.open_bids,

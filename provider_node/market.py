@@ -12,6 +12,7 @@ from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import Limits, Listing, StakeView
 from protocol.crypto import seal
+from protocol.dispute.windows import Judging
 from protocol.lease.provider import ENDED
 from protocol.lease.provider_types import Conduct, DidBid, Phase, ProviderLease, SendQuote
 from protocol.messages import Decline, Offer, Quote, SealedAnswer, Signed, open_signed, seal_context, sign
@@ -47,6 +48,7 @@ class Rules:
     symbols: tuple[str, ...]
     listings: tuple[Listing, ...]
     limits: Limits
+    judging: Judging
     grid_zone: str
     energy_grade: int
     open_bids: int
@@ -210,4 +212,5 @@ class Market:
                 zip(self.rules.symbols, self.rules.listings, strict=True)
             )
         )
-        return MarketView(self.watcher.height, self.rules.block_ms, tokens, self.rules.limits.min_grace)
+        rules = self.rules
+        return MarketView(self.watcher.height, rules.block_ms, tokens, rules.limits.min_grace, rules.judging)

@@ -23,7 +23,7 @@ _wait = click.option(
     "--wait/--no-wait",
     "wait",
     default=None,
-    help="Wait until the result is final. Without either: if that is less than ten minutes away.",
+    help="Wait until the result is final. Without either: if that is less than three minutes away.",
 )
 
 _demand_budget = click.option(

@@ -16,7 +16,7 @@ from client_sdk.progress import Kind, Progress
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
 
-_SOON_S = 600
+_SOON_S = 180
 
 
 def run_job(

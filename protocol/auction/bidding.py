@@ -7,6 +7,7 @@ where machines are concerned and in units of the Escrow's clock ("blocks") where
 
 from dataclasses import dataclass
 
+from protocol.dispute.windows import Judging
 from protocol.messages import Bid, Offer
 from protocol.types import (
     ZERO_HASH,
@@ -24,6 +25,7 @@ HOUR_MS = 3_600_000
 UINT16, UINT32 = (1 << 16) - 1, (1 << 32) - 1
 _NOTHING = Amount(0)
 _ONE = Blocks(1)
+_UNTIMED = Judging()
 _GRACE, _START, _RESULT, _BID, _WINDOW = Blocks(20), Blocks(30), Blocks(20), Blocks(10), Blocks(200_000)
 TRACE_FACTOR = 6
 """Item times that a trace allowance covers (RULES 13)."""
@@ -152,6 +154,8 @@ class MarketView:
     tokens: tuple[TokenTerms, ...]
     grace_min: Blocks = _ONE
     """Twice the chain's worst forced-inclusion delay (RULES 15)."""
+    judging: Judging = _UNTIMED
+    """Clocks of the judges, by which a window is too short or not (RULES 14)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +321,15 @@ def _clocks(offer: Offer, policy: PricePolicy, market: MarketView, found: _Estim
     if offer.verification != Verification.NONE and window < result_deadline:
         raise _RefusedError(
             f"challenge window of {window} blocks is shorter than the lease may be ({result_deadline} blocks)"
+        )
+    private = bool(offer.flags & BidFlags.PRIVATE)
+    needed = market.judging.least_window(
+        Blocks(result_deadline), Blocks(allowance), offer.item_count, private=private
+    )
+    if offer.verification != Verification.NONE and window < needed:
+        raise _RefusedError(
+            f"challenge window of {window} blocks is too short for demands and an audit after a lease of "
+            f"{result_deadline} blocks, at least {needed}"
         )
     if max(result_deadline, start_deadline) > UINT32:
         raise _RefusedError("the job is too long for a lease")

@@ -8,6 +8,7 @@ from protocol.chain.audits import CONTRACT, AuditCalls
 from protocol.chain.calls import Call
 from protocol.chain.delivery_reads import DeliveryReads
 from protocol.dispute.audits import Answer, Audit, AuditClocks, Part, Stage, Task, fee_of
+from protocol.dispute.windows import Judging
 from protocol.messages import Bid
 from protocol.types import Address, Amount, BlockNo, Blocks, InputError, LeaseId
 
@@ -83,6 +84,12 @@ class AuditReads(DeliveryReads):
     def audit_prices(self) -> AuditPrices:
         """Stakes and prices of all audits."""
         return self._audit_terms[1]
+
+    def judging(self) -> Judging:
+        """Return the clocks of this deployment's judges of tapes."""
+        has = self.deployment
+        demand = self.delivery_terms.demand_clock if has.delivery is not None else Blocks(0)
+        return Judging(demand, self.audit_clocks if has.audits is not None else None)
 
     @cached_property
     def _audit_terms(self) -> tuple[AuditClocks, AuditPrices]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from protocol.chain.networks import Clock, Network
+from protocol.dispute.audits.names import AuditClocks
+from protocol.dispute.windows import Judging
 from protocol.types import Address, Amount, Blocks, InputError, Wei
 
 CLOCK_KINDS = {Clock.BLOCK: 1, Clock.TIMESTAMP: 2}
@@ -94,6 +96,11 @@ class AuditTerms:
     game_span: Blocks
     leave_delay: Blocks
 
+    @property
+    def clocks(self) -> AuditClocks:
+        """The spans as audits are played by."""
+        return AuditClocks(self.draw_clock, *3 * (self.answer_clock,), self.game_span)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -148,8 +155,8 @@ def default_terms(
 ) -> Terms:
     """Return the terms that fit a network: grace by RULES 15, unbonding longer than a window and a game.
 
-    A lease that is judged is no longer than its window (RULES 14). `InputError` if the grace that the chain
-    needs is more than a bid can state and none was given.
+    With `disputes`, the longest window holds what `longest_needed` says (RULES 14). `InputError` if the grace
+    that the chain needs is more than a bid can state and none was given.
     """
     grace = min_grace or max(1, 2 * network.forced_inclusion_blocks)
     if grace > _MOST_GRACE:
@@ -158,5 +165,14 @@ def default_terms(
             "choose a lower one with --min-grace: after a longer outage of the chain streams will gap",
         )
     window = network.span(longest_window_seconds)
+    if disputes:
+        window = Blocks(max(window, longest_needed(network, disputes, tokens)))
     game = disputes.longest_game(window) if disputes else network.span(longest_window_seconds / 4)
     return Terms(tuple(tokens), tuple(seats), Blocks(grace), window, game, Blocks(window + game + 1))
+
+
+def longest_needed(network: Network, games: DisputeTerms, tokens: Sequence[TokenTerms]) -> Blocks:
+    """Return the window that RULES 14 asks for after a lease of a day with items of ten minutes."""
+    audits = default_audit_terms(network, games, tokens).clocks
+    allowance = Blocks(_TRACE_FACTOR * network.span(600))
+    return Judging(games.move_clock, audits).least_window(network.span(_DAY), allowance, items=1_000)

@@ -26,7 +26,7 @@ RESERVE = Amount(UNIT)
 SHOW_UP = Amount(UNIT // 1_000)
 COIN_PRICE = Wei(UNIT)
 """One coin for one token."""
-_LONGEST_WINDOW_SECONDS = 600
+_LONGEST_WINDOW_SECONDS = 1200
 """Short, so that unbonding can be waited for where blocks are made at will."""
 _GAME: dict[str, Any] = {"move_clock": Blocks(30), "increment": Blocks(10), "claim_period": Blocks(10)}
 """Units of the clock: a game can be watched."""

@@ -31,7 +31,7 @@ async def test_a_lying_daemon_defends_itself_and_is_convicted(
         async with open_client(net, tmp_path) as client:
             await provider.meet(client)
             job = make_job(client.store, tmp_path / "job", items=2, width=256, depth=2)
-            quote = await client.ask(job, verification=1, challenge_window=300, max_blocks=60)
+            quote = await client.ask(job, verification=1, challenge_window=500, max_blocks=60)
             assert isinstance(quote, Quote), quote
             lease = await client.open(quote)
             await client.until(lease, "posted")

@@ -45,6 +45,8 @@ from tests.client_rig import CLIENT, client_session, expected, small_job
 from tests.provider_rig import OWNER, ROOT, Daemon, provider_home
 
 pytestmark = pytest.mark.xdist_group("e2e-job")
+WINDOW = 500
+"""Blocks, of a job that is judged; made at once."""
 
 
 @dataclass
@@ -111,7 +113,7 @@ def short(folder: Path, items: int = 6, **limits: float) -> Job:
 
 def test_asyncio_gets_the_references_bits_and_a_receipt_that_verifies(world: World) -> None:
     folder = world.folder / "first"
-    job = replace(short(folder, window=30), verification="auto")
+    job = replace(short(folder, window=WINDOW), verification="auto")
 
     async def main() -> Any:
         async with world.connect() as client:
@@ -135,6 +137,7 @@ def test_asyncio_gets_the_references_bits_and_a_receipt_that_verifies(world: Wor
             assert ticks > 10
             beside.cancel()
             result = await lease.result()
+            await asyncio.to_thread(world.net.anvil.mine, WINDOW)
             money = await lease.final()
             return result, money, seen
 

@@ -17,6 +17,8 @@ from protocol.auction.bidding import (
     answer,
     rate_per_block,
 )
+from protocol.dispute.audits import AuditClocks
+from protocol.dispute.windows import Judging, demand_rounds
 from protocol.messages import Offer
 from protocol.types import InputError
 
@@ -184,6 +186,29 @@ def test_the_quickest_device_that_fits_is_taken() -> None:
 )
 def test_declines_say_why(changes: dict[str, object], reason: str) -> None:
     assert refusal(replace(OFFER, **changes)) == reason
+
+
+def test_rule_14_a_window_holds_lease_demands_and_one_redrawn_audit() -> None:
+    """Lease 50, allowance 6, 100 items: 2 rounds down to an item, its roots, its leaves."""
+    audits = AuditClocks(draw=8, commit=10, reveal=10, contest=10, game_span=999)
+    judged = replace(MARKET, judging=Judging(demand_clock=20, audits=audits))
+    needed = 50 + (4 + 1) * (20 + 6) + (2 * 8 + 10 + 2 * 6 + 10 + 10)
+    assert bid_for(replace(OFFER, challenge_window=needed), market=judged).bid.result_deadline == 50
+    assert refusal(replace(OFFER, challenge_window=needed - 1), market=judged) == (
+        f"challenge window of {needed - 1} blocks is too short for demands and an audit after a lease of "
+        f"50 blocks, at least {needed}"
+    )
+    # Outsiders cannot audit a private lease, so its window need not hold an audit.
+    private = replace(OFFER, flags=1, challenge_window=needed - 58)
+    assert bid_for(private, market=judged)
+    assert refusal(replace(private, challenge_window=needed - 59), market=judged)
+
+
+@pytest.mark.parametrize(
+    ("items", "rounds"), [(1, 3), (2, 4), (24, 4), (25, 3), (32, 3), (33, 4), (800, 4), (1 << 20, 6)]
+)
+def test_rule_14_counts_the_demands_from_a_result_to_any_leaf(items: int, rounds: int) -> None:
+    assert demand_rounds(items) == rounds
 
 
 def test_declines_by_policy() -> None:

@@ -2,11 +2,18 @@
 
 import pytest
 
-from protocol.chain.deploy_terms import Terms, default_dispute_terms, default_terms
+from protocol.chain.deploy_terms import (
+    Terms,
+    TokenTerms,
+    default_audit_terms,
+    default_dispute_terms,
+    default_terms,
+)
 from protocol.chain.judges import created_by
 from protocol.chain.networks import Network
 from protocol.chain.networks_file import shipped_network
-from protocol.types import Address
+from protocol.dispute.windows import Judging
+from protocol.types import Address, Amount, Blocks
 
 NETWORKS = ("local", "sepolia", "base-sepolia", "optimism-sepolia", "arbitrum-sepolia")
 
@@ -23,8 +30,11 @@ def test_addresses_of_contracts_to_come(sender: str, nonce: int, created: str) -
     assert created_by(Address(bytes.fromhex(sender)), nonce).hex() == created
 
 
+TOKENS = [TokenTerms(Address(bytes(20)), Amount(1))]
+
+
 def terms_of(network: Network) -> Terms:
-    return default_terms(network, [], min_grace=60, disputes=default_dispute_terms(network))
+    return default_terms(network, TOKENS, min_grace=60, disputes=default_dispute_terms(network))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -47,3 +57,14 @@ def test_unbonding_outlasts_a_window_and_a_game(name: str) -> None:
     assert terms.game_span > 6 * terms.max_challenge_window + 2 * disputes.move_clock + disputes.claim_period
     assert terms.unbonding_delay > terms.max_challenge_window + terms.game_span
     assert terms.unbonding_delay < 1 << 32
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_rule_14_the_longest_window_holds_a_day_long_lease_demands_and_an_audit(name: str) -> None:
+    network = shipped_network(name)
+    games = default_dispute_terms(network)
+    audits = default_audit_terms(network, games, TOKENS)
+    judging = Judging(games.move_clock, audits.clocks)
+    minutes = Blocks(6 * network.span(600))
+    needed = judging.least_window(network.span(86_400), minutes, 1_000)
+    assert needed <= terms_of(network).max_challenge_window < 2 * max(needed, network.span(7 * 86_400))

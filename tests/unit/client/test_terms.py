@@ -1,11 +1,17 @@
 """The wish that bids are held to fits what honest providers of this software state."""
 
+from dataclasses import replace
+
 import pytest
 
-from client_sdk.terms import fitting_window, longest_result
-from protocol.auction.bidding import PricePolicy
+from client_sdk.terms import expected_lease, fitting_window, longest_result
+from protocol.auction.bidding import PricePolicy, Refusal, Terms, answer
+from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
+from protocol.chain.networks import Network
 from protocol.chain.networks_file import shipped_network
-from protocol.types import Blocks
+from protocol.dispute.windows import Judging
+from protocol.types import Address, Amount, Blocks
+from tests.unit.auction.test_bidding import HOUSE, MARKET, OFFER, SLOTS
 
 
 @pytest.mark.parametrize("funded", [1, 19, 20, 80, 600, 2_000_000])
@@ -16,11 +22,35 @@ def test_result_deadline_leaves_room_for_a_provider_at_its_defaults_and_no_more(
     assert honest <= longest_result(Blocks(funded)) <= 4 * max(funded, 60)
 
 
+def judging_of(network: Network) -> Judging:
+    """The clocks that a deployment on this network gets."""
+    games = default_dispute_terms(network)
+    audits = default_audit_terms(network, games, [TokenTerms(Address(bytes(20)), Amount(1))])
+    return Judging(games.move_clock, audits.clocks)
+
+
+@pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia"])
-@pytest.mark.parametrize("run", [0.1, 5.0, 3600.0])
-def test_a_fitted_window_outlasts_the_lease_and_a_stalled_chain(name: str, run: float) -> None:
-    """Rule 14."""
-    network, policy = shipped_network(name), PricePolicy(per_hour={})
-    lease = -(-network.span(run) * policy.safety_percent // 100) + policy.result_blocks
-    assert fitting_window(network, run, judged=False) >= lease
-    assert fitting_window(network, run, judged=True) >= lease + network.forced_inclusion_blocks
+@pytest.mark.parametrize(("run", "items"), [(0.1, 1), (5.0, 1), (5.0, 500), (3600.0, 40)])
+def test_rule_14_providers_bid_in_a_fitted_window_and_in_none_much_shorter(
+    name: str, run: float, items: int, private: bool
+) -> None:
+    """It holds the lease, demands, a redrawn audit, and a while in which the chain takes nothing."""
+    network = shipped_network(name)
+    judging, forced = judging_of(network), network.forced_inclusion_blocks
+    lease, item_seconds = expected_lease(network, run), run / items
+    window = fitting_window(network, judging, lease, item_seconds=item_seconds, items=items, private=private)
+    fmas = round(10**9 * item_seconds)
+    offer = replace(OFFER, item_fma=fmas, item_count=items, max_blocks=1 << 30, flags=int(private))
+    house = replace(HOUSE, policy=replace(HOUSE.policy, window_max=Blocks(1 << 31)))
+    market = replace(MARKET, block_ms=1_000 * network.seconds_per_block, judging=judging)
+    found = answer(replace(offer, challenge_window=window - forced), house, market, SLOTS)
+    assert isinstance(found, Terms), found
+    short = answer(replace(offer, challenge_window=window // 2), house, market, SLOTS)
+    assert isinstance(short, Refusal)
+
+
+def test_a_window_that_nobody_judges_in_outlasts_the_lease_alone() -> None:
+    network = shipped_network("local")
+    plain = fitting_window(network, Judging(), Blocks(70), item_seconds=1.0, items=5, private=False)
+    assert plain == 70 + network.forced_inclusion_blocks
