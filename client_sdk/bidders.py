@@ -15,6 +15,8 @@ from protocol.types import ZERO_ADDRESS, Address, GavelError, InputError, Transi
 log = logging.getLogger(__name__)
 
 _FRESH_S = 60.0
+RECENT_S = 0.5
+"""Registrations are read no oftener than that, however many strangers answer."""
 _MOVED_S = 2.0
 """A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
 
@@ -29,14 +31,30 @@ class Bidders:
     """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
     _read_at: float = float("-inf")
+    """When the newest reading began: what was registered later is not in it."""
+    _reading: trio.Lock = field(default_factory=trio.Lock)
 
     async def refresh(self, max_age_s: float = _FRESH_S) -> None:
         """Read who is registered, unless that was done within the last minute, or `max_age_s`."""
-        if trio.current_time() - self._read_at < max_age_s:
-            return
-        found = await self.chain.run(Chain.registrations)
-        self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
-        self._read_at = trio.current_time()
+        await self._read_since(trio.current_time() - max_age_s)
+
+    async def catch_up(self) -> None:
+        """Know everybody who is registered at the time of this call.
+
+        A flood of callers shares its readings.
+        """
+        now = trio.current_time()
+        await trio.sleep_until(self._read_at + RECENT_S)
+        await self._read_since(now)
+
+    async def _read_since(self, moment: float) -> None:
+        async with self._reading:
+            if self._read_at > moment:
+                return
+            began = trio.current_time()
+            found = await self.chain.run(Chain.registrations)
+            self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
+            self._read_at = began
 
     def answered(self, operator: Address) -> None:
         """Note that an operator answers where it is registered now."""

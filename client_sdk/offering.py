@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from client_sdk.bidders import Bidders
+from client_sdk.bidders import RECENT_S, Bidders
 from client_sdk.terms import OfferTerms
 from protocol.auction import auction
 from protocol.auction.auction import Collecting, GotDecline, GotEntry, GotJunk, Junk, Rejected
@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 _MAX_ANSWER = 8192
 _CONNECT_S = 3.0
-_NOW_S = 0.5
-"""Registrations read less than this ago are those of now: a flood of strangers' answers causes no more."""
 _NEIGHBOURS = 6
 """Providers that are dialled before an offer: gossip carries it to the others."""
 _PER_SENDER = 4
@@ -61,7 +59,7 @@ class Collector:
         Registrations are followed, not remembered: reading on from the last block costs two requests, and a
         provider that came a moment ago must not be left out.
         """
-        await self.bidders.refresh(_NOW_S)
+        await self.bidders.refresh(RECENT_S)
         for operator, known in self.bidders.registered.items():
             if known.registration is not None and operator != self.node.address:
                 try:
@@ -117,7 +115,7 @@ class Collector:
         if known is None:
             # It may have registered since the offer went out.
             with suppress(TransientError):
-                await self.bidders.refresh(_NOW_S)
+                await self.bidders.catch_up()
             known = self.bidders.registered.get(answer.signer)
         if known is None:
             return GotJunk(Junk(sender, "its signer is no registered provider's operator"))
