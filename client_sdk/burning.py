@@ -39,7 +39,7 @@ def check_burn(chain: Chain, wallet: Wallet, bid: Bid) -> None:
     if held < bid.completion_fee:
         raise InputError(
             f"as much as the fee burns of the client's credits: {bid.completion_fee}, there are {held}",
-            "buy credits first",
+            "buy credits first: gavel wallet deposit",
         )
 
 

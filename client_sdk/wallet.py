@@ -1,15 +1,11 @@
 """Who pays: a key of its own, or a contract wallet that the key may act for."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from protocol.chain.calls import Call
 from protocol.crypto import address_of
 from protocol.types import Address, InputError
-
-LOCAL_CLIENT = "local-client"
-"""Made, with its password's file, by `gavel localnet`; worthless anywhere else."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +57,6 @@ def open_wallet(
         return wallet
     if isinstance(wallet, bytes):
         return Wallet(wallet, contract)
-    from protocol.runtime.keystore import list_keys, load_account
-    from protocol.runtime.paths import home
+    from protocol.runtime.keystore import load_payer
 
-    name = wallet or "default"
-    if wallet is None and network == "local":
-        known = {key.name for key in list_keys()}
-        if "default" not in known and LOCAL_CLIENT in known:
-            name = LOCAL_CLIENT
-    if name.startswith("local-") and password_file is None and "GAVEL_PASSWORD_FILE" not in os.environ:
-        made = home() / "local.password"
-        password_file = made if made.exists() else None
-    return Wallet(bytes(load_account(name, password_file).key), contract)
+    return Wallet(bytes(load_payer(wallet, password_file, network).key), contract)

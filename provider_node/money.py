@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from protocol.auction.money import Unit
+from protocol.chain.cash import Holder
 from protocol.crypto import address_of
-from protocol.dispute.moves import WithdrawCoin
 from protocol.runtime.keystore import load_account
 from protocol.types import Amount, InputError, parse_address, to_hex
 from provider_node.accounts import purse_of
@@ -100,12 +100,9 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
 
 def take_coin(hand: Owner, to: str | None) -> Report:
     """Pay out the coin that lost games left to the owner."""
-    chain, unit = hand.chain, Unit("coin", 18)
-    won = Amount(chain.coin(hand.address))
-    if not won:
-        raise InputError(f"no lost game has left coin to {to_hex(hand.address)}")
     receiver = parse_address(to, "--to") if to else hand.address
-    hand.send(chain.disputes.move(WithdrawCoin(receiver)))
+    unit = Unit("coin", 18)
+    won = Amount(_holder(hand).cash_coin(receiver))
     row = {"withdrawn_coin": unit.plain(won), "to": to_hex(receiver)}
     return row, f"{unit.show(won)} paid to {to_hex(receiver)}"
 
@@ -113,12 +110,13 @@ def take_coin(hand: Owner, to: str | None) -> Report:
 def cash(config: ProviderConfig, hand: Owner, amount: str | None, to: str | None) -> Report:
     """Turn credits into tokens: `amount`, or all."""
     purse = purse_of(config.price, hand.chain)
-    chain, token, unit = hand.chain, purse.token, purse.unit
-    held = chain.credits(token, hand.address)
-    wanted = held if amount is None else unit.parse(amount, "amount")
-    if wanted > held or held == 0:
-        raise InputError(f"the owner {to_hex(hand.address)} has {unit.show(held)} of credits in the Escrow")
+    unit = purse.unit
     receiver = parse_address(to, "--to") if to else hand.address
-    hand.send(chain.escrow.withdraw_credits(token, receiver, wanted))
-    row = {"withdrawn": unit.plain(wanted), "token": unit.symbol, "to": to_hex(receiver)}
-    return row, f"{unit.show(wanted)} paid to {to_hex(receiver)}"
+    wanted = None if amount is None else unit.parse(amount, "amount")
+    paid = _holder(hand).cash(purse.token, unit, wanted, receiver)
+    row = {"withdrawn": unit.plain(paid), "token": unit.symbol, "to": to_hex(receiver)}
+    return row, f"{unit.show(paid)} paid to {to_hex(receiver)}"
+
+
+def _holder(hand: Owner) -> Holder:
+    return Holder(hand.chain, hand.key, hand.address if hand.is_contract else None)

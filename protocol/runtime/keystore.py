@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+LOCAL_CLIENT = "local-client"
+"""Made, with its password's file, by `gavel localnet`; worthless anywhere else."""
 LIGHT_ROUNDS = 1 << 12
 """Rounds of scrypt for keys of demos and tests: opened in milliseconds, and as quickly guessed."""
 
@@ -111,6 +113,21 @@ def load_account(name_or_path: str, password_file: Path | None = None) -> "Local
     """Return the signing account of a wallet, with the password that `read_password` finds."""
     key = find_key(name_or_path)
     return unlock(key, read_password(password_file, f"Password of wallet {key.name}"))
+
+
+def load_payer(name: str | None, password_file: Path | None = None, network: str = "") -> "LocalAccount":
+    """Return the signing account of the wallet that pays: `name`, else the one named "default".
+
+    On a local chain, where nobody has made that, it is the client's wallet that `gavel localnet` makes; the
+    password of its wallets lies beside them.
+    """
+    if name is None:
+        known = {key.name for key in list_keys()} if network == "local" else set()
+        name = LOCAL_CLIENT if "default" not in known and LOCAL_CLIENT in known else "default"
+    if name.startswith("local-") and password_file is None and "GAVEL_PASSWORD_FILE" not in os.environ:
+        made = paths.home() / "local.password"
+        password_file = made if made.exists() else None
+    return load_account(name, password_file)
 
 
 def read_password(file: Path | None = None, prompt: str | None = None, confirm: bool = False) -> str:

@@ -1,10 +1,16 @@
 """What `wallet` and `doctor` ask a chain: the one place of this room that looks at `protocol.chain`."""
 
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from protocol.runtime.doctor import Finding
-from protocol.types import Address, GavelError, InputError
+from protocol.types import Address, GavelError, InputError, parse_address, to_hex
+
+if TYPE_CHECKING:
+    from protocol.auction.money import Unit
+    from protocol.chain.cash import Holder
 
 DEFAULT_NETWORK = "local"
 
@@ -53,6 +59,60 @@ def balances(network: str | None, account: Address) -> dict[str, Any]:
             "credits": whole(chain.credits(index, account), token.decimals),
         }
     return {**found, "tokens": tokens}
+
+
+@dataclass(frozen=True)
+class PayerOptions:
+    """Whose money is moved: the wallet's, or the contract wallet's that it may act for."""
+
+    wallet: str | None
+    password_file: Path | None
+    contract: str | None
+    token: str | None = None
+
+
+def buy_credits(network: str | None, payer: PayerOptions, amount: str) -> tuple[dict[str, Any], str]:
+    """Turn tokens into credits; return the answer as a row and in words."""
+    holder, token, unit = _opened(network, payer)
+    wanted = unit.parse(amount, "amount")
+    holder.buy(token, unit, wanted)
+    held = holder.chain.credits(token, holder.address)
+    row = {"deposited": unit.plain(wanted), "credits": unit.plain(held), "token": unit.symbol}
+    return row, f"{unit.show(wanted)} deposited; {unit.show(held)} of credits in escrow"
+
+
+def cash_credits(
+    network: str | None, payer: PayerOptions, amount: str | None, to: str | None
+) -> tuple[dict[str, Any], str]:
+    """Turn credits into tokens: `amount`, or all; return the answer as a row and in words."""
+    holder, token, unit = _opened(network, payer)
+    receiver = parse_address(to, "--to") if to else holder.address
+    wanted = None if amount is None else unit.parse(amount, "amount")
+    paid = holder.cash(token, unit, wanted, receiver)
+    row = {"withdrawn": unit.plain(paid), "token": unit.symbol, "to": to_hex(receiver)}
+    return row, f"{unit.show(paid)} paid to {to_hex(receiver)}"
+
+
+def cash_coin(network: str | None, payer: PayerOptions, to: str | None) -> tuple[dict[str, Any], str]:
+    """Pay out the coin that games left to the wallet; return the answer as a row and in words."""
+    holder, _, _ = _opened(network, payer)
+    receiver = parse_address(to, "--to") if to else holder.address
+    paid = whole(holder.cash_coin(receiver), 18)
+    return {"withdrawn_coin": paid, "to": to_hex(receiver)}, f"{paid} coin paid to {to_hex(receiver)}"
+
+
+def _opened(network: str | None, payer: PayerOptions) -> tuple["Holder", int, "Unit"]:
+    from protocol.chain.cash import Holder, token_named
+    from protocol.chain.client import Chain
+    from protocol.chain.networks_file import load_network
+    from protocol.runtime.keystore import load_payer
+
+    found = load_network(network or DEFAULT_NETWORK)
+    contract = parse_address(payer.contract, "--contract") if payer.contract else None
+    key = bytes(load_payer(payer.wallet, payer.password_file, found.name).key)
+    chain = Chain.connect(found, key)
+    chain.check()
+    return (Holder(chain, key, contract), *token_named(chain, payer.token))
 
 
 def whole(units: int, decimals: int) -> str:

@@ -1,5 +1,6 @@
-"""`gavel wallet`: make, list, import and use the keys in `$GAVEL_HOME/keys`."""
+"""`gavel wallet`: make, list, import and use the keys in `$GAVEL_HOME/keys`, and move their money."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ _light = click.option("--light", is_flag=True, help="Weak but quick key derivati
 
 @click.group()
 def wallet() -> None:
-    """Make, list, import and use keys (keystore v3)."""
+    """Make, list, import and use keys (keystore v3); move their money in and out of the Escrow."""
 
 
 @wallet.command()
@@ -102,6 +103,71 @@ def balance(settings: Settings, name: str) -> None:
     for symbol, sums in found["tokens"].items():
         lines.append(f"  {symbol:8} {sums['wallet']}  (credits in escrow: {sums['credits']})")
     settings.emit(found, "\n".join(lines))
+
+
+_payer = (
+    click.option("--wallet", help="Name or file; else the one named default (local-client on localnet)."),
+    click.option("--contract", help="Contract wallet whose money it is; --wallet is its session key."),
+    _password_file,
+)
+_token = click.option("--token", help="Symbol of a listed token.  [default: the first]")
+
+
+def _pays(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_payer):
+        command = option(command)
+    return command
+
+
+@wallet.command()
+@click.argument("amount")
+@_token
+@_pays
+@pass_settings
+def deposit(
+    settings: Settings,
+    *,
+    amount: str,
+    token: str | None,
+    wallet: str | None,
+    contract: str | None,
+    password_file: Path | None,
+) -> None:
+    """Turn AMOUNT of tokens into credits in the Escrow, which leases are opened from."""
+    from protocol.runtime.commands.chain_views import PayerOptions, buy_credits
+
+    payer = PayerOptions(wallet, password_file, contract, token)
+    settings.emit(*buy_credits(settings.network, payer, amount))
+
+
+@wallet.command()
+@click.argument("amount", required=False)
+@click.option("--to", help="Who receives it, a 0x address; else the wallet itself.")
+@click.option("--coin", is_flag=True, help="Pay out the coin that games left to the wallet, not credits.")
+@_token
+@_pays
+@pass_settings
+def withdraw(
+    settings: Settings,
+    *,
+    amount: str | None,
+    to: str | None,
+    coin: bool,
+    token: str | None,
+    wallet: str | None,
+    contract: str | None,
+    password_file: Path | None,
+) -> None:
+    """Turn credits in the Escrow back into tokens: AMOUNT, or all of them. Refunds come as credits."""
+    from protocol.runtime.commands.chain_views import PayerOptions, cash_coin, cash_credits
+
+    payer = PayerOptions(wallet, password_file, contract, token)
+    if not coin:
+        settings.emit(*cash_credits(settings.network, payer, amount, to))
+    elif amount is not None or token is not None:
+        raise click.UsageError("--coin pays out all of it: it takes no AMOUNT and no --token")
+    else:
+        settings.emit(*cash_coin(settings.network, payer, to))
 
 
 @wallet.command()

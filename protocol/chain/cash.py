@@ -1,0 +1,76 @@
+"""A wallet's money in the contracts: credits bought with tokens and turned back into them, and coin paid out.
+
+Blocking; used by commands.
+"""
+
+from dataclasses import dataclass
+
+from protocol.auction.money import Unit
+from protocol.chain.calls import Call
+from protocol.chain.client import Chain
+from protocol.chain.contract_wallet import through
+from protocol.chain.errors import Revert
+from protocol.dispute.moves import WithdrawCoin
+from protocol.types import Address, Amount, InputError, Wei, to_hex
+
+
+def token_named(chain: Chain, symbol: str | None) -> tuple[int, Unit]:
+    """Return index and unit of a listed token, the first if none is named; `InputError` lists them."""
+    tokens = chain.deployment.tokens
+    symbols = [each.symbol for each in tokens]
+    if symbol is not None and symbol not in symbols:
+        raise InputError(f"token {symbol!r} is not listed by this deployment", f"it has {', '.join(symbols)}")
+    index = 0 if symbol is None else symbols.index(symbol)
+    return index, Unit(tokens[index].symbol, tokens[index].decimals)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whose money it is: the address of `key`, or the contract wallet that `key` may act for."""
+
+    chain: Chain
+    key: bytes
+    contract: Address | None = None
+
+    @property
+    def address(self) -> Address:
+        """The account that holds tokens, credits and coin."""
+        return self.contract or self.chain.address
+
+    def buy(self, token: int, unit: Unit, amount: Amount) -> None:
+        """Turn tokens into credits; `InputError` if the wallet has fewer."""
+        chain, held = self.chain, self.chain.token_balance(token, self.address)
+        if not 0 < amount <= held:
+            raise InputError(f"{to_hex(self.address)} has {unit.show(held)} outside the Escrow")
+        escrow = chain.escrow
+        if chain.allowance(token, self.address, escrow.address) < amount:
+            if self.contract is None:
+                try:
+                    permit = chain.permit(self.key, token, amount, escrow.address)
+                except Revert:
+                    pass  # a token without ERC-2612
+                else:
+                    self._send(escrow.deposit_with_permit(token, self.address, amount, permit))
+                    return
+            self._send(chain.token(token).approve(escrow.address, amount))
+        self._send(escrow.deposit(token, self.address, amount))
+
+    def cash(self, token: int, unit: Unit, amount: Amount | None, to: Address | None = None) -> Amount:
+        """Turn credits into tokens of `to`: `amount`, or all there are; return how much."""
+        held = self.chain.credits(token, self.address)
+        wanted = held if amount is None else amount
+        if not 0 < wanted <= held:
+            raise InputError(f"{to_hex(self.address)} has {unit.show(held)} of credits in the Escrow")
+        self._send(self.chain.escrow.withdraw_credits(token, to or self.address, wanted))
+        return wanted
+
+    def cash_coin(self, to: Address | None = None) -> Wei:
+        """Pay out the coin that games left to this account: all of it, which is returned."""
+        held = self.chain.coin(self.address)
+        if not held:
+            raise InputError(f"no game has left coin to {to_hex(self.address)}")
+        self._send(self.chain.disputes.move(WithdrawCoin(to or self.address)))
+        return held
+
+    def _send(self, call: Call) -> None:
+        self.chain.send(call if self.contract is None else through(self.contract, call))

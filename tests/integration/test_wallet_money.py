@@ -1,0 +1,96 @@
+"""`gavel wallet deposit` and `withdraw` on a real chain: a key's own money, and a contract wallet's."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.chain.localnet import Localnet
+from protocol.chain.networks_file import write_deployment
+from protocol.runtime import cli
+from protocol.runtime.exit_codes import ExitCode
+from protocol.runtime.keystore import store_key
+from protocol.types import to_hex
+from tests.chain_helpers import CLIENT, STRANGER, UNIT
+from tests.integration.test_contract_wallet import contract_client
+
+
+class Shell:
+    """The `gavel` command with the client's key as its default wallet."""
+
+    def __init__(self, net: Localnet, capsys: pytest.CaptureFixture[str]) -> None:
+        self.net, self.capsys = net, capsys
+
+    def __call__(self, *args: str, code: int = ExitCode.OK) -> Any:
+        assert cli.invoke(["--network", "local", "--json", "wallet", *args]) == code
+        said = self.capsys.readouterr()
+        return json.loads(said.out or said.err.splitlines()[-1])
+
+
+@pytest.fixture
+def gavel(
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    monkeypatch.setenv("GAVEL_NETWORKS", str(tmp_path / "networks.yaml"))
+    made = localnet.network.deployments[0]
+    write_deployment(tmp_path / "networks.yaml", "local", made, rpc_urls=[localnet.url], seconds_per_block=1)
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "password").chmod(0o600)
+    monkeypatch.setenv("GAVEL_PASSWORD_FILE", str(tmp_path / "password"))
+    store_key("default", localnet.keys[CLIENT], "x", light=True)
+    return Shell(localnet, capsys)
+
+
+def test_tokens_become_credits_and_credits_tokens(gavel: Shell) -> None:
+    chain = gavel.net.chain(CLIENT)
+    before, credits_ = chain.token_balance(0, chain.address), chain.credits(0, chain.address)
+    said = gavel("deposit", "2.5")
+    assert said["deposited"] == "2.5"
+    assert chain.credits(0, chain.address) == credits_ + 25 * UNIT // 10
+    assert chain.token_balance(0, chain.address) == before - 25 * UNIT // 10
+    assert chain.allowance(0, chain.address, chain.escrow.address) == 0
+    other = gavel.net.chain(STRANGER).address
+    there = chain.token_balance(0, other)
+    assert gavel("withdraw", "0.5", "--to", to_hex(other))["withdrawn"] == "0.5"
+    assert chain.token_balance(0, other) == there + UNIT // 2
+    gavel("withdraw")
+    assert chain.credits(0, chain.address) == 0
+    assert chain.token_balance(0, chain.address) == before + credits_ - UNIT // 2
+
+
+def test_a_contract_wallets_money_moves_by_its_session_key(gavel: Shell) -> None:
+    wallet, chain = contract_client(gavel.net), gavel.net.chain(CLIENT)
+    assert wallet.contract is not None
+    named = ("--contract", to_hex(wallet.contract))
+    before = chain.token_balance(0, wallet.contract)
+    gavel("deposit", "3", *named)
+    assert chain.credits(0, wallet.contract) == 3 * UNIT
+    gavel("withdraw", *named)
+    assert (chain.credits(0, wallet.contract), chain.token_balance(0, wallet.contract)) == (0, before)
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("withdraw", "1"), "of credits in the Escrow"),
+        (("withdraw",), "of credits in the Escrow"),
+        (("withdraw", "--coin"), "no game has left coin"),
+        (("deposit", "999999999999"), "outside the Escrow"),
+        (("deposit", "0"), "outside the Escrow"),
+        (("deposit", "--", "-1"), "amount"),
+        (("deposit", "x"), "amount"),
+        (("deposit", "1", "--token", "NO"), "'NO' is not listed"),
+        (("withdraw", "--to", "0x12"), "--to"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_moves(
+    gavel: Shell, args: tuple[str, ...], said: str
+) -> None:
+    chain = gavel.net.chain(CLIENT)
+    before = chain.token_balance(0, chain.address), chain.credits(0, chain.address)
+    assert before[1] == 0
+    found = gavel(*args, code=ExitCode.INPUT)
+    assert said in json.dumps(found)
+    assert (chain.token_balance(0, chain.address), chain.credits(0, chain.address)) == before
