@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import trio
+
 from protocol.engines.worker.interface import (
     CalibrateArgs,
     CheckArgs,
@@ -12,8 +14,9 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
-from protocol.runtime.child import Child, ChildOptions, open_child
-from protocol.types import Wei
+from protocol.runtime.child import Child, ChildDiedError, ChildFaultError, ChildOptions, open_child
+from protocol.runtime.retry import backoff
+from protocol.types import InputError, Wei
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.judge import PostedResult
@@ -35,12 +38,18 @@ async def rerun(rig: Rig, result: PostedResult) -> CompareResult:
 async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: Wei) -> CompareResult:
     """The same for a provider that does not serve the outputs: they are demanded on chain first.
 
-    `InputError` with the reason if they are not to be had.
+    `InputError` with the reason if they are not to be had. What was demanded before a child failed is on
+    the chain, and is not demanded again.
     """
-    async with open_child(WORKER, options=options(rig.config)) as child:
-        parts = (job.files.program, job.files.inputs)
-        outputs = await demanded(rig, child, result, parts, budget)
-    return await _judged(rig, result, replace(job, files=replace(job.files, outputs=outputs)))
+    for attempt in range(rig.config.attempts):
+        try:
+            async with open_child(WORKER, options=options(rig.config)) as child:
+                parts = (job.files.program, job.files.inputs)
+                outputs = await demanded(rig, child, result, parts, budget)
+            return await _judged(rig, result, replace(job, files=replace(job.files, outputs=outputs)))
+        except (ChildDiedError, ChildFaultError):
+            await trio.sleep(backoff(attempt))
+    raise InputError("the worker failed each time that it judged the outputs")
 
 
 async def _judged(rig: Rig, result: PostedResult, found: Obtained) -> CompareResult:
@@ -51,12 +60,15 @@ async def _judged(rig: Rig, result: PostedResult, found: Obtained) -> CompareRes
 
 
 async def prove(config: WatchtowerConfig) -> None:
-    """Raise `InputError` if the device is not here, `BrokenInvariant` if it fails its self-test.
+    """Raise `InputError` if the device is not here or fails its self-test.
 
     Asked at the start: a device whose bits differ would call right results wrong.
     """
     async with open_child(WORKER, options=options(config)) as child:
-        await child.call(CalibrateArgs.OP, to_wire(CalibrateArgs(0.0, config.threads, config.device)))
+        try:
+            await child.call(CalibrateArgs.OP, to_wire(CalibrateArgs(0.0, config.threads, config.device)))
+        except ChildFaultError as error:
+            raise InputError(f"{config.device} cannot be used: {error}") from error
 
 
 def options(config: WatchtowerConfig) -> ChildOptions:

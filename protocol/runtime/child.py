@@ -9,29 +9,44 @@ after any number of `{"id", "progress": {...}}`, each one frame (`protocol.runti
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
 from protocol.runtime.child_process import (
     ChildDiedError,
+    ChildFaultError,
     ChildOptions,
     ChildOutOfMemoryError,
     ChildProcess,
     Progress,
 )
 from protocol.runtime.frames import encode_frame
-from protocol.types import BrokenInvariant, GavelError, InputError, TransientError
+from protocol.types import GavelError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
-__all__ = ["Child", "ChildDiedError", "ChildOptions", "ChildOutOfMemoryError", "open_child"]
+__all__ = [
+    "Child",
+    "ChildDiedError",
+    "ChildFaultError",
+    "ChildOptions",
+    "ChildOutOfMemoryError",
+    "Faults",
+    "open_child",
+]
 
 _KINDS: dict[str, type[GavelError]] = {
     "input": InputError,
     "transient": TransientError,
-    "broken": BrokenInvariant,
+    "broken": ChildFaultError,
 }
+
+
+class Faults:
+    """How often a child of this process died in a call or said that it was broken; for metrics."""
+
+    count: ClassVar[int] = 0
 
 
 @asynccontextmanager
@@ -77,7 +92,7 @@ class Child:
     async def call(self, op: str, args: dict[str, Any], on_progress: Progress | None = None) -> Any:
         """Return the result of `op`; `on_progress` gets each progress map meanwhile.
 
-        Raises what the child says is wrong (`InputError`, `TransientError`, `BrokenInvariant`),
+        Raises what the child says is wrong (`InputError`, `TransientError`, `ChildFaultError`),
         `ChildOutOfMemoryError` or `ChildDiedError`. Cancelling the call kills the child.
         """
         async with self._lock:
@@ -87,15 +102,21 @@ class Child:
             process = self._process or self._start()
             try:
                 reply = await process.converse(self._calls, request, on_progress)
-            except BaseException:
+            except BaseException as error:
                 self.kill()
+                if isinstance(error, ChildDiedError):
+                    self._count(op, error)
                 raise
             finally:
                 self._idle = trio.CancelScope()
                 self._nursery.start_soon(self._end_when_idle, self._idle)
-        if "ok" in reply:
-            return reply["ok"]
-        raise _error(reply.get("error"))
+            if "ok" in reply:
+                return reply["ok"]
+            fault = _error(reply.get("error"))
+            if isinstance(fault, ChildFaultError):
+                self.kill()
+                self._count(op, fault)
+            raise fault
 
     def kill(self) -> None:
         """Kill the child and all it started, if it runs; the next call starts a new one."""
@@ -103,6 +124,10 @@ class Child:
             process, self._process = self._process, None
             process.kill()
             self._nursery.start_soon(process.reap)
+
+    def _count(self, op: str, fault: GavelError) -> None:
+        Faults.count += 1
+        log.error("%s failed in %s and is started again: %s", self._module, op, fault)
 
     def _start(self) -> ChildProcess:
         self._process = ChildProcess.start(self._module, self._args, self._options)

@@ -27,6 +27,13 @@ class ChildDiedError(TransientError):
     """The child ended in the middle of a call; another call starts a new one."""
 
 
+class ChildFaultError(TransientError):
+    """The child says that its own state is broken. It is killed; another call starts a new one.
+
+    Whatever a hostile model does to the process that executes it, this process is not the broken one.
+    """
+
+
 class ChildOutOfMemoryError(InputError):
     """The call needs more memory than the child may have: it would fail again."""
 

@@ -7,7 +7,7 @@ port = await nursery.start(metrics.serve, "127.0.0.1", 9464, health)
 
 import ipaddress
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,8 +22,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
+from protocol.runtime.child import Faults
 from protocol.types import InputError
 
 _MAX_HEAD = 8192
@@ -49,6 +52,18 @@ def _healthy() -> Health:
     return Health()
 
 
+class _FaultCollector(Collector):
+    def describe(self) -> "Iterable[CounterMetricFamily]":
+        """Return nothing: the name is told with the figure."""
+        return ()
+
+    def collect(self) -> "Iterable[CounterMetricFamily]":
+        """Yield the figure."""
+        yield CounterMetricFamily(
+            "gavel_child_faults", "Child processes that failed in a call.", Faults.count
+        )
+
+
 class Metrics:
     """The metrics of one process, in a registry of their own."""
 
@@ -56,6 +71,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
+        self.registry.register(_FaultCollector())
 
     def counter(self, name: str, help: str, labels: Sequence[str] = ()) -> Counter:
         """Return a new counter, e.g. `gavel_results_posted_total`."""

@@ -28,7 +28,7 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
-from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.child import Child, ChildFaultError, ChildOptions, open_child
 from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
 from provider_node.executors.executor import Job, Measured, Output, Progress
 
@@ -92,9 +92,9 @@ class TapeExecutor:
             args = CalibrateArgs(threads=self._options.threads, device=device)
             try:
                 self.speeds[device] = await self._call(args, Speed)
-            except (InputError, BrokenInvariant) as error:
+            except (InputError, ChildFaultError) as error:
                 if not device.startswith("cuda") or device in self._options.devices:
-                    raise
+                    raise InputError(f"{device} cannot be used: {error}") from error
                 log.error("%s is not used: %s", device, error)
                 self._child.kill()  # what a failed GPU left behind in it must not reach the next device
         return tuple(self.device(speed) for speed in self.speeds.values())

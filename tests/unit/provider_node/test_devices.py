@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from protocol.engines.worker.interface import CalibrateArgs, DevicesArgs, DevicesResult, Speed, to_wire
-from protocol.types import BrokenInvariant, GavelError, InputError
+from protocol.runtime.child import ChildFaultError
+from protocol.types import GavelError, InputError
 from provider_node.executors.tape import TapeExecutor, TapeOptions, chosen
 
 GIB = 1 << 30
@@ -47,7 +48,7 @@ async def test_a_gpu_offers_its_own_memory_and_the_processor_the_process_s() -> 
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize("fault", [BrokenInvariant("other bits"), InputError("too old")])
+@pytest.mark.parametrize("fault", [ChildFaultError("other bits"), InputError("too old")])
 async def test_a_gpu_that_fails_is_left_out_and_the_worker_started_again(fault: GavelError) -> None:
     worker = Worker(fault)
     found = await executor(worker).calibrate()
@@ -57,8 +58,8 @@ async def test_a_gpu_that_fails_is_left_out_and_the_worker_started_again(fault: 
 
 @pytest.mark.trio
 async def test_a_gpu_that_was_named_and_fails_stops_the_provider() -> None:
-    with pytest.raises(BrokenInvariant, match="other bits"):
-        await executor(Worker(BrokenInvariant("other bits")), devices=("cuda:1",)).calibrate()
+    with pytest.raises(InputError, match="other bits"):
+        await executor(Worker(ChildFaultError("other bits")), devices=("cuda:1",)).calibrate()
 
 
 def test_named_devices_are_the_only_ones_and_must_be_there() -> None:

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 import trio
 
-from protocol.runtime.child import ChildDiedError, ChildOptions, ChildOutOfMemoryError, open_child
-from protocol.types import BrokenInvariant, InputError, TransientError
+from protocol.runtime.child import (
+    ChildDiedError,
+    ChildFaultError,
+    ChildOptions,
+    ChildOutOfMemoryError,
+    Faults,
+    open_child,
+)
+from protocol.types import InputError, TransientError
 
 ECHO = "tests.unit.runtime.echo_child"
 
@@ -49,9 +56,7 @@ async def test_progress_comes_before_the_result() -> None:
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize(
-    ("kind", "error"), [("input", InputError), ("transient", TransientError), ("broken", BrokenInvariant)]
-)
+@pytest.mark.parametrize(("kind", "error"), [("input", InputError), ("transient", TransientError)])
 async def test_the_childs_errors_keep_their_root_and_the_child_lives_on(
     kind: str, error: type[Exception]
 ) -> None:
@@ -60,6 +65,20 @@ async def test_the_childs_errors_keep_their_root_and_the_child_lives_on(
         with pytest.raises(error, match="because"):
             await child.call("refuse", {"kind": kind})
         assert (await child.call("echo", {}))["pid"] == before
+
+
+@pytest.mark.trio
+async def test_a_child_that_is_broken_is_not_us_and_is_replaced() -> None:
+    """A hostile model may break the process that executes it; `BrokenInvariant` would end the daemon."""
+    before = Faults.count
+    async with open_child(ECHO) as child:
+        first = (await child.call("echo", {}))["pid"]
+        with pytest.raises(ChildFaultError, match="because") as caught:
+            await child.call("refuse", {"kind": "broken"})
+        assert isinstance(caught.value, TransientError)
+        assert Faults.count == before + 1
+        await until_dead(first)
+        assert (await child.call("echo", {}))["pid"] != first
 
 
 @pytest.mark.trio

@@ -4,6 +4,7 @@ import threading
 import pytest
 import trio
 
+from protocol.runtime.child import Faults
 from protocol.runtime.metrics import Health, Metrics
 from protocol.types import InputError
 
@@ -36,6 +37,7 @@ async def test_metrics_and_health_are_served() -> None:
         assert b"text/plain" in head
         assert b'gavel_leases{state="running"} 3.0' in body
         assert b"process_resident_memory_bytes" in body
+        assert b"gavel_child_faults_total %d" % Faults.count in body
         status, _, body = await ask(port, get("/healthz?verbose=1"))
         assert (status, json.loads(body)) == (200, {"ok": True, "chain": "at block 7"})
         health[0] = Health(False, {"chain": "no node answers"})
