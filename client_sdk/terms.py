@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from client_sdk.prepare import PreparedJob
-from protocol.auction.bidding import TRACE_FACTOR
+from protocol.auction.defence import TRACE_FACTOR
 from protocol.auction.money import Unit
 from protocol.auction.quotes import Wish
 from protocol.chain.networks import Network

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from protocol.auction.bidding import Capability, DeviceSpeed, House
+from protocol.auction.defence import Means
 from protocol.chain.client import Chain
 from protocol.net import Node
 from protocol.runtime.hardware import Hardware
@@ -56,14 +57,14 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     config, chain = base.config, base.chain
     network, workers = chain.blocking.network, machinery.workers
     metering = Metering(config, machinery.host)
-    rules = await _rules(base, machinery, metering)
+    means = await _means(base, machinery)
+    rules = await _rules(base, machinery, metering, means)
     # A client that comes back within its start deadline must still find us asking for its artifacts.
     loop = Loop(base.journal, partial(backoff, most=_LONGEST_PAUSE_S))
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
     sending = Sending(chain, watcher.nudge)
-    traced = policy.trace_memory(config, machinery.host)
-    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work", traced)
+    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work", means)
     ledger = Ledger(chain, loop, watcher, jobs, sending)
     slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
     market = Market(chain, node, loop, watcher, rules, slots)
@@ -76,7 +77,15 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     return parts
 
 
-async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
+async def _means(base: Base, machinery: Machinery) -> Means | None:
+    chain = base.chain.blocking
+    if chain.deployment.disputes is None:
+        return None
+    terms = await patiently(partial(base.chain.run, lambda chain: chain.game_terms))
+    return policy.means(base.config, machinery.host, chain.network, terms.move_clock)
+
+
+async def _rules(base: Base, machinery: Machinery, metering: Metering, means: Means | None) -> Rules:
     config, chain = base.config, base.chain
     deployment = chain.blocking.deployment
     prices = policy.price_policy(config.price, deployment)
@@ -91,7 +100,7 @@ async def _rules(base: Base, machinery: Machinery, metering: Metering) -> Rules:
     memory = _memory_of_slot(config, machinery.host)
     return Rules(
         identity=base.identity,
-        house=House(base.identity.owner, capability, prices),
+        house=House(base.identity.owner, capability, prices, means),
         conduct=policy.conduct(config.lease, chain.blocking.network, grace, memory),
         block_ms=policy.block_ms(chain.blocking.network),
         symbols=tuple(token.symbol for token in deployment.tokens),

@@ -73,6 +73,8 @@ class DefenceConfig:
         0, "bytes for it; 0: as all jobs together. Jobs that need more are refused", unit="bytes"
     )
     device: str = option("", "where, e.g. cpu; empty: where the job ran")
+    disk: int = option(64 << 30, "bytes of traces to keep while games last", unit="bytes")
+    slow_inputs: bool = option(True, "refuse jobs that slow inputs could keep from being defended in time")
 
 
 @dataclass(frozen=True)

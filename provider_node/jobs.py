@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+from protocol.auction.defence import Burden, Means, job_flaw
 from protocol.lease.provider_types import (
     CheckJob,
     DidCheck,
@@ -66,8 +67,8 @@ class Jobs:
     workers: Workers
     metering: Metering
     work_dir: Path
-    trace_memory: int
-    """Bytes that tracing a disputed item may use."""
+    means: Means | None
+    """To defend results with; None where no judge can be called."""
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
 
     # -- fetching --------------------------------------------------------------------------------------
@@ -108,12 +109,18 @@ class Jobs:
         lease, state = self._lease(context)
         executor = await self.workers.of(lease)
         measured = await executor.check(await self._job(state))
-        if state.bid.verification == Verification.TAPE and measured.trace_bytes > self.trace_memory:
+        if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
-            raise InputError(
-                f"defending an item takes {measured.trace_bytes} bytes, there are {self.trace_memory} for it",
-                "raise defence.memory",
+            worst = measured.worst_item_ms if self.means.slow_inputs else measured.item_ms
+            burden = Burden(
+                items=state.offer.item_count,
+                item_ms=measured.item_ms,
+                worst_item_ms=worst,
+                trace_bytes=measured.trace_bytes,
+                value_bytes=measured.value_bytes,
             )
+            if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
+                raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
         return DidCheck(measured.run_ms, measured.peak_bytes)
 

@@ -1,6 +1,7 @@
 """From the config file to the pure policies: sums in the token's smallest unit, spans in clock units."""
 
 from protocol.auction.bidding import PricePolicy
+from protocol.auction.defence import Means
 from protocol.auction.money import Unit
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.lease.provider_types import Conduct
@@ -22,6 +23,18 @@ def whole_memory(config: ProviderConfig, host: Hardware) -> int:
 def trace_memory(config: ProviderConfig, host: Hardware) -> int:
     """Return the bytes that tracing a disputed item may use."""
     return config.defence.memory or whole_memory(config, host)
+
+
+def means(config: ProviderConfig, host: Hardware, network: Network, move_clock: Blocks) -> Means:
+    """Return what results can be defended with, where a judge gives so much time for a move."""
+    return Means(
+        move_clock=move_clock,
+        block_ms=block_ms(network),
+        memory_bytes=trace_memory(config, host),
+        disk_bytes=config.defence.disk,
+        device=config.defence.device,
+        slow_inputs=config.defence.slow_inputs,
+    )
 
 
 def token_index(config: PriceConfig, deployment: Deployment) -> int:

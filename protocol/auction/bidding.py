@@ -7,6 +7,7 @@ where machines are concerned and in units of the Escrow's clock ("blocks") where
 
 from dataclasses import dataclass
 
+from protocol.auction.defence import TRACE_FACTOR, Means, offer_flaw, worst_ms
 from protocol.dispute.windows import Judging
 from protocol.messages import Bid, Offer
 from protocol.types import (
@@ -27,8 +28,6 @@ _NOTHING = Amount(0)
 _ONE = Blocks(1)
 _UNTIMED = Judging()
 _GRACE, _START, _RESULT, _BID, _WINDOW = Blocks(20), Blocks(30), Blocks(20), Blocks(10), Blocks(200_000)
-TRACE_FACTOR = 6
-"""Item times that a trace allowance covers (RULES 13)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +127,8 @@ class House:
     owner: Address
     capability: Capability
     policy: PricePolicy
+    means: Means | None = None
+    """To defend results with; None where no judge can be called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,7 @@ def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ..
     try:
         token = _acceptable(offer, house, market)
         found = _fastest(offer, house)
+        _require_defence(offer, house, found)
         if not slots:
             raise _RefusedError("no free capacity: every slot is working")
         slot = next_slot(slots)
@@ -282,6 +284,19 @@ def _fastest(offer: Offer, house: House) -> _Estimate:
         most = max(each.memory_bytes for each in fitting)
         raise _RefusedError(f"needs {_mib(offer.memory_bytes)} of memory, this provider lends {_mib(most)}")
     return min((_estimate(offer, each, capability) for each in roomy), key=lambda found: found.run_ms)
+
+
+def _require_defence(offer: Offer, house: House, found: _Estimate) -> None:
+    """Refuse a result that could not be defended if it were challenged (RULES 13)."""
+    means = house.means
+    if offer.verification == Verification.NONE or means is None:
+        return
+    again = [each for each in house.capability.devices if means.device in (each.name, _family(each.name))]
+    device = again[0] if again else found.device
+    item_ms = _estimate(offer, device, house.capability).item_ms
+    worst = worst_ms(item_ms, _family(device.name), means)
+    if flaw := offer_flaw(item_ms, worst, offer.memory_bytes, means):
+        raise _RefusedError(flaw)
 
 
 def _estimate(offer: Offer, device: DeviceSpeed, capability: Capability) -> _Estimate:

@@ -80,6 +80,10 @@ class Trace:
         """The same values are read here from now on."""
         self._values = [_raw(value) for value in values]
 
+    def raw(self, value: int) -> memoryview:
+        """The bytes of a value."""
+        return self._values[value]
+
     # ------------------------------------------------------------------------------------------------ trees
 
     @cached_property

@@ -118,6 +118,11 @@ class Child:
                 self._count(op, fault)
             raise fault
 
+    def rest(self) -> None:
+        """End the child unless it is in a call; the next call starts a new one."""
+        if not self._lock.locked():
+            self.kill()
+
     def kill(self) -> None:
         """Kill the child and all it started, if it runs; the next call starts a new one."""
         if self._process is not None:

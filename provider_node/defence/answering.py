@@ -3,6 +3,8 @@
 import logging
 from dataclasses import dataclass, field
 
+import trio
+
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import NOTHING
 from protocol.chain.client import Chain
@@ -24,7 +26,8 @@ from protocol.runtime.performer import Context
 from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError
 from provider_node.defence.desk import Desk
 from provider_node.defence.items import Items
-from provider_node.defence.tracer import Answerer, Tracer
+from provider_node.defence.runs import Runs
+from provider_node.defence.tracer import Answerer, Kept, Tracer
 from provider_node.market import Market
 from provider_node.sending import Sending
 from provider_node.watcher import Watcher
@@ -42,26 +45,28 @@ class Answering:
     sending: Sending
     market: Market
     tracer: Tracer
+    runs: Runs
     operator: Address
     items: Items
     alarms: int = 0
     desk: Desk = field(default_factory=Desk)
 
     async def answer(self, effect: Answer, context: Context) -> DidMove | DidContradict:
-        """Perform `Answer`: execute the item if its trace is not kept, hold it to what was posted, answer."""
+        """Perform `Answer`: have the item executed if it was not yet, hold it to what was posted, answer."""
         state, seen = self._game(context)
+        if not await self._waits(context, seen):
+            return DidMove(effect.round, NOTHING)
+        name = (state.case.lease_id, state.case.item)
+        path = await self.runs.built(name, state.deadline, effect.doubts)
+        kept = Kept(await self.items.of(state.case, 0), path)
         async with self.desk.turn(state.deadline):
-            if not await self._waits(context, seen):
-                return DidMove(effect.round, NOTHING)
-            left = state.deadline - self.watcher.height
-            item = await self.items.of(state.case, left, effect.doubts)
-            own = await self.tracer.open(item, fresh=effect.doubts > 0)
-            posted = (state.case.item_root, seen.trace_root)
-            if own.item_root != posted[0] or seen.trace_root not in (ZERO_HASH, own.trace_root):
+            own = await self.tracer.opened(kept)
+            if own.item_root != state.case.item_root or seen.trace_root not in (ZERO_HASH, own.trace_root):
+                await trio.to_thread.run_sync(self.runs.shelf.drop, name)
                 return DidContradict(effect.round, Hash32(own.item_root), Hash32(own.trace_root))
             by = Answerer(state.bid.owner, state.bid.struct_hash(), self.operator)
             root = b"" if seen.trace_root == ZERO_HASH else seen.trace_root
-            move = await self.tracer.answer(item, state.case, seen.view, Hash32(root), by)
+            move = await self.tracer.answer(kept, state.case, seen.view, Hash32(root), by)
         if move is None:
             return DidMove(effect.round, NOTHING)
         call = self.chain.blocking.disputes.move(move)

@@ -26,6 +26,9 @@ def game_metrics(states: States, answering: "Answering", purse: "Purse") -> Iter
     yield GaugeMetricFamily(
         "gavel_game_least_blocks_left", "Of our clocks that run; -1 if none does.", min(left, default=-1)
     )
+    yield GaugeMetricFamily(
+        "gavel_game_runs_waiting", "Challenged items that are to be executed.", answering.runs.waiting
+    )
     yield CounterMetricFamily(
         "gavel_game_contradictions", "Runs that contradicted a posted result.", answering.alarms
     )

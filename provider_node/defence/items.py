@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import trio
 
+from protocol.auction.defence import STARTUP_MS, trace_ms
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
 from protocol.lease.provider_types import ProviderLease
@@ -32,11 +33,22 @@ class Items:
 
         InputError if the journal does not know the lease any more.
         """
-        program, inputs, device = await self.files(case.lease_id)
+        return await self.numbered(case.lease_id, case.item, blocks, doubts)
+
+    async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
+        """The same for an item of a lease."""
+        program, inputs, device = await self.files(lease)
         if doubts >= _OWN_DEVICE_DOUBTS:
             device = "cpu"
         limit = max(blocks, 1) * self.block_ms / 1_000
-        return Item(program, inputs, case.item, device, self.threads, limit)
+        return Item(program, inputs, item, device, self.threads, limit)
+
+    def needs_ms(self, lease: LeaseId) -> int:
+        """Return how long the trace of an item is expected to take, by what the lease's job took."""
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        if state is None or state.spec is None or state.result is None:
+            return STARTUP_MS
+        return trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1)) + STARTUP_MS
 
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
         """Return the paths of a lease's program and inputs, and the device to use."""

@@ -13,15 +13,17 @@ from provider_node.defence.gauges import game_metrics
 from provider_node.defence.items import Items
 from provider_node.defence.purse import Purse
 from provider_node.defence.rows import games_of
+from provider_node.defence.runs import Runs
 from provider_node.defence.scout import KIND, Scout
+from provider_node.defence.shelf import Shelf
 from provider_node.defence.tracer import Tracer
 from provider_node.executors.tape import default_threads
+from provider_node.folder import data_dir
 from provider_node.parts import Parts
 from provider_node.room import Room
 
-_IDLE_S = 86_400.0
-"""A child that ended would have to execute the item again for the next answer, and a challenger may take its
-time: clocks are hours long where a chain can stall."""
+_IDLE_S = 60.0
+"""Children keep nothing that cannot be read again: traces are files."""
 MACHINE: Machine[Any, Any, Any] = Machine(
     kind=KIND,
     states=game.Defence,
@@ -37,16 +39,15 @@ MACHINE: Machine[Any, Any, Any] = Machine(
 def defending(parts: Parts) -> Room:
     """Return the room. Where the deployment has no Disputes it only knows what the journal may hold."""
     config = parts.config.defence
-    tracer = Tracer(
-        ChildOptions(
-            memory=policy.trace_memory(parts.config, parts.host) or None,
-            gpu=parts.config.machine.cuda and bool(parts.host.gpus),
-            idle_s=_IDLE_S,
-        )
-    )
+    memory = policy.trace_memory(parts.config, parts.host) or None
+    gpu = parts.config.machine.cuda and bool(parts.host.gpus)
+    executing = Tracer(ChildOptions(memory=memory, gpu=gpu, idle_s=_IDLE_S))
+    tracer = Tracer(ChildOptions(memory=memory, idle_s=_IDLE_S))
     network = parts.chain.blocking.network
     threads = config.threads or default_threads(1)
     items = Items(parts.loop, parts.store, threads, config.device, policy.block_ms(network))
+    shelf = Shelf(data_dir(parts.config) / "traces", config.disk)
+    runs = Runs(executing, items, shelf, lambda: parts.watcher.height)
     answering = Answering(
         parts.chain,
         parts.loop,
@@ -54,15 +55,17 @@ def defending(parts: Parts) -> Room:
         parts.sending,
         parts.market,
         tracer,
+        runs,
         parts.identity.operator,
         items,
     )
-    scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, network.confirmations)
+    scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, runs, network.confirmations)
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
+    tasks = (executing.run, tracer.run, runs.run, scout.run, purse.run)
     states = partial(parts.loop.states, KIND)
     return Room(
         wire=partial(_wire, parts, answering),
-        tasks=(tracer.run, scout.run, purse.run) if parts.chain.blocking.deployment.disputes else (),
+        tasks=tasks if parts.chain.blocking.deployment.disputes else (),
         status=partial(_status, parts, scout, purse),
         metrics=partial(game_metrics, states, answering, purse),
         living=lambda: sum(not machine.ended(state) for state in states().values()),

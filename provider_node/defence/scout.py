@@ -5,7 +5,7 @@ restarts and re-organisations need no case of their own.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import trio
@@ -25,8 +25,9 @@ from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.types import BlockNo, GavelError, Hash32, LeaseId, TransientError, Verification
 from provider_node.defence.items import Items
+from provider_node.defence.runs import Runs
 from provider_node.defence.seen import seen_games
-from provider_node.defence.tracer import Tracer
+from provider_node.defence.tracer import Kept, Tracer
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
 
@@ -47,6 +48,7 @@ class Scout:
     watcher: Watcher
     items: Items
     tracer: Tracer
+    runs: Runs
     confirmations: int
     trouble: str = ""
     _jobs: dict[LeaseId, Job] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class Scout:
             except GavelError as error:  # the other leases' clocks run all the same
                 trouble = str(error)
         await self._forget(height)
+        await self._keep(held)
         if trouble != self.trouble:
             log.log(logging.WARNING if trouble else logging.INFO, "games: %s", trouble or "all are followed")
         self._looked, self.trouble = None if trouble else looking, trouble
@@ -128,10 +131,22 @@ class Scout:
         assert step.state is not None
         key = (step.at.tx, step.at.index, view.game)
         if key not in self._found:
-            item = await self.items.of(case, step.state.mover_left)
-            move = await self.tracer.find(item, case, view, step.state)
+            # Nothing is executed inside the look, which all games wait for.
+            deadline = BlockNo(step.state.moved_at + step.state.mover_left)
+            path = await self.runs.asked((case.lease_id, case.item), deadline)
+            if path is None:
+                raise TransientError(f"item {case.item} is executed to find a move that no transaction shows")
+            kept = Kept(await self.items.of(case, 0), path)
+            move = await self.tracer.find(kept, case, view, step.state)
             self._found[key] = Made(move, view.challenger, step.state.moved_at, view.game) if move else None
         return self._found[key]
+
+    async def _keep(self, held: Collection[LeaseId]) -> None:
+        """Forget what was executed for leases without games; where there are none, end the children."""
+        await self.runs.keep(held)
+        if not held:
+            self.tracer.rest()
+            self._found.clear()
 
     async def _give(self, lease: ProviderLease, game: PlayedGame, saw: SawGame) -> None:
         machine = MachineId(KIND, game.game)

@@ -14,7 +14,7 @@ from protocol.dispute.moves import Challenge, Made, PostTrace
 from protocol.dispute.names import Case
 from protocol.dispute.replay import Played, View, follow
 from protocol.dispute.trees import root_of
-from protocol.types import ZERO_HASH, Hash32, InputError
+from protocol.types import ZERO_HASH, Hash32, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,10 @@ async def _replayed(case: Case, games: Sequence[PlayedGame], find: Find) -> Play
         try:
             made = step.made or await _unseen(played, game, step, find)
             played = follow(played, made)
+        except TransientError as error:
+            broken.add(game)
+            played = _knowing(played, step)
+            log.info("game 0x%s cannot be followed yet: %s", game.hex(), error)
         except Exception as error:  # whatever a challenger made of it: the other games must be played
             broken.add(game)
             played = _knowing(played, step)

@@ -1,6 +1,8 @@
-"""The child process that executes disputed items, keeps their traces, and makes the answers."""
+"""Calls to the child processes of the defence: one executes disputed items, one answers from their traces."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +16,7 @@ from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
     AnswerArgs,
+    BuildTraceArgs,
     FindMoveArgs,
     Item,
     JobTermsArgs,
@@ -25,7 +28,7 @@ from protocol.engines.worker.dispute_records import (
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS, WORDS
 from protocol.engines.worker.interface import from_wire, to_wire
 from protocol.runtime.child import Child, ChildOptions, open_child
-from protocol.types import Address, BrokenInvariant, Hash32, InputError
+from protocol.types import Address, BrokenInvariant, Hash32, InputError, TransientError
 from provider_node.executors.tape import WORKER
 
 T = TypeVar("T")
@@ -38,6 +41,14 @@ class Answerer:
     owner: Address
     bid_hash: Hash32
     operator: Address
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An item whose trace is in a file."""
+
+    item: Item
+    path: Path
 
 
 class Tracer:
@@ -57,36 +68,45 @@ class Tracer:
 
     async def job(self, program: str, inputs: str) -> Job:
         """Return the terms of a job from its bytes."""
-        return JOBS.decode((await self._call(JobTermsArgs(program, inputs), JobTermsResult)).job)
+        return _read(JOBS.decode, (await self._call(JobTermsArgs(program, inputs), JobTermsResult)).job)
 
-    async def open(self, item: Item, fresh: bool) -> OpenTraceResult:
-        """Execute an item, unless its trace is kept; with `fresh`, in any case."""
-        return await self._call(OpenTraceArgs(item, fresh), OpenTraceResult)
+    def rest(self) -> None:
+        """End the child unless it is in a call; the next call starts it again."""
+        if self._child is not None:
+            self._child.rest()
+
+    async def build(self, item: Item, path: Path) -> OpenTraceResult:
+        """Execute an item and leave its trace in a file."""
+        return await self._call(BuildTraceArgs(item, str(path)), OpenTraceResult)
+
+    async def opened(self, kept: Kept) -> OpenTraceResult:
+        """Return the roots of a kept trace; executes nothing, as all that takes one.
+
+        TransientError if the file is gone, or not what was written.
+        """
+        return await self._call(OpenTraceArgs(kept.item, trace_path=str(kept.path)), OpenTraceResult)
 
     async def roots(self, item: Item, outputs: str) -> AccuseResult:
         """Execute an item; return what it comes to, beside what stands in the posted outputs."""
         return await self._call(AccuseArgs(item, outputs), AccuseResult)
 
     async def answer(
-        self, item: Item, case: Case, view: View, trace_root: Hash32, by: Answerer
+        self, kept: Kept, case: Case, view: View, trace_root: Hash32, by: Answerer
     ) -> ProviderMove | None:
         """Return the forced answer, None if the game waits for none."""
-        args = AnswerArgs(
-            item, CASES.encode(case), VIEWS.encode(view), trace_root, by.owner, by.bid_hash, by.operator
-        )
-        result = await self._call(args, MoveResult)
-        if result.move is None:
-            return None
-        move = MOVES.decode(result.move)
-        if not isinstance(move, ProviderMove):
-            raise BrokenInvariant(f"the worker answers with a {type(move).__name__}")
+        asked = CASES.encode(case), VIEWS.encode(view)
+        args = AnswerArgs(kept.item, *asked, trace_root, by.owner, by.bid_hash, by.operator, str(kept.path))
+        move = _move(await self._call(args, MoveResult))
+        if move is not None and not isinstance(move, ProviderMove):
+            raise TransientError(f"the worker answers with a {type(move).__name__}")
         return move
 
-    async def find(self, item: Item, case: Case, view: View, word: Game) -> ChallengerMove | None:
+    async def find(self, kept: Kept, case: Case, view: View, word: Game) -> ChallengerMove | None:
         """Return the challenger's move that led from `view` to `word`, where no transaction shows it."""
-        args = FindMoveArgs(item, CASES.encode(case), VIEWS.encode(view), WORDS.encode(word))
-        result = await self._call(args, MoveResult)
-        move = MOVES.decode(result.move) if result.move is not None else None
+        args = FindMoveArgs(
+            kept.item, CASES.encode(case), VIEWS.encode(view), WORDS.encode(word), str(kept.path)
+        )
+        move = _move(await self._call(args, MoveResult))
         return move if isinstance(move, ChallengerMove) else None
 
     async def _call(self, args: Any, kind: type[T]) -> T:
@@ -97,3 +117,15 @@ class Tracer:
             return from_wire(plain, kind)
         except msgspec.ValidationError as error:
             raise InputError(f"the worker's answer is no {kind.__name__}: {error}") from error
+
+
+def _move(result: MoveResult) -> Any:
+    return None if result.move is None else _read(MOVES.decode, result.move)
+
+
+def _read(decode: Callable[[bytes], T], data: bytes) -> T:
+    """What the child sent. If it makes no sense the child is broken, and not this process."""
+    try:
+        return decode(data)
+    except BrokenInvariant as fault:
+        raise TransientError(f"the worker's answer cannot be read: {fault}") from fault

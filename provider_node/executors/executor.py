@@ -29,8 +29,13 @@ class Measured:
 
     run_ms: int
     peak_bytes: int
+    item_ms: int
+    worst_item_ms: int
+    """An item whose inputs a client chose to be slow."""
     trace_bytes: int
     """To execute one item again with every value kept."""
+    value_bytes: int
+    """All values of one item."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,16 @@ class TapeExecutor:
         seconds = info.item_seconds
         if job.spec.item_count >= _PROBE_ITEMS and seconds < _PROBE_S:
             seconds = max(seconds, await self._probe(job))
-        return Measured(math.ceil(seconds * job.spec.item_count * 1_000), info.peak_bytes, info.trace_bytes)
+        # Only processors are slow with subnormal numbers.
+        worst = seconds if job.device.startswith("cuda") else max(seconds, info.item_seconds_worst)
+        return Measured(
+            run_ms=math.ceil(seconds * job.spec.item_count * 1_000),
+            peak_bytes=info.peak_bytes,
+            item_ms=math.ceil(seconds * 1_000),
+            worst_item_ms=math.ceil(worst * 1_000),
+            trace_bytes=info.trace_bytes,
+            value_bytes=info.value_bytes,
+        )
 
     async def _probe(self, job: Job) -> float:
         """Return the seconds of the quickest item but the first: everything is warm, and noise only adds."""

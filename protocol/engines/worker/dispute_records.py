@@ -1,7 +1,9 @@
 """What the worker can be asked about one item in dispute: records as in `interface`.
 
 Each of these operations but `job_terms` first executes the item and keeps every value, unless it has kept
-them from an earlier call. Cases, views, moves and what was shown cross the pipe as `game_wire` writes them.
+them from an earlier call. Those that take a `trace_path` read the trace that `build_trace` left there
+instead, and never execute: TransientError if it is not there, or not what was written. Cases, views, moves
+and what was shown cross the pipe as `game_wire` writes them.
 
 This module imports no numerical library: daemons use it.
 """
@@ -36,6 +38,18 @@ class JobTermsResult(msgspec.Struct, frozen=True):
     job: bytes
 
 
+class BuildTraceArgs(msgspec.Struct, frozen=True):
+    """Execute the item, hash every value, and write all of it to `trace_path`; nothing is kept in memory.
+
+    InputError if the item's values do not fit in the worker's memory, TransientError past the time limit or
+    without room on the disk.
+    """
+
+    OP: ClassVar[str] = "build_trace"
+    item: Item
+    trace_path: str
+
+
 class OpenTraceArgs(msgspec.Struct, frozen=True):
     """Execute the item and hash every value. With `fresh`, what was kept of the item is dropped first.
 
@@ -45,6 +59,7 @@ class OpenTraceArgs(msgspec.Struct, frozen=True):
     OP: ClassVar[str] = "open_trace"
     item: Item
     fresh: bool = False
+    trace_path: str = ""
 
 
 class OpenTraceResult(msgspec.Struct, frozen=True):
@@ -73,6 +88,7 @@ class AnswerArgs(msgspec.Struct, frozen=True):
     owner: bytes
     bid_hash: bytes
     operator: bytes
+    trace_path: str = ""
 
 
 class FindMoveArgs(msgspec.Struct, frozen=True):
@@ -86,6 +102,7 @@ class FindMoveArgs(msgspec.Struct, frozen=True):
     case: bytes
     view: bytes
     word: bytes
+    trace_path: str = ""
 
 
 class ChallengeMoveArgs(msgspec.Struct, frozen=True):
@@ -147,6 +164,7 @@ class MoveResult(msgspec.Struct, frozen=True):
 
 DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {
     "job_terms": JobTermsResult,
+    "build_trace": OpenTraceResult,
     "open_trace": OpenTraceResult,
     "answer": MoveResult,
     "find_move": MoveResult,

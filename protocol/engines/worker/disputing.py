@@ -1,7 +1,8 @@
 """Operations on an item in dispute: what its own trace says about it, and the moves that follow from that."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +17,10 @@ from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
     AnswerArgs,
+    BuildTraceArgs,
     ChallengeMoveArgs,
     FindMoveArgs,
+    Item,
     JobTermsArgs,
     JobTermsResult,
     MoveResult,
@@ -29,12 +32,14 @@ from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS,
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
 from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.stored import Shelf, TraceGoneError, write_trace
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
 from protocol.tape.roots import items_tree, tensor_root
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
 
 T = TypeVar("T")
+_SHELF = Shelf(TRACES)
 
 
 def job_terms(args: JobTermsArgs) -> JobTermsResult:
@@ -42,34 +47,50 @@ def job_terms(args: JobTermsArgs) -> JobTermsResult:
     return JobTermsResult(JOBS.encode(TRACES.job(args.program_path, args.input_path).plan.job))
 
 
+def build_trace(args: BuildTraceArgs) -> OpenTraceResult:
+    """Execute the item, hash all of it, and leave it in a file."""
+    start = time.monotonic()
+    TRACES.drop(args.item)
+    try:
+        trace = TRACES.get(args.item)
+        found = _opened(trace, start)
+        write_trace(Path(args.trace_path), trace)
+    finally:
+        TRACES.drop(args.item)
+    return found
+
+
 def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
     """Execute the item and hash all of it."""
     start = time.monotonic()
     if args.fresh:
         TRACES.drop(args.item)
-    trace = TRACES.get(args.item)
-    roots = bytes(trace.root), bytes(trace.item_root)
-    return OpenTraceResult(*roots, time.monotonic() - start, value_bytes(trace.plan.tape))
+    with _rotten_is_dropped(args.trace_path):
+        return _opened(_trace(args.item, args.trace_path), start)
 
 
 def answer_game(args: AnswerArgs) -> MoveResult:
     """The provider's answer, out of a trace that is bit for bit what it posted."""
     case = _read(CASES.decode, args.case)
-    trace = TRACES.get(args.item)
-    if trace.item_root != case.item_root:
-        raise InputError("the item gives other outputs now than the posted result has")
-    if args.trace_root and trace.root != args.trace_root:
-        raise InputError("the item has another trace now than the one that was posted")
     by = Answering(Address(args.owner), Hash32(args.bid_hash), Address(args.operator))
-    return _written(answer(case, _read(VIEWS.decode, args.view), trace, by))
+    with _rotten_is_dropped(args.trace_path):
+        trace = _trace(args.item, args.trace_path)
+        if args.trace_path and trace.plan.job.hash != case.job_hash:
+            raise InputError("program or inputs are not those of the job any more")
+        if trace.item_root != case.item_root:
+            raise InputError("the item gives other outputs now than the posted result has")
+        if args.trace_root and trace.root != args.trace_root:
+            raise InputError("the item has another trace now than the one that was posted")
+        return _written(answer(case, _read(VIEWS.decode, args.view), trace, by))
 
 
 def find_move(args: FindMoveArgs) -> MoveResult:
     """The challenger's move that was not seen."""
     case, view = _read(CASES.decode, args.case), _read(VIEWS.decode, args.view)
-    own = TRACES.get(args.item)
-    played = Played(case, own.plan.job, views={view.game: view})
-    made = unseen(played, view.game, _read(WORDS.decode, args.word), own)
+    with _rotten_is_dropped(args.trace_path):
+        own = _trace(args.item, args.trace_path)
+        played = Played(case, own.plan.job, views={view.game: view})
+        made = unseen(played, view.game, _read(WORDS.decode, args.word), own)
     return _written(made.move if made and isinstance(made.move, ChallengerMove) else None)
 
 
@@ -99,6 +120,25 @@ def accuse(args: AccuseArgs) -> AccuseResult:
         proof=tuple(map(bytes, posted.proof(own.item))),
         job=JOBS.encode(own.plan.job),
     )
+
+
+def _trace(item: Item, path: str) -> Trace:
+    return _SHELF.get(item, Path(path)) if path else TRACES.get(item)
+
+
+@contextmanager
+def _rotten_is_dropped(path: str) -> Iterator[None]:
+    """A trace that is not what was written helps nobody: without it the item is executed again."""
+    try:
+        yield
+    except TraceGoneError:
+        Path(path).unlink(missing_ok=True)
+        raise
+
+
+def _opened(trace: Trace, start: float) -> OpenTraceResult:
+    roots = bytes(trace.root), bytes(trace.item_root)
+    return OpenTraceResult(*roots, time.monotonic() - start, value_bytes(trace.plan.tape))
 
 
 def _posted_roots(path: Path, own: Trace) -> tuple[Hash32, ...]:

@@ -71,6 +71,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     item_seconds_worst: float
     """The same if a hostile input makes every number subnormal: the bound that a time limit should allow
     for."""
+    value_bytes: int
+    """All values of one item, constants and inputs left out: what its trace takes on disk."""
 
 
 class LowerArgs(msgspec.Struct, frozen=True):

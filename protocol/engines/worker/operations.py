@@ -19,6 +19,7 @@ from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
     AnswerArgs,
+    BuildTraceArgs,
     ChallengeMoveArgs,
     FindMoveArgs,
     JobTermsArgs,
@@ -67,6 +68,13 @@ def job_terms(args: JobTermsArgs) -> JobTermsResult:
     from protocol.engines.worker import disputing
 
     return disputing.job_terms(args)
+
+
+def build_trace(args: BuildTraceArgs) -> OpenTraceResult:
+    """One's own trace of an item, as a file."""
+    from protocol.engines.worker import disputing
+
+    return disputing.build_trace(args)
 
 
 def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
@@ -126,6 +134,7 @@ OPERATIONS: dict[str, Operation] = {
     CalibrateArgs.OP: Operation(CalibrateArgs, lambda a, _: speed.calibrate(a)),
     DevicesArgs.OP: Operation(DevicesArgs, lambda _, __: DevicesResult(devices())),
     JobTermsArgs.OP: Operation(JobTermsArgs, lambda a, _: job_terms(a)),
+    BuildTraceArgs.OP: Operation(BuildTraceArgs, lambda a, _: build_trace(a)),
     OpenTraceArgs.OP: Operation(OpenTraceArgs, lambda a, _: open_trace(a)),
     AnswerArgs.OP: Operation(AnswerArgs, lambda a, _: play(a)),
     FindMoveArgs.OP: Operation(FindMoveArgs, lambda a, _: play(a)),

@@ -85,7 +85,7 @@ class Traces:
         return self._jobs[key]
 
     def _make_room(self, tape: Tape) -> None:
-        room = _room(tape)
+        room = trace_room(tape)
         if value_bytes(tape) > room:
             raise InputError(
                 f"an item's values take {value_bytes(tape)} bytes, for traces there are {room}",
@@ -115,7 +115,7 @@ class Traces:
         values: list[NDArray[Any]] = [*job.inputs[item.item]]
         values += [np.frombuffer(constant.data, np.uint8) for constant in tape.constants]
         values += [engine.value(number) for number in range(tape.first_node, len(tape.types))]
-        return [_bytes(array) for array in values]
+        return [raw_bytes(array) for array in values]
 
     def _engine_for(self, tape: Tape, item: Item) -> KeepingEngine:
         wanted = (item.device, item.threads)
@@ -137,7 +137,7 @@ def _file(path: Path) -> _File:
     return str(path.resolve()), found.st_size, found.st_mtime_ns
 
 
-def _room(tape: Tape) -> int:
+def trace_room(tape: Tape) -> int:
     """Bytes that kept values may take in all, what runs an item of the tape left out."""
     limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     limit = min((each for each in limits if each != resource.RLIM_INFINITY), default=None)
@@ -146,7 +146,8 @@ def _room(tape: Tape) -> int:
     return max(limit - running_bytes(tape), 0) // 2
 
 
-def _bytes(array: NDArray[Any]) -> memoryview:
+def raw_bytes(array: NDArray[Any]) -> memoryview:
+    """An array's bytes, without copying one that is contiguous."""
     flat = np.ascontiguousarray(array).reshape(-1)
     return flat.view(np.uint8).data if flat.size else memoryview(b"")
 
@@ -159,7 +160,7 @@ def _copied(values: list[memoryview]) -> list[memoryview]:
     for value, size in zip(values, sizes, strict=True):
         part = block[start : start + size]
         part[:] = np.frombuffer(value, np.uint8) if size else ()
-        found.append(_bytes(part))
+        found.append(raw_bytes(part))
         start += size
     return found
 

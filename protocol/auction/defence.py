@@ -1,0 +1,107 @@
+"""What a provider must be able to do before it promises a result that can be challenged (RULES 13). Pure.
+
+To answer at all it has to execute the challenged item again and hash every value, its trace, before a clock
+ends. A result that cannot be defended is lost to whoever challenges it, right or wrong: such a job is
+refused.
+"""
+
+from dataclasses import dataclass
+
+from protocol.types import Blocks
+
+SLOWEST = 240
+"""How many times as long as estimated a processor takes for subnormal numbers (the hardware's doing)."""
+TRACE_FACTOR = 6
+"""Item times that a trace allowance covers (RULES 13)."""
+TRACE_RATIO = 4
+"""Item times that executing an item again and hashing its trace take (`make bench NAME=dispute`)."""
+STARTUP_MS = 3_000
+"""Before an item is executed again: a child is started, program and inputs are read."""
+_HASHED_PER_MS = 400_000
+"""Bytes of values that are hashed and written in a millisecond, by a processor of modest speed."""
+_RAN = 6
+"""A trace clock is capped at this many times what the whole job took (RULES 13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What there is to defend results with. `move_clock` is the judge's."""
+
+    move_clock: Blocks
+    block_ms: int
+    memory_bytes: int
+    disk_bytes: int
+    device: str = ""
+    """Where challenged items are executed; empty: where their job ran."""
+    slow_inputs: bool = True
+    """Whether to reckon with a client that puts the slowest numbers in."""
+
+    @property
+    def clock_ms(self) -> int:
+        """A move clock."""
+        return self.move_clock * self.block_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Burden:
+    """What defending a job takes, by this machine's own measure of it."""
+
+    items: int
+    item_ms: int
+    worst_item_ms: int
+    """The slowest item that a client could have put in: subnormal numbers are slow."""
+    trace_bytes: int
+    """Memory that tracing an item takes."""
+    value_bytes: int
+    """All values of an item."""
+
+
+def trace_ms(item_ms: int, value_bytes: int = 0) -> int:
+    """Return what the trace of an item is expected to take, the start of a child apart."""
+    return max(TRACE_RATIO * item_ms, item_ms + value_bytes // _HASHED_PER_MS)
+
+
+def worst_ms(item_ms: int, device: str, means: Means) -> int:
+    """Return what an item on a device may take at worst. Only processors are slow with subnormal numbers."""
+    return item_ms * SLOWEST if means.slow_inputs and device == "cpu" else item_ms
+
+
+def offer_flaw(item_ms: int, worst_item_ms: int, memory_bytes: int, means: Means) -> str:
+    """Return why a job could not be defended, by the client's figures; empty if it could."""
+    if memory_bytes > means.memory_bytes:
+        return f"defending an item takes {_mib(memory_bytes)} or more, there are {_mib(means.memory_bytes)}"
+    needed = max(trace_ms(item_ms), worst_item_ms) + STARTUP_MS
+    return _too_slow(needed, means.clock_ms + TRACE_FACTOR * item_ms)
+
+
+def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
+    """Return why a job could not be defended under a bid's allowance, as measured; empty if it could."""
+    if burden.trace_bytes > means.memory_bytes:
+        return (
+            f"defending an item takes {_mib(burden.trace_bytes)}, there are {_mib(means.memory_bytes)} for it"
+        )
+    if burden.value_bytes > means.disk_bytes:
+        return (
+            f"an item's trace takes {_mib(burden.value_bytes)} on disk, it may take {_mib(means.disk_bytes)}"
+        )
+    once = trace_ms(burden.item_ms, burden.value_bytes)
+    worst = burden.worst_item_ms + burden.value_bytes // _HASHED_PER_MS
+    allowed = allowance * means.block_ms
+    if once > allowed:
+        return f"an item's trace takes about {once} ms, the bid allows {allowed} ms"
+    # All items challenged at once: the clock of the last game is as long as this, and no longer.
+    every = burden.items * once + STARTUP_MS
+    longest = _RAN * burden.items * burden.item_ms + means.clock_ms
+    if every > longest:
+        return f"the traces of all items take about {every} ms, the clock is {longest} ms"
+    return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)
+
+
+def _too_slow(needed: int, clock: int) -> str:
+    if needed <= clock:
+        return ""
+    return f"an item cannot be executed again in time: that takes up to {needed} ms, the clock is {clock} ms"
+
+
+def _mib(count: int) -> str:
+    return f"{-(-count // (1 << 20))} MiB"

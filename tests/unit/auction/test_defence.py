@@ -1,0 +1,100 @@
+"""A provider promises no result that it could not defend (rule 13)."""
+
+from dataclasses import replace
+
+import pytest
+
+from protocol.auction.bidding import Capability, House, Refusal, answer
+from protocol.auction.defence import Burden, Means, job_flaw, offer_flaw, worst_ms
+from protocol.types import Blocks
+from tests.unit.auction.test_bidding import CPU, GPU, HOUSE, MARKET, OFFER, SLOTS, bid_for
+
+MEANS = Means(Blocks(60), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
+"""A minute for a move."""
+GUARDED = replace(HOUSE, means=MEANS)
+BURDEN = Burden(100, item_ms=100, worst_item_ms=24_000, trace_bytes=2 << 30, value_bytes=80 << 20)
+ALLOWANCE = Blocks(6)
+
+
+def refusal(house: House = GUARDED, **changes: object) -> str:
+    found = answer(replace(OFFER, **changes), house, MARKET, SLOTS)  # type: ignore[arg-type]
+    assert isinstance(found, Refusal), found
+    return found.reason
+
+
+def test_rule_13_no_bid_where_an_item_cannot_be_executed_again_within_the_clocks() -> None:
+    """A tenth of a second is defended in a minute, also if its inputs are slow; half a second is not."""
+    assert bid_for(OFFER, GUARDED)
+    slow = {"item_fma": 5 * 10**8, "item_count": 10}
+    assert "cannot be executed again in time" in refusal(**slow)
+    assert bid_for(replace(OFFER, **slow)), "where nothing is judged by games"
+    trusting = replace(HOUSE, means=replace(MEANS, slow_inputs=False))
+    assert bid_for(replace(OFFER, **slow), trusting)
+    two_hours = {"item_fma": 10**9 * 7_200, "item_count": 1, "max_blocks": 10**6, "challenge_window": 10**5}
+    assert "cannot be executed again in time" in refusal(**two_hours)
+    day = replace(MEANS, move_clock=Blocks(86_400), slow_inputs=False)
+    patient = replace(HOUSE, means=day)
+    assert bid_for(replace(OFFER, **two_hours), patient).bid.trace_allowance == 6 * 7_200
+
+
+def test_rule_13_no_bid_where_the_trace_cannot_be_held() -> None:
+    small = replace(HOUSE, means=replace(MEANS, memory_bytes=1 << 29))
+    assert refusal(small) == "defending an item takes 1024 MiB or more, there are 512 MiB"
+    assert bid_for(replace(OFFER, verification=0), replace(small, capability=unjudged())).bid
+
+
+def unjudged() -> Capability:
+    return replace(HOUSE.capability, verifications=frozenset({0, 1}))
+
+
+def test_the_bound_is_that_of_the_device_that_defends() -> None:
+    """A job for the GPU, defended on the processor, is as slow as that."""
+    fast = House(OFFER.client, Capability((CPU, GPU), 10**7), HOUSE.policy)
+    fast = replace(fast, policy=replace(HOUSE.policy, per_hour={"cuda": HOUSE.policy.per_hour["cpu"]}))
+    offer = replace(OFFER, item_fma=10**10, item_count=10)
+    on_gpu = replace(fast, means=MEANS)
+    assert bid_for(offer, on_gpu).device == "cuda:0"
+    on_cpu = replace(fast, means=replace(MEANS, device="cpu"))
+    found = answer(offer, on_cpu, MARKET, SLOTS)
+    assert isinstance(found, Refusal)
+    assert "again in time" in found.reason
+
+
+def test_only_processors_are_slow_with_subnormal_numbers() -> None:
+    assert worst_ms(10, "cpu", MEANS) == 2_400
+    assert worst_ms(10, "cuda", MEANS) == worst_ms(10, "cpu", replace(MEANS, slow_inputs=False)) == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"trace_bytes": 9 << 30}, "defending an item takes 9216 MiB, there are 8192 MiB for it"),
+        ({"value_bytes": 65 << 30, "trace_bytes": 1}, "on disk"),
+        ({"item_ms": 1_501}, "an item's trace takes about 6004 ms, the bid allows 6000 ms"),
+        ({"worst_item_ms": 63_000}, "up to 66209 ms, the clock is 66000 ms"),
+        # On a GPU an item may take less than hashing its trace does: all of them at once are too many.
+        ({"items": 10_000, "item_ms": 1, "worst_item_ms": 1}, "the traces of all items take about"),
+    ],
+)
+def test_rule_13_what_was_measured_is_held_to_the_clocks_before_the_start(
+    changes: dict[str, int], reason: str
+) -> None:
+    found = job_flaw(replace(BURDEN, **changes), ALLOWANCE, MEANS)
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_what_passes_by_the_client_s_figures_passes_by_the_same_figures_measured() -> None:
+    """Else every honest offer would cost a show-up sum."""
+    for item_ms in (1, 10, 100, 200, 230):
+        worst = worst_ms(item_ms, "cpu", MEANS)
+        assert offer_flaw(item_ms, worst, 1 << 30, MEANS) == ""
+        allowance = Blocks(6 * -(-item_ms // MEANS.block_ms))
+        burden = Burden(10, item_ms, worst, 1 << 30, 1 << 20)
+        assert job_flaw(burden, allowance, MEANS) == ""
+
+
+def test_a_named_device_that_is_not_here_changes_nothing() -> None:
+    house = replace(GUARDED, means=replace(MEANS, device="cuda:7"))
+    assert bid_for(OFFER, house) == bid_for(OFFER, GUARDED)

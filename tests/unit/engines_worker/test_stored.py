@@ -1,0 +1,140 @@
+"""Traces in files: what is read is what was executed, or it is said to be gone."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from protocol.dispute.names import Case
+from protocol.dispute.trace import Trace
+from protocol.engines.worker import disputing, stored
+from protocol.engines.worker.dispute_records import AnswerArgs, BuildTraceArgs, Item, OpenTraceArgs
+from protocol.engines.worker.game_wire import CASES
+from protocol.engines.worker.programs import write_program
+from protocol.engines.worker.stored import Shelf, TraceGoneError, read_trace
+from protocol.engines.worker.traces import Traces
+from protocol.tape import F32, TapeBuilder
+from protocol.tape.encoding import Items, join_item
+from protocol.tape.products import matmul
+from protocol.types import InputError, LeaseId
+
+NODES = 5
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory) -> tuple[Path, Path]:
+    """Products in a row, of which the last is the output; two items."""
+    folder = tmp_path_factory.mktemp("stored")
+    draw = np.random.default_rng(1)
+    b = TapeBuilder()
+    found = b.input(F32, (4, 64))
+    for _ in range(NODES):
+        found = matmul(b, found, b.constant(draw.standard_normal((64, 64)).astype(np.float32)))
+    tape, labels = b.build([found])
+    write_program(folder / "program", tape, labels)
+    rows = [draw.standard_normal((4, 64)).astype(np.float32) for _ in range(2)]
+    body = b"".join(join_item(tape.inputs, [row]) for row in rows)
+    (folder / "inputs").write_bytes(Items(tape.inputs, 2).head + body)
+    return folder / "program", folder / "inputs"
+
+
+def item_of(job, number: int = 0) -> Item:
+    return Item(str(job[0]), str(job[1]), number)
+
+
+def built(job, tmp_path: Path, number: int = 0) -> Path:
+    path = tmp_path / f"{number}.trace"
+    disputing.build_trace(BuildTraceArgs(item_of(job, number), str(path)))
+    return path
+
+
+def everything(trace: Trace) -> list[object]:
+    """All that a game can ask of a trace."""
+    tape, found = trace.plan.tape, [trace.root, trace.item_root]
+    for node in range(len(tape.nodes)):
+        found += [trace.tensor(tape.first_node + node).layers, trace.node_leaf(node, 1)]
+        found += trace.running(node, 65)
+    return found
+
+
+def test_a_stored_trace_says_what_the_kept_one_says(job, tmp_path) -> None:
+    path = built(job, tmp_path)
+    kept = Traces()
+    assert everything(Shelf(kept).get(item_of(job), path)) == everything(kept.get(item_of(job)))
+    opened = disputing.open_trace(OpenTraceArgs(item_of(job), trace_path=str(path)))
+    assert opened.trace_root == kept.get(item_of(job)).root
+    assert list(tmp_path.iterdir()) == [path], "nothing half written is left"
+
+
+def test_nothing_is_executed_to_read_a_trace(job, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(Traces, "_execute", lambda *_: pytest.fail("it was executed"))
+    with pytest.raises(TraceGoneError, match="there is no trace"):
+        disputing.open_trace(OpenTraceArgs(item_of(job), trace_path=str(tmp_path / "none")))
+
+
+def test_a_flipped_bit_anywhere_is_found_before_anything_is_said(job, tmp_path) -> None:
+    path, rng, planned = built(job, tmp_path), Random(1), Traces().job(*map(str, job))
+    right = path.read_bytes()
+    for _ in range(40):
+        body = bytearray(right)
+        body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
+        path.write_bytes(body)
+        with pytest.raises(TraceGoneError):
+            everything(read_trace(path, planned, 0))
+
+
+@pytest.mark.parametrize("operand", range(NODES - 1))
+def test_running_values_never_come_from_a_bent_operand(job, tmp_path, operand) -> None:
+    """They are sent unproven: from a bent operand they would convict a right result."""
+    path = built(job, tmp_path)
+    body = bytearray(path.read_bytes())
+    values = NODES * 4 * 64 * 4
+    body[len(body) - values + operand * 4 * 64 * 4] ^= 1
+    path.write_bytes(body)
+    trace = read_trace(path, Traces().job(*map(str, job)), 0)
+    with pytest.raises(TraceGoneError):
+        trace.running(operand + 1, 0)
+
+
+def test_a_file_of_another_item_or_cut_off_is_none(job, tmp_path) -> None:
+    path = built(job, tmp_path)
+    with pytest.raises(TraceGoneError, match="another item"):
+        Shelf(Traces()).get(item_of(job, 1), path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(TraceGoneError, match="cut off"):
+        Shelf(Traces()).get(item_of(job), path)
+
+
+def test_a_disk_that_is_full_leaves_no_half(job, tmp_path, monkeypatch) -> None:
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stored, "_check", full)
+    with pytest.raises(OSError, match="No space"):
+        built(job, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_open_traces_are_bounded(job, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(stored, "trace_room", lambda _: 2 * NODES * 4 * 64 * 4)
+    paths = [built(job, tmp_path, number) for number in (0, 1)]
+    paths.append(tmp_path / "again")
+    paths[2].write_bytes(paths[0].read_bytes())
+    shelf = Shelf(Traces())
+    first = shelf.get(item_of(job, 0), paths[0])
+    shelf.get(item_of(job, 1), paths[1])
+    assert shelf.get(item_of(job, 0), paths[0]) is first
+    shelf.get(item_of(job, 0), paths[2])
+    assert len(shelf._open) == 2
+
+
+def test_no_answer_comes_from_other_inputs_than_the_lease_s(job, tmp_path) -> None:
+    path = built(job, tmp_path)
+    trace = Traces().get(item_of(job))
+    case = Case(LeaseId(b"l" * 32), trace.plan.job.hash, 0, trace.item_root)
+    other = replace(case, job_hash=b"x" * 32)
+    args = AnswerArgs(item_of(job), CASES.encode(other), b"", b"", b"o" * 20, b"h" * 32, b"p" * 20, str(path))
+    with pytest.raises(InputError, match="not those of the job"):
+        disputing.answer_game(args)
