@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from client_sdk.demanding import Delivery
+from client_sdk.holding import Holding
 from client_sdk.home import JobFolder
 from client_sdk.machines import AUCTION, AUCTION_MACHINE, LEASE, LEASE_MACHINE
 from client_sdk.progress import Kind, Progress, Story
@@ -66,6 +67,11 @@ class JobRun:
             lambda text: self.tell(Kind.TROUBLE, text, self.cost_now()),
             self.demand_budget,
         )
+        self.holding = Holding(
+            self.purse,
+            lambda: self.record,
+            lambda text: self.tell(Kind.TROUBLE, text, self.cost_now()),
+        )
 
     async def run(self, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         """Own the job's journal and its loop until cancelled. `InputError` if another process does."""
@@ -104,6 +110,7 @@ class JobRun:
         loop.handle(lease.SendClose, self._close)
         loop.handle(lease.SendExpire, self._expire)
         loop.handle(lease.SendFinalize, self._finalize)
+        loop.handle(lease.EndHolds, self._end_holds)
         loop.handle(lease.FetchOutputs, self._fetch)
         loop.handle(lease.CheckOutputs, self._check)
         loop.handle(lease.SaveResult, self._save)
@@ -266,6 +273,9 @@ class JobRun:
 
     async def _finalize(self, _: lease.SendFinalize, context: Context) -> None:
         await self.purse.finalize(self.record.terms, context.effect_id.hex())
+
+    async def _end_holds(self, effect: lease.EndHolds, _: Context) -> lease.SawHolds:
+        return await self.holding.look(right=effect.right)
 
     async def _fetch(self, effect: lease.FetchOutputs, context: Context) -> lease.DidFetch:
         root, wanted = effect.output_root, self.wanted()

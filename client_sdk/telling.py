@@ -14,6 +14,7 @@ _PHASES = {
     Phase.POSTED: "result posted, the challenge window is open",
     Phase.LAPSED: "the bid expired before it was opened for good; nothing was paid",
 }
+HELD = "the result is held by a game, a demand or an audit: it is final, or convicted, only when that is over"
 _WORK = {
     Work.FETCHING: "fetching the outputs",
     Work.CHECKING: "outputs are here, recomputing their root",
@@ -45,6 +46,8 @@ def changes(before: ClientLease | None, after: ClientLease, unit: Unit, streamed
             told.append(Progress(Kind.STATE, after.reason, cost))
         else:
             told.append(Progress(Kind.STATE, _PHASES[after.phase], cost))
+    if after.phase == Phase.POSTED and after.chain.freezes and not (before and before.chain.freezes):
+        told.append(Progress(Kind.STATE, HELD, cost))
     if before is not None and before.work != after.work:
         told.extend(_work(after, cost))
     if after.settlement is not None and (before is None or before.settlement is None):

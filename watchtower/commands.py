@@ -19,6 +19,11 @@ def watchtower() -> None:
 @click.option(
     "--provider", "providers", multiple=True, help="Owner whose every result is re-run; repeatable."
 )
+@click.option(
+    "--end-idle/--no-end-idle",
+    default=None,
+    help="End games of others whose clock ran out, and settle convictions; on by default.",
+)
 @click.option("--device", help="What re-runs are made on: cpu, or cuda:0 and so on.")
 @click.option("--data-dir", help="Folder of verdicts, games and artifacts.")
 @click.option("--metrics-port", type=int, help="Port of /metrics and /healthz on loopback.")

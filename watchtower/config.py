@@ -25,6 +25,8 @@ class WatchtowerConfig:
     bond_per_day: str = option("5", "most bonds of games opened within a day, in coin")
     gas_per_game: str = option("0.2", "most that a game's million gas may cost when it is opened, in coin")
     gas_per_day: str = option("1", "the same for all games opened within a day, in coin")
+    end_idle: bool = option(True, "end games and demands of others whose clock ran out, settle convictions")
+    idle_gas_per_day: str = option("0.05", "most coin that this may cost within a day")
     demand_budget: str = option("0.05", "most coin for demanding one result's outputs on chain; 0: never")
     max_bytes: int = option(16 << 30, "largest artifact that is fetched", unit="bytes")
     quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes")

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,20 +24,24 @@ from protocol.runtime.metrics import Health, Metrics
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
-from protocol.types import InputError, LeaseId, TransientError, Wei, parse_address, to_hex
+from protocol.types import BlockNo, Blocks, InputError, LeaseId, TransientError, Wei, parse_address, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import can_demand
 from watchtower.games import Games
-from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge
+from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge, next_try, why_not
+from watchtower.keeping import DayOfGas, Keeping
 from watchtower.obtaining import Rig, WithheldError, WrongArtifactsError
 from watchtower.rerun import WORKER, options, prove, rerun, rerun_withheld
 from watchtower.scan import Scan
 from watchtower.standings import Standings
-from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name
+from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name, wrong_item
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 1.0
+_DAY_S = 86_400
+_AGAIN_S = 60.0
+"""Shortest pause before a result that could not be judged is tried again."""
 
 
 def data_dir(config: WatchtowerConfig) -> Path:
@@ -75,9 +80,16 @@ def demand_budget(config: WatchtowerConfig) -> Wei:
     return Wei(COIN.parse(config.demand_budget, "demand_budget"))
 
 
+def gas_of_day(config: WatchtowerConfig, network: Network) -> DayOfGas:
+    """Return what ending others' games may cost. `InputError` if it is no sum of coin."""
+    budget = Wei(COIN.parse(config.idle_gas_per_day, "idle_gas_per_day"))
+    return DayOfGas(budget, network.span(_DAY_S))
+
+
 async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
     rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
+    idle_gas = gas_of_day(config, network)
     if config.device != "cpu":
         await prove(config)
     chain = AsyncChain(Chain.connect(network, key, journal=FileJournal(folder / "sent.json")))
@@ -91,12 +103,22 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
         nursery = await stack.enter_async_context(trio.open_nursery())
         stack.callback(nursery.cancel_scope.cancel)
         rig = Rig(chain, chain.blocking.domain, node, store, config, folder / "receipts")
-        games = None
+        games = keeping = None
         if can_challenge(config, network, chain.blocking):
             child = await stack.enter_async_context(open_child(WORKER, options=options(config)))
             games = Games(rig, who, child, Standings(folder / "games"), nursery, metrics)
+            if config.end_idle:
+                keeping = Keeping(chain, rules.secret, idle_gas, nursery, metrics)
         tower = Tower(
-            rig, scan, rules, Verdicts(folder / "verdicts"), nursery, metrics, games, demand_budget(config)
+            rig,
+            scan,
+            rules,
+            Verdicts(folder / "verdicts"),
+            nursery,
+            metrics,
+            games,
+            keeping,
+            demand_budget(config),
         )
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, tower.health)
         log.info("watching %s as 0x%s, metrics on port %d", network.name, node.address.hex(), port)
@@ -130,7 +152,7 @@ async def _reach(chain: AsyncChain) -> None:
 class Tower:
     """Polls, asks the judge, and does what it says. Verdicts on disk are its only memory.
 
-    `wrong`: the first wrong item of each lease with a mismatch.
+    `known`: the newest verdict of each lease; `wrong`: the first wrong item of each with a mismatch.
     """
 
     rig: Rig
@@ -140,12 +162,14 @@ class Tower:
     nursery: trio.Nursery
     metrics: Metrics
     games: Games | None = None
+    keeping: Keeping | None = None
     demand_budget: Wei = Wei(0)  # noqa: RUF009 - a number
     running: set[LeaseId] = field(default_factory=set)
     demanding: set[LeaseId] = field(default_factory=set)
     passed: dict[LeaseId, str] = field(default_factory=dict)
-    height: int = 0
+    height: BlockNo = BlockNo(0)  # noqa: RUF009 - a number
     chain_state: str = "not read yet"
+    known: dict[LeaseId, Verdict] = field(default_factory=dict)
     wrong: dict[LeaseId, int] = field(default_factory=dict)
     resumed: int = -1
 
@@ -163,7 +187,8 @@ class Tower:
     async def run(self) -> None:
         """Poll until cancelled."""
         failures = 0
-        self.wrong = await trio.to_thread.run_sync(self.verdicts.wrong)
+        for lease, verdict in (await trio.to_thread.run_sync(self.verdicts.by_lease)).items():
+            self._know(lease, verdict)
         while True:
             try:
                 await self._turn()
@@ -185,8 +210,11 @@ class Tower:
                 self.resumed = self.scan.rollbacks
                 await self.games.resume()
             await self.games.look_after(results, self.wrong)
+        if self.keeping is not None:
+            held = [each for each in results if each.is_held and not why_not(each, self.rules)]
+            self.keeping.look_after(height, held, frozenset(self._right()))
         judged = await trio.to_thread.run_sync(self.verdicts.judged)
-        view = View(height, results, judged | self.demanding, frozenset(self.running))
+        view = View(height, results, judged | self.demanding, frozenset(self.running), self._again())
         for action in judge(view, self.rules):
             match action:
                 case Rerun(result):
@@ -196,6 +224,19 @@ class Tower:
                 case pass_:
                     self._note(pass_.lease, pass_.why)
 
+    def _know(self, lease: LeaseId, verdict: Verdict) -> None:
+        self.known[lease] = verdict
+        if (item := wrong_item(verdict)) is not None:
+            self.wrong[lease] = item
+
+    def _right(self) -> Iterator[LeaseId]:
+        return (lease for lease, each in self.known.items() if each.finding is Finding.MATCH)
+
+    def _again(self) -> dict[LeaseId, int]:
+        """When leases that could not be judged are tried again; none that is being tried right now."""
+        waiting = ((lease, each.again_at) for lease, each in self.known.items() if each.again_at)
+        return {lease: at for lease, at in waiting if lease not in self.demanding}
+
     def _note(self, lease: LeaseId, why: str) -> None:
         if lease not in self.passed:
             self.passed[lease] = why
@@ -203,21 +244,37 @@ class Tower:
 
     async def _rerun(self, result: PostedResult) -> None:
         with about(lease=to_hex(result.lease)):
+            before = self.known.get(result.lease)
             log.info("re-running the result of 0x%s", result.bid.owner.hex())
             started = trio.current_time()
-            verdict = replace(await self._find(result, started), late=self.height >= result.window_end)
+            found = await self._find(result, started, again=before is not None)
+            verdict = self._dated(result, found, before)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
-            if verdict.finding is Finding.MISMATCH and verdict.first_different_item is not None:
-                self.wrong[result.lease] = verdict.first_different_item
-            self._found.labels(verdict.finding).inc()
+            self._know(result.lease, verdict)
+            if before is None or before.finding is not verdict.finding:
+                self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
             log.log(level, "%s (%s)", verdict.sentence(), file)
         self.running.discard(result.lease)
         self._running.set(len(self.running))
 
-    async def _find(self, result: PostedResult, started: float) -> Verdict:
+    def _dated(self, result: PostedResult, found: Verdict, before: Verdict | None) -> Verdict:
+        """The verdict with its place in the window; one that another try may change names the next.
+
+        Pauses are at least four times as long as the try: what this machine cannot run is not to fill it.
+        """
+        tries = before.tries + 1 if before is not None else 1
+        verdict = replace(found, late=self.height >= result.window_end, tries=tries)
+        if not verdict.finding.is_open:
+            return verdict
+        network = self.rig.chain.blocking.network
+        least = max(network.span(max(_AGAIN_S, 4 * found.seconds)), 1)
+        return replace(verdict, again_at=next_try(result, self.height, tries, Blocks(least)))
+
+    async def _find(self, result: PostedResult, started: float, *, again: bool = False) -> Verdict:
+        """Judge a result; `again`: it was tried before, so one attempt to fetch it is enough for now."""
         detail, withheld = "", None
-        for attempt in range(self.rig.config.attempts):
+        for attempt in range(1 if again else self.rig.config.attempts):
             try:
                 found = await rerun(self.rig, result)
             except WrongArtifactsError as error:

@@ -4,14 +4,18 @@ The choice is unpredictable to providers (keyed by a secret of this watchtower) 
 restart, so nothing about it needs to be stored.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from protocol.crypto import keccak256
 from protocol.messages import Bid
-from protocol.types import Address, BidFlags, BlockNo, Hash32, LeaseClass, LeaseId
+from protocol.types import Address, BidFlags, BlockNo, Blocks, Hash32, LeaseClass, LeaseId
 
 WHOLE_SHARE = 10_000
 """Shares are in hundredths of a percent."""
+_LONGEST_PART, _LAST_PART = 8, 16
+"""Parts of the window: the longest pause between tries, and what is left after the last."""
+_MOST_DOUBLINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,8 @@ class PostedResult:
     bid: Bid
     output_root: Hash32
     window_end: BlockNo
+    is_held: bool = False
+    """Whether a game, a demand or an audit holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class View:
     judged: frozenset[LeaseId]
     """Leases with a verdict on disk."""
     running: frozenset[LeaseId]
+    again: Mapping[LeaseId, int] = field(default_factory=dict)
+    """From which reading on a lease with a verdict is tried again: one that could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +83,9 @@ def judge(view: View, policy: Policy) -> tuple[Action, ...]:
     open_results = [result for result in view.results if result.window_end > view.height]
     actions: list[Action] = []
     free = policy.parallel - len(view.running)
-    for result in sorted(open_results, key=lambda r: (r.window_end, r.lease)):
-        if result.lease in view.judged or result.lease in view.running:
+    # What nobody has looked at yet comes before what was tried already.
+    for result in sorted(open_results, key=lambda r: (r.lease in view.judged, r.window_end, r.lease)):
+        if result.lease in view.running or not _is_due(result.lease, view):
             continue
         reason = why_not(result, policy)
         if reason:
@@ -85,6 +94,25 @@ def judge(view: View, policy: Policy) -> tuple[Action, ...]:
             actions.append(Rerun(result))
             free -= 1
     return tuple(actions)
+
+
+def next_try(result: PostedResult, now: BlockNo, tries: int, least: Blocks) -> int:
+    """Return when a result that could not be judged is tried again after so many tries; 0: not any more.
+
+    The pause doubles from `least` up to an eighth of the window. The last try comes a sixteenth of the window
+    before its end: later no game could follow.
+    """
+    window = result.bid.challenge_window
+    last = result.window_end - max(window // _LAST_PART, 1)
+    pause = min(least << min(tries - 1, _MOST_DOUBLINGS), max(window // _LONGEST_PART, least))
+    return min(now + pause, last) if now < last else 0
+
+
+def _is_due(lease: LeaseId, view: View) -> bool:
+    if lease not in view.judged:
+        return True
+    again = view.again.get(lease)
+    return again is not None and again <= view.height
 
 
 def why_not(result: PostedResult, policy: Policy) -> str:

@@ -36,5 +36,5 @@ class Scan:
             elif view.state is LeaseState.POSTED:
                 bid = self._live[lease]
                 end = BlockNo(view.last_beat + bid.challenge_window)
-                results.append(PostedResult(lease, bid, view.output_root, end))
+                results.append(PostedResult(lease, bid, view.output_root, end, view.freezes > 0))
         return height, tuple(results)

@@ -19,6 +19,11 @@ class Finding(StrEnum):
     UNJUDGED = "unjudged"
     """This machine could not re-run it (too large, too slow)."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether another try may find more."""
+        return self in (Finding.UNAVAILABLE, Finding.UNJUDGED)
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -37,6 +42,9 @@ class Verdict:
     """Whether the window had closed when this was found."""
     seconds: float = 0.0
     detail: str = ""
+    tries: int = 1
+    again_at: int = 0
+    """Clock reading of the next try; 0: there is none."""
 
     def sentence(self) -> str:
         """Return the finding as one line for people."""
@@ -51,7 +59,9 @@ class Verdict:
                     f"first different item: {self.first_different_item}{late}"
                 )
             case _:
-                return f"{about}: {self.finding}: {self.detail}{late}"
+                tries = "tried once" if self.tries == 1 else f"tried {self.tries} times"
+                again = f"again from {self.again_at} on" if self.again_at else "not tried again"
+                return f"{about}: {self.finding}: {self.detail}; {tries}, {again}{late}"
 
 
 class Verdicts:
@@ -81,13 +91,14 @@ class Verdicts:
         paths = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_mtime)
         return tuple(map(_read, paths))
 
-    def wrong(self) -> dict[LeaseId, int]:
-        """Return the leases whose result is wrong, with the first item that differs."""
-        return {
-            LeaseId(bytes.fromhex(each.lease[2:])): each.first_different_item
-            for each in self.all()
-            if each.finding is Finding.MISMATCH and each.first_different_item is not None
-        }
+    def by_lease(self) -> dict[LeaseId, Verdict]:
+        """Return every verdict, by its lease."""
+        return {LeaseId(bytes.fromhex(each.lease[2:])): each for each in self.all()}
+
+
+def wrong_item(verdict: Verdict) -> int | None:
+    """Return the first item that a mismatch found wrong; None for other findings."""
+    return verdict.first_different_item if verdict.finding is Finding.MISMATCH else None
 
 
 def lease_name(lease: LeaseId) -> str:

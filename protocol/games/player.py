@@ -34,6 +34,7 @@ from protocol.dispute.purse import COIN, Limits
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
 from protocol.games.board import Board, read_board, read_purse, table_of
+from protocol.games.keeping import settling
 from protocol.games.report import GameReport, Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
 from protocol.messages import Bid
@@ -171,7 +172,7 @@ class Player:
             case Open(item, attempt):
                 return await self._open(item, attempt)
             case SettleLease():
-                await self._send(moves.Settle(self.bid), f"settle {board.verdict.since}")
+                await self._send(moves.Settle(self.bid), settling(self.lease, board.verdict.since))
                 return self._told("settled the lease as convicted")
             case Play(game, early):
                 return await self._play(board, _game(board, game), early)

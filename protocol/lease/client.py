@@ -21,6 +21,7 @@ from protocol.lease.client_types import (
     DidSave,
     DidSettle,
     Effect,
+    EndHolds,
     FetchOutputs,
     Input,
     Phase,
@@ -28,6 +29,7 @@ from protocol.lease.client_types import (
     Rejected,
     ReleaseArtifacts,
     SaveResult,
+    SawHolds,
     SawLease,
     SendClose,
     SendExpire,
@@ -89,6 +91,8 @@ def step(state: ClientLease, value: Input) -> Step:
     match value:
         case SawLease():
             return _saw(state, value)
+        case SawHolds():
+            return _looked(state, value)
         case AskedCancel():
             return _cancel(state, value)
         case AskedFetch() if state.work == Work.LOST and state.phase in RESULT_STANDS:
@@ -122,7 +126,7 @@ def wanted(state: ClientLease, effect: Effect) -> bool:
             return state.cancelled and state.phase in (Phase.OPENED, Phase.RUNNING)
         case SendExpire():
             return state.phase in (Phase.OPENED, Phase.RUNNING, Phase.CLOSING)
-        case SendFinalize():
+        case SendFinalize() | EndHolds():
             return state.phase == Phase.POSTED
         case FetchOutputs(_, attempt):
             return state.work == Work.FETCHING and attempt + 1 == state.attempt
@@ -149,7 +153,9 @@ def wake(state: ClientLease) -> BlockNo | None:
         case Phase.RUNNING | Phase.CLOSING:
             heights.append(state.chain.result_by + 1)
         case Phase.POSTED:
-            if state.work == Work.GOOD:
+            if state.chain.freezes:
+                heights.append(state.holds_at)
+            elif state.work == Work.GOOD:
                 heights.append(_finalize_at(state))
             if state.work == Work.FETCHING:
                 heights.append(state.fetch_until + 1)
@@ -164,7 +170,7 @@ def wake(state: ClientLease) -> BlockNo | None:
 def refused(effect: Effect, reason: str) -> Input | None:
     """Turn an effect that was refused into the input that says so."""
     match effect:
-        case SendClose() | SendExpire() | SendFinalize():
+        case SendClose() | SendExpire() | SendFinalize() | EndHolds():
             return DidNotSend(type(effect).__name__, reason)
         case FetchOutputs():
             return DidNotFetch(reason)
@@ -197,7 +203,7 @@ def _saw(state: ClientLease, value: SawLease) -> Step:
     # A finalised lease keeps its root on chain, a closed one has none: the work follows the root.
     moved, effects = _follow_result(moved, value.lease)
     if phase != state.phase:
-        moved = replace(moved, retry_at=BlockNo(0))
+        moved = replace(moved, retry_at=BlockNo(0), holds_at=BlockNo(0))
     if phase in OVER:
         moved = replace(moved, reason=_ending(moved))
         return Step(moved, (*effects, ReadSettlement(), ReleaseArtifacts()))
@@ -234,6 +240,8 @@ def _due(state: ClientLease) -> Step:
             return _send(state, SendExpire(state.round))
         case Phase.OPENED | Phase.RUNNING if state.cancelled:
             return _send(state, SendClose(state.round))
+        case Phase.POSTED if state.chain.freezes and state.height >= state.holds_at:
+            return _send(state, EndHolds(state.round, state.work == Work.GOOD))
         case Phase.POSTED if _may_finalize(state):
             return _send(state, SendFinalize(state.round))
         case _:
@@ -249,6 +257,13 @@ def _send(state: ClientLease, effect: Effect) -> Step:
     # Until the chain answers, or refuses, nothing is sent again: the effect itself is retried by the loop.
     waiting = replace(state, round=state.round + 1, retry_at=BlockNo(1 << 62))
     return Step(waiting, (effect,))
+
+
+def _looked(state: ClientLease, value: SawHolds) -> Step:
+    if state.phase != Phase.POSTED:
+        return _reject(state, value, "no result is held")
+    again = BlockNo(max(value.again_at, state.height + 1))
+    return Step(replace(state, holds_at=again, retry_at=BlockNo(0)))
 
 
 def _not_sent(state: ClientLease, value: DidNotSend) -> Step:

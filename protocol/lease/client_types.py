@@ -144,6 +144,8 @@ class ClientLease:
     settlement: Settlement | None = None
     reason: str = ""
     """Why it ended as it did, or what went wrong last."""
+    holds_at: BlockNo = NOT_YET
+    """The next height at which to look what still holds the result."""
 
     @property
     def window_end(self) -> BlockNo:
@@ -160,6 +162,13 @@ class SawLease:
 
     height: BlockNo
     lease: ChainLease
+
+
+@dataclass(frozen=True, slots=True)
+class SawHolds:
+    """What held the result was looked at, and ended where its time was over; look again at that height."""
+
+    again_at: BlockNo
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +218,7 @@ class AskedFetch:
 
 Input = (
     SawLease
+    | SawHolds
     | DidFetch
     | DidNotFetch
     | DidCheck
@@ -259,6 +269,21 @@ class SendFinalize:
     def key(self) -> bytes:
         """Once per round."""
         return effect_key(b"finalize", self.round)
+
+
+@dataclass(frozen=True, slots=True)
+class EndHolds:
+    """End games and demands whose time is over, and settle a conviction, if nobody else did: the client's
+    money waits for it. `right`: the result was found right here; only then a challenger's clock is called.
+    """
+
+    round: int
+    right: bool
+
+    @property
+    def key(self) -> bytes:
+        """Once per round."""
+        return effect_key(b"holds", self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +360,7 @@ Effect = (
     SendClose
     | SendExpire
     | SendFinalize
+    | EndHolds
     | FetchOutputs
     | CheckOutputs
     | SaveResult

@@ -24,9 +24,14 @@ pytestmark = [pytest.mark.trio]
 
 
 async def verdict_of(
-    net: Localnet, folder: Path, lease: LeaseId, metrics: Metrics | None = None, **changes: object
+    net: Localnet,
+    folder: Path,
+    lease: LeaseId,
+    metrics: Metrics | None = None,
+    tries: int = 1,
+    **changes: object,
 ) -> Verdict:
-    """Run a watchtower until it has judged the lease."""
+    """Run a watchtower until it has judged the lease, or tried to so many times."""
     config = WatchtowerConfig(
         providers=(f"0x{net.chain(OWNER).address.hex()}",), data_dir=str(folder / "tower")
     )
@@ -35,10 +40,10 @@ async def verdict_of(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(partial(watch, config, net.network, net.keys[TOWER], metrics or Metrics()))
         with trio.fail_after(60):
-            while lease not in verdicts.judged():
+            while (found := verdicts.by_lease().get(lease)) is None or found.tries < tries:
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
-    return next(each for each in verdicts.all() if each.lease == f"0x{lease.hex()}")
+    return found
 
 
 def flipped(outputs: Path, folder: Path) -> Path:
@@ -76,13 +81,19 @@ async def test_one_flipped_bit_is_found_and_the_right_result_confirmed(
         assert right.claimed_root == right.own_root
 
 
-async def test_withholding_and_false_receipts_are_named(localnet: Localnet, tmp_path: Path) -> None:
+async def test_withholding_and_false_receipts_are_named_and_tried_again(
+    localnet: Localnet, tmp_path: Path
+) -> None:
     async with open_provider(localnet, tmp_path) as provider:
         silent = await trio.to_thread.run_sync(provider.post, provider.outputs, 1)
         provider.served = False
         found = await verdict_of(localnet, tmp_path, silent, attempts=2)
         assert found.finding is Finding.UNAVAILABLE
+        assert (found.tries, found.again_at < found.window_end) == (1, True)
         provider.served = True
+        await trio.to_thread.run_sync(localnet.anvil.mine, found.again_at - localnet.chain().clock())
+        found = await verdict_of(localnet, tmp_path, silent, tries=2)
+        assert (found.finding, found.again_at) == (Finding.MATCH, 0), "it was tried again, by another process"
         other = await trio.to_thread.run_sync(
             partial(provider.post, provider.outputs, 2, output_root=b"\7" * 32)
         )

@@ -37,6 +37,7 @@ chain_words = st.builds(
 )
 anything = st.one_of(
     st.builds(lease.SawLease, st.integers(0, 900).map(BlockNo), chain_words),
+    st.builds(lease.SawHolds, st.integers(0, 900).map(BlockNo)),
     st.just(lease.DidFetch(GOT)),
     st.builds(DidNotFetch, st.just("bad bytes")),
     st.builds(lease.DidCheck, verdicts),
@@ -44,7 +45,9 @@ anything = st.one_of(
     st.just(lease.DidSave("/out")),
     st.just(lease.DidNotSave("disk full")),
     st.just(lease.DidSettle(MONEY)),
-    st.builds(DidNotSend, st.sampled_from(["SendClose", "SendExpire", "SendFinalize"]), st.just("no")),
+    st.builds(
+        DidNotSend, st.sampled_from(["SendClose", "SendExpire", "SendFinalize", "EndHolds"]), st.just("no")
+    ),
     st.just(lease.AskedCancel()),
     st.just(lease.AskedFetch()),
 )
@@ -126,6 +129,10 @@ class HostileLease(RuleBasedStateMachine):
                 assert state.work == Work.GOOD
                 assert state.height > state.window_end
                 assert not state.chain.freezes
+            case lease.EndHolds(_, right):
+                assert state.chain.freezes
+                assert state.phase == Phase.POSTED
+                assert right == (state.work == Work.GOOD)
             case lease.SendExpire() if state.phase == Phase.OPENED:
                 assert state.height > state.chain.start_by
             case lease.SendExpire():

@@ -17,6 +17,7 @@ from protocol.lease.client_types import (
     DidNotSave,
     DidSave,
     DidSettle,
+    EndHolds,
     FetchOutputs,
     Outputs,
     Phase,
@@ -24,6 +25,7 @@ from protocol.lease.client_types import (
     Rejected,
     ReleaseArtifacts,
     SaveResult,
+    SawHolds,
     SawLease,
     SendClose,
     SendExpire,
@@ -43,6 +45,7 @@ NEW = ClientLease(bid(3), CONDUCT)
 OPENED = ChainLease(Stage.OPENED, start_by=BlockNo(130))
 RUNNING = ChainLease(Stage.RUNNING, started_at=BlockNo(110), result_by=BlockNo(150), funded_blocks=10)
 POSTED = ChainLease(Stage.POSTED, posted_at=BlockNo(140), output_root=ROOT)
+HELD = replace(POSTED, freezes=1)
 FINAL = replace(POSTED, stage=Stage.FINALIZED)
 GOT = Outputs(ArtifactId(b"\x33" * 32), b"receipt")
 RIGHT = Verdict(ROOT, ROOT, 2, None)
@@ -200,8 +203,33 @@ def test_good_result_is_finalised_only_when_the_provider_does_not():
     due = 140 + 300 + 5 + 1
     assert wake(GOOD) == due
     assert run(saw(due - 1, POSTED), state=GOOD)[1] == ()
-    assert run(saw(due, replace(POSTED, freezes=1)), state=GOOD)[1] == ()
+    held, _ = run(saw(due - 1, HELD), SawHolds(BlockNo(due + 9)), state=GOOD)
+    assert run(saw(due, HELD), state=held)[1] == ()
     assert run(saw(due, POSTED), state=GOOD)[1] == (SendFinalize(0),)
+
+
+def test_what_holds_the_result_is_looked_at_whenever_its_time_may_be_over():
+    """The client's money waits on games, demands and convictions that nobody else may end."""
+    for before, right in ((GOOD, True), (RESULT, False)):
+        state, effects = run(saw(150, HELD), state=before)
+        assert effects == (EndHolds(before.round, right),)
+        assert wanted(state, effects[0])
+        assert run(saw(160, HELD), state=state)[1] == ()  # one at a time
+        state, _ = run(SawHolds(BlockNo(200)), state=state)
+        assert (wake(state), run(saw(199, HELD), state=state)[1]) == (200, ())
+        assert run(saw(200, HELD), state=state)[1] == (EndHolds(before.round + 1, right),)
+
+
+def test_a_look_that_says_nothing_new_or_fails_is_repeated_later_and_none_is_left_over():
+    state, _ = run(saw(150, HELD), SawHolds(BlockNo(3)), state=GOOD)
+    assert wake(state) == 151
+    state, _ = run(saw(150, HELD), DidNotSend("EndHolds", "no coin"), state=GOOD)
+    assert (wake(state), state.reason) == (153, "no coin")
+    state, effects = run(saw(145, HELD), state=GOOD)
+    gone, _ = run(saw(146, RUNNING), state=state)
+    assert not wanted(gone, effects[0])
+    assert isinstance(run(SawHolds(BlockNo(200)), state=gone)[1][0], Rejected)
+    assert run(saw(147, HELD), state=gone)[1] == (FetchOutputs(ROOT, 1), EndHolds(1, False))
 
 
 def test_reorganisation_takes_the_result_back_or_changes_it():

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.messages import Bid
-from protocol.types import Address, BlockNo, Hash32, LeaseClass, LeaseId, Verification
+from protocol.types import Address, BlockNo, Blocks, Hash32, LeaseClass, LeaseId, Verification
 from tests.strategies.messages import bids
-from watchtower.judge import WHOLE_SHARE, Pass, Policy, PostedResult, Rerun, View, judge
+from watchtower.judge import WHOLE_SHARE, Pass, Policy, PostedResult, Rerun, View, judge, next_try
 
 SECRET = b"\x05" * 32
 RESULTS = st.lists(
@@ -109,3 +109,30 @@ def test_private_results_and_services_are_passed_with_the_reason() -> None:
         a.why for a in judge(view(result(1, private), result(2, opaque)), everything()) if isinstance(a, Pass)
     ]
     assert [w.split(":")[0] for w in whys] == ["private", "a service owes no result"]
+
+
+def test_what_could_not_be_judged_is_tried_again_after_what_nobody_has_looked_at() -> None:
+    old, new = result(1, end=50), result(2, end=90)
+    seen = View(BlockNo(10), (old, new), frozenset({old.lease}), frozenset(), {old.lease: 10})
+    assert judge(seen, everything(1)) == (Rerun(new),)
+    assert judge(seen, everything(2)) == (Rerun(new), Rerun(old))
+    assert judge(dataclasses.replace(seen, height=BlockNo(9)), everything(2)) == (Rerun(new),)
+    final = dataclasses.replace(seen, again={})
+    assert judge(final, everything(2)) == (Rerun(new),)
+
+
+@given(st.integers(1, 10_000), st.integers(0, 10_000), st.integers(1, 300))
+def test_tries_go_on_with_growing_pauses_to_the_end_of_the_window(
+    window: int, begin: int, least: int
+) -> None:
+    """A provider that serves nothing for a while, so as not to be judged, is tried until it is too late."""
+    asked = result(1, dataclasses.replace(tape_bid(), challenge_window=window), end=begin + window)
+    now, tries, pauses = BlockNo(begin), 1, []
+    while at := next_try(asked, now, tries, Blocks(least)):
+        assert now < at < asked.window_end
+        pauses.append(at - now)
+        now, tries = BlockNo(at), tries + 1
+    assert asked.window_end - now <= max(window // 16, 1)
+    assert tries <= 2 + window // least
+    assert pauses[:-1] == sorted(pauses[:-1]), "they grow"
+    assert all(least <= pause <= max(window // 8, least) for pause in pauses[:-1])

@@ -1,0 +1,92 @@
+"""A provider that posts a right result, serves nothing, and answers on chain what a test says."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from client_sdk.job import Limits
+from client_sdk.job_run import JobRun
+from client_sdk.session import Session
+from protocol.auction.auction import Proposed, Won
+from protocol.chain.delivery_reads import SeenDemand
+from protocol.chain.localnet import Localnet
+from protocol.engines.worker import jobs
+from protocol.engines.worker.delivering import deliver
+from protocol.engines.worker.delivery_records import DeliverArgs
+from protocol.engines.worker.interface import RunArgs
+from protocol.messages import Bid
+from tests.client_rig import UNIT, bids, small_job, stub_provider
+
+PROVIDER = 2
+ITEMS = 6
+Answers = Callable[[SeenDemand], bool]
+
+
+@dataclass
+class Silent:
+    """A provider that posts a right root, serves nothing, and answers such demands as it likes."""
+
+    net: Localnet
+    session: Session
+    run: JobRun
+    folder: Path
+    answers: Answers
+    answered: list[SeenDemand] = field(default_factory=list)
+
+    @property
+    def bid(self) -> Bid:
+        return self.run.record.terms
+
+    def post(self) -> None:
+        """Start, run and post; blocking."""
+        spec, store, chain = self.run.record.job_spec, self.session.store, self.net.chain(PROVIDER + 1)
+        outputs = str(self.folder / "outputs")
+        args = RunArgs(str(store.path(spec.program)), str(store.path(spec.inputs)), outputs, spec.item_count)
+        root = jobs.run(args, lambda _: None).output_root
+        chain.send(chain.escrow.start(self.bid))
+        chain.send(chain.escrow.post_result(self.bid.owner, self.bid.struct_hash(), root))
+
+    def answer(self) -> None:
+        """Answer once what is open; blocking."""
+        chain = self.net.chain(PROVIDER + 1)
+        for each in chain.demands_of(self.bid.lease_id()):
+            if each.now.status.open and self.answers(each):
+                wanted, spot = each.wanted, each.spot
+                where = (spot.item, spot.output, spot.index, spot.levels)
+                file = str(self.folder / "outputs")
+                data = deliver(DeliverArgs(file, wanted.kind, wanted.node, wanted.size, *where)).data
+                chain.send(chain.delivery.deliver(self.bid, wanted.kind, data))
+                self.answered.append(each)
+
+    async def play(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            await trio.to_thread.run_sync(self.answer)
+            await trio.sleep(0.05)
+
+
+@asynccontextmanager
+async def silent(
+    net: Localnet,
+    folder: Path,
+    answers: Answers,
+    session: Session,
+    items: int = ITEMS,
+    depth: int = 1,
+    **bid: int,
+) -> AsyncIterator[Silent]:
+    """A posted result that nobody serves."""
+    job = small_job(folder, items, depth, limits=Limits(time=200, window=200, auction=0.7))
+    async with stub_provider(net, PROVIDER, bids(10, **bid)), trio.open_nursery() as nursery:
+        run, state = await session.auction(await session.prepare(job), 5 * UNIT)
+        assert isinstance(state, Proposed)
+        assert isinstance(await session.open(run), Won)
+        provider = Silent(net, session, run, folder, answers)
+        await trio.to_thread.run_sync(provider.post)
+        run.delivery.patience_s = 1.0
+        nursery.start_soon(provider.play)
+        yield provider
+        nursery.cancel_scope.cancel()
