@@ -1,5 +1,7 @@
 """Leases held by games whose players vanished: whoever follows them ends that, on a real chain."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 
@@ -11,7 +13,7 @@ from protocol.crypto import keccak256
 from protocol.dispute.idle import IDLE_GAS
 from protocol.dispute.records import Conviction, Phase
 from protocol.dispute.trees import root_of
-from protocol.games.keeping import Keeper
+from protocol.games.keeping import Keeper, settling
 from protocol.runtime.metrics import Metrics
 from protocol.types import BlockNo, Blocks, Hash32, Wei
 from tests.chain_helpers import CLIENT
@@ -144,3 +146,9 @@ async def test_watchtowers_end_and_settle_within_a_days_gas_each_in_its_own_time
         rig.net.anvil.mine(TERMS.claim_period + waits + 1)
         await looks(10**17)
         assert chain.lease(lease).state is LeaseState.CONVICTED
+
+
+async def test_leases_convicted_at_the_same_reading_are_settled_each(rig: Rig) -> None:
+    """A name that two transactions share stands for one: the second would never be sent."""
+    other = replace(rig.bid, capacity_nonce=rig.bid.capacity_nonce + 1).lease_id()
+    assert settling(rig.bid.lease_id(), 7) != settling(other, 7)
