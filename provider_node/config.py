@@ -24,7 +24,7 @@ class PriceConfig:
     top_up_percent: int = option(100, "most that top-ups may reach, in percent of the funded blocks")
     bid_blocks: int = option(10, "blocks that a bid stays open after the auction")
     window_min: int = option(1, "shortest challenge window that is accepted, blocks")
-    window_max: int = option(200_000, "longest time that a bond may stay locked after a result, blocks")
+    window_max: int = option(0, "longest window, and lock of the bond, blocks; 0: what the deployment allows")
     max_items: int = option(1 << 20, "most items in one job")
     private: bool = option(True, "take private jobs, which no outsider watches")
 

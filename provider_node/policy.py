@@ -1,6 +1,6 @@
 """From the config file to the pure policies: sums in the token's smallest unit, spans in clock units."""
 
-from protocol.auction.bidding import PricePolicy
+from protocol.auction.bidding import UINT32, PricePolicy
 from protocol.auction.defence import Means
 from protocol.auction.money import Unit
 from protocol.chain.networks import Clock, Deployment, Network
@@ -78,7 +78,7 @@ def price_policy(config: PriceConfig, deployment: Deployment) -> PricePolicy:
         top_up_percent=config.top_up_percent,
         bid_blocks=Blocks(config.bid_blocks),
         window_min=Blocks(config.window_min),
-        window_max=Blocks(config.window_max),
+        window_max=Blocks(config.window_max or UINT32),
         max_items=config.max_items,
         private=config.private,
     )

@@ -27,7 +27,7 @@ UINT16, UINT32 = (1 << 16) - 1, (1 << 32) - 1
 _NOTHING = Amount(0)
 _ONE = Blocks(1)
 _UNTIMED = Judging()
-_GRACE, _START, _RESULT, _BID, _WINDOW = Blocks(20), Blocks(30), Blocks(20), Blocks(10), Blocks(200_000)
+_GRACE, _START, _RESULT, _BID, _WINDOW = Blocks(20), Blocks(30), Blocks(20), Blocks(10), Blocks(UINT32)
 
 
 @dataclass(frozen=True, slots=True)

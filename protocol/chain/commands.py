@@ -27,6 +27,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--disputes/--no-disputes", default=True, show_default=True, help="Create Referee and Disputes, too."
 )
 @click.option("--min-grace", type=click.IntRange(1, 65535), help="Lowest grace of a bid, in clock units.")
+@click.option(
+    "--longest-lease",
+    type=click.FloatRange(min=1),
+    default=24,
+    show_default=True,
+    metavar="HOURS",
+    help="Longest lease whose result can be judged: window and unbonding follow from it.",
+)
 @click.option("--name", default="v1", show_default=True, help="Name of the deployment.")
 @click.option("--networks", "file", type=_FILE, help="Networks file that the addresses are written to.")
 @pass_settings
@@ -39,6 +47,7 @@ def deploy(
     judges: tuple[str, ...],
     disputes: bool,
     min_grace: int | None,
+    longest_lease: float,
     name: str,
     file: Path | None,
 ) -> None:
@@ -53,6 +62,7 @@ def deploy(
         judges=judges,
         with_disputes=disputes,
         min_grace=min_grace,
+        longest_lease_seconds=3_600 * longest_lease,
         name=name,
         file=file,
     )

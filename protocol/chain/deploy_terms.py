@@ -16,6 +16,8 @@ _DAY = 86_400
 _MOST_GRACE = (1 << 16) - 1
 _MOST_MOVES = 52
 """Of one side in one game: the 16 and 30 levels of the largest tape one by one, and the rest."""
+STRAIGHT_MOVES = 16
+"""Of one side, where each answer shows as many levels as it may and the challenger goes down all of them."""
 _LEAST_DRAW, _MOST_DRAW = 6, 256
 """Blocks: the one that draws is four ahead, and hashes are known for 256."""
 _STAKE_RESERVES = 4
@@ -64,8 +66,15 @@ class DisputeTerms:
 
     def longest_game(self, longest_lease: Blocks) -> Blocks:
         """Return the longest that a game about a lease of that length can last."""
-        sides = 2 * (self.move_clock + _MOST_MOVES * self.increment)
-        return Blocks(sides + _TRACE_FACTOR * longest_lease + self.claim_period)
+        return self._game(longest_lease, _MOST_MOVES)
+
+    def straight_game(self, lease: Blocks) -> Blocks:
+        """Return the longest that one can last whose challenger asks for no fewer levels than are shown."""
+        return self._game(lease, STRAIGHT_MOVES)
+
+    def _game(self, lease: Blocks, moves: int) -> Blocks:
+        sides = 2 * (self.move_clock + moves * self.increment)
+        return Blocks(sides + _TRACE_FACTOR * lease + self.claim_period)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +159,16 @@ def default_terms(
     seats: Sequence[Seat] = (),
     min_grace: int | None = None,
     *,
-    longest_window_seconds: int = 7 * _DAY,
+    longest_window_seconds: float | None = None,
+    longest_lease_seconds: float = _DAY,
     disputes: DisputeTerms | None = None,
 ) -> Terms:
     """Return the terms that fit a network: grace by RULES 15, unbonding longer than a window and a game.
 
-    With `disputes`, the longest window holds what `longest_needed` says (RULES 14). `InputError` if the grace
-    that the chain needs is more than a bid can state and none was given.
+    If it is not given, the longest window is what `window_needed` says for the longest lease that is to be
+    judged (RULES 14). Unbonding covers a straight game about such a lease (ADR 044): whatever is in play is
+    locked until its lease ends. `InputError` if the grace that the chain needs is more than a bid can state
+    and none was given.
     """
     grace = min_grace or max(1, 2 * network.forced_inclusion_blocks)
     if grace > _MOST_GRACE:
@@ -164,15 +176,19 @@ def default_terms(
             f"network {network.name!r} needs a grace of {grace} clock units, a bid can state {_MOST_GRACE}",
             "choose a lower one with --min-grace: after a longer outage of the chain streams will gap",
         )
-    window = network.span(longest_window_seconds)
-    if disputes:
-        window = Blocks(max(window, longest_needed(network, disputes, tokens)))
-    game = disputes.longest_game(window) if disputes else network.span(longest_window_seconds / 4)
+    lease = network.span(longest_lease_seconds)
+    if longest_window_seconds is not None:
+        window = network.span(longest_window_seconds)
+    else:
+        window = window_needed(network, disputes, tokens, lease) if disputes else lease
+    game = disputes.straight_game(lease) if disputes else Blocks(window // 4)
     return Terms(tuple(tokens), tuple(seats), Blocks(grace), window, game, Blocks(window + game + 1))
 
 
-def longest_needed(network: Network, games: DisputeTerms, tokens: Sequence[TokenTerms]) -> Blocks:
-    """Return the window that RULES 14 asks for after a lease of a day with items of ten minutes."""
+def window_needed(
+    network: Network, games: DisputeTerms, tokens: Sequence[TokenTerms], lease: Blocks
+) -> Blocks:
+    """Return the window that RULES 14 asks for after a lease of that length, with items of ten minutes."""
     audits = default_audit_terms(network, games, tokens).clocks
     allowance = Blocks(_TRACE_FACTOR * network.span(600))
-    return Judging(games.move_clock, audits).least_window(network.span(_DAY), allowance, items=1_000)
+    return Judging(games.move_clock, audits).least_window(lease, allowance, items=1_000)

@@ -27,6 +27,7 @@ def deploy_command(
     judges: tuple[str, ...],
     with_disputes: bool,
     min_grace: int | None,
+    longest_lease_seconds: float,
     name: str,
     file: Path | None,
 ) -> None:
@@ -38,10 +39,13 @@ def deploy_command(
     listed = listed_tokens(network, sender, tokens)
     seats = [_seat(text) for text in judges]
     clocks = default_dispute_terms(network) if with_disputes else None
+    terms = default_terms(
+        network, listed, seats, min_grace, longest_lease_seconds=longest_lease_seconds, disputes=clocks
+    )
     made = deploy(
         network,
         sender,
-        default_terms(network, listed, seats, min_grace, disputes=clocks),
+        terms,
         name,
         settings.say,
         judges=_judges(network, clocks, listed),

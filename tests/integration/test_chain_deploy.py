@@ -47,7 +47,7 @@ def test_a_clock_of_seconds_and_a_judge_are_deployed_as_asked(localnet: Localnet
     assert chain.kind_of(judge) == 2
     assert [kind for kind in range(256) if chain.is_judged(kind)] == [2]
     assert chain.limits().min_grace == 60
-    assert chain.limits().unbonding_delay > 7 * 86_400
+    assert chain.limits().unbonding_delay > 86_400
     assert chain.clock() > 1_700_000_000
     assert made.tokens == localnet.deployment.tokens
 

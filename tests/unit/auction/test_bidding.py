@@ -177,15 +177,18 @@ def test_the_quickest_device_that_fits_is_taken() -> None:
             {"challenge_window": 300, "item_count": 1, "item_fma": 51 * 10**9},
             "challenge window of 300 blocks is too short for items that need 306 to be traced",
         ),
-        (
-            {"challenge_window": 200_001},
-            "challenge window of 200001 blocks is too long, at most 200000",
-        ),
         ({"delegates": b"\x01" * 32}, "delegates are named, but the job is not private"),
     ],
 )
 def test_declines_say_why(changes: dict[str, object], reason: str) -> None:
     assert refusal(replace(OFFER, **changes)) == reason
+
+
+def test_a_window_longer_than_the_owner_likes_is_declined() -> None:
+    house = with_policy(window_max=200_000)
+    why = refusal(replace(OFFER, challenge_window=200_001), house)
+    assert why == "challenge window of 200001 blocks is too long, at most 200000"
+    bid_for(replace(OFFER, challenge_window=200_001))
 
 
 def test_rule_14_a_window_holds_lease_demands_and_one_redrawn_audit() -> None:

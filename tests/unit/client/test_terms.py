@@ -42,11 +42,10 @@ def test_rule_14_providers_bid_in_a_fitted_window_and_in_none_much_shorter(
     window = fitting_window(network, judging, lease, item_seconds=item_seconds, items=items, private=private)
     fmas = round(10**9 * item_seconds)
     offer = replace(OFFER, item_fma=fmas, item_count=items, max_blocks=1 << 30, flags=int(private))
-    house = replace(HOUSE, policy=replace(HOUSE.policy, window_max=Blocks(1 << 31)))
     market = replace(MARKET, block_ms=1_000 * network.seconds_per_block, judging=judging)
-    found = answer(replace(offer, challenge_window=window - forced), house, market, SLOTS)
+    found = answer(replace(offer, challenge_window=window - forced), HOUSE, market, SLOTS)
     assert isinstance(found, Terms), found
-    short = answer(replace(offer, challenge_window=window // 2), house, market, SLOTS)
+    short = answer(replace(offer, challenge_window=window // 2), HOUSE, market, SLOTS)
     assert isinstance(short, Refusal)
 
 

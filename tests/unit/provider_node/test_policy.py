@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from protocol.auction.bidding import UINT32
 from protocol.auction.money import Unit
 from protocol.chain.networks import Deployment, Token
 from protocol.chain.networks_file import load_networks
@@ -26,6 +27,8 @@ DEPLOYMENT = Deployment(
 def test_prices_are_exact_in_the_tokens_smallest_unit() -> None:
     found = policy.price_policy(PriceConfig(cpu_per_hour="0.123456", minimum="1"), DEPLOYMENT)
     assert (found.per_hour, found.minimum, found.token) == ({"cpu": 123_456}, 10**6, 0)
+    assert found.window_max == UINT32, "0: whatever the deployment allows, weeks on some chains"
+    assert policy.price_policy(PriceConfig(window_max=7), DEPLOYMENT).window_max == 7
     euros = policy.price_policy(PriceConfig(token="EUR", cuda_per_hour="2"), DEPLOYMENT)
     assert (euros.token, euros.per_hour["cuda"]) == (1, 2 * 10**18)
 
