@@ -8,6 +8,7 @@ from eth_utils.abi import event_abi_to_log_topic, function_abi_to_4byte_selector
 
 from protocol.chain import events
 from protocol.chain.abi import NAMES, artifact
+from protocol.chain.audit_events import Left
 from protocol.chain.calls import Log
 from protocol.chain.codec import Abi, decode_values, encode_values
 from protocol.chain.errors import known_errors, revert_of
@@ -109,6 +110,15 @@ def test_logs_of_others_are_ignored_and_lies_of_ours_stop_us() -> None:
     assert (event.owner, event.token, event.amount) == (HERE, 0, 9)
     with pytest.raises(BrokenInvariant):
         events.decode_event(abi, log((topic, owner, token), b"\1"))
+
+
+def test_an_auditors_place_in_the_list_is_no_place_in_a_trace() -> None:
+    abi = Abi.shipped("Audits")
+    topics = (events.topic_of(abi, "Left"), bytes(12) + HERE)
+    log = Log(HERE, topics, (3).to_bytes(32, "big"), BlockNo(1), Hash32(bytes(32)), 0, Hash32(bytes(32)))
+    event = events.decode_event(abi, log)
+    assert isinstance(event, Left)
+    assert (event.auditor, event.place) == (HERE, 3)
 
 
 def test_nested_values_become_bytes_ints_and_tuples() -> None:
