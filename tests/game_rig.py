@@ -67,6 +67,11 @@ class Cheat:
         spec, store = self.provider.job.spec, self.provider.store
         return str(store.path(ArtifactId(spec.program))), str(store.path(ArtifactId(spec.inputs)))
 
+    async def accused(self, item: int) -> AccuseResult:
+        """What the worker makes of an item, beside what it posted."""
+        args = AccuseArgs(Item(*self._job(), item), str(self.folder / "false-outputs"))
+        return from_wire(await self.child.call(args.OP, to_wire(args)), AccuseResult)
+
     async def defend(self, bid: Bid) -> None:
         """Answer games until cancelled."""
         chain = self.net.chain(OPERATOR)
@@ -83,8 +88,7 @@ class Cheat:
         games = await trio.to_thread.run_sync(chain.games_of, bid)
         for case in dict.fromkeys(game.case for game in games):
             item = Item(*self._job(), case.item)
-            accused = AccuseArgs(item, str(self.folder / "false-outputs"))
-            found = from_wire(await self.child.call(accused.OP, to_wire(accused)), AccuseResult)
+            found = await self.accused(case.item)
             made = [step.made for step in in_order(games) if step.made and step.made.game in _of(games, case)]
             played = replay(case, JOBS.decode(found.job), made)
             for view in played.views.values():

@@ -1,10 +1,15 @@
 """Follow results, re-run a share of them, prove on chain what is wrong."""
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from protocol.runtime.settings import Settings, pass_settings
+
+if TYPE_CHECKING:
+    from protocol.chain.client import Chain
 
 
 @click.group()
@@ -58,15 +63,84 @@ def run(settings: Settings, /, **options: object) -> int:
     return run_daemon(lambda: watch(config, network, key, Metrics()))
 
 
+_wallet = click.option("--wallet", help="The watchtower's wallet; else the configured one.")
+_password = click.option("--password-file", help="File with the wallet's password.")
+
+
+@watchtower.command()
+@_wallet
+@_password
+@click.option("--yes", "-y", is_flag=True, help="Stake without asking.")
+@pass_settings
+def enrol(settings: Settings, *, wallet: str | None, password_file: str | None, yes: bool) -> int:
+    """Stake tokens and join the list of auditors: who is drawn for an audit is paid for agreeing too.
+
+    `gavel watchtower run` with the same wallet then plays every audit by itself. While enrolled it must stay
+    up: whoever is drawn and silent loses an eighth of the stake.
+    """
+    from protocol.runtime.exit_codes import ExitCode
+    from watchtower.auditing.enrolment import check_enrolment, terms_of
+    from watchtower.auditing.enrolment import enrol as join
+
+    chain = _owner(settings, wallet, password_file)
+    check_enrolment(chain)
+    settings.say(terms_of(chain))
+    if not yes and not _agreed(settings):
+        settings.emit({"enrolled": False}, "nothing was staked")
+        return ExitCode.NO
+    settings.emit(*join(chain))
+    return ExitCode.OK
+
+
+@watchtower.command()
+@_wallet
+@_password
+@pass_settings
+def leave(settings: Settings, *, wallet: str | None, password_file: str | None) -> None:
+    """Leave the list of auditors; run again after the delay, it takes the stake.
+
+    Audits that have drawn the wallet already go on: keep `gavel watchtower run` up until they are over.
+    """
+    from watchtower.auditing.enrolment import leave as part
+
+    settings.emit(*part(_owner(settings, wallet, password_file)))
+
+
+def _owner(settings: Settings, wallet: str | None, password_file: str | None) -> "Chain":
+    """Unlock the watchtower's wallet and connect with it."""
+    from protocol.chain.client import Chain
+    from protocol.chain.networks_file import load_network
+    from protocol.runtime.config import load_config
+    from protocol.runtime.keystore import load_account
+    from watchtower.config import WatchtowerConfig
+
+    flags = {"network": settings.network, "wallet": wallet, "password_file": password_file}
+    config = load_config(WatchtowerConfig, "watchtower", settings.config, flags).value
+    network = load_network(config.network)
+    password = Path(config.password_file).expanduser() if config.password_file else None
+    chain = Chain.connect(network, bytes(load_account(config.wallet, password).key))
+    chain.check()
+    return chain
+
+
+def _agreed(settings: Settings) -> bool:
+    if settings.json or not sys.stdin.isatty():
+        settings.say("nobody to ask: --yes stakes")
+        return False
+    return click.confirm("Stake and enrol?", err=True)
+
+
 @watchtower.command()
 @click.option("--data-dir", help="Folder of the watchtower.")
 @pass_settings
 def status(settings: Settings, data_dir: str | None) -> int:
-    """List what was found, and where each game stands; the exit code is 1 if a result was wrong."""
+    """List what was found, and where each game and audit stands; the exit code is 1 if a result was wrong."""
     from dataclasses import asdict
 
     from protocol.runtime.config import load_config
     from protocol.runtime.exit_codes import ExitCode
+    from watchtower.auditing.notes import Notes
+    from watchtower.auditing.opening import FOLDER
     from watchtower.config import WatchtowerConfig
     from watchtower.daemon import data_dir as folder_of
     from watchtower.standings import Standings
@@ -77,6 +151,15 @@ def status(settings: Settings, data_dir: str | None) -> int:
     standings = Standings(folder_of(config) / "games").all()
     lines = [verdict.sentence() for verdict in found] or ["no result has been re-run yet"]
     lines += [standing.sentence() for standing in standings]
-    plain = {"verdicts": [asdict(each) for each in found], "leases": [asdict(each) for each in standings]}
+    notes = Notes(folder_of(config) / FOLDER)
+    auditor, audits = notes.auditor(), notes.all()
+    lines += [auditor.sentence()] if auditor else []
+    lines += [note.sentence() for note in audits]
+    plain = {
+        "verdicts": [asdict(each) for each in found],
+        "leases": [asdict(each) for each in standings],
+        "auditor": asdict(auditor) if auditor else None,
+        "audits": [asdict(each) for each in audits],
+    }
     settings.emit(plain, "\n".join(lines))
     return ExitCode.NO if any(v.finding is Finding.MISMATCH for v in found) else ExitCode.OK

@@ -28,6 +28,9 @@ class WatchtowerConfig:
     end_idle: bool = option(True, "end games and demands of others whose clock ran out, settle convictions")
     idle_gas_per_day: str = option("0.05", "most coin that this may cost within a day")
     demand_budget: str = option("0.05", "most coin for demanding one result's outputs on chain; 0: never")
+    audit_gas_per_day: str = option(
+        "0.1", "most coin for moves in audits that others could make too, in a day"
+    )
     max_bytes: int = option(16 << 30, "largest artifact that is fetched", unit="bytes")
     quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes")
     data_dir: str = option("", "verdicts and artifacts; empty: watchtower in GAVEL_HOME")

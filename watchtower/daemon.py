@@ -24,7 +24,20 @@ from protocol.runtime.metrics import Health, Metrics
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
-from protocol.types import BlockNo, Blocks, InputError, LeaseId, TransientError, Wei, parse_address, to_hex
+from protocol.types import (
+    BlockNo,
+    Blocks,
+    BrokenInvariant,
+    InputError,
+    LeaseId,
+    TransientError,
+    Wei,
+    parse_address,
+    to_hex,
+)
+from watchtower.auditing.auditor import Court
+from watchtower.auditing.opening import budget_of, open_auditing
+from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import can_demand
 from watchtower.games import Games
@@ -90,6 +103,7 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
     rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
     idle_gas = gas_of_day(config, network)
+    budget_of(config)  # said now, and not once an audit comes
     if config.device != "cpu":
         await prove(config)
     chain = AsyncChain(Chain.connect(network, key, journal=FileJournal(folder / "sent.json")))
@@ -120,6 +134,9 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
             keeping,
             demand_budget(config),
         )
+        if chain.blocking.deployment.audits is not None:
+            desk = open_auditing(rig, key, metrics, tower.court() if games else None)
+            nursery.start_soon(desk.run)
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, tower.health)
         log.info("watching %s as 0x%s, metrics on port %d", network.name, node.address.hex(), port)
         await tower.run()
@@ -179,6 +196,23 @@ class Tower:
         )
         self._running = self.metrics.gauge("gavel_watchtower_running", "Re-runs under way.")
         self._height = self.metrics.gauge("gavel_watchtower_height", "Clock reading last seen.")
+
+    def court(self) -> Court:
+        """Return how audits open games: as re-runs do.
+
+        From then on all results of the provider are re-run, so that outputs which it hides are demanded.
+        """
+        games = self.games
+        if games is None:
+            raise BrokenInvariant("games are opened where none are played")
+
+        async def accuse(seen: Seen) -> None:
+            owner, shown = seen.opened.bid.owner, seen.sight.shown
+            self.rules = replace(self.rules, owners=self.rules.owners | {owner})
+            if shown is not None:
+                games.accuse(seen.opened, seen.sight.audit.item, shown.trace)
+
+        return Court(accuse, games.playing.__contains__)
 
     def health(self) -> Health:
         """Say whether the chain is being read."""

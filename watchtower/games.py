@@ -76,19 +76,26 @@ class Games:
                 else:
                     self.left[lease] = "no tape: nobody can judge it"
 
-    def _start(self, lease: OpenedLease, suspect: int | None) -> None:
+    def accuse(self, lease: OpenedLease, item: int, shown: Hash32) -> None:
+        """Play about an item that an audit found to differ. `shown`: the trace that the provider revealed."""
+        if lease.lease not in self.left:
+            self._start(lease, item, shown)
+
+    def _start(self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None = None) -> None:
         if lease.lease not in self.playing:
             self.playing.add(lease.lease)
             self._open.set(len(self.playing))
-            self.nursery.start_soon(self._play, lease, suspect)
+            self.nursery.start_soon(self._play, lease, suspect, shown)
 
-    async def _play(self, lease: OpenedLease, suspect: int | None) -> None:
+    async def _play(self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None) -> None:
         async def workshop() -> Workshop:
             return await self._workshop(lease)
 
         with about(lease=to_hex(lease.lease)):
             since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
-            player = Player(self.rig.chain, lease.bid, since, self.who, suspect, workshop, log.warning)
+            player = Player(
+                self.rig.chain, lease.bid, since, self.who, suspect, workshop, log.warning, shown=shown
+            )
             try:
                 why = await self._until_over(player)
             except InputError as error:

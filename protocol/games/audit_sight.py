@@ -1,5 +1,7 @@
 """One audit as `protocol.dispute.audits` wants to see it, read from the chain alone."""
 
+from dataclasses import replace
+
 from protocol.chain.audit_events import Revealed
 from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
@@ -26,7 +28,7 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
     view, verdict = chain.lease(lease), chain.verdict(lease)
     shown = _shown(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
     trace = chain.trace_root(Case(lease, bid.job_hash, audit.item, shown.item).id) if shown else ZERO_HASH
-    return Sight(
+    sight = Sight(
         audit=audit,
         tasks=chain.audit_tasks(lease, by_client),
         clocks=chain.audit_clocks,
@@ -39,6 +41,17 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
         convicted=verdict.how is not Conviction.NONE or view.state is LeaseState.CONVICTED,
         settled=verdict.settled,
     )
+    if verdict.how is Conviction.NONE:
+        return sight
+    return replace(sight, claim_until=BlockNo(verdict.since + chain.game_terms.claim_period))
+
+
+def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:
+    """Say whether an audit of the item waits for what the provider shows in a game. Blocking."""
+    if chain.deployment.audits is None:
+        return False
+    audits = chain.audits_now([(lease, True), (lease, False)])
+    return any(each.stage is Stage.CONTESTED and each.item == item for each in audits)
 
 
 def salt_of(key: bytes, lease: LeaseId, by_client: bool) -> Hash32:

@@ -33,6 +33,7 @@ from protocol.dispute.names import Case, game_id
 from protocol.dispute.purse import COIN, Limits
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
+from protocol.games.audit_sight import is_contested
 from protocol.games.board import Board, read_board, read_purse, table_of
 from protocol.games.keeping import settling
 from protocol.games.report import GameReport, Reporter, node_name
@@ -101,6 +102,8 @@ class Player:
     tell: Tell
     delegates: tuple[Address, ...] = ()
     """All those of a private lease, sorted, if one of them plays; else none."""
+    shown: Hash32 | None = None
+    """The trace of `suspect` that the provider revealed in an audit; a game is due if it is not one's own."""
     _shop: Workshop | None = None
     _done: set[Hash32] = field(default_factory=set)
     _unclaimable: set[Hash32] = field(default_factory=set)
@@ -143,7 +146,7 @@ class Player:
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
         if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
             charge = await self._charge(self.suspect)
-            if not charge.differs:
+            if not charge.differs and self.shown in (None, charge.trace_root):
                 # Twice computed, and the posted result is right the second time: no game would be won.
                 self.tell(f"item {self.suspect} is right after all: nothing is challenged")
                 self.suspect = None
@@ -220,6 +223,8 @@ class Player:
             self._asked.add(asked)
             return "the provider is to move"
         if isinstance(move, moves.Resign):
+            if await self.chain.run(is_contested, self.lease, game.case.item):
+                return "it shows another trace than in the audit, whose end convicts it"
             log.error(
                 "lease %s: nothing differs in game %s, it is given up", to_hex(self.lease), _short(game.game)
             )

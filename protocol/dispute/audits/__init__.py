@@ -10,6 +10,7 @@ from protocol.dispute.audits.judge import (
     Redraw,
     Reveal,
     RunItem,
+    SettleLease,
     Sight,
     TakeReward,
     auditor_move,
@@ -26,6 +27,7 @@ from protocol.dispute.audits.names import (
     Task,
     commitment,
     fee_of,
+    may_draw,
     span_of,
 )
 
@@ -45,6 +47,7 @@ __all__ = [
     "Reveal",
     "Roots",
     "RunItem",
+    "SettleLease",
     "Sight",
     "Stage",
     "TakeReward",
@@ -52,6 +55,7 @@ __all__ = [
     "auditor_move",
     "commitment",
     "fee_of",
+    "may_draw",
     "provider_move",
     "span_of",
 ]

@@ -5,7 +5,7 @@
 | CALLED | `Draw`; `Redraw` once the hash is gone | the same |
 | DRAWN | `RunItem`, `Commit`, `Reveal`, `Finish` | the same |
 | CONTESTED | who accuses: `Challenge`, then `Close` | `Close` |
-| SILENT | `TakeReward`, once settled | - |
+| SILENT | `SettleLease` after the claim period, then `TakeReward` | - |
 
 Whoever would earn nothing and risk nothing does nothing. If another judge convicted the lease, `Finish` and
 `Close` end the audit.
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from protocol.dispute.audits.names import Answer, Audit, AuditClocks, Part, Roots, Stage, Task
 from protocol.types import ZERO_HASH, Address, BlockNo, Hash32
 
+_NEVER = BlockNo(1 << 64)
 _HASHES = 256
 """Blocks whose hash the chain still knows."""
 
@@ -43,6 +44,8 @@ class Sight:
     """Whether one's own game about the item is open."""
     convicted: bool = False
     """Whether a judge sentenced the lease, or it ended as convicted."""
+    claim_until: BlockNo = _NEVER
+    """Last reading of the claim period of a lease that is sentenced."""
     settled: bool = False
 
 
@@ -100,13 +103,18 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True)
+class SettleLease:
+    """End the lease as convicted and fix the shares."""
+
+
+@dataclass(frozen=True, slots=True)
 class TakeReward:
     """Take a part of the conviction's reward."""
 
     task: int
 
 
-Move = Draw | Redraw | RunItem | Commit | Reveal | Finish | Challenge | Close | TakeReward
+Move = Draw | Redraw | RunItem | Commit | Reveal | Finish | Challenge | Close | SettleLease | TakeReward
 
 
 def auditor_move(sight: Sight, me: Address) -> Move | None:
@@ -125,6 +133,8 @@ def auditor_move(sight: Sight, me: Address) -> Move | None:
             return _accusing(sight)
         case Stage.SILENT if part is Part.REWARDED and sight.settled:
             return TakeReward(task)
+        case Stage.SILENT if part is Part.REWARDED and sight.now > sight.claim_until:
+            return SettleLease()
         case _:
             return None
 

@@ -113,3 +113,12 @@ def span_of(clocks: AuditClocks, allowance: Blocks, by_client: bool, redrawn: bo
     draws = clocks.draw * (2 if redrawn else 1)
     commits = clocks.commit + allowance * (1 if by_client else 2)
     return Blocks(draws + commits + clocks.reveal + clocks.contest)
+
+
+def may_draw(since: BlockNo, left_at: BlockNo, bid: Bid, started_at: BlockNo, called_at: BlockNo) -> bool:
+    """Say whether an audit can draw who enrolled at `since` (0: never) and left at `left_at` (0: not).
+
+    The list is read as it was before the lease can have been opened (RULES 25).
+    """
+    reading = started_at - bid.start_deadline - 1
+    return 0 < since <= reading and (left_at == 0 or left_at >= called_at)

@@ -19,6 +19,7 @@ from protocol.dispute.audits import (
     Reveal,
     Roots,
     RunItem,
+    SettleLease,
     Sight,
     Stage,
     TakeReward,
@@ -141,6 +142,8 @@ def test_the_provider_closes_when_nothing_can_convict_it_any_more() -> None:
 def test_a_reward_is_taken_once_it_is_settled() -> None:
     seen = sight(Stage.SILENT, Part.REWARDED)
     assert auditor_move(seen, ME) is None
+    assert auditor_move(replace(seen, claim_until=BlockNo(100)), ME) is None
+    assert auditor_move(replace(seen, claim_until=BlockNo(99)), ME) == SettleLease()
     assert auditor_move(replace(seen, settled=True), ME) == TakeReward(1)
     assert auditor_move(sight(Stage.SILENT, Part.DONE, settled=True), ME) is None
     assert provider_move(replace(seen, settled=True)) is None

@@ -1,0 +1,176 @@
+"""Audits between real watchtower daemons and a provider whose answers a test makes by the pure judge."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import trio
+
+from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
+from protocol.chain.localnet import Localnet
+from protocol.dispute.audits import (
+    Close,
+    Commit,
+    Draw,
+    Finish,
+    Redraw,
+    Reveal,
+    Roots,
+    RunItem,
+    commitment,
+    provider_move,
+)
+from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item, JobTermsArgs
+from protocol.engines.worker.disputing import accuse, job_terms
+from protocol.engines.worker.game_wire import JOBS
+from protocol.games.audit_sight import read_sight, salt_of
+from protocol.messages import Bid
+from protocol.runtime.metrics import Metrics
+from protocol.types import Amount, ArtifactId, Hash32
+from tests.chain_helpers import OPERATOR
+from tests.watch_rig import Provider
+from watchtower.auditing.enrolment import enrol
+from watchtower.auditing.notes import AuditNote, AuditorNote, Notes
+from watchtower.config import WatchtowerConfig
+from watchtower.daemon import watch
+
+Run = Callable[[int], Awaitable[AccuseResult]]
+TOWERS = (6, 7)
+_TO_DRAW = 8
+"""Blocks from an order to the last turn to draw."""
+LONGEST_START = 60
+"""Blocks: longer than any start deadline of the tests' bids."""
+
+
+def enlist(net: Localnet, *accounts: int) -> None:
+    """Enrol accounts long enough before the next lease; blocking."""
+    for account in accounts:
+        enrol(net.chain(account))
+    net.anvil.mine(LONGEST_START)
+
+
+def job_files(provider: Provider) -> tuple[str, str]:
+    """The paths of a provider's program and inputs."""
+    spec, store = provider.job.spec, provider.store
+    return str(store.path(ArtifactId(spec.program))), str(store.path(ArtifactId(spec.inputs)))
+
+
+def order(provider: Provider, bid: Bid, tasks: int, account: int = 1) -> Amount:
+    """Pay for so many auditors; return what one is paid. Blocking."""
+    chain = provider.net.chain(account)
+    job = JOBS.decode(job_terms(JobTermsArgs(*job_files(provider))).job)
+    fee = chain.audit_fee(bid, job.items)
+    chain.send(chain.token(0).approve(chain.audits.address, Amount(tasks * fee)))
+    chain.send(chain.audits.order(bid, job, tasks))
+    provider.net.anvil.mine(_TO_DRAW)
+    return fee
+
+
+@dataclass
+class Answering:
+    """The provider's side of its client's audit. `run` gives what it says of an item."""
+
+    chain: Chain
+    bid: Bid
+    run: Run
+    silent: bool = False
+    _own: tuple[int, AccuseResult] | None = None
+
+    async def play(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            if not self.silent:
+                with suppress(Revert):  # somebody else was quicker
+                    await self._turn()
+            await trio.sleep(0.05)
+
+    async def _turn(self) -> None:
+        sight = await trio.to_thread.run_sync(read_sight, self.chain, self.bid, True)
+        if sight is None:
+            return
+        own = None
+        if self._own and self._own[0] == sight.audit.item:
+            own = Roots(Hash32(self._own[1].trace_root), Hash32(self._own[1].item_root))
+        calls, lease, salt = (
+            self.chain.audits,
+            self.bid.lease_id(),
+            salt_of(b"provider", self.bid.lease_id(), True),
+        )
+        match provider_move(replace(sight, own=own)):
+            case RunItem(item):
+                self._own = (item, await self.run(item))
+                return
+            case Commit(_, roots):
+                sealed = commitment(roots, self.bid.owner, lease, sight.audit.item, salt)
+                call = calls.commit_as_provider(self.bid, True, sealed)
+            case Reveal(_, roots):
+                assert self._own is not None
+                proof = tuple(map(Hash32, self._own[1].proof))
+                call = calls.reveal_as_provider(self.bid, True, roots, salt, proof)
+            case Draw():
+                call = calls.draw(self.bid, True)
+            case Redraw():
+                call = calls.redraw(self.bid, True)
+            case Finish():
+                call = calls.finish(self.bid, True)
+            case Close(shown):
+                call = calls.close(self.bid, True, shown)
+            case _:
+                return
+        await trio.to_thread.run_sync(self.chain.send, call)
+
+
+def answers_of(provider: Provider, bid: Bid, run: Run | None = None) -> Answering:
+    """A provider's answers; without `run` it says what is so."""
+    program, inputs = job_files(provider)
+
+    async def honest(item: int) -> AccuseResult:
+        args = AccuseArgs(Item(program, inputs, item), str(provider.outputs))
+        return await trio.to_thread.run_sync(accuse, args)
+
+    return Answering(provider.net.chain(OPERATOR), bid, run or honest)
+
+
+@dataclass
+class Towers:
+    """Watchtower daemons in this process; each re-runs nothing but what audits draw."""
+
+    net: Localnet
+    folder: Path
+    nursery: trio.Nursery
+
+    def start(self, account: int, **changes: object) -> trio.CancelScope:
+        """Run one; cancelling is its crash: it does nothing at its end."""
+        scope = trio.CancelScope()
+        config = WatchtowerConfig(share_percent=0.0, data_dir=str(self.data(account)))
+
+        async def run() -> None:
+            with scope:
+                changed = replace(config, **changes)  # type: ignore[arg-type]
+                await watch(changed, self.net.network, self.net.keys[account], Metrics())
+
+        self.nursery.start_soon(run)
+        return scope
+
+    def data(self, account: int) -> Path:
+        return self.folder / f"tower-{account}"
+
+    def auditor(self, account: int) -> AuditorNote | None:
+        return Notes(self.data(account) / "audits").auditor()
+
+    async def pass_time(self) -> None:
+        """Make a block now and then, until cancelled."""
+        while True:
+            await trio.to_thread.run_sync(self.net.anvil.mine, 1)
+            await trio.sleep(0.3)
+
+    async def until(self, account: int, holds: Callable[[AuditNote], bool]) -> AuditNote:
+        """Wait for a tower's note of its audit. Time passes by transactions, and as the test says."""
+        with trio.fail_after(120):
+            while True:
+                found = [note for note in Notes(self.data(account) / "audits").all() if holds(note)]
+                if found:
+                    return found[0]
+                await trio.sleep(0.1)

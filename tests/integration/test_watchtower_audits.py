@@ -1,0 +1,110 @@
+"""Watchtower daemons as auditors, on a real chain."""
+
+import shutil
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
+from protocol.crypto import keccak256
+from protocol.dispute.records import Conviction
+from protocol.engines.worker.dispute_records import AccuseResult
+from protocol.types import Blocks, Verification
+from tests.audit_rig import TOWERS, Towers, answers_of, enlist, order
+from tests.game_rig import FLIP, open_cheat
+from tests.watch_rig import open_provider
+from watchtower.standings import Standings
+
+pytestmark = pytest.mark.trio
+WINDOW = Blocks(300)
+
+
+async def test_two_watchtowers_are_paid_for_agreeing_through_a_crash_between_commitment_and_reveal(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    first, second = TOWERS
+    async with open_provider(localnet, tmp_path, depth=2) as provider, trio.open_nursery() as nursery:
+        await trio.to_thread.run_sync(enlist, localnet, *TOWERS)
+        bid = provider.bid(1, challenge_window=WINDOW, verification=int(Verification.TAPE))
+        await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
+        chain = localnet.chain()
+        before = [chain.token_balance(0, localnet.chain(each).address) for each in TOWERS]
+        towers = Towers(localnet, tmp_path, nursery)
+        crashing = towers.start(first)
+        fee = await trio.to_thread.run_sync(order, provider, bid, 2)
+        answers = answers_of(provider, bid)
+        answers.silent = True
+        nursery.start_soon(answers.play)
+        await towers.until(first, lambda note: note.part == "committed")
+        crashing.cancel()
+        # Neither its files nor the provider's are there any more: salt and run are made anew.
+        shutil.rmtree(towers.data(first))
+        towers.start(first)
+        towers.start(second)
+        await towers.until(second, lambda note: note.part == "committed")
+        answers.silent = False
+        for tower in TOWERS:
+            over = await towers.until(tower, lambda note: note.over)
+            assert (over.fee, over.reward, over.doing) == (fee, 0, "")
+        with trio.fail_after(60):
+            while [
+                chain.token_balance(0, localnet.chain(each).address) - had
+                for each, had in zip(TOWERS, before, strict=True)
+            ] != [fee, fee]:
+                await trio.sleep(0.2)
+        assert chain.lease(bid.lease_id()).freezes == 0
+        for tower in TOWERS:
+            with trio.fail_after(60):
+                while "0 audits under way" not in (note := towers.auditor(tower)).text or note.owed:
+                    await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("lie", ["result", pytest.param("trace", marks=pytest.mark.soak)])
+async def test_what_an_audit_finds_becomes_a_game_and_convicts(
+    localnet: Localnet, tmp_path: Path, lie: str
+) -> None:
+    """A false result, and a right one over whose item a made-up trace is revealed (RULES 8)."""
+    tower = TOWERS[0]
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(localnet, tmp_path, width=256, depth=2))
+        # The worker that lies flips nothing at a node which no program has.
+        cheat = await open_cheat(stack, provider, tmp_path, FLIP if lie == "result" else "9999:0:0")
+        nursery = await stack.enter_async_context(trio.open_nursery())
+        stack.callback(nursery.cancel_scope.cancel)
+        await trio.to_thread.run_sync(enlist, localnet, tower)
+        bid = await cheat.post()
+
+        async def run(item: int) -> AccuseResult:
+            found = await cheat.accused(item)
+            made_up = keccak256(b"made up")
+            return replace(found, trace_root=made_up) if lie == "trace" else found
+
+        chain, auditor = localnet.chain(), localnet.chain(tower)
+        tokens = chain.token_balance(0, auditor.address)
+        nursery.start_soon(answers_of(provider, bid, run).play)
+        nursery.start_soon(cheat.defend, bid)
+        towers = Towers(localnet, tmp_path, nursery)
+        towers.start(tower)
+        fee = await trio.to_thread.run_sync(order, provider, bid, 1)
+        with trio.fail_after(120):
+            while chain.verdict(bid.lease_id()).how is Conviction.NONE:
+                await trio.sleep(0.1)
+        nursery.start_soon(towers.pass_time)  # the claim period
+        over = await towers.until(tower, lambda note: note.over)
+        with trio.fail_after(60):
+            while not (standings := Standings(towers.data(tower) / "games").all()) or not standings[0].over:
+                await trio.sleep(0.1)
+        verdict, (game,) = chain.verdict(bid.lease_id()), standings[0].games
+        assert verdict.how is (Conviction.PROVEN if lie == "result" else Conviction.SILENT)
+        assert chain.lease(bid.lease_id()).state is LeaseState.CONVICTED
+        assert over.fee == fee
+        assert over.reward + game.reward == verdict.reward > 0
+        with trio.fail_after(60):
+            while chain.token_balance(0, auditor.address) - tokens != fee + over.reward + game.reward:
+                await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()

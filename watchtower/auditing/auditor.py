@@ -1,0 +1,281 @@
+"""Plays the audits that draw this watchtower: at every new block, whatever `auditor_move` says.
+
+Nothing is remembered that has to be right: an audit is read from the chain, its salt is made from the
+wallet's key, and what was forgotten of a run is run again. So outages, restarts and re-organisations need
+no case of their own.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+import trio
+
+from protocol.auction.money import Unit
+from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.errors import Revert
+from protocol.crypto import keccak256
+from protocol.dispute.audits import (
+    Challenge,
+    Draw,
+    Finish,
+    Move,
+    Part,
+    Roots,
+    RunItem,
+    Stage,
+    auditor_move,
+    commitment,
+)
+from protocol.games.audit_sight import salt_of
+from protocol.runtime.child import Child, open_child
+from protocol.runtime.logs import about
+from protocol.runtime.metrics import Metrics
+from protocol.runtime.retry import backoff
+from protocol.types import Address, Blocks, BrokenInvariant, GavelError, Hash32, LeaseId, to_hex
+from watchtower.auditing.moves import SHARED, call_of, effect_of, sentence_of, waiting_for
+from watchtower.auditing.notes import Notes
+from watchtower.auditing.running import run_item
+from watchtower.auditing.spending import Spending
+from watchtower.auditing.survey import Look, Name, Seen, Survey
+from watchtower.auditing.telling import audit_note, auditor_note, ending_note
+from watchtower.obtaining import Rig
+from watchtower.rerun import WORKER, options
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.5
+_TURNS = 3
+"""What any of several parties may send is spread over so many blocks, lest all of them pay for it."""
+_ROOMY = Blocks(12)
+"""A shorter draw clock leaves no time for that."""
+
+
+@dataclass(frozen=True)
+class Court:
+    """How games are opened about what an audit found, and whether one is played on a lease."""
+
+    accuse: Callable[[Seen], Awaitable[None]]
+    playing: Callable[[LeaseId], bool]
+
+
+@dataclass
+class Auditing:
+    """The auditor's desk while `run` runs. `court` is None where no games are played."""
+
+    rig: Rig
+    key: bytes
+    notes: Notes
+    spending: Spending
+    metrics: Metrics
+    court: Court | None
+    doing: dict[Name, str] = field(default_factory=dict)
+    """What is done or waited for in each audit."""
+    _child: Child | None = None
+    _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
+    _due: dict[tuple[Name, str], int] = field(default_factory=dict)
+    """The block in which a shared move was first seen to be due."""
+    _busy: set[Name] = field(default_factory=set)
+    _withdrawing: bool = False
+    _looked: object = None
+
+    def __post_init__(self) -> None:
+        self._survey = Survey(self.me)
+        self._open = self.metrics.gauge(
+            "gavel_watchtower_audits_open", "Audits that have drawn this watchtower."
+        )
+        self._ended = self.metrics.counter(
+            "gavel_watchtower_audits_total", "Audits of this watchtower that ended.", ["outcome"]
+        )
+
+    @property
+    def me(self) -> Address:
+        """The auditor."""
+        return self.rig.chain.blocking.address
+
+    async def run(self) -> None:
+        """Look whenever there is a new block, until cancelled."""
+        failures = 0
+        async with (
+            open_child(WORKER, options=options(self.rig.config)) as child,
+            trio.open_nursery() as nursery,
+        ):
+            self._child = child
+            while True:
+                try:
+                    await self.look(nursery)
+                    failures = 0
+                except BrokenInvariant:
+                    raise
+                except GavelError as error:
+                    log.warning("audits cannot be read now: %s", error)
+                    failures += 1
+                await trio.sleep(backoff(failures) if failures else _POLL_S)
+
+    async def look(self, nursery: trio.Nursery) -> None:
+        """Read all audits that concern us; begin what is to be done."""
+        head = await self.rig.chain.run(lambda chain: chain.node.head())
+        if head is None or head == self._looked:
+            return
+        self._looked = head
+        look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
+        for seen in look.open:
+            await self._begin(nursery, seen)
+        drawn = [each for each in look.open if each.task(self.me) is not None]
+        self._open.set(len(drawn))
+        if any(look.owed) and not drawn and not self._withdrawing:
+            self._withdrawing = True
+            nursery.start_soon(self._withdraw, look)
+        await self._note(look)
+
+    # -- one audit -------------------------------------------------------------------------------------
+
+    async def _begin(self, nursery: trio.Nursery, seen: Seen) -> None:
+        own = await trio.to_thread.run_sync(self._own, seen)
+        playing = self.court is not None and self.court.playing(seen.name[0])
+        move = auditor_move(replace(seen.sight, own=own, playing=playing), self.me)
+        if seen.name in self._busy:
+            return
+        # An audit that drew nobody pays nobody for its end.
+        unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
+        if move is None or unpaid or self._others_turn(seen, move):
+            self.doing[seen.name] = waiting_for(seen, self._part(seen))
+        else:
+            self._busy.add(seen.name)
+            nursery.start_soon(self._do, seen, move)
+
+    def _part(self, seen: Seen) -> Part | None:
+        task = seen.task(self.me)
+        return None if task is None else seen.sight.tasks[task].part
+
+    def _own(self, seen: Seen) -> Roots | None:
+        """Our run of the drawn item, if it is known and opens what was committed to."""
+        task, item = seen.task(self.me), seen.sight.audit.item
+        if task is None:
+            return None
+        known = self._runs.get(seen.name)
+        # A re-organisation may have drawn another item.
+        roots = known[1] if known and known[0] == item else self.notes.run(_file(seen.name), item)
+        part = seen.sight.tasks[task]
+        if roots is None or part.part is not Part.COMMITTED:
+            return roots
+        sealed = commitment(roots, self.me, seen.name[0], item, self._salt(seen.name))
+        return roots if sealed == part.found else None
+
+    def _salt(self, name: Name) -> Hash32:
+        return salt_of(self.key, *name)
+
+    def _others_turn(self, seen: Seen, move: Move) -> bool:
+        """Whether a move that others may make too is left to them in this block."""
+        if not isinstance(move, SHARED) or (isinstance(move, Draw) and seen.sight.clocks.draw < _ROOMY):
+            return False
+        block = seen.sight.audit.draw_block + 1 if isinstance(move, Draw) else seen.sight.block
+        due = self._due.setdefault((seen.name, effect_of(seen, move)), block)
+        return seen.sight.block < due + keccak256(self.me + seen.name[0])[0] % _TURNS
+
+    async def _do(self, seen: Seen, move: Move) -> None:
+        with about(lease=to_hex(seen.name[0])):
+            try:
+                self._say(seen, await self._done(seen, move))
+            except BrokenInvariant:
+                raise
+            except Revert as error:
+                # Somebody else was quicker, or the lease is sentenced: the chain will say.
+                log.info("a move in an audit was refused: %s", error)
+            except GavelError as error:
+                self._say(seen, str(error), logging.WARNING)
+            finally:
+                self._busy.discard(seen.name)
+                self._looked = None
+
+    async def _done(self, seen: Seen, move: Move) -> str:
+        """Carry a move out; return what was done, or why it was not."""
+        match move:
+            case RunItem(item):
+                self._say(seen, f"runs item {item}")
+                return await self._run(seen)
+            case Challenge(item):
+                if self.court is None:
+                    return (
+                        f"item {item} comes out otherwise here, but challenge is off: half of the stake burns"
+                    )
+                await self.court.accuse(seen)
+                return f"item {item} comes out otherwise here: a game decides"
+            case _:
+                why = self.spending.why_not() if isinstance(move, SHARED) else ""
+                if why:
+                    return f"waits: {why}"
+                call = call_of(self.rig.chain.blocking, seen, move, self._salt(seen.name))
+                receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
+                return f"{sentence_of(move)}, {receipt.gas_used} gas"
+
+    async def _run(self, seen: Seen) -> str:
+        audit, clocks = seen.sight.audit, seen.sight.clocks
+        left = max(audit.commit_until + clocks.reveal - seen.sight.now, 1)
+        network, config = self.rig.chain.blocking.network, self.rig.config
+        limit = min(config.item_seconds, float(network.seconds(Blocks(left))))
+        assert self._child is not None, "audits are played while `run` runs"
+        roots = await run_item(self.rig, self._child, seen, limit)
+        self._runs[seen.name] = (audit.item, roots)
+        if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
+            return "what this auditor committed to is not what its run comes to now: another wallet's key?"
+        await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
+        return f"ran item {audit.item}"
+
+    async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:
+        receipt = await self.rig.chain.send(call, effect)
+        if shared:
+            await trio.to_thread.run_sync(self.spending.add, receipt.fee)
+        return receipt
+
+    def _say(self, seen: Seen, text: str, level: int = logging.INFO) -> None:
+        if self.doing.get(seen.name) != text:
+            log.log(level, "audit by %s: %s", "the client" if seen.name[1] else "strangers", text)
+        self.doing[seen.name] = text
+
+    # -- pay and notes ---------------------------------------------------------------------------------
+
+    async def _withdraw(self, look: Look) -> None:
+        try:
+            for token, amount in enumerate(look.owed):
+                if amount and not self.spending.why_not():
+                    call = self.rig.chain.blocking.audits.withdraw(token, self.me)
+                    await self._send(call, f"auditor withdraw {token} {look.head.number}", shared=True)
+                    log.info("withdrew %s of fees", self._unit(token).show(amount))
+        except BrokenInvariant:
+            raise
+        except GavelError as error:
+            log.warning("fees cannot be withdrawn now: %s", error)
+        finally:
+            self._withdrawing = False
+            self._looked = None
+
+    async def _note(self, look: Look) -> None:
+        chain = self.rig.chain.blocking
+        notes = [
+            audit_note(each, self._part(each), self.doing.get(each.name, ""), chain) for each in look.open
+        ]
+        for ending in look.ended:
+            note = ending_note(ending, self.doing.pop(ending.name, ""), chain)
+            self._ended.labels("paid" if ending.fee else "unpaid").inc()
+            log.info("%s", note.sentence())
+            notes.append(note)
+        about_me = await self.rig.chain.run(auditor_note, self.me, look)
+
+        def write() -> None:
+            for note in notes:
+                self.notes.write(note)
+            for ending in look.ended:
+                self._runs.pop(ending.name, None)
+                self.notes.forget_run(_file(ending.name))
+            self.notes.write_auditor(about_me)
+
+        await trio.to_thread.run_sync(write)
+
+    def _unit(self, token: int) -> Unit:
+        listed = self.rig.chain.blocking.deployment.tokens[token]
+        return Unit(listed.symbol, listed.decimals)
+
+
+def _file(name: Name) -> str:
+    return f"{to_hex(name[0])}-{'client' if name[1] else 'strangers'}"

@@ -1,0 +1,89 @@
+"""The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
+
+from typing import TypeVar
+
+import msgspec
+
+from protocol.dispute.audits import Roots
+from protocol.engines.worker.dispute_records import (
+    AccuseArgs,
+    AccuseResult,
+    Item,
+    OpenTraceArgs,
+    OpenTraceResult,
+)
+from protocol.engines.worker.interface import (
+    CheckArgs,
+    VerifyArgs,
+    VerifyResult,
+    from_wire,
+    to_wire,
+)
+from protocol.messages import Bid
+from protocol.runtime.child import Child
+from protocol.types import BlockNo, Hash32, InputError, TransientError
+from watchtower.auditing.survey import Seen
+from watchtower.judge import PostedResult
+from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
+
+T = TypeVar("T")
+
+
+async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
+    """Return what the drawn item comes to here; in `limit_s` seconds of execution at most.
+
+    `TransientError` if the job cannot be had now, or this machine computes it in two ways. `InputError` if it
+    cannot be run here at all.
+    """
+    result = await _result(rig, seen)
+    try:
+        job = await obtain(rig, result, _keep_until(result, seen))
+        served = await _is_posted(child, job, result)
+    except WithheldError as error:
+        job, served = error.job, False
+    spec, files = job.spec, job.files
+    program, inputs = str(files.program), str(files.inputs)
+    check = CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count)
+    await child.call(check.OP, to_wire(check))
+    item = Item(program, inputs, seen.sight.audit.item, rig.config.device, rig.config.threads, limit_s)
+    if not served:
+        return await _roots(child, item, fresh=False)
+    keep(rig, result, job)  # a game may follow, in which the provider serves nothing
+    found = await _call(child, AccuseArgs(item, str(files.outputs)), AccuseResult)
+    roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
+    # A false accusation costs half of the stake: what differs from the result is computed twice.
+    if found.differs and await _roots(child, item, fresh=True) != roots:
+        raise TransientError(f"item {item.item} comes out in two ways on this machine")
+    return roots
+
+
+async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:
+    found = await _call(child, OpenTraceArgs(item, fresh), OpenTraceResult)
+    return Roots(Hash32(found.trace_root), Hash32(found.item_root))
+
+
+async def _result(rig: Rig, seen: Seen) -> PostedResult:
+    bid: Bid = seen.opened.bid
+    root = await rig.chain.run(lambda chain: chain.result(bid.lease_id()))
+    return PostedResult(bid.lease_id(), bid, Hash32(root), seen.sight.window_end)
+
+
+def _keep_until(result: PostedResult, seen: Seen) -> BlockNo:
+    return BlockNo(result.window_end + seen.sight.clocks.game_span)
+
+
+async def _is_posted(child: Child, job: Obtained, result: PostedResult) -> bool:
+    files = job.files
+    args = VerifyArgs(str(files.program), str(files.outputs), files.items, result.output_root)
+    try:
+        return (await _call(child, args, VerifyResult)).matches
+    except InputError:
+        return False  # no outputs of this program at all
+
+
+async def _call(child: Child, args: AccuseArgs | OpenTraceArgs | VerifyArgs, kind: type[T]) -> T:
+    reply = await child.call(args.OP, to_wire(args))
+    try:
+        return from_wire(reply, kind)
+    except msgspec.ValidationError as error:
+        raise TransientError(f"the worker answered {args.OP} with something else: {error}") from error

@@ -1,0 +1,39 @@
+"""What moves that others could make as well may cost in gas, within any day."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from protocol.dispute.purse import COIN
+from protocol.store.files import write_whole
+from protocol.types import Wei
+
+_DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Spending:
+    """A list of sums on disk: a restart does not begin the day anew. `clock` gives Unix time."""
+
+    file: Path
+    per_day: Wei
+    clock: Callable[[], float]
+
+    def why_not(self) -> str:
+        """Say why nothing more is paid now; empty if the day's limit is not reached."""
+        spent = sum(wei for _, wei in self._day())
+        if spent < self.per_day:
+            return ""
+        return f"the day's gas was {COIN.about(spent)}, audit_gas_per_day allows {COIN.about(self.per_day)}"
+
+    def add(self, fee: Wei) -> None:
+        """Note what a transaction cost."""
+        write_whole(self.file, json.dumps([*self._day(), (self.clock(), fee)]).encode())
+
+    def _day(self) -> list[tuple[float, int]]:
+        try:
+            known = json.loads(self.file.read_text())
+            return [(at, wei) for at, wei in known if at > self.clock() - _DAY_S]
+        except (OSError, ValueError, TypeError):
+            return []  # lost, not owed: the day begins anew
