@@ -181,6 +181,23 @@ def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[st
 
 
 @provider.command()
+@_config_options
+@pass_settings
+def resume(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
+    """Take new jobs again, after the machine contradicted one of its own results and was mended.
+
+    A daemon whose re-run of a challenged item differs from what it posted takes no new jobs, also after a
+    restart: a machine that computes wrongly loses one bond after the other.
+    """
+    from provider_node.control import ask
+    from provider_node.folder import data_dir as folder_of
+
+    answer = ask(folder_of(_load(settings, sets, data_dir=data_dir)), "resume")
+    said = f"bidding again; before: {answer['was']}" if answer["was"] else "it was bidding already"
+    settings.emit(answer, said)
+
+
+@provider.command()
 @click.argument("amount")
 @click.option("--max-per-lease", help="Most that one lease may lock; else the whole stake.")
 @click.option("--max-locked", help="Most that all leases together may lock; else the whole stake.")

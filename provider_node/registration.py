@@ -16,6 +16,7 @@ from provider_node.config import ProviderConfig
 from provider_node.folder import data_dir
 from provider_node.identity import Identity, connect
 from provider_node.metering import Metering, carbon_grams_per_kwh
+from provider_node.plain import require_plain
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ def enter(
 ) -> None:
     """Register and stake as far as the config lets the daemon do it. Blocking; `chain` is the operator's."""
     deployment, owner, operator = chain.deployment, identity.owner, identity.operator
+    require_plain(chain, operator)
     token = policy.token_index(config.price, deployment)
     purse = Purse(token, policy.unit_of(deployment, token))
     hand = None

@@ -27,7 +27,8 @@ class Finding:
     advice: str = ""
 
 
-Check = Callable[[], Finding]
+Check = Callable[[], Finding | None]
+"""Finds something out, or that it is not for this machine."""
 
 
 def check_python() -> Finding:
@@ -177,7 +178,9 @@ def examine(checks: Mapping[str, Check] = LOCAL) -> list[Finding]:
     findings = []
     for name, check in checks.items():
         try:
-            findings.append(check())
+            found = check()
         except Exception as error:
-            findings.append(Finding(name, "fail", f"{type(error).__name__}: {error}", "report this as a bug"))
+            found = Finding(name, "fail", f"{type(error).__name__}: {error}", "report this as a bug")
+        if found is not None:
+            findings.append(found)
     return findings

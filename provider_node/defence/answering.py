@@ -27,8 +27,8 @@ from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError
 from provider_node.defence.desk import Desk
 from provider_node.defence.items import Items
 from provider_node.defence.runs import Runs
+from provider_node.defence.suspension import Suspension
 from provider_node.defence.tracer import Answerer, Kept, Tracer
-from provider_node.market import Market
 from provider_node.sending import Sending
 from provider_node.watcher import Watcher
 
@@ -43,7 +43,7 @@ class Answering:
     loop: Loop
     watcher: Watcher
     sending: Sending
-    market: Market
+    suspension: Suspension
     tracer: Tracer
     runs: Runs
     operator: Address
@@ -96,12 +96,13 @@ class Answering:
         return DidMove(effect.round, receipt.fee)
 
     async def alarm(self, effect: Alarm, _: Context) -> None:
-        """Perform `Alarm`. No new job is taken until the daemon is started again."""
+        """Perform `Alarm`. No new job is taken until the operator says so, restarts included."""
         self.alarms += 1
-        self.market.suspended = "its results are in doubt"
+        await self.suspension.begin("its results are in doubt")
         log.error(
             "THIS MACHINE CONTRADICTS ITS OWN RESULT: %s. No new jobs are taken. Nothing is answered from "
-            "such a run; the item is executed again until it gives what was posted. Check memory and GPUs.",
+            "such a run; the item is executed again until it gives what was posted. Check memory and GPUs, "
+            "then: gavel provider resume",
             effect.reason,
         )
 

@@ -1,5 +1,6 @@
 """The room of games: one machine each, and everything that acts for it."""
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -16,11 +17,14 @@ from provider_node.defence.rows import games_of
 from provider_node.defence.runs import Runs
 from provider_node.defence.scout import KIND, Scout
 from provider_node.defence.shelf import Shelf
+from provider_node.defence.suspension import Suspension
 from provider_node.defence.tracer import Tracer
 from provider_node.executors.tape import default_threads
 from provider_node.folder import data_dir
 from provider_node.parts import Parts
 from provider_node.room import Room
+
+log = logging.getLogger(__name__)
 
 _IDLE_S = 60.0
 """Children keep nothing that cannot be read again: traces are files."""
@@ -46,6 +50,8 @@ def defending(parts: Parts) -> Room:
     network = parts.chain.blocking.network
     threads = config.threads or default_threads(1)
     items = Items(parts.loop, parts.store, threads, config.device, policy.block_ms(network))
+    suspension = Suspension(parts.base.journal, parts.market)
+    suspension.restore()
     shelf = Shelf(data_dir(parts.config) / "traces", config.disk)
     runs = Runs(executing, items, shelf, lambda: parts.watcher.height)
     answering = Answering(
@@ -53,7 +59,7 @@ def defending(parts: Parts) -> Room:
         parts.loop,
         parts.watcher,
         parts.sending,
-        parts.market,
+        suspension,
         tracer,
         runs,
         parts.identity.operator,
@@ -66,6 +72,7 @@ def defending(parts: Parts) -> Room:
     return Room(
         wire=partial(_wire, parts, answering),
         tasks=tasks if parts.chain.blocking.deployment.disputes else (),
+        operations={"resume": partial(_resume, suspension)},
         status=partial(_status, parts, scout, purse),
         metrics=partial(game_metrics, states, answering, purse),
         living=lambda: sum(not machine.ended(state) for state in states().values()),
@@ -79,6 +86,13 @@ def _wire(parts: Parts, answering: Answering) -> None:
     loop.handle(game.ExpireGame, answering.expire)
     loop.handle(game.Alarm, answering.alarm)
     loop.handle(game.Rejected, answering.note)
+
+
+async def _resume(suspension: Suspension, _: dict[str, Any]) -> Any:
+    reason = await suspension.lift()
+    if reason:
+        log.warning("new jobs are taken again, by the operator's word; before: %s", reason)
+    return {"was": reason}
 
 
 def _status(parts: Parts, scout: Scout, purse: Purse) -> dict[str, Any]:
