@@ -73,7 +73,7 @@ def defending(parts: Parts) -> Room:
         wire=partial(_wire, parts, answering),
         tasks=tasks if parts.chain.blocking.deployment.disputes else (),
         operations={"resume": partial(_resume, suspension)},
-        status=partial(_status, parts, scout, purse),
+        status=partial(_status, parts, scout, purse, executing),
         metrics=partial(game_metrics, states, answering, purse),
         living=lambda: sum(not machine.ended(state) for state in states().values()),
     )
@@ -95,11 +95,13 @@ async def _resume(suspension: Suspension, _: dict[str, Any]) -> Any:
     return {"was": reason}
 
 
-def _status(parts: Parts, scout: Scout, purse: Purse) -> dict[str, Any]:
+def _status(parts: Parts, scout: Scout, purse: Purse, executing: Tracer) -> dict[str, Any]:
     rows = games_of(parts.loop.states(KIND), parts.watcher.height)
     return {
         "games": rows,
         "games_trouble": scout.trouble,
+        "games_workers": executing.alive + scout.tracer.alive,
+        "games_traces": len(scout.runs.shelf.names()),
         "coin_low": purse.low,
         "coin_needed_wei": purse.needed,
         "coin_won_wei": purse.won,

@@ -70,6 +70,11 @@ class Tracer:
         """Return the terms of a job from its bytes."""
         return _read(JOBS.decode, (await self._call(JobTermsArgs(program, inputs), JobTermsResult)).job)
 
+    @property
+    def alive(self) -> bool:
+        """Whether the child runs, and holds memory."""
+        return self._child is not None and self._child.pid is not None
+
     def rest(self) -> None:
         """End the child unless it is in a call; the next call starts it again."""
         if self._child is not None:
