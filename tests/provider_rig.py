@@ -1,5 +1,6 @@
 """A provider daemon as its own process, and a client stub that offers, opens and fetches."""
 
+import io
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ from protocol.messages import (
     sign,
 )
 from protocol.net import NetSettings, Node, open_node, protocol_id, topic
+from protocol.runtime.cli import invoke
 from protocol.runtime.keystore import store_key
 from protocol.store.artifacts import Artifacts
 from protocol.tape import F32, TapeBuilder
@@ -301,6 +303,19 @@ class Daemon:
             return done
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
+
+    def told(self, *args: str) -> Any:
+        """Run `gavel --json ...` in this process, which has everything imported; return its answer."""
+        kept, out = dict(os.environ), io.StringIO()
+        os.environ.update(self.env())
+        try:
+            with redirect_stdout(out):
+                code = invoke(["--json", *args])
+        finally:
+            os.environ.clear()
+            os.environ.update(kept)
+        assert code == 0, out.getvalue()
+        return json.loads(out.getvalue())
 
     async def meet(self, client: Client) -> None:
         """Wait until the daemon is up, and connect the client to it."""

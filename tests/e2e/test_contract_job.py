@@ -1,7 +1,5 @@
 """A whole job between two contract wallets: real daemon, real client, neither of which owns a coin itself."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +12,10 @@ from protocol.auction.money import Unit
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
 from protocol.types import Address, to_hex
+from provider_node.control import ask
 from tests.client_rig import CLIENT, expected, small_job
 from tests.contract_wallet import deploy_wallet
-from tests.provider_rig import OPERATOR, OWNER, ROOT, UNIT, Daemon, provider_home
+from tests.provider_rig import OPERATOR, OWNER, UNIT, Daemon, provider_home
 
 pytestmark = pytest.mark.xdist_group("e2e-contract")
 LOC = Unit("LOC", 18)
@@ -25,7 +24,7 @@ LOC = Unit("LOC", 18)
 def owners_command(daemon: Daemon, owner: Address, *args: str) -> Any:
     """Run `gavel provider ...` with the session key of the contract that is the owner."""
     own = ("--contract", to_hex(owner), "--wallet", "owner")
-    return daemon.call(*args, *own, "--password-file", str(daemon.home / "password"))
+    return daemon.told("provider", *args, *own, "--password-file", str(daemon.home / "password"))
 
 
 def settle_in(net: Localnet, daemon: Daemon, owner: Address) -> None:
@@ -35,7 +34,7 @@ def settle_in(net: Localnet, daemon: Daemon, owner: Address) -> None:
     owners_command(daemon, owner, "stake", "100", "--max-per-lease", "50")
     daemon.start()
     trio.run(daemon.seen, "listens on")
-    addrs = daemon.call("status")["addrs"]
+    addrs = ask(daemon.data, "status")["addrs"]
     owners_command(daemon, owner, "register", "--operator", operator, "--addr", addrs[0])
 
 
@@ -75,13 +74,5 @@ def test_contract_pays_contract(tmp_path: Path) -> None:
             withdrawn = owners_command(daemon, owner, "withdraw")
             assert LOC.parse(withdrawn["withdrawn"], "withdrawn") == paid
             assert chain.token_balance(0, owner) == paid
-            receipt = str(result.receipt)
-            verified = subprocess.run(
-                [sys.executable, "-m", "protocol.runtime.cli", "--json", "job", "verify", receipt],
-                cwd=ROOT,
-                env=daemon.env(),
-                capture_output=True,
-                check=False,
-            )
-            assert verified.returncode == 0, verified.stderr.decode()
+            daemon.told("job", "verify", str(result.receipt))
             daemon.stop()
