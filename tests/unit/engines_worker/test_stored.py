@@ -85,6 +85,16 @@ def test_a_flipped_bit_anywhere_is_found_before_anything_is_said(job, tmp_path) 
             everything(read_trace(path, planned, 0))
 
 
+def test_a_bent_root_is_found_before_a_trace_is_posted_from_it(job, tmp_path) -> None:
+    """The first answer is made from the roots alone, and a trace is posted once."""
+    path, planned = built(job, tmp_path), Traces().job(*map(str, job))
+    right = path.read_bytes()
+    for at in range(len(right) - NODES * 4 * 64 * 4):
+        path.write_bytes(right[:at] + bytes([right[at] ^ 8]) + right[at + 1 :])
+        with pytest.raises(TraceGoneError):
+            read_trace(path, planned, 0)
+
+
 @pytest.mark.parametrize("operand", range(NODES - 1))
 def test_running_values_never_come_from_a_bent_operand(job, tmp_path, operand) -> None:
     """They are sent unproven: from a bent operand they would convict a right result."""
