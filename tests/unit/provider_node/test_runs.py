@@ -78,6 +78,10 @@ class World:
         self.nursery.start_soon(wait)
         return scope
 
+    def waiters(self, lease: LeaseId, item: int) -> int:
+        wanted = self.runs._wanted.get((lease, item))
+        return len(wanted.deadlines) if wanted else 0
+
     async def until(self, holds: Callable[[], bool]) -> None:
         with trio.fail_after(60):
             while not holds():
@@ -103,9 +107,11 @@ async def opened(bench: Bench, folder: Path, room: int = 1 << 30) -> AsyncIterat
 async def test_a_thousand_items_of_one_lease_do_not_starve_the_item_of_another(bench, tmp_path) -> None:
     """All of the one are challenged first. The other's is executed as soon as the run under way is over."""
     async with opened(bench, tmp_path) as world:
-        for item in range(1_000):
+        world.want(A, 0, 5_000)
+        await world.until(lambda: bench.begun == [("a", 0)])
+        for item in range(1, 1_000):
             world.want(A, item, 5_000 + item)
-        await world.until(lambda: world.runs.waiting == 1_000 and bench.begun == [("a", 0)])
+        await world.until(lambda: world.runs.waiting == 1_000)
         world.want(B, 7, 200)
         await world.until(lambda: world.runs.waiting == 1_001)
         bench.end(A, 0).set()
@@ -171,7 +177,7 @@ async def test_one_run_serves_all_games_of_an_item_by_the_nearest_of_their_deadl
         world.want(A, 0, 900)
         world.want(B, 0, 500)
         world.want(A, 0, 400)
-        await world.until(lambda: world.runs.waiting == 3)
+        await world.until(lambda: world.runs.waiting == 3 and world.waiters(A, 0) == 2)
         for lease, item in ((B, 9), (A, 0), (B, 0)):
             bench.end(lease, item).set()
         await world.until(lambda: len(world.built) == 4)
@@ -181,7 +187,7 @@ async def test_one_run_serves_all_games_of_an_item_by_the_nearest_of_their_deadl
 async def test_a_run_that_nobody_waits_for_any_more_is_ended(bench, tmp_path) -> None:
     async with opened(bench, tmp_path) as world:
         first, second = world.want(A, 0, 500), world.want(A, 0, 600)
-        await world.until(lambda: bench.begun == [("a", 0)])
+        await world.until(lambda: bench.begun == [("a", 0)] and world.waiters(A, 0) == 2)
         first.cancel()
         await trio.testing.wait_all_tasks_blocked()
         assert bench.at_work == 1
