@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -48,15 +49,22 @@ class Calls:
         """Begin a call in the session's thread."""
         return self.bridge.submit(call, *args, **kwargs)
 
-    async def auctioned(self, job: Job | str | Path, max_price: str) -> Auctioned:
-        """Offer a job and weigh the bids; `AuctionLostError` if none can be opened."""
+    async def auctioned(self, job: Job | str | Path, max_price: str, audits: int | None = None) -> Auctioned:
+        """Offer a job and weigh the bids; `AuctionLostError` if none can be opened.
+
+        `audits` replaces what the job says of audits.
+        """
         session = self.bridge.hosted
         cap = session.unit.parse(str(max_price), "max_price")
         described = job if isinstance(job, Job) else load_job(job)
+        if audits is not None:
+            described = replace(described, audits=audits)
         run, state = await session.auction(await session.prepare(described), cap)
         if isinstance(state, Lost):
             raise lost(state)
-        return Auctioned(run, quotes_of(state, session.unit), refusals_of(state))
+        return Auctioned(
+            run, quotes_of(state, session.unit, partial(session.audits_cost, run)), refusals_of(state)
+        )
 
     async def take(self, run: JobRun) -> None:
         """Open the best bid that can be opened, or raise `AuctionLostError`."""
@@ -74,6 +82,7 @@ class Calls:
         run.record.terms  # noqa: B018 - raises if the job never had a lease
         state = await run.loop.wait_for(run.machine, settled_for_user)
         await run.delivery.idle()
+        await run.auditing.ordered()
         return result_of(state, run.folder)
 
     async def final(self, run: JobRun) -> dict[str, Any]:
@@ -81,6 +90,7 @@ class Calls:
         run.record.terms  # noqa: B018
         state = await self.bridge.hosted.over(run)
         await run.delivery.idle()
+        await run.auditing.finished()
         settlement = state.settlement
         unit = run.record.unit
         money = (
@@ -92,6 +102,8 @@ class Calls:
                 "burnt": unit.plain(settlement.burnt),
             }
         )
+        if run.record.audits:
+            money |= {"audits_paid": unit.plain(run.record.audits_paid), "audit": run.record.audits_text}
         return {"job": run.folder.id, "lease": run.record.lease, "state": run.record.state, **money}
 
     async def event(self, run: JobRun, index: int) -> Progress | None:

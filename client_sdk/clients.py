@@ -33,15 +33,22 @@ class _Money:
 class AsyncClient(_Money):
     """A connected client to be awaited, from asyncio or trio."""
 
-    async def auction(self, job: Job | str | Path, max_price: str | float) -> AsyncAuction:
-        """Offer a job and weigh the bids; `max_price` is in whole tokens for the whole job, fees included."""
+    async def auction(
+        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+    ) -> AsyncAuction:
+        """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
+
+        `audits` auditors are paid to run one item again, instead of as many as the job says.
+        """
         return AsyncAuction(
-            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, str(max_price)))
+            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, str(max_price), audits))
         )
 
-    async def submit(self, job: Job | str | Path, max_price: str | float) -> AsyncLease:
-        """Offer a job and open the best bid within the cap."""
-        return await (await self.auction(job, max_price)).open()
+    async def submit(
+        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+    ) -> AsyncLease:
+        """Offer a job and open the best bid within the cap; arguments as in `auction`."""
+        return await (await self.auction(job, max_price, audits)).open()
 
     async def resume(self, job: str) -> AsyncLease:
         """Go on with a job of an earlier process, by its id or lease."""
@@ -51,13 +58,20 @@ class AsyncClient(_Money):
 class SyncClient(_Money):
     """A connected client to block on."""
 
-    def auction(self, job: Job | str | Path, max_price: str | float) -> SyncAuction:
-        """Offer a job and weigh the bids; `max_price` is in whole tokens for the whole job, fees included."""
-        return SyncAuction(self._calls, self._calls.do(self._calls.auctioned, job, str(max_price)).result())
+    def auction(
+        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+    ) -> SyncAuction:
+        """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
 
-    def submit(self, job: Job | str | Path, max_price: str | float) -> SyncLease:
-        """Offer a job and open the best bid within the cap."""
-        return self.auction(job, max_price).open()
+        `audits` auditors are paid to run one item again, instead of as many as the job says.
+        """
+        return SyncAuction(
+            self._calls, self._calls.do(self._calls.auctioned, job, str(max_price), audits).result()
+        )
+
+    def submit(self, job: Job | str | Path, max_price: str | float, audits: int | None = None) -> SyncLease:
+        """Offer a job and open the best bid within the cap; arguments as in `auction`."""
+        return self.auction(job, max_price, audits).open()
 
     def resume(self, job: str) -> SyncLease:
         """Go on with a job of an earlier process, by its id or lease."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from client_sdk.formats import find_format
 from protocol.auction.money import check_sum
+from protocol.dispute.audits.names import MOST_TASKS
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError, parse_address
 
@@ -66,6 +67,7 @@ class Job:
     private: bool = option(False, "nobody but you and your delegates can read, check or challenge it")
     delegates: tuple[str, ...] = option((), "addresses that may check and challenge a private job")
     carbon_price: str = option("0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids")
+    audits: int = option(0, "auditors who are paid to run one item again; drawn after the result is posted")
     check: Check = field(default_factory=Check)
 
     def checked(self, where: str = "job") -> "Job":
@@ -83,6 +85,15 @@ class Job:
             raise InputError(said, "set private: true")
         for each in self.delegates:
             parse_address(each, f"{where}: field delegates")
+        if not 0 <= self.audits <= MOST_TASKS:
+            raise InputError(f"{where}: field audits: expected 0 to {MOST_TASKS}")
+        if self.audits and self.verification == "none":
+            raise InputError(f"{where}: field audits: nobody judges this job", "set verification to tape")
+        if self.audits and self.private:
+            raise InputError(
+                f"{where}: field audits: nobody else can read a private job's inputs",
+                "name delegates instead",
+            )
         if len(self.title) > 200 or not self.title.isprintable():
             raise InputError(f"{where}: field title: expected at most 200 printable characters")
         return self

@@ -8,11 +8,13 @@ from typing import Any
 
 import trio
 
+from client_sdk.auditing import Auditing, Outcome, sentence_of
 from client_sdk.demanding import Delivery
 from client_sdk.holding import Holding
 from client_sdk.home import JobFolder
 from client_sdk.machines import AUCTION, AUCTION_MACHINE, LEASE, LEASE_MACHINE
 from client_sdk.progress import Kind, Progress, Story
+from client_sdk.receipts import note_audit
 from client_sdk.record import Record
 from client_sdk.results import Results, Wanted
 from client_sdk.sending import Purse
@@ -67,6 +69,14 @@ class JobRun:
             lambda text: self.tell(Kind.TROUBLE, text, self.cost_now()),
             self.demand_budget,
         )
+        self.auditing = Auditing(
+            self.results,
+            self.purse,
+            lambda: self.record,
+            self.wanted,
+            lambda text: self.tell(Kind.STATE, text, self.cost_now()),
+            self._audited,
+        )
         self.holding = Holding(
             self.purse,
             lambda: self.record,
@@ -86,6 +96,7 @@ class JobRun:
                     await loop.give(self.machine, lease.AskedFetch())
                 nursery.start_soon(self._tell)
                 nursery.start_soon(self._deliver)
+                nursery.start_soon(self._audit)
                 task_status.started()
         finally:
             self._loop = None
@@ -208,6 +219,16 @@ class JobRun:
         while (state := self.lease_state()) is None:
             await trio.sleep(0.05)
         await self.delivery.run(state.chain.output_root)
+
+    async def _audit(self) -> None:
+        """Buy the audit that was asked for, and follow it, one of an earlier process too."""
+        while self.lease_state() is None:
+            await trio.sleep(0.05)
+        await self.auditing.run()
+
+    def _audited(self, outcome: Outcome) -> None:
+        self.note(audits_paid=outcome.paid, audits_text=sentence_of(outcome, self.record))
+        note_audit(self.folder.receipt, outcome, self.record.unit)
 
     async def _tell(self) -> None:
         """Tell of every change of the lease, whoever caused it, and keep the record."""

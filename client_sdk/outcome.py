@@ -1,7 +1,7 @@
 """What comes of a job: quotes as rows, results, and the ways in which there is none."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from protocol.auction.money import Unit
 from protocol.auction.scoring import Ranked, history_of
 from protocol.lease.client import OVER
 from protocol.lease.client_types import ClientLease, Phase, Work
-from protocol.types import InputError, to_hex
+from protocol.messages import Bid
+from protocol.types import Amount, InputError, to_hex
 
 
 @dataclass(frozen=True)
@@ -21,29 +22,37 @@ class Quote:
 
     provider: str
     price: str
-    """Of the whole job at most, fees included."""
+    """Of the whole job at most, fees included, audits apart."""
     per_hour: str
     grams_co2: float
     """The provider's own estimate."""
     expected_seconds: float
+    audits: str
+    """Beside the price: of the audits that were asked for; "0" if none were."""
     bond: str
     stake: str
     history: str
     why: str
 
 
-def quotes_of(state: Proposed, unit: Unit) -> list[Quote]:
-    """Return the ranking as rows, the winner first."""
-    return [_row(each, unit) for each in state.ranking.ranked]
+def no_audits(_: Bid) -> Amount:
+    """What audits cost where none were asked for."""
+    return Amount(0)
 
 
-def _row(each: Ranked, unit: Unit) -> Quote:
+def quotes_of(state: Proposed, unit: Unit, audits: Callable[[Bid], Amount] = no_audits) -> list[Quote]:
+    """Return the ranking as rows, the winner first. `audits`: what they cost with a bid."""
+    return [_row(each, unit, audits(each.entry.bid)) for each in state.ranking.ranked]
+
+
+def _row(each: Ranked, unit: Unit, audits: Amount) -> Quote:
     return Quote(
         provider=to_hex(each.entry.bid.owner),
         price=unit.plain(each.price),
         per_hour=unit.plain(each.per_hour),
         grams_co2=each.entry.carbon_milligrams / 1000,
         expected_seconds=each.entry.expected_ms / 1000,
+        audits=unit.plain(audits),
         bond=unit.plain(each.entry.bid.bond),
         stake=unit.plain(each.standing.staked),
         history=history_of(each.standing),

@@ -3,12 +3,16 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from protocol.auction.money import Unit
 from protocol.chain.networks import Network
 from protocol.messages import Bid, Domain, Receipt, Signed, open_signed
 from protocol.store.files import write_whole
 from protocol.types import InputError, parse_address, to_hex
+
+if TYPE_CHECKING:
+    from client_sdk.auditing import Outcome
 
 VERSION = 1
 
@@ -39,6 +43,22 @@ def write_receipt(path: Path, bid: Bid, envelope: bytes, domain: Domain, network
         "bid": to_hex(bid.packed()),
         "receipt": to_hex(envelope),
         "readable": shown,
+    }
+    write_whole(path, json.dumps(content, indent=1).encode())
+
+
+def note_audit(path: Path, outcome: "Outcome", unit: Unit) -> None:
+    """Add to a receipt what its lease's audit came to; nothing relies on it. No receipt: nothing is done."""
+    if not path.exists():
+        return
+    content = json.loads(path.read_text())
+    content["audit"] = {
+        "auditors": outcome.ordered,
+        "drawn": outcome.drawn,
+        "paid": unit.plain(outcome.paid),
+        "refunded": unit.plain(outcome.refunded),
+        "token": unit.symbol,
+        "convicted": outcome.convicted,
     }
     write_whole(path, json.dumps(content, indent=1).encode())
 

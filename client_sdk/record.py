@@ -36,6 +36,10 @@ class Record:
     """Unix time."""
     delegates: tuple[str, ...] = ()
     """Who else may read the artifacts of a private job."""
+    audits: int = 0
+    """Auditors to be paid for once a result is posted."""
+    audits_paid: int = 0
+    audits_text: str = ""
     state: str = "collecting"
     text: str = ""
     lease: str = ""

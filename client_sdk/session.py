@@ -19,15 +19,17 @@ from client_sdk.progress import Kind
 from client_sdk.record import Record, load_record
 from client_sdk.results import Results
 from client_sdk.sending import Purse
-from client_sdk.terms import MarketTerms, OfferTerms, conduct_of, make_offer
+from client_sdk.terms import MarketTerms, OfferTerms, cap_of_deposit, conduct_of, make_offer
 from client_sdk.wallet import Wallet
 from protocol.auction.auction import AskedOpen, AskedStop, Lost, Opening, Proposed, Won
 from protocol.auction.money import Unit
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
+from protocol.dispute.audits.names import fee_of
 from protocol.lease.client import step as lease_step
 from protocol.lease.client_types import AskedCancel, ClientLease
+from protocol.messages import Bid
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOptions, open_child
 from protocol.store.artifacts import Artifacts
@@ -84,6 +86,12 @@ class Session:
     async def auction(self, prepared: PreparedJob, cap: Amount) -> tuple[JobRun, Proposed | Lost]:
         """Offer a job, collect and weigh bids. Nothing is paid yet."""
         height = await self.chain.run(Chain.clock)
+        cap = cap_of_deposit(cap, prepared, self.market)
+        if prepared.job.audits and not await self.chain.run(Chain.auditors_at, height):
+            raise InputError(
+                "nobody is enrolled as an auditor here, so none could be drawn",
+                "leave audits out, or enrol a watchtower: gavel watchtower enrol",
+            )
         terms = make_offer(
             prepared,
             self.market,
@@ -102,8 +110,37 @@ class Session:
         run.tell(Kind.QUOTES, text, Amount(0))
         return run, await run.weigh(collected)
 
+    def audits_cost(self, run: JobRun, bid: Bid) -> Amount:
+        """Return what a job's audits cost if the lease of `bid` is opened, all auditors drawn."""
+        tasks, prices = run.record.audits, self.market.audits
+        if not tasks or prices is None:
+            return Amount(0)
+        items = run.record.job_spec.item_count
+        return Amount(tasks * fee_of(bid, items, prices.percent, prices.fixed_fees[bid.token]))
+
+    async def _check_money(self, run: JobRun) -> None:
+        """Raise `InputError` if the wallet could pay for the lease, but not for its audits as well."""
+        state = run.auction_state()
+        if not run.record.audits or not isinstance(state, Proposed):
+            return
+        bid = state.ranking.ranked[0].entry.bid
+        fees, client = self.audits_cost(run, bid), self.setup.wallet.client
+        credits_ = await self.chain.run(Chain.credits, bid.token, client)
+        needed = fees + (0 if credits_ >= bid.deposit() else bid.deposit())
+        held = await self.chain.run(Chain.token_balance, bid.token, client)
+        if held < needed:
+            raise InputError(
+                f"audits are paid in tokens: {self.unit.show(needed)} are needed, the wallet holds "
+                f"{self.unit.show(held)} and {self.unit.show(credits_)} credits",
+                "leave audits out, or withdraw credits",
+            )
+
     async def open(self, run: JobRun) -> Won | Lost:
-        """Open the best bid, or the next that can be opened; follow the lease from then on."""
+        """Open the best bid, or the next that can be opened; follow the lease from then on.
+
+        `InputError` if its audits cannot be paid: then nothing is opened.
+        """
+        await self._check_money(run)
         height = await self.chain.run(Chain.clock)
         outcome = await run.choose(AskedOpen(height))
         if isinstance(outcome, Won):
@@ -138,6 +175,7 @@ class Session:
             retry_after=conduct.retry_after,
             created=time.time(),
             delegates=prepared.job.delegates,
+            audits=prepared.job.audits,
         )
         folder.write("notes", dict(prepared.notes))
         folder.write("names", {"outputs": [each.name for each in prepared.info.outputs]})
@@ -238,7 +276,11 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     has_judge = await chain.run(Chain.is_judged, int(Verification.TAPE))
     judging = await chain.run(Chain.judging)
     listing = listings[setup.token]
-    market = MarketTerms(setup.network, domain, listing, limits, setup.token, unit, has_judge, judging)
+    has_audits = chain.blocking.deployment.audits is not None
+    prices = await chain.run(lambda chain: chain.audit_prices) if has_audits else None
+    market = MarketTerms(
+        setup.network, domain, listing, limits, setup.token, unit, has_judge, judging, prices
+    )
     store = await trio.to_thread.run_sync(Artifacts, setup.home.artifacts)
     with setup.home.claim(setup.wallet.peer), closing(store):
         async with (

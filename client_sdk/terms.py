@@ -6,9 +6,11 @@ from client_sdk.prepare import PreparedJob
 from protocol.auction.defence import TRACE_FACTOR
 from protocol.auction.money import Unit
 from protocol.auction.quotes import Wish
+from protocol.chain.audit_reads import AuditPrices
 from protocol.chain.networks import Network
 from protocol.chain.views import Limits, Listing
 from protocol.crypto import sealing_public
+from protocol.dispute.audits.names import dearest_deposit
 from protocol.dispute.windows import Judging
 from protocol.lease.client_types import Conduct
 from protocol.messages import Domain, Offer, Signed, delegates_hash, sign
@@ -47,6 +49,8 @@ class MarketTerms:
     """Whether a judge of tapes stands behind this deployment."""
     judging: Judging
     """The clocks of such judges."""
+    audits: AuditPrices | None
+    """What auditors are paid; None where there are no audits."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,27 @@ def make_offer(
         carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),
     )
     return OfferTerms(signed, seal_key, wish)
+
+
+def cap_of_deposit(cap: Amount, prepared: PreparedJob, market: MarketTerms) -> Amount:
+    """Return what a deposit may be so that it and the audits together stay within `cap`.
+
+    `InputError` if nothing is left, or there are no audits here.
+    """
+    tasks, prices = prepared.job.audits, market.audits
+    if not tasks:
+        return cap
+    if prices is None or not market.has_judge:
+        raise InputError(f"network {market.network.name} has no audits", "leave audits out")
+    fixed = prices.fixed_fees[market.token]
+    left = dearest_deposit(cap, tasks, prepared.spec.item_count, prices.percent, fixed)
+    if left <= 0:
+        raise InputError(
+            f"{market.unit.show(cap)} leave nothing for the job: {tasks} auditors take more than "
+            f"{market.unit.show(tasks * fixed)}",
+            "raise the price or take fewer auditors",
+        )
+    return left
 
 
 def longest_result(max_blocks: Blocks) -> Blocks:

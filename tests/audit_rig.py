@@ -19,6 +19,8 @@ from protocol.dispute.audits import (
     Reveal,
     Roots,
     RunItem,
+    Sight,
+    auditor_move,
     commitment,
     provider_move,
 )
@@ -78,6 +80,16 @@ class Answering:
     silent: bool = False
     _own: tuple[int, AccuseResult] | None = None
 
+    @classmethod
+    def by(cls, chain: Chain, bid: Bid, files: tuple[str, str], outputs: Path) -> "Answering":
+        """A provider that says what is so."""
+
+        async def run(item: int) -> AccuseResult:
+            args = AccuseArgs(Item(*files, item), str(outputs))
+            return await trio.to_thread.run_sync(accuse, args)
+
+        return cls(chain, bid, run)
+
     async def play(self) -> None:
         """Answer until cancelled."""
         while True:
@@ -124,13 +136,8 @@ class Answering:
 
 def answers_of(provider: Provider, bid: Bid, run: Run | None = None) -> Answering:
     """A provider's answers; without `run` it says what is so."""
-    program, inputs = job_files(provider)
-
-    async def honest(item: int) -> AccuseResult:
-        args = AccuseArgs(Item(program, inputs, item), str(provider.outputs))
-        return await trio.to_thread.run_sync(accuse, args)
-
-    return Answering(provider.net.chain(OPERATOR), bid, run or honest)
+    answering = Answering.by(provider.net.chain(OPERATOR), bid, job_files(provider), provider.outputs)
+    return replace(answering, run=run) if run else answering
 
 
 @dataclass
@@ -174,3 +181,36 @@ class Towers:
                 if found:
                     return found[0]
                 await trio.sleep(0.1)
+
+
+@dataclass
+class Auditor:
+    """An auditor of a client's audit, by hand: it moves by the judge, with the values of its own run."""
+
+    chain: Chain
+    bid: Bid
+    files: tuple[str, str]
+    outputs: Path
+    own: Roots | None = None
+
+    def turn(self) -> Sight | None:
+        """Look and move; None once there is nothing to see. Blocking."""
+        lease, calls = self.bid.lease_id(), self.chain.audits
+        sight = read_sight(self.chain, self.bid, True)
+        if sight is None:
+            return None
+        salt = salt_of(b"auditor", lease, True)
+        match auditor_move(replace(sight, own=self.own), self.chain.address):
+            case RunItem(item):
+                found = accuse(AccuseArgs(Item(*self.files, item), str(self.outputs)))
+                self.own = Roots(Hash32(found.trace_root), Hash32(found.item_root))
+            case Commit(int() as task, roots):
+                sealed = commitment(roots, self.chain.address, lease, sight.audit.item, salt)
+                self.chain.send(calls.commit(lease, True, task, sealed))
+            case Reveal(int() as task, roots):
+                self.chain.send(calls.reveal(lease, True, task, roots, salt))
+            case Draw() | Finish() | None:
+                pass  # the provider does it
+            case move:
+                raise AssertionError(f"the judge plays {move}")
+        return sight

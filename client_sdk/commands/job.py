@@ -40,8 +40,13 @@ def job() -> None:
 
 @job.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--max-price", required=True, help="Whole tokens for the whole job, fees included.")
+@click.option("--max-price", required=True, help="Whole tokens for the whole job, fees and audits included.")
 @click.option("--yes", "-y", is_flag=True, help="Take the best bid without asking.")
+@click.option(
+    "--audits",
+    type=click.IntRange(0, 8),
+    help="Pay so many auditors, drawn after the result is posted, to run an item again; else as in FILE.",
+)
 @_wallet
 @_password
 @_contract
@@ -54,6 +59,7 @@ def run(
     file: Path,
     max_price: str,
     yes: bool,
+    audits: int | None,
     wallet: str | None,
     password_file: Path | None,
     contract: str | None,
@@ -70,7 +76,7 @@ def run(
     check_sum(max_price, "--max-price")
     if demand_budget is not None:
         check_sum(demand_budget, "--demand-budget")
-    described = load_job(file)
+    described = load_job(file, {"audits": audits} if audits is not None else None)
     token = newest(load_network(settings.network or "local")).tokens[0]
     unit = Unit(token.symbol, token.decimals)
     unit.parse(max_price, "--max-price")

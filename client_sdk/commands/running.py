@@ -80,6 +80,7 @@ def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bo
         money = lease.final()
         answer |= money
         lines.append(f"paid {money.get('paid')}, refunded {money.get('refunded')} {client.symbol}")
+        lines.append(money.get("audit", ""))
     else:
         lines.append(f"not final yet; gavel job result {lease.job} waits for that")
     settings.emit(answer, "\n".join(line for line in lines if line))
@@ -104,7 +105,8 @@ def _agreed(settings: Settings, auction: SyncAuction) -> bool:
     if settings.json or not sys.stdin.isatty():
         settings.say("nobody to ask: --yes takes the best bid")
         return False
-    return click.confirm(f"Open the bid of {best.provider[:10]} for at most {best.price}?", err=True)
+    audits = f", and pay {best.audits} for audits" if best.audits != "0" else ""
+    return click.confirm(f"Open the bid of {best.provider[:10]} for at most {best.price}{audits}?", err=True)
 
 
 def _tell_refusals(settings: Settings, error: AuctionLostError) -> None:

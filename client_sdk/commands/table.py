@@ -23,12 +23,14 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
     def short(text: str) -> str:
         return unit.short(unit.parse(text, "a quote"))
 
+    audited = any(each.audits != "0" for each in quotes)
     head = (
         "provider",
         f"price {unit.symbol}",
         "per hour",
         "est. gCO2",
         "est. s",
+        *([f"audits {unit.symbol}"] if audited else []),
         "bond",
         "stake",
         "history",
@@ -41,6 +43,7 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
             short(each.per_hour),
             f"{each.grams_co2:.2f}",
             f"{each.expected_seconds:.0f}",
+            *([short(each.audits)] if audited else []),
             short(each.bond),
             short(each.stake),
             each.history,
@@ -48,4 +51,4 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
         )
         for each in quotes
     ]
-    return columns(head, rows, frozenset(range(1, 7)))
+    return columns(head, rows, frozenset(range(1, 8 if audited else 7)))

@@ -73,6 +73,10 @@ class AuditReads(DeliveryReads):
         """Return how an auditor stands."""
         return AuditorView(*self._audits("auditorOf", account)[0])
 
+    def auditors_at(self, reading: BlockNo) -> int:
+        """Return how many auditors were enrolled at a clock reading."""
+        return int(self._audits("countAt", max(reading, 0))[0])
+
     def audit_credit(self, token: int, account: Address) -> Amount:
         """Return fees and refunds that `account` can withdraw."""
         return Amount(self._audits("owedOf", token, account)[0])

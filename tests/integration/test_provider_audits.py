@@ -1,32 +1,20 @@
 """A provider daemon whose result is audited, with a real worker; the pure judge plays the auditor."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trio
 
-from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet, run_localnet
-from protocol.dispute.audits import (
-    Commit,
-    Draw,
-    Finish,
-    Reveal,
-    Roots,
-    RunItem,
-    Sight,
-    auditor_move,
-    commitment,
-)
-from protocol.engines.worker.dispute_records import AccuseArgs, Item, JobTermsArgs
-from protocol.engines.worker.disputing import accuse, job_terms
+from protocol.engines.worker.dispute_records import JobTermsArgs
+from protocol.engines.worker.disputing import job_terms
 from protocol.engines.worker.game_wire import JOBS
-from protocol.games.audit_sight import read_sight, salt_of
 from protocol.messages import Bid, Quote
-from protocol.types import Amount, Hash32
+from protocol.types import Amount
 from provider_node.control import ask
+from tests.audit_rig import Auditor
 from tests.provider_rig import Client, Daemon, make_job, open_client, provider_home
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.trio]
@@ -57,39 +45,6 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(net, daemon)
 
 
-@dataclass
-class Auditor:
-    """Moves by the judge, with the values of its own run."""
-
-    chain: Chain
-    bid: Bid
-    folder: Path
-    outputs: Path
-    own: Roots | None = None
-
-    def turn(self) -> Sight | None:
-        lease, calls = self.bid.lease_id(), self.chain.audits
-        sight = read_sight(self.chain, self.bid, True)
-        if sight is None:
-            return None
-        salt = salt_of(b"auditor", lease, True)
-        match auditor_move(replace(sight, own=self.own), self.chain.address):
-            case RunItem(number):
-                item = Item(str(self.folder / "program"), str(self.folder / "inputs"), number)
-                found = accuse(AccuseArgs(item, str(self.outputs)))
-                self.own = Roots(Hash32(found.trace_root), Hash32(found.item_root))
-            case Commit(int() as task, roots):
-                sealed = commitment(roots, self.chain.address, lease, sight.audit.item, salt)
-                self.chain.send(calls.commit(lease, True, task, sealed))
-            case Reveal(int() as task, roots):
-                self.chain.send(calls.reveal(lease, True, task, roots, salt))
-            case Draw() | Finish() | None:
-                pass  # the provider does it
-            case move:
-                raise AssertionError(f"the judge plays {move}")
-        return sight
-
-
 async def posted(client: Client, folder: Path) -> Bid:
     job = make_job(client.store, folder, items=ITEMS, depth=2)
     quote = await client.ask(job, verification=1, challenge_window=WINDOW, max_blocks=100)
@@ -108,7 +63,8 @@ async def test_an_audit_is_answered_by_itself_through_a_power_cut_and_pays_the_a
         terms = job_terms(JobTermsArgs(str(folder / "program"), str(folder / "inputs")))
         fee = chain.audit_fee(bid, ITEMS)
         (outputs,) = (world.daemon.data / "work").glob("*.out")
-        auditor = Auditor(world.net.chain(AUDITOR), bid, folder, outputs)
+        files = str(folder / "program"), str(folder / "inputs")
+        auditor = Auditor(world.net.chain(AUDITOR), bid, files, outputs)
 
         def order() -> None:
             chain.send(chain.token(0).approve(chain.audits.address, Amount(fee)))

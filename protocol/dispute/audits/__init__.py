@@ -14,6 +14,7 @@ from protocol.dispute.audits.judge import (
     Sight,
     TakeReward,
     auditor_move,
+    payer_move,
     provider_move,
 )
 from protocol.dispute.audits.names import (
@@ -26,7 +27,9 @@ from protocol.dispute.audits.names import (
     Stage,
     Task,
     commitment,
+    dearest_deposit,
     fee_of,
+    list_reading,
     may_draw,
     span_of,
 )
@@ -54,8 +57,11 @@ __all__ = [
     "Task",
     "auditor_move",
     "commitment",
+    "dearest_deposit",
     "fee_of",
+    "list_reading",
     "may_draw",
+    "payer_move",
     "provider_move",
     "span_of",
 ]

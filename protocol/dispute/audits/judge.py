@@ -155,6 +155,19 @@ def provider_move(sight: Sight) -> Move | None:
             return None
 
 
+def payer_move(sight: Sight) -> Move | None:
+    """What who paid may do, lest the audit hold the lease for ever. Auditors and provider come first."""
+    match sight.audit.stage:
+        case Stage.CALLED:
+            return _drawing(sight)
+        case Stage.DRAWN if sight.convicted or _can_finish(sight):
+            return Finish()
+        case Stage.CONTESTED if sight.shown is not None and _decided(sight):
+            return Close(sight.shown)
+        case _:
+            return None
+
+
 _DONE = {
     Part.ASSIGNED: Answer.NONE,
     Part.COMMITTED: Answer.COMMITTED,
@@ -184,8 +197,15 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
     # Without the roots a commitment cannot be opened: they are found again by running the item again.
     if done is Answer.COMMITTED and opening and now <= reveal_until:
         return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
-    until = audit.commit_until if audit.answer is Answer.NONE else reveal_until
-    return Finish() if audit.opened > audit.assigned or now > until else None
+    return Finish() if _can_finish(sight) else None
+
+
+def _can_finish(sight: Sight) -> bool:
+    audit = sight.audit
+    until = audit.commit_until
+    if audit.answer is not Answer.NONE:
+        until = BlockNo(until + sight.clocks.reveal)
+    return audit.opened > audit.assigned or sight.now > until
 
 
 def _accusing(sight: Sight) -> Move | None:

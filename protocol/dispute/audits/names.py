@@ -104,8 +104,13 @@ def commitment(roots: Roots, account: Address, lease: LeaseId, item: int, salt: 
 
 def fee_of(bid: Bid, items: int, percent: int, fixed: Amount) -> Amount:
     """The price of one auditor, rounded up: a percentage of an item's price, and a fixed sum."""
-    deposit = bid.rate_per_block * bid.max_blocks + bid.completion_fee
-    return Amount(-(-deposit * percent // (100 * items)) + fixed)
+    return Amount(-(-bid.deposit() * percent // (100 * items)) + fixed)
+
+
+def dearest_deposit(cap: Amount, tasks: int, items: int, percent: int, fixed: Amount) -> Amount:
+    """Return the dearest deposit that leaves enough of `cap` for so many auditors; below zero: none does."""
+    left = cap - tasks * (fixed + 1)  # each fee is rounded up
+    return Amount(left * 100 * items // (100 * items + tasks * percent))
 
 
 def span_of(clocks: AuditClocks, allowance: Blocks, by_client: bool, redrawn: bool = False) -> Blocks:
@@ -115,10 +120,11 @@ def span_of(clocks: AuditClocks, allowance: Blocks, by_client: bool, redrawn: bo
     return Blocks(draws + commits + clocks.reveal + clocks.contest)
 
 
-def may_draw(since: BlockNo, left_at: BlockNo, bid: Bid, started_at: BlockNo, called_at: BlockNo) -> bool:
-    """Say whether an audit can draw who enrolled at `since` (0: never) and left at `left_at` (0: not).
+def list_reading(bid: Bid, started_at: BlockNo) -> BlockNo:
+    """Return the reading whose list an audit draws from: before the lease can have been opened (RULES 25)."""
+    return BlockNo(started_at - bid.start_deadline - 1)
 
-    The list is read as it was before the lease can have been opened (RULES 25).
-    """
-    reading = started_at - bid.start_deadline - 1
-    return 0 < since <= reading and (left_at == 0 or left_at >= called_at)
+
+def may_draw(since: BlockNo, left_at: BlockNo, bid: Bid, started_at: BlockNo, called_at: BlockNo) -> bool:
+    """Say whether an audit can draw who enrolled at `since` (0: never) and left at `left_at` (0: not)."""
+    return 0 < since <= list_reading(bid, started_at) and (left_at == 0 or left_at >= called_at)

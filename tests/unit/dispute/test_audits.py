@@ -25,10 +25,14 @@ from protocol.dispute.audits import (
     TakeReward,
     Task,
     auditor_move,
+    dearest_deposit,
+    may_draw,
+    payer_move,
     provider_move,
     span_of,
 )
-from protocol.types import ZERO_HASH, Address, BlockNo, Blocks, Hash32
+from protocol.types import ZERO_HASH, Address, Amount, BlockNo, Blocks, Hash32
+from tests.strategies.provider import BID
 
 ME, OTHER, PAYER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
 OWN = Roots(Hash32(b"\1" * 32), Hash32(b"\2" * 32))
@@ -153,3 +157,39 @@ def test_rule_14_a_window_holds_one_redrawn_audit() -> None:
     assert span_of(CLOCKS, Blocks(5), True) == 30 + 10 + 5 + 8 + 15
     assert span_of(CLOCKS, Blocks(5), False) == 30 + 10 + 10 + 8 + 15
     assert span_of(CLOCKS, Blocks(5), True, redrawn=True) == 60 + 10 + 5 + 8 + 15
+
+
+def test_who_paid_ends_what_holds_the_lease_and_commits_to_nothing() -> None:
+    assert payer_move(sight(Stage.CALLED, block=BlockNo(95))) == Draw()
+    assert payer_move(sight(Stage.CALLED, now=BlockNo(121))) == Redraw()
+    drawn = sight(Stage.DRAWN, Part.ASSIGNED)
+    assert payer_move(drawn) is None
+    assert payer_move(replace(drawn, now=BlockNo(111))) == Finish(), "the provider did not commit"
+    assert payer_move(replace(drawn, convicted=True)) == Finish()
+    contested = sight(Stage.CONTESTED, Part.ACCUSING, shown=LIE)
+    assert payer_move(contested) is None
+    assert payer_move(replace(contested, convicted=True)) == Close(LIE)
+    assert payer_move(sight(Stage.SILENT, Part.REWARDED, settled=True)) is None
+
+
+@pytest.mark.parametrize(("items", "percent"), [(1, 400), (3, 400), (1000, 400), (7, 33)])
+@pytest.mark.parametrize("tasks", [1, 2, 8])
+def test_the_dearest_deposit_and_its_audits_stay_within_the_cap(items: int, percent: int, tasks: int) -> None:
+    cap, fixed = Amount(10**6), Amount(1_234)
+    deposit = dearest_deposit(cap, tasks, items, percent, fixed)
+    fee = -(-deposit * percent // (100 * items)) + fixed
+    assert deposit + tasks * fee <= cap
+    more = deposit + 2 * tasks + 2
+    assert more + tasks * (-(-more * percent // (100 * items)) + fixed) > cap
+
+
+@pytest.mark.parametrize(
+    ("since", "left_at", "drawn"),
+    [(0, 0, False), (48, 0, True), (49, 0, True), (50, 0, False), (48, 89, False), (48, 90, True)],
+)
+def test_rule_25_only_who_was_enrolled_before_the_lease_may_be_drawn(
+    since: int, left_at: int, drawn: bool
+) -> None:
+    """Start deadline 50, started at 100, called at 90."""
+    bid = replace(BID, start_deadline=Blocks(50))
+    assert may_draw(BlockNo(since), BlockNo(left_at), bid, BlockNo(100), BlockNo(90)) is drawn

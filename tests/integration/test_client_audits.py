@@ -1,0 +1,100 @@
+"""A client that buys audits, on a real chain; provider and auditors are played by hand."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+
+from client_sdk.job import Job, Limits
+from client_sdk.job_run import JobRun
+from client_sdk.outcome import quotes_of
+from protocol.auction.auction import Proposed, Won
+from protocol.chain.localnet import Localnet
+from protocol.dispute.audits import Stage
+from protocol.types import Amount, InputError
+from tests.audit_rig import TOWERS, Answering, Auditor, enlist
+from tests.client_rig import UNIT, bids, client_session, small_job, stub_provider
+from tests.silent_rig import PROVIDER, Silent
+
+pytestmark = [pytest.mark.trio]
+WINDOW = 400.0
+
+
+def audited(folder: Path, audits: int) -> Job:
+    return small_job(folder, limits=Limits(time=200, window=WINDOW, auction=0.7), audits=audits)
+
+
+def said(run: JobRun) -> str:
+    return "\n".join(event.text for event in run.story.events)
+
+
+async def test_audits_are_ordered_after_the_result_and_what_is_not_drawn_comes_back(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    chain, client = localnet.chain(), localnet.chain(1).address
+    await trio.to_thread.run_sync(enlist, localnet, TOWERS[0])
+    async with (
+        client_session(localnet, tmp_path) as session,
+        stub_provider(localnet, PROVIDER, bids(10)),
+        trio.open_nursery() as nursery,
+    ):
+        job = audited(tmp_path / "job", 2)
+        run, state = await session.auction(await session.prepare(job), Amount(20 * UNIT))
+        assert isinstance(state, Proposed)
+        (quote,) = quotes_of(state, session.unit, lambda bid: session.audits_cost(run, bid))
+        bid = state.ranking.ranked[0].entry.bid
+        fee = chain.audit_fee(bid, 6)
+        assert session.unit.parse(quote.audits, "audits") == 2 * fee
+        assert isinstance(await session.open(run), Won)
+        held = chain.token_balance(0, client)
+        provider = Silent(localnet, session, run, tmp_path / "job", lambda _: True)
+        assert chain.audit(bid.lease_id(), True).stage is Stage.NONE, "nobody is to know before the result"
+        await trio.to_thread.run_sync(provider.post)
+        with trio.fail_after(60):
+            await run.auditing.ordered()
+        assert chain.token_balance(0, client) == held - 2 * fee
+        assert f"ordered 2 auditors for {session.unit.show(2 * fee)}" in said(run)
+        store, spec = session.store, run.record.job_spec
+        files = str(store.path(spec.program)), str(store.path(spec.inputs))
+        auditor = Auditor(localnet.chain(TOWERS[0]), bid, files, tmp_path / "job" / "outputs")
+        nursery.start_soon(Answering.by(localnet.chain(PROVIDER + 1), bid, files, auditor.outputs).play)
+        await trio.to_thread.run_sync(localnet.anvil.mine, 5)
+        with trio.fail_after(60):
+            while await trio.to_thread.run_sync(auditor.turn) is not None:
+                await trio.sleep(0.1)
+            await run.auditing.finished()
+        assert auditor.chain.audit_credit(0, auditor.chain.address) == fee
+        assert chain.token_balance(0, client) == held - fee, "one was not drawn"
+        assert f"1 of 2 auditors drawn, {session.unit.show(fee)} paid, {session.unit.show(fee)} back" in said(
+            run
+        )
+        assert run.record.audits_paid == fee
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_cannot_be_audited_is_said_before_anything_is_paid(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    async with client_session(localnet, tmp_path) as session, stub_provider(localnet, PROVIDER, bids(10)):
+        prepared = await session.prepare(audited(tmp_path / "job", 2))
+        with pytest.raises(InputError, match="nobody is enrolled as an auditor"):
+            await session.auction(prepared, Amount(20 * UNIT))
+        await trio.to_thread.run_sync(enlist, localnet, TOWERS[0])
+        with pytest.raises(InputError, match=r"2 auditors take more than 0\.25 LOC"):
+            await session.auction(prepared, Amount(UNIT // 4))
+        for changes, why in (
+            ({"private": True}, "nobody else can read"),
+            ({"verification": "none"}, "nobody judges"),
+            ({"audits": 9}, "expected 0 to 8"),
+        ):
+            with pytest.raises(InputError, match=why):
+                replace(prepared.job, **changes).checked()
+        # The cap is for job and audits together, and the money for both must be there.
+        run, state = await session.auction(prepared, Amount(20 * UNIT))
+        assert isinstance(state, Proposed)
+        chain = localnet.chain(1)
+        rest = chain.token_balance(0, chain.address) - UNIT // 4
+        await trio.to_thread.run_sync(chain.send, chain.token(0).transfer(localnet.chain(9).address, rest))
+        with pytest.raises(InputError, match="audits are paid in tokens"):
+            await session.open(run)
