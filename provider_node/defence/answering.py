@@ -51,6 +51,11 @@ class Answering:
     alarms: int = 0
     desk: Desk = field(default_factory=Desk)
 
+    @property
+    def suspended(self) -> bool:
+        """Whether new jobs are refused because this machine contradicted itself."""
+        return bool(self.suspension.market.suspended)
+
     async def answer(self, effect: Answer, context: Context) -> DidMove | DidContradict:
         """Perform `Answer`: have the item executed if it was not yet, hold it to what was posted, answer."""
         state, seen = self._game(context)

@@ -32,6 +32,9 @@ def game_metrics(states: States, answering: "Answering", purse: "Purse") -> Iter
     yield CounterMetricFamily(
         "gavel_game_contradictions", "Runs that contradicted a posted result.", answering.alarms
     )
+    yield GaugeMetricFamily(
+        "gavel_suspended", "1 if no new jobs are taken after a contradiction.", answering.suspended
+    )
     yield GaugeMetricFamily("gavel_operator_coin_wei", "Coin of the operator.", purse.held)
     yield GaugeMetricFamily("gavel_operator_coin_low", "1 if games could not all be answered.", purse.low)
     yield GaugeMetricFamily("gavel_coin_won_wei", "Left to the owner by lost games.", purse.won)

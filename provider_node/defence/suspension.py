@@ -3,12 +3,15 @@
 Kept in the journal: a daemon that its supervisor starts again is still the same machine.
 """
 
+import logging
 from dataclasses import dataclass
 
 import trio
 
 from protocol.store.journal import Journal
 from provider_node.market import Market
+
+log = logging.getLogger(__name__)
 
 NOTE = "provider.suspended"
 
@@ -23,6 +26,8 @@ class Suspension:
     def restore(self) -> None:
         """Take up what an earlier life left. Blocking."""
         self.market.suspended = (self.journal.recall(NOTE) or b"").decode()
+        if self.market.suspended:
+            log.warning("no new jobs are taken: %s; then: gavel provider resume", self.market.suspended)
 
     async def begin(self, reason: str) -> None:
         """Take no new jobs, whatever becomes of this process."""

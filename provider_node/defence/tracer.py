@@ -54,14 +54,14 @@ class Kept:
 class Tracer:
     """Calls to the child while `run` runs; it is started when first needed."""
 
-    def __init__(self, options: ChildOptions) -> None:
-        self._options = options
+    def __init__(self, options: ChildOptions, module: str = WORKER) -> None:
+        self._options, self._module = options, module
         self._child: Child | None = None
         self._ready = trio.Event()
 
     async def run(self) -> None:
         """Serve until cancelled."""
-        async with open_child(WORKER, options=self._options) as child:
+        async with open_child(self._module, options=self._options) as child:
             self._child = child
             self._ready.set()
             await trio.sleep_forever()

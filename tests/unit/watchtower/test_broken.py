@@ -1,0 +1,54 @@
+"""A worker that breaks over a provider's model ends no watchtower."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.runtime.child import ChildFaultError
+from protocol.types import InputError, TransientError, Wei
+from watchtower import rerun
+from watchtower.config import WatchtowerConfig
+
+pytestmark = pytest.mark.trio
+
+
+@pytest.fixture(autouse=True)
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rerun, "WORKER", "tests.unit.runtime.broken_child")
+    monkeypatch.setattr(rerun, "backoff", lambda _: 0.0)
+
+
+RIG: Any = SimpleNamespace(config=WatchtowerConfig(attempts=2))
+RESULT: Any = SimpleNamespace(output_root=bytes(32))
+FILES = SimpleNamespace(program=Path("p"), inputs=Path("i"), outputs=Path("o"))
+FOUND: Any = SimpleNamespace(
+    spec=SimpleNamespace(program_root=bytes(32), input_root=bytes(32), item_count=1), files=FILES
+)
+
+
+async def test_a_re_run_that_breaks_is_tried_again() -> None:
+    with pytest.raises(TransientError, match="KeyError: 7") as caught:
+        await rerun._judged(RIG, RESULT, FOUND)
+    assert caught.type is ChildFaultError
+
+
+async def test_demanded_outputs_that_break_it_are_given_up_after_some_tries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[int] = []
+
+    async def demanded(*_: Any) -> Path:
+        tries.append(1)
+        raise ChildFaultError("KeyError: 7")
+
+    monkeypatch.setattr(rerun, "demanded", demanded)
+    with pytest.raises(InputError, match="the worker failed each time"):
+        await rerun.rerun_withheld(RIG, RESULT, FOUND, Wei(0))
+    assert len(tries) == 2
+
+
+async def test_a_device_that_fails_its_self_test_is_refused_at_the_start() -> None:
+    with pytest.raises(InputError, match="cpu cannot be used"):
+        await rerun.prove(RIG.config)
