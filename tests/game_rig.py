@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from click.testing import CliRunner, Result
 
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
@@ -24,8 +25,10 @@ from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS
 from protocol.engines.worker.interface import RunArgs, from_wire, to_wire
 from protocol.messages import Bid
 from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.cli import root
 from protocol.runtime.keystore import store_key
 from protocol.runtime.metrics import Metrics
+from protocol.runtime.settings import Settings
 from protocol.types import ArtifactId, Blocks, Verification
 from tests.chain_helpers import OPERATOR, OWNER
 from tests.provider_rig import ROOT
@@ -211,13 +214,8 @@ class TowerProcess:
                 self.command(*self.run), cwd=ROOT, env=self.env, stdout=out, stderr=subprocess.STDOUT
             )
 
-    def status(self) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command("status", *self.data),
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+    def status(self) -> Result:
+        """What `gavel watchtower status` says: in this process, where all that it imports is loaded."""
+        return CliRunner().invoke(
+            root, ["watchtower", "status", *self.data], obj=Settings(), standalone_mode=False
         )

@@ -22,7 +22,11 @@ def watchtower() -> None:
 @click.option("--password-file", help="File with the wallet's password.")
 @click.option("--share-percent", type=float, help="Part of all results that is re-run.")
 @click.option(
-    "--provider", "providers", multiple=True, help="Owner whose every result is re-run; repeatable."
+    "--provider",
+    "providers",
+    multiple=True,
+    metavar="0xADDRESS",
+    help="Owner address of a provider (see gavel market) whose every result is re-run; repeatable.",
 )
 @click.option(
     "--end-idle/--no-end-idle",
@@ -37,9 +41,14 @@ def watchtower() -> None:
 def run(settings: Settings, /, **options: object) -> int:
     """Watch until Ctrl-C.
 
-    A wrong result is proven on chain. Each game takes a bond in the chain's coin, which comes back when it
-    is won, and about a million gas: the wallet should hold both for two games. What it lacks, and what the
-    limits bond_per_game, bond_per_day, gas_per_game and gas_per_day do not allow, is said by `status`.
+    A wrong result is proven on chain.
+
+    A game takes a bond in the chain's coin and about half a million gas; a million is set aside. The bond
+    comes back when the provider is convicted, less what was paid out of it for answers by then; a lost
+    game costs all of it.
+
+    The wallet should hold enough for two games. What it lacks, and what the limits bond_per_game,
+    bond_per_day, gas_per_game and gas_per_day do not allow, is said by `status`.
     """
     from protocol.chain.networks_file import load_network
     from protocol.runtime.config import load_config
@@ -48,8 +57,8 @@ def run(settings: Settings, /, **options: object) -> int:
     from protocol.runtime.metrics import Metrics
     from protocol.runtime.signals import run_daemon
     from watchtower.config import WatchtowerConfig
-    from watchtower.daemon import data_dir as folder_of
     from watchtower.daemon import watch
+    from watchtower.folders import data_dir as folder_of
 
     given = {name: value for name, value in options.items() if value not in (None, ())}
     flags = {"network": settings.network, **given}
@@ -140,18 +149,18 @@ def status(settings: Settings, data_dir: str | None) -> int:
     from protocol.runtime.config import load_config
     from protocol.runtime.exit_codes import ExitCode
     from watchtower.auditing.notes import Notes
-    from watchtower.auditing.opening import FOLDER
     from watchtower.config import WatchtowerConfig
-    from watchtower.daemon import data_dir as folder_of
+    from watchtower.folders import AUDITS
+    from watchtower.folders import data_dir as folder_of
     from watchtower.standings import Standings
+    from watchtower.telling import told
     from watchtower.verdicts import Finding, Verdicts
 
     config = load_config(WatchtowerConfig, "watchtower", settings.config, {"data_dir": data_dir}).value
     found = Verdicts(folder_of(config) / "verdicts").all()
     standings = Standings(folder_of(config) / "games").all()
-    lines = [verdict.sentence() for verdict in found] or ["no result has been re-run yet"]
-    lines += [standing.sentence() for standing in standings]
-    notes = Notes(folder_of(config) / FOLDER)
+    lines = told(found, standings)
+    notes = Notes(folder_of(config) / AUDITS)
     auditor, audits = notes.auditor(), notes.all()
     lines += [auditor.sentence()] if auditor else []
     lines += [note.sentence() for note in audits]

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,6 @@ from protocol.dispute.purse import COIN, Limits
 from protocol.engines.worker.interface import CompareResult
 from protocol.games.player import Challenger
 from protocol.net import NetSettings, open_node
-from protocol.runtime import paths
 from protocol.runtime.child import open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Health, Metrics
@@ -40,28 +40,22 @@ from watchtower.auditing.opening import budget_of, open_auditing
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import can_demand
+from watchtower.folders import data_dir
 from watchtower.games import Games
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult, Rerun, View, judge, next_try, why_not
-from watchtower.keeping import DayOfGas, Keeping
+from watchtower.keeping import Keeping
 from watchtower.obtaining import Rig, WithheldError, WrongArtifactsError
 from watchtower.rerun import WORKER, options, prove, rerun, rerun_withheld
 from watchtower.scan import Scan
+from watchtower.spending import Spending
 from watchtower.standings import Standings
 from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name, wrong_item
 
 log = logging.getLogger(__name__)
 
 _POLL_S = 1.0
-_DAY_S = 86_400
 _AGAIN_S = 60.0
 """Shortest pause before a result that could not be judged is tried again."""
-
-
-def data_dir(config: WatchtowerConfig) -> Path:
-    """Return the folder of verdicts, artifacts and the secret that decides what is re-run."""
-    path = Path(config.data_dir).expanduser() if config.data_dir else paths.role_dir("watchtower")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
 
 
 def policy(config: WatchtowerConfig) -> Policy:
@@ -93,16 +87,16 @@ def demand_budget(config: WatchtowerConfig) -> Wei:
     return Wei(COIN.parse(config.demand_budget, "demand_budget"))
 
 
-def gas_of_day(config: WatchtowerConfig, network: Network) -> DayOfGas:
+def idle_gas(config: WatchtowerConfig) -> Spending:
     """Return what ending others' games may cost. `InputError` if it is no sum of coin."""
-    budget = Wei(COIN.parse(config.idle_gas_per_day, "idle_gas_per_day"))
-    return DayOfGas(budget, network.span(_DAY_S))
+    per_day = Wei(COIN.parse(config.idle_gas_per_day, "idle_gas_per_day"))
+    return Spending(data_dir(config) / "idle-gas.json", per_day, "idle_gas_per_day", time.time)
 
 
 async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics: Metrics) -> None:
     """Run until cancelled. `InputError` if configuration, network and chain do not fit together."""
     rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
-    idle_gas = gas_of_day(config, network)
+    gas = idle_gas(config)
     budget_of(config)  # said now, and not once an audit comes
     if config.device != "cpu":
         await prove(config)
@@ -122,7 +116,7 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
             child = await stack.enter_async_context(open_child(WORKER, options=options(config)))
             games = Games(rig, who, child, Standings(folder / "games"), nursery, metrics)
             if config.end_idle:
-                keeping = Keeping(chain, rules.secret, idle_gas, nursery, metrics)
+                keeping = Keeping(chain, rules.secret, gas, nursery, metrics)
         tower = Tower(
             rig,
             scan,

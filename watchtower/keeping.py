@@ -19,39 +19,17 @@ from protocol.dispute.idle import IDLE_GAS
 from protocol.games.keeping import Keeper
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
-from protocol.types import BlockNo, Blocks, LeaseId, TransientError, Wei, to_hex
+from protocol.types import BlockNo, Blocks, LeaseId, TransientError, to_hex
 from watchtower.demanding import KeySends
 from watchtower.judge import PostedResult
+from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
 
 _PATIENCE_S = 60
 _SPREAD_S = 120
 _EVERY_S = 120
-_DAY_S = 86_400
 _AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class DayOfGas:
-    """What was spent lately: clock readings with fees.
-
-    A restart begins a new day: what was ended then needs no second call.
-    """
-
-    budget: Wei
-    day: Blocks
-    spent: tuple[tuple[BlockNo, Wei], ...] = ()
-
-    def with_fees(self, now: BlockNo, fees: Wei) -> "DayOfGas":
-        """Return this with fees paid at `now`; what is older than a day is dropped."""
-        recent = tuple(each for each in self.spent if each[0] > now - self.day)
-        return DayOfGas(self.budget, self.day, (*recent, (now, fees)))
-
-    def calls(self, now: BlockNo, price: Wei) -> int:
-        """Return for how many calls there is money at `now`, at that price of a unit of gas."""
-        spent = sum(fees for at, fees in self.spent if at > now - self.day)
-        return max(0, self.budget - spent) // max(1, IDLE_GAS * price)
 
 
 def patience_of(network: Network, secret: bytes, lease: LeaseId) -> Blocks:
@@ -66,7 +44,7 @@ class Keeping:
 
     chain: AsyncChain
     secret: bytes
-    gas: DayOfGas
+    gas: Spending
     nursery: trio.Nursery
     metrics: Metrics
     busy: set[LeaseId] = field(default_factory=set)
@@ -99,11 +77,11 @@ class Keeping:
             try:
                 async with self._at_once:
                     price = await self.chain.run(lambda chain: fee_now(chain.node, network.fees).max_fee)
-                    most = self.gas.calls(height, Wei(price))
-                    found = await keeper.look(right=is_right, most=most)
+                    left = await trio.to_thread.run_sync(self.gas.left)
+                    found = await keeper.look(right=is_right, most=left // max(1, IDLE_GAS * price))
                 again = found.again_at
                 if found.fees:
-                    self.gas = self.gas.with_fees(found.now, found.fees)
+                    await trio.to_thread.run_sync(self.gas.add, found.fees)
                     self._ended.inc()
                 self._tell(lease, found.said)
             except TransientError as error:

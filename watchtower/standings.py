@@ -21,12 +21,6 @@ class Standing:
     over: str
     games: tuple[GameReport, ...]
 
-    def sentence(self) -> str:
-        """Return the lease's games in lines for people."""
-        if not self.games:
-            return f"lease {self.lease}: {self.over or self.doing}"
-        return "\n".join(game.sentence() for game in self.games)
-
 
 class Standings:
     """The folder of standings."""

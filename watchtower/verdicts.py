@@ -59,9 +59,13 @@ class Verdict:
                     f"first different item: {self.first_different_item}{late}"
                 )
             case _:
-                tries = "tried once" if self.tries == 1 else f"tried {self.tries} times"
-                again = f"again from {self.again_at} on" if self.again_at else "not tried again"
-                return f"{about}: {self.finding}: {self.detail}; {tries}, {again}{late}"
+                return f"{about}: {self.finding}: {self.detail}; {self.tried}{late}"
+
+    @property
+    def tried(self) -> str:
+        """How often this was tried, and when it is again."""
+        tries = "tried once" if self.tries == 1 else f"tried {self.tries} times"
+        return f"{tries}, " + (f"again from {self.again_at} on" if self.again_at else "not tried again")
 
 
 class Verdicts:

@@ -227,10 +227,20 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
 
 @job.command()
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--item", type=click.IntRange(0), help="Run this item alone again; else all of them.")
-@click.option("--max-bond", default="1", show_default=True, help="Largest bond, in the chain's coin.")
+@click.option(
+    "--item", type=click.IntRange(0), metavar="N", help="Run this item alone again; else all of them."
+)
+@click.option(
+    "--max-bond", metavar="COIN", default="1", show_default=True, help="Largest bond, in the chain's coin."
+)
 @click.option("--threads", type=click.IntRange(1), default=1, help="Processor threads of the re-run.")
-@click.option("--delegate", "delegates", multiple=True, help="Each delegate of a private lease.")
+@click.option(
+    "--delegate",
+    "delegates",
+    multiple=True,
+    metavar="0xADDRESS",
+    help="For a delegate's wallet on a private lease: an address that its bid names, once for each of them.",
+)
 @_wallet
 @_password
 @pass_settings
@@ -247,8 +257,12 @@ def challenge(
 ) -> int:
     """Run a result again and, if it is wrong, prove it on chain: the provider loses its bond.
 
-    The game takes a bond in the chain's coin, which comes back when it is won, and about half a million gas.
-    The exit code is 1 if the result is right, or the game was lost.
+    A game takes a bond in the chain's coin and about half a million gas; a million is set aside. The bond
+    comes back when the provider is convicted, less what was paid out of it for answers by then; a lost
+    game costs all of it.
+
+    The exit code is 1 if the result is right, or the game was lost. Broken off, the same command goes on with
+    the game: its seal is made from the wallet's key, so nothing has to be kept but that and the receipt.
     """
     from client_sdk.challenge import Rerunning
     from client_sdk.commands.challenging import challenge_job

@@ -7,6 +7,12 @@ from protocol.types import Wei
 
 GAME_GAS = 1_000_000
 """Gas that a challenger sets aside for all its transactions of one game, from `challenge` to `collect`."""
+GAME_COSTS = (
+    "A game takes a bond in the chain's coin and about half a million gas; a million is set aside. "
+    "The bond comes back when the provider is convicted, less what was paid out of it for answers by then; "
+    "a lost game costs all of it."
+)
+"""What every help text and page says that a game costs; a test holds them, and the measured gas, to it."""
 COIN = Unit("coin", 18)
 """How sums of the chain's coin are written."""
 

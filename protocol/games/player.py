@@ -36,7 +36,8 @@ from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
 from protocol.games.board import Board, read_board, read_purse, table_of
 from protocol.games.keeping import settling
-from protocol.games.report import GameReport, Reporter, node_name
+from protocol.games.report import GameReport
+from protocol.games.reporter import Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
 from protocol.messages import Bid
 from protocol.types import (

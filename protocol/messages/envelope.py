@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from protocol.crypto import SIGNATURE_BYTES, recover, sign_digest
+from protocol import crypto
+from protocol.crypto import SIGNATURE_BYTES
 from protocol.messages.bid import Bid
 from protocol.messages.job_spec import JobSpec
 from protocol.messages.market import Decline, Offer, Quote, SealedAnswer
@@ -39,8 +40,8 @@ def sign(message: M, domain: Domain, private_key: bytes) -> Signed[M]:
     """Return `message` signed for `domain`. `InputError` if it contradicts itself."""
     message.check()
     digest = message.digest(domain)
-    signature = sign_digest(private_key, digest)
-    return Signed(message, recover(digest, signature), digest, signature)
+    signature = crypto.sign_digest(private_key, digest)
+    return Signed(message, crypto.recover(digest, signature), digest, signature)
 
 
 def open_signed(data: bytes, expected: type[M], domain: Domain) -> Signed[M]:
@@ -57,4 +58,4 @@ def open_signed(data: bytes, expected: type[M], domain: Domain) -> Signed[M]:
         raise InputError(f"expected a {expected.__name__}, got message type {data[1]}")
     message = expected.decode(data[2:-SIGNATURE_BYTES])
     digest = message.digest(domain)
-    return Signed(message, recover(digest, data[-SIGNATURE_BYTES:]), digest, data[-SIGNATURE_BYTES:])
+    return Signed(message, crypto.recover(digest, data[-SIGNATURE_BYTES:]), digest, data[-SIGNATURE_BYTES:])

@@ -11,7 +11,7 @@ from protocol.dispute.facts import F32, Facts, facts_of
 from protocol.dispute.records import Place
 from protocol.dispute.replay import Landing, Played, View, follow
 from protocol.games.board import cut, made_of
-from protocol.games.report import node_name
+from protocol.games.reporter import node_name
 
 _KINDS = ("", "MAP", "CONTRACT", "REDUCE", "MOVE", "GATHER", "JOIN")
 _DTYPES = ("", "f32", "i32", "i8")

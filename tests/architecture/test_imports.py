@@ -84,6 +84,25 @@ def test_asking_a_running_daemon_takes_nothing_heavy() -> None:
     imports_nothing_heavy(["provider_node.report"])
 
 
+def test_the_status_of_a_watchtower_is_read_from_files_alone() -> None:
+    """`gavel watchtower status` waits for no library of the chain or the network."""
+    imports_nothing_heavy([f"watchtower.{name}" for name in ("auditing.notes", "folders", "telling")])
+
+
+def test_a_worker_loads_no_keys_and_no_wallet() -> None:
+    """They take longer to load than all else that it needs, and a child is started for each re-run."""
+    names = ("jobs", "disputing", "delivering", "serve")
+    command = (
+        "import sys\n"
+        + "".join(f"import protocol.engines.worker.{name}\n" for name in names)
+        + "sys.exit(' '.join({'eth_keys', 'pydantic', 'web3', 'cryptography'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", command], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.stderr.split() == [], "loaded"
+
+
 def test_nobody_but_commands_of_the_runtime_looks_at_the_chain() -> None:
     files = [f for f in python_files("protocol/runtime", "protocol/store") if "commands" not in f.parts]
     for file in files:

@@ -1,6 +1,7 @@
 """Leases held by games whose players vanished: whoever follows them ends that, on a real chain."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import trio
@@ -20,7 +21,8 @@ from tests.chain_helpers import CLIENT
 from tests.dispute_rig import TERMS, Rig, posted
 from watchtower.demanding import KeySends
 from watchtower.judge import PostedResult
-from watchtower.keeping import DayOfGas, Keeping, patience_of
+from watchtower.keeping import Keeping, patience_of
+from watchtower.spending import Spending
 
 pytestmark = [pytest.mark.trio]
 
@@ -111,7 +113,9 @@ async def test_who_comes_too_late_loses_nothing(rig: Rig) -> None:
     assert chain.verdict(rig.bid.lease_id()).how is Conviction.SILENT
 
 
-async def test_watchtowers_end_and_settle_within_a_days_gas_each_in_its_own_time(rig: Rig) -> None:
+async def test_watchtowers_end_and_settle_within_a_days_gas_each_in_its_own_time(
+    rig: Rig, tmp_path: Path
+) -> None:
     net, chain, lease = rig.net.network, rig.net.chain(), rig.bid.lease_id()
     (game,) = chain.games_of(rig.bid)
     end = game.now.moved_at + game.now.provider_left
@@ -119,13 +123,14 @@ async def test_watchtowers_end_and_settle_within_a_days_gas_each_in_its_own_time
     waits = patience_of(net, secret, lease)
     assert len({patience_of(net, bytes([n]), lease) for n in range(20)}) > 10
     held = PostedResult(lease, rig.bid, Hash32(bytes(32)), BlockNo(10_000), is_held=True)
-    day = net.span(86_400)
+    purses = {
+        money: Spending(tmp_path / f"{money}.json", Wei(money), "idle_gas_per_day", lambda: 0.0)
+        for money in (0, 10**17)
+    }
     async with trio.open_nursery() as nursery:
         towers = {
-            money: Keeping(
-                AsyncChain(rig.net.chain(TOWER)), secret, DayOfGas(Wei(money), day), nursery, Metrics()
-            )
-            for money in (0, 10**17)
+            money: Keeping(AsyncChain(rig.net.chain(TOWER)), secret, gas, nursery, Metrics())
+            for money, gas in purses.items()
         }
 
         async def looks(money: int) -> Conviction:
@@ -141,8 +146,7 @@ async def test_watchtowers_end_and_settle_within_a_days_gas_each_in_its_own_time
         rig.net.anvil.mine(1)
         assert await looks(0) is Conviction.NONE
         assert await looks(10**17) is Conviction.SILENT
-        assert towers[10**17].gas.spent
-        assert not towers[0].gas.spent
+        assert 0 < purses[10**17].left() < 10**17, "it is counted"
         rig.net.anvil.mine(TERMS.claim_period + waits + 1)
         await looks(10**17)
         assert chain.lease(lease).state is LeaseState.CONVICTED

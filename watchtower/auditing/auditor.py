@@ -36,11 +36,11 @@ from protocol.types import Address, Blocks, BrokenInvariant, GavelError, Hash32,
 from watchtower.auditing.moves import SHARED, call_of, effect_of, sentence_of, waiting_for
 from watchtower.auditing.notes import Notes
 from watchtower.auditing.running import run_item
-from watchtower.auditing.spending import Spending
 from watchtower.auditing.survey import Look, Name, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
 from watchtower.rerun import WORKER, options
+from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
 

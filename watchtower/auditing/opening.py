@@ -7,12 +7,10 @@ from protocol.runtime.metrics import Metrics
 from protocol.types import Wei
 from watchtower.auditing.auditor import Auditing, Court
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.spending import Spending
 from watchtower.config import WatchtowerConfig
+from watchtower.folders import AUDITS
 from watchtower.obtaining import Rig
-
-FOLDER = "audits"
-"""In the watchtower's data folder."""
+from watchtower.spending import Spending
 
 
 def budget_of(config: WatchtowerConfig) -> Wei:
@@ -22,6 +20,8 @@ def budget_of(config: WatchtowerConfig) -> Wei:
 
 def open_auditing(rig: Rig, key: bytes, metrics: Metrics, court: Court | None) -> Auditing:
     """Return the desk. It plays for as long as its wallet is enrolled, and does nothing else."""
-    notes = Notes(rig.folder.parent / FOLDER)
-    spending = Spending(rig.folder.parent / FOLDER / "spent.json", budget_of(rig.config), time.time)
+    notes = Notes(rig.folder.parent / AUDITS)
+    spending = Spending(
+        rig.folder.parent / AUDITS / "spent.json", budget_of(rig.config), "audit_gas_per_day", time.time
+    )
     return Auditing(rig, key, notes, spending, metrics, court)

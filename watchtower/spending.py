@@ -14,22 +14,33 @@ _DAY_S = 86_400.0
 
 @dataclass(frozen=True)
 class Spending:
-    """A list of sums on disk: a restart does not begin the day anew. `clock` gives Unix time."""
+    """A list of sums on disk: a restart does not begin the day anew. `clock` gives Unix time.
+
+    `setting` is the limit's name in the configuration.
+    """
 
     file: Path
     per_day: Wei
+    setting: str
     clock: Callable[[], float]
 
     def why_not(self) -> str:
         """Say why nothing more is paid now; empty if the day's limit is not reached."""
-        spent = sum(wei for _, wei in self._day())
-        if spent < self.per_day:
+        if self.left() > 0:
             return ""
-        return f"the day's gas was {COIN.about(spent)}, audit_gas_per_day allows {COIN.about(self.per_day)}"
+        spent = COIN.about(self._spent())
+        return f"the day's gas was {spent}, {self.setting} allows {COIN.about(self.per_day)}"
+
+    def left(self) -> Wei:
+        """Return what may still be spent today."""
+        return Wei(max(0, self.per_day - self._spent()))
 
     def add(self, fee: Wei) -> None:
         """Note what a transaction cost."""
         write_whole(self.file, json.dumps([*self._day(), (self.clock(), fee)]).encode())
+
+    def _spent(self) -> int:
+        return sum(wei for _, wei in self._day())
 
     def _day(self) -> list[tuple[float, int]]:
         try:
