@@ -189,17 +189,27 @@ async def house(net: Localnet, folder: Path, flip: str = FLIP, **job: int) -> As
 
 
 class TowerProcess:
-    """`gavel watchtower` as processes of its own, over the data in `folder / "tower"`."""
+    """`gavel watchtower` as processes of its own, over the data in `folder / name`."""
 
-    def __init__(self, net: Localnet, folder: Path, networks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.home = folder / "tower-home"
+    def __init__(
+        self,
+        net: Localnet,
+        folder: Path,
+        networks: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        account: int = TOWER,
+        name: str = "tower",
+    ) -> None:
+        self.process: subprocess.Popen[bytes] | None = None
+        self.folder = folder / name
+        self.home = folder / f"{name}-home"
         self.home.mkdir(mode=0o700)
         password = self.home / "password"
         password.write_text("x")
         password.chmod(0o600)
         monkeypatch.setenv("GAVEL_HOME", str(self.home))
-        store_key("watchtower", net.keys[TOWER], "x", light=True)
-        owner, data = f"0x{address_of(net.keys[OWNER]).hex()}", str(folder / "tower")
+        store_key("watchtower", net.keys[account], "x", light=True)
+        owner, data = f"0x{address_of(net.keys[OWNER]).hex()}", str(self.folder)
         self.data = ["--data-dir", data]
         self.run = ["run", "--password-file", str(password), "--provider", owner, *self.data]
         given = {"GAVEL_HOME": str(self.home), "GAVEL_NETWORKS": str(networks)}
@@ -210,9 +220,25 @@ class TowerProcess:
 
     def start(self) -> "subprocess.Popen[bytes]":
         with (self.home / "out").open("ab") as out:
-            return subprocess.Popen(
+            self.process = subprocess.Popen(
                 self.command(*self.run), cwd=ROOT, env=self.env, stdout=out, stderr=subprocess.STDOUT
             )
+        return self.process
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def said(self) -> str:
+        """The end of its output."""
+        return (self.home / "out").read_text()[-3000:]
+
+    def end(self) -> None:
+        """End the process, if one runs."""
+        if self.process is not None and self.alive:
+            self.process.terminate()
+            self.process.wait(30)
 
     def status(self) -> Result:
         """What `gavel watchtower status` says: in this process, where all that it imports is loaded."""
