@@ -29,21 +29,35 @@ def test_a_run_gives_way_only_if_that_saves_the_other_and_costs_it_nothing() -> 
     assert not gives_way(long, 0, [run(2_000, 1_900)]), "its deadline is farther"
 
 
-@given(st.lists(RUNS))
-def test_the_nearest_deadline_is_next(waiting: list[Run]) -> None:
+def test_what_is_lost_makes_nothing_else_late() -> None:
+    """A client may have put an item in that takes longer than its clock: its own lease alone is lost."""
+    lost, fine = run(100, 300), run(250, 200)
+    assert next_run([lost, fine]) == fine
+    assert next_run([lost, run(900, 200)]) == lost, "there is time for both, and an estimate may be wrong"
+    assert next_run([lost]) == lost
+    assert gives_way(lost, 10, [fine])
+    assert not gives_way(lost, 10, [run(900, 200)])
+    assert gives_way(run(200, 100), 250, [run(300, 100)]), "it takes much longer than expected"
+
+
+@given(st.lists(RUNS, max_size=8))
+def test_the_nearest_deadline_that_can_be_kept_is_next(waiting: list[Run]) -> None:
     chosen = next_run(waiting)
-    assert chosen is None if not waiting else chosen.left_ms == min(each.left_ms for each in waiting)
+    if not waiting:
+        assert chosen is None
+        return
+    assert chosen is not None
+    kept = [each.left_ms for each in waiting if each.fits]
+    assert chosen.left_ms <= min(kept, default=chosen.left_ms)
+    if not chosen.fits:
+        assert all(chosen.needs_ms + each.needs_ms <= each.left_ms for each in waiting if each.fits)
 
 
 @given(RUNS, st.integers(0, 800), st.lists(RUNS, max_size=5))
-def test_a_run_that_gave_way_can_always_be_made_again_in_time(
+def test_a_run_gives_way_only_if_it_is_lost_or_can_be_made_again_in_time(
     current: Run, spent: int, waiting: list[Run]
 ) -> None:
     if gives_way(current, spent, waiting):
-        first = min(waiting, key=lambda each: each.left_ms)
-        assert any(
-            each.needs_ms + max(current.needs_ms, spent) <= current.left_ms
-            for each in waiting
-            if each.left_ms >= each.needs_ms
-        )
-        assert first.left_ms < current.left_ms
+        soonest = min(each.needs_ms for each in waiting if each.fits)
+        rest = current.needs_ms - spent if spent < current.needs_ms else spent
+        assert rest > current.left_ms or soonest + max(current.needs_ms, spent) <= current.left_ms
