@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from protocol.auction.defence import Burden, Means, job_flaw
+from protocol.auction.defence import Burden, Means, easy_item_ms, job_flaw, run_flaw
 from protocol.lease.provider_types import (
     CheckJob,
     DidCheck,
@@ -136,6 +136,7 @@ class Jobs:
                 log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
                 return DidNotRun(str(error), final=False)
         output, meter = known
+        self._require_defence(state, output)
         usage = self._usage(state, output, meter)
         file = self._output(lease)
         outputs = await trio.to_thread.run_sync(self.store.put_file, file)
@@ -144,6 +145,13 @@ class Jobs:
         self.workers.release(lease, end=False)
         log.info("ran the job: root %s", to_hex(output.output_root))
         return DidRun(Result(output.output_root, outputs, size, usage))
+
+    def _require_defence(self, state: ProviderLease, output: Output) -> None:
+        """Refuse to post what could not be defended: a close costs less than a conviction."""
+        if state.bid.verification != Verification.TAPE or self.means is None:
+            return
+        if flaw := run_flaw(output.over_ms, self.means):
+            raise InputError(flaw)
 
     async def _execute(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
         executor = await self.workers.of(lease)
@@ -223,7 +231,8 @@ class Jobs:
         spec = state.spec
         assert spec is not None, "checking and running follow fetching"
         program = await self._path(spec.program)
-        return Job(spec, program, await self._path(spec.inputs), state.device)
+        easy = easy_item_ms(state.bid.trace_allowance, self.means) if self.means else 0
+        return Job(spec, program, await self._path(spec.inputs), state.device, easy)
 
     async def _path(self, artifact: ArtifactId) -> Path:
         call: Callable[[], Path] = lambda: self.store.path(artifact)  # noqa: E731 - for the thread

@@ -97,6 +97,29 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)
 
 
+def easy_item_ms(allowance: Blocks, means: Means) -> int:
+    """Return what an item may take so that any number of such ones can be defended under an allowance.
+
+    Half of it is left for what a trace takes beyond the run.
+    """
+    return allowance * means.block_ms // 2
+
+
+def run_flaw(over_ms: int, means: Means) -> str:
+    """Return why the result of a run could not be defended; empty if it could.
+
+    `over_ms` is by how much its items took longer than `easy_item_ms`, in all. A client that put slow numbers
+    into many items would challenge just these: each game's clock has an allowance for its item, and all have
+    one move clock for the rest.
+    """
+    if over_ms + STARTUP_MS <= means.clock_ms:
+        return ""
+    return (
+        f"its items took {over_ms} ms longer than the bid's trace allowance expects, a move clock has only "
+        f"{means.clock_ms} ms: were they all challenged, they could not be executed again in time"
+    )
+
+
 def _too_slow(needed: int, clock: int) -> str:
     if needed <= clock:
         return ""

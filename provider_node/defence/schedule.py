@@ -2,7 +2,8 @@
 
 The nearest deadline comes first. A run that has begun is ended for another only if that one would be missed
 behind it, and only if this one can still be run afterwards: so nobody can keep an item from being executed
-for ever by challenging others. What comes too late in any case, by all that is known, makes nothing else late.
+for ever by challenging others. What comes too late in any case, by all that is known, makes nothing else
+late.
 """
 
 from collections.abc import Iterable

@@ -21,6 +21,8 @@ class Job:
     program: Path
     inputs: Path
     device: str
+    item_ms: int = 0
+    """What an item may take for the result to be defended easily; 0: any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Output:
     wall_ms: int
     peak_bytes: int
     resumed: int
+    over_ms: int = 0
+    """By how much items took longer than `Job.item_ms`, over all items of this attempt."""
 
 
 class Executor(Protocol):

@@ -166,8 +166,13 @@ class TapeExecutor:
             device=job.device,
         )
 
+        before, over = 0.0, 0.0
+
         def progressed(plain: dict[str, Any]) -> None:
+            nonlocal before, over
             seen = from_wire(plain, RunProgress)
+            over += max(seen.wall_seconds - before - job.item_ms / 1_000, 0.0) if job.item_ms else 0.0
+            before = seen.wall_seconds
             on_progress(seen.done, seen.total)
 
         plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
@@ -182,6 +187,7 @@ class TapeExecutor:
             wall_ms=math.ceil(result.wall_seconds * 1_000),
             peak_bytes=result.peak_bytes,
             resumed=result.resumed,
+            over_ms=math.ceil(over * 1_000),
         )
 
     def stop(self) -> None:

@@ -3,9 +3,21 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.auction.bidding import Capability, House, Refusal, answer
-from protocol.auction.defence import Burden, Means, job_flaw, offer_flaw, worst_ms
+from protocol.auction.defence import (
+    STARTUP_MS,
+    Burden,
+    Means,
+    easy_item_ms,
+    job_flaw,
+    offer_flaw,
+    run_flaw,
+    trace_ms,
+    worst_ms,
+)
 from protocol.types import Blocks
 from tests.unit.auction.test_bidding import CPU, GPU, HOUSE, MARKET, OFFER, SLOTS, bid_for
 
@@ -98,3 +110,30 @@ def test_what_passes_by_the_client_s_figures_passes_by_the_same_figures_measured
 def test_a_named_device_that_is_not_here_changes_nothing() -> None:
     house = replace(GUARDED, means=replace(MEANS, device="cuda:7"))
     assert bid_for(OFFER, house) == bid_for(OFFER, GUARDED)
+
+
+def test_rule_13_many_slow_items_are_noticed_in_the_run() -> None:
+    """One of them fits into a move clock, many at once do not; allowances are for plain ones."""
+    easy = easy_item_ms(ALLOWANCE, MEANS)
+    assert easy == 3_000
+    assert run_flaw(0, MEANS) == run_flaw(57_000, MEANS) == ""
+    assert "could not be executed again in time" in run_flaw(57_001, MEANS)
+
+
+@given(
+    st.lists(st.integers(1, 30_000), min_size=1, max_size=20),
+    st.sets(st.integers(0, 19)),
+    st.integers(1, 900),
+)
+def test_rule_13_whatever_is_challenged_of_a_result_that_passes_is_defended(
+    took: list[int], challenged: set[int], plain_ms: int
+) -> None:
+    """Executed one after the other, from a child that is not there yet, each within the clock of its game."""
+    allowance = Blocks(6 * -(-plain_ms // MEANS.block_ms))
+    easy = easy_item_ms(allowance, MEANS)
+    if run_flaw(sum(max(each - easy, 0) for each in took), MEANS):
+        return
+    beyond, spent = trace_ms(plain_ms) - plain_ms, STARTUP_MS
+    for number, item in enumerate(sorted(challenged & set(range(len(took)))), 1):
+        spent += took[item] + beyond
+        assert spent <= MEANS.clock_ms + number * allowance * MEANS.block_ms

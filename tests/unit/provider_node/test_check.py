@@ -1,5 +1,6 @@
 """A job whose result could not be defended is closed before it is started."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from protocol.auction.defence import Means
-from protocol.lease.provider_types import CheckJob, DidCheck, ProviderLease
+from protocol.lease.provider_types import CheckJob, DidCheck, DidRun, ProviderLease, RunItems
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.types import Blocks, InputError, LeaseId
@@ -37,6 +38,15 @@ class Here:
 
     async def check(self, _: Job) -> Measured:
         return self.measured
+
+    def put_file(self, _: Path) -> bytes:
+        return bytes(32)
+
+    def pin(self, *_: object) -> None:
+        pass
+
+    def release(self, *_: object, **__: object) -> None:
+        pass
 
     def path(self, artifact: bytes) -> Path:
         return Path(artifact.hex())
@@ -69,6 +79,34 @@ async def test_what_cannot_be_defended_is_refused_with_the_reason(
         await checked(replace(SMALL, **changes))()
     assert await checked(replace(SMALL, **changes), verification=0)(), "nobody can challenge it"
     assert await checked(replace(SMALL, **changes), means=None)(), "there is no judge"
+
+
+@pytest.mark.parametrize(("over", "posted"), [(57_000, True), (57_001, False)])
+async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
+    tmp_path: Path, over: int, posted: bool
+) -> None:
+    """What an earlier life ran is held to it as well."""
+    output = {
+        "output_root": "09" * 32,
+        "cpu_ms": 1,
+        "gpu_ms": 0,
+        "wall_ms": 1,
+        "peak_bytes": 1,
+        "resumed": 0,
+        "over_ms": over,
+    }
+    meter = {"energy_milliwatt_hours": 1, "energy_grade": 2, "device": "cpu"}
+    name = bytes(32).hex()
+    (tmp_path / f"{name}.json").write_text(json.dumps({"output": output, "meter": meter}))
+    (tmp_path / f"{name}.out").write_bytes(b"outputs")
+    here: Any = Here(replace(fresh(), spec=SPEC), SMALL)
+    jobs = Jobs(here, here, here, here, here, tmp_path, MEANS)
+    run = jobs.run(RunItems(1, 1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
+    if posted:
+        assert isinstance(await run, DidRun)
+    else:
+        with pytest.raises(InputError, match="could not be executed again in time"):
+            await run
 
 
 async def test_slow_inputs_can_be_left_out_of_account() -> None:

@@ -1,13 +1,27 @@
 """Which devices a provider measures and offers."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from protocol.engines.worker.interface import CalibrateArgs, DevicesArgs, DevicesResult, Speed, to_wire
+from protocol.engines.worker.interface import (
+    CalibrateArgs,
+    CheckArgs,
+    DevicesArgs,
+    DevicesResult,
+    ProgramInfo,
+    RunProgress,
+    RunResult,
+    Speed,
+    to_wire,
+)
 from protocol.runtime.child import ChildFaultError
 from protocol.types import GavelError, InputError
+from provider_node.executors.executor import Job
 from provider_node.executors.tape import TapeExecutor, TapeOptions, chosen
+from tests.strategies.provider import SPEC
 
 GIB = 1 << 30
 OPTIONS = TapeOptions(threads=1, memory=16 * GIB, milliwatts={"cpu": 1, "cuda": 2}, gpus=True)
@@ -71,3 +85,25 @@ def test_named_devices_are_the_only_ones_and_must_be_there() -> None:
         chosen(("cpu",), named)
     without = TapeOptions(1, GIB, {}, gpus=False)
     assert chosen(found, without) == ("cpu",)
+
+
+class SlowWorker(Worker):
+    """Runs three items, of which the second takes long."""
+
+    async def call(self, op: str, args: dict[str, Any], on_progress: Any = None) -> dict[str, Any]:
+        if op == CheckArgs.OP:
+            info = dict.fromkeys(ProgramInfo.__struct_fields__, 0)
+            return {**info, "program_root": b"", "inputs": (), "outputs": ()}
+        for done, wall in enumerate((0.5, 9.5, 10.0), 1):
+            on_progress(to_wire(RunProgress(done, 3, 0, wall)))
+        return to_wire(RunResult(bytes(32), (bytes(32),) * 3, 0, 1.0, 10.0, 1))
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(("item_ms", "over"), [(0, 0), (3_000, 6_000), (400, 8_800), (20_000, 0)])
+async def test_it_is_known_by_how_much_items_took_longer_than_is_easily_defended(
+    item_ms: int, over: int
+) -> None:
+    job = Job(replace(SPEC, item_count=3), Path("p"), Path("i"), "cpu", item_ms)
+    found = await executor(SlowWorker()).run(job, Path("o"), lambda _, __: None)
+    assert found.over_ms == over
