@@ -1,20 +1,26 @@
 """Whatever the children of the defence answer, the daemon lives, and its games are tried again."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 
 from protocol.engines.worker.dispute_records import Item, MoveResult
+from protocol.engines.worker.programs import write_program
 from protocol.runtime.child import ChildOptions, Faults
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Outcome, perform
-from protocol.types import TransientError
+from protocol.tape import F32, TapeBuilder
+from protocol.tape.encoding import Items, join_item
+from protocol.tape.products import matmul
+from protocol.types import BlockNo, LeaseId, TransientError
 from provider_node.defence.runs import Runs
 from provider_node.defence.shelf import Shelf
 from provider_node.defence.tracer import Tracer, _move
-from tests.unit.provider_node.test_runs import A, Bench
+from tests.unit.provider_node.test_runs import A, B, Bench
 
 pytestmark = pytest.mark.trio
 
@@ -46,3 +52,52 @@ async def test_an_answer_that_cannot_be_read_is_the_child_s_fault() -> None:
     assert _move(MoveResult(None)) is None
     with pytest.raises(TransientError, match="cannot be read"):
         _move(MoveResult(b"\xff"))
+
+
+@dataclass
+class Jobs:
+    """Two leases: one whose item takes a minute, and one whose item takes a moment."""
+
+    paths: dict[LeaseId, Path]
+    block_ms: int = 1_000
+
+    async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
+        program = self.paths[lease]
+        return Item(str(program), str(program.with_name("inputs")), item, time_limit=blocks)
+
+    def needs_ms(self, lease: LeaseId) -> int:
+        return 600_000 if lease == A else 5_000
+
+
+def write_job(folder: Path, rows: int, depth: int) -> Path:
+    """`depth` products in a row of `rows` x 1,024 by 1,024 x 1,024."""
+    folder.mkdir()
+    draw = np.random.default_rng(1)
+    b = TapeBuilder()
+    found = b.input(F32, (rows, 1_024))
+    weights = b.constant(draw.standard_normal((1_024, 1_024)).astype(np.float32))
+    for _ in range(depth):
+        found = matmul(b, found, weights)
+    tape, labels = b.build([found])
+    write_program(folder / "program", tape, labels)
+    values = draw.standard_normal((rows, 1_024)).astype(np.float32)
+    (folder / "inputs").write_bytes(Items(tape.inputs, 1).head + join_item(tape.inputs, [values]))
+    return folder / "program"
+
+
+async def test_a_long_run_of_a_real_worker_gives_way_at_once_and_is_wanted_still(tmp_path: Path) -> None:
+    jobs = Jobs({A: write_job(tmp_path / "long", 2_048, 200), B: write_job(tmp_path / "short", 1, 2)})
+    shelf, tracer = Shelf(tmp_path / "traces", 1 << 30), Tracer(ChildOptions())
+    runs = Runs(tracer, jobs, shelf, lambda: BlockNo(100))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tracer.run)
+        nursery.start_soon(runs.run)
+        nursery.start_soon(runs.built, (A, 0), BlockNo(100 + 7_200))
+        with trio.fail_after(100):
+            while not tracer.alive:
+                await trio.sleep(0.01)
+            path = await runs.built((B, 0), BlockNo(100 + 60))
+        assert path.exists()
+        assert not shelf.has((A, 0))
+        assert runs.waiting == 1
+        nursery.cancel_scope.cancel()
