@@ -117,6 +117,9 @@ class World:
     folder: Path
     networks: Path
     lies: tuple[str, ...]
+    items: int = ITEMS
+    """Of each job; all alike."""
+    window: int = WINDOW
 
     @property
     def chain(self) -> Chain:
@@ -130,9 +133,8 @@ class World:
 
     async def post(self, lie: str) -> Bid:
         """Let the cheat win a job that this lie is about, and wait for its result."""
-        job = make_job(
-            self.client.store, self.folder / f"job{self.lies.index(lie)}", self.lies.index(lie), lie
-        )
+        place = self.lies.index(lie)
+        job = make_job(self.client.store, self.folder / f"job{place}", place, lie, self.items)
         while not isinstance(quote := await self._ask(job), Quote):
             assert "every slot is working" in quote.reason, quote
         lease = await self.client.open(quote)
@@ -140,7 +142,7 @@ class World:
         return quote.terms()
 
     async def _ask(self, job: Job) -> Quote | Decline:
-        return await self.client.ask(job, verification=1, challenge_window=WINDOW, max_blocks=200)
+        return await self.client.ask(job, verification=1, challenge_window=self.window, max_blocks=200)
 
     async def post_all(self) -> dict[str, Bid]:
         """The same for every lie."""
@@ -198,14 +200,14 @@ class World:
         return nodes[-1] if nodes else None
 
 
-def make_job(store: Artifacts, folder: Path, place: int, lie: str) -> Job:
+def make_job(store: Artifacts, folder: Path, place: int, lie: str, items: int) -> Job:
     """A job over the specimen tape whose items are about the lie of this place."""
     folder.mkdir(parents=True)
     kind = specimen()
     program, inputs, npz = folder / "program", folder / "inputs", folder / "inputs.npz"
     write_program(program, kind.tape, kind.labels)
     names = load_program(program).inputs
-    np.savez(npz, **{n: np.stack([value] * ITEMS) for n, value in zip(names, kind.item(place), strict=True)})
+    np.savez(npz, **{n: np.stack([value] * items) for n, value in zip(names, kind.item(place), strict=True)})
     packed = arrays.pack(PackArgs(str(program), str(npz), str(inputs)))
     info = describe(load_program(program))
     spec = JobSpec(
@@ -218,7 +220,7 @@ def make_job(store: Artifacts, folder: Path, place: int, lie: str) -> Job:
         inputs=store.put_file(inputs),
         input_root=packed.input_root,
         input_bytes=inputs.stat().st_size,
-        item_count=ITEMS,
+        item_count=items,
     )
     steps = info.steps + info.moved
     return Job(spec, store.put_bytes(spec.encode()), info.fmas, steps, info.peak_bytes)

@@ -8,7 +8,7 @@ import trio
 from protocol.chain.views import LeaseState
 from protocol.crypto import address_of
 from protocol.dispute.records import Conviction
-from tests.adversary_rig import ITEMS, WINDOW, ended_of, world
+from tests.adversary_rig import ended_of, world
 from tests.demander import Demander
 from tests.provider_rig import OPERATOR
 from watchtower.verdicts import Finding, Verdicts
@@ -76,11 +76,12 @@ async def test_a_client_that_demands_what_it_was_served_gains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with world(tmp_path, monkeypatch, [""], move_clock=CLOCK) as made:
+        made.window, made.items = 1_000, 1  # whoever demands as here is told the same bytes of one item alone
         bid = await made.post("")
         chain, operator = made.client.chain, address_of(made.net.keys[OPERATOR])
         before, credits_ = chain.balance(operator), made.accounts().client_credits
         root = chain.lease(bid.lease_id()).output_root
-        demander = Demander(chain, bid, tmp_path / "job0", root, ITEMS)
+        demander = Demander(chain, bid, tmp_path / "job0", root, made.items)
         with trio.fail_after(200):
             while not await trio.to_thread.run_sync(demander.turn):
                 await trio.sleep(0.2)
@@ -89,7 +90,8 @@ async def test_a_client_that_demands_what_it_was_served_gains_nothing(
         assert chain.balance(operator) > before - 10**14, "answering was repaid"
         assert chain.balance(chain.delivery.address) == 0, "coin is stuck"
         assert chain.verdict(bid.lease_id()).how is Conviction.NONE
-        await trio.to_thread.run_sync(made.net.anvil.mine, WINDOW)
+        for _ in range(10):
+            await trio.to_thread.run_sync(made.net.anvil.mine, made.window // 10)
         await made.client.until(bid.lease_id(), "finalized")
         assert made.accounts().client_credits >= credits_, "what is left of the deposit"
         (ended,) = ended_of(made.chain, bid.lease_id())
