@@ -41,6 +41,7 @@ async def test_every_move_of_both_sides_in_the_last_block_that_counts(
         made.tower.start()
         await made.convicted([bid])
         check_money(made, before, [bid])
+        assert made.chain.verdict(bid.lease_id()).how is Conviction.PROVEN
         (game,) = made.games(bid)
         made_at = [step.state for step in game.steps if step.state is not None]
         late = [
@@ -62,6 +63,7 @@ async def test_gas_at_twenty_times_its_price_in_the_middle_of_a_game(
         made.tower.start()
         await made.convicted([bid])
         check_money(made, before, [bid])
+        assert made.chain.verdict(bid.lease_id()).how is Conviction.PROVEN
         prices = {receipt.fee // receipt.gas_used for receipt in receipts(made, made.games(bid)[0])[1:]}
         assert min(prices) >= spike.factor * spike.level, "all but the opening was dear"
 
