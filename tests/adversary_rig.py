@@ -232,9 +232,10 @@ async def world(
     monkeypatch: pytest.MonkeyPatch,
     lies: Sequence[str],
     move_clock: int = MOVE_CLOCK,
+    watched: bool = True,
     **tower: object,
 ) -> AsyncIterator[World]:
-    """A running cheat that lies so, a watchtower with these settings that is not started, and a client."""
+    """A running cheat that lies so, a watchtower with these settings, running if `watched`, and a client."""
     with (
         chain_at_will(folder, move_clock) as (net, networks),
         provider_home(net, folder, networks, stake={"amount": "1000"}, lease={"slots": 3}) as daemon,
@@ -247,13 +248,14 @@ async def world(
             watching = TowerProcess(net, folder, networks, monkeypatch)
             settings = {"bond_per_day": "1000", "gas_per_day": "1000", **tower}
             (watching.home / "watchtower.yaml").write_text(yaml.safe_dump(settings))
-            async with open_client(net, folder) as client:
-                await daemon.meet(client)
-                made = World(net, daemon, watching, client, pulse, folder, networks, tuple(lies))
-                try:
-                    yield made
-                finally:
-                    await trio.to_thread.run_sync(watching.end)
+            if watched:
+                watching.start()
+            try:
+                async with open_client(net, folder) as client:
+                    await daemon.meet(client)
+                    yield World(net, daemon, watching, client, pulse, folder, networks, tuple(lies))
+            finally:
+                watching.end()
             nursery.cancel_scope.cancel()
 
 

@@ -90,7 +90,6 @@ async def test_silence_at_every_move_convicts(tmp_path: Path, monkeypatch: pytes
 async def all_are_convicted(lies: Expected, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Post all, and let one watchtower play."""
     async with world(folder, monkeypatch, tuple(lies)) as made:
-        made.tower.start()
         before = made.accounts()
         bids = await made.post_all()
         await made.convicted(list(bids.values()))

@@ -34,7 +34,7 @@ COPIER = 7
 async def test_every_move_of_both_sides_in_the_last_block_that_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world(tmp_path, monkeypatch, [LONG]) as made:
+    async with world(tmp_path, monkeypatch, [LONG], watched=False) as made:
         before, bid = made.accounts(), await made.post(LONG)
         builder = LastBlock(made.net, bid)
         made.pulse.hooks.append(builder)
@@ -56,7 +56,7 @@ async def test_every_move_of_both_sides_in_the_last_block_that_counts(
 async def test_gas_at_twenty_times_its_price_in_the_middle_of_a_game(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world(tmp_path, monkeypatch, [LONG]) as made:
+    async with world(tmp_path, monkeypatch, [LONG], watched=False) as made:
         before, bid = made.accounts(), await made.post(LONG)
         spike = Spike(made.net, bid)
         made.pulse.hooks.append(spike)
@@ -71,7 +71,7 @@ async def test_gas_at_twenty_times_its_price_in_the_middle_of_a_game(
 async def test_copied_openings_and_copied_proofs_earn_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world(tmp_path, monkeypatch, [LONG]) as made:
+    async with world(tmp_path, monkeypatch, [LONG], watched=False) as made:
         before, bid = made.accounts(), await made.post(LONG)
         copier = made.net.chain(COPIER)
         tokens = copier.token_balance(0, copier.address)
@@ -97,7 +97,7 @@ async def test_a_cheat_that_challenges_itself_first_pays_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It opens a game before anybody else, and convicts itself as soon as another one comes."""
-    async with world(tmp_path, monkeypatch, [LONG]) as made:
+    async with world(tmp_path, monkeypatch, [LONG], watched=False) as made:
         own = TowerProcess(made.net, tmp_path, made.networks, monkeypatch, account=OWNER, name="own")
         before, bid = made.accounts(), await made.post(LONG)
         try:

@@ -32,7 +32,6 @@ async def test_a_right_root_whose_outputs_are_withheld_is_forced_out_or_convicts
     lies = (RIGHT, WRONG, NOTHING, ALL_BUT_ONE)
     async with world(tmp_path, monkeypatch, lies, move_clock=CLOCK, attempts=2) as made:
         before = made.accounts()
-        made.tower.start()
         bids = await made.post_all()
         chain, verdicts = made.chain, Verdicts(tmp_path / "tower" / "verdicts")
         with trio.fail_after(400):
@@ -75,7 +74,7 @@ async def test_a_right_root_whose_outputs_are_withheld_is_forced_out_or_convicts
 async def test_a_client_that_demands_what_it_was_served_gains_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with world(tmp_path, monkeypatch, [""], move_clock=CLOCK) as made:
+    async with world(tmp_path, monkeypatch, [""], move_clock=CLOCK, watched=False) as made:
         made.window, made.items = 1_000, 1  # whoever demands as here is told the same bytes of one item alone
         bid = await made.post("")
         chain, operator = made.client.chain, address_of(made.net.keys[OPERATOR])
