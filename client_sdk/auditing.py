@@ -66,6 +66,8 @@ class Auditing:
     done: Callable[[Outcome], None]
     over: str = ""
     """Why nothing more is done; empty while something may be."""
+    last: str = ""
+    """What was said last."""
     _ordered: trio.Event = field(default_factory=trio.Event)
     _over: trio.Event = field(default_factory=trio.Event)
     _due: dict[tuple[type, int], int] = field(default_factory=dict)
@@ -149,7 +151,9 @@ class Auditing:
             await self.purse.send(calls.order(bid, job, tasks), f"{name} order")
         except Revert as error:
             raise InputError(error.message, error.advice) from error  # the next block changes nothing
-        self.tell(f"ordered {_audits(tasks)} for {unit.show(cost)}, {unit.show(fee)} for each that is drawn")
+        self._say(
+            f"ordered {_audits(tasks)} for {unit.about(cost)}, {unit.about(fee)} for each that is drawn"
+        )
 
     async def _none_pending(self) -> None:
         """Wait for what an earlier process sent: an order that is on its way would be paid for twice."""
@@ -196,7 +200,11 @@ class Auditing:
     def _end(self, why: str) -> None:
         self.over = why
         self._ordered.set()
-        self.tell(why)
+        self._say(why)
+
+    def _say(self, text: str) -> None:
+        self.last = text
+        self.tell(text)
 
 
 def read_outcome(chain: Chain, bid: Bid, audit: Audit, payer: bytes) -> Outcome:

@@ -28,7 +28,7 @@ class _Lease:
 
     @property
     def status(self) -> dict[str, Any]:
-        """The job's state, cost so far in whole tokens, and where its files lie."""
+        """The job's state, cost so far in whole tokens, where its files lie, and how its audit stands."""
         record = self._run.record
         return {
             "job": self.job,
@@ -39,6 +39,7 @@ class _Lease:
             "items_done": self._run.items[0],
             "items_total": self._run.items[1],
             "result": record.result,
+            "audit": record.audits_text or self._run.auditing.last,
         }
 
 

@@ -82,10 +82,11 @@ _password = click.option("--password-file", help="File with the wallet's passwor
 @click.option("--yes", "-y", is_flag=True, help="Stake without asking.")
 @pass_settings
 def enrol(settings: Settings, *, wallet: str | None, password_file: str | None, yes: bool) -> int:
-    """Stake tokens and join the list of auditors: who is drawn for an audit is paid for agreeing too.
+    """Stake, and be paid for audits.
 
-    `gavel watchtower run` with the same wallet then plays every audit by itself. While enrolled it must stay
-    up: whoever is drawn and silent loses an eighth of the stake.
+    Leases that are opened later may draw the wallet as an auditor; who is drawn is paid for agreeing too.
+    `gavel watchtower run` with the same wallet plays every audit by itself. While enrolled it must stay up:
+    whoever is drawn and silent loses an eighth of the stake.
     """
     from protocol.runtime.exit_codes import ExitCode
     from watchtower.auditing.enrolment import check_enrolment, terms_of
@@ -106,9 +107,10 @@ def enrol(settings: Settings, *, wallet: str | None, password_file: str | None, 
 @_password
 @pass_settings
 def leave(settings: Settings, *, wallet: str | None, password_file: str | None) -> None:
-    """Leave the list of auditors; run again after the delay, it takes the stake.
+    """Leave the list of auditors; then take the stake.
 
-    Audits that have drawn the wallet already go on: keep `gavel watchtower run` up until they are over.
+    The first call leaves, and says when another one can take the stake. Audits that have drawn the wallet
+    already go on: keep `gavel watchtower run` up until they are over.
     """
     from watchtower.auditing.enrolment import leave as part
 

@@ -76,6 +76,7 @@ def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bo
         final = _is_near(client, lease)
     answer: dict[str, Any] = {**lease.status, **result.as_json()}
     lines = [result.summary, f"result:  {result.path}", f"receipt: {result.receipt}"]
+    lines += [] if final else [answer["audit"]]
     if final:
         money = lease.final()
         answer |= money

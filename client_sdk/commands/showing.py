@@ -9,6 +9,7 @@ from client_sdk.record import Record, load_record
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
 from protocol.chain.views import LeaseView
+from protocol.dispute.audits import Stage
 from protocol.runtime.settings import Settings
 from protocol.types import BlockNo, TransientError, parse_address
 
@@ -61,6 +62,16 @@ def show_status(settings: Settings, name: str) -> None:
     settings.emit(known, "\n".join(lines))
 
 
+_AUDITS = {
+    Stage.NONE: "not ordered",
+    Stage.CALLED: "ordered, a later block draws",
+    Stage.DRAWN: "item {item} is drawn, auditors and provider commit and reveal",
+    Stage.CONTESTED: "an auditor found item {item} to differ, a game decides",
+    Stage.SILENT: "the provider is convicted of what it owed in it",
+    Stage.OVER: "over",
+}
+
+
 def _on_chain(settings: Settings, record: Record) -> tuple[dict[str, Any], list[str]]:
     network = load_network(settings.network or record.network)
     escrow = parse_address(record.escrow)
@@ -82,9 +93,12 @@ def _on_chain(settings: Settings, record: Record) -> tuple[dict[str, Any], list[
         "held": record.unit.plain(money.held),
         "output_root": view.output_root,
     }
-    return said, [
-        f"on chain: {_sentence(view, record, now)}, {record.unit.show(money.accrued)} earned so far"
-    ]
+    lines = [f"on chain: {_sentence(view, record, now)}, {record.unit.show(money.accrued)} earned so far"]
+    if record.audits and deployment.audits is not None:
+        audit = chain.audit(lease, True)
+        said["audit"] = audit.stage.name.lower()
+        lines.append(f"audit by {record.audits} auditors: {_AUDITS[audit.stage].format(item=audit.item)}")
+    return said, lines
 
 
 def _sentence(view: LeaseView, record: Record, now: BlockNo) -> str:
@@ -107,6 +121,9 @@ def _plain(folder: JobFolder, record: Record) -> dict[str, Any]:
         "lease": record.lease,
         "cost": record.unit.plain(record.cost),
         "token": record.symbol,
+        "audits": record.audits,
+        "audits_paid": record.unit.plain(record.audits_paid),
+        "audit": record.audits_text,
         "cap": record.unit.plain(record.cap),
         "result": record.result,
         "receipt": str(folder.receipt) if folder.receipt.exists() else "",

@@ -112,6 +112,7 @@ def test_two_watchtowers_are_paid_by_a_client_that_left(
     run = ("job", "run", str(file), "--max-price", "20", "--yes", "--audits", "2", "--no-wait")
     left = client.answer(*run)
     assert left["state"] == "checked"
+    assert "ordered 2 auditors" in left["audit"]
 
     async def paid() -> None:
         with trio.fail_after(180):

@@ -54,7 +54,7 @@ async def test_audits_are_ordered_after_the_result_and_what_is_not_drawn_comes_b
         with trio.fail_after(60):
             await run.auditing.ordered()
         assert chain.token_balance(0, client) == held - 2 * fee
-        assert f"ordered 2 auditors for {session.unit.show(2 * fee)}" in said(run)
+        assert f"ordered 2 auditors for {session.unit.about(2 * fee)}" in said(run)
         store, spec = session.store, run.record.job_spec
         files = str(store.path(spec.program)), str(store.path(spec.inputs))
         auditor = Auditor(localnet.chain(TOWERS[0]), bid, files, tmp_path / "job" / "outputs")

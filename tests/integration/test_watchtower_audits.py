@@ -92,7 +92,8 @@ async def test_what_an_audit_finds_becomes_a_game_and_convicts(
         towers.start(tower)
         fee = await trio.to_thread.run_sync(order, provider, bid, 1)
         with trio.fail_after(120):
-            while chain.verdict(bid.lease_id()).how is Conviction.NONE:
+            # The game's share; and, where the audit convicted, the auditor's part before it.
+            while chain.verdict(bid.lease_id()).claims < (1 if lie == "result" else 2):
                 await trio.sleep(0.1)
         nursery.start_soon(towers.pass_time)  # the claim period
         over = await towers.until(tower, lambda note: note.over)

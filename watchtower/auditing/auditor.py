@@ -49,6 +49,7 @@ _TURNS = 3
 """What any of several parties may send is spread over so many blocks, lest all of them pay for it."""
 _ROOMY = Blocks(12)
 """A shorter draw clock leaves no time for that."""
+_VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,10 @@ class Auditing:
     _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
     _due: dict[tuple[Name, str], int] = field(default_factory=dict)
     """The block in which a shared move was first seen to be due."""
+    _vain: set[Name] = field(default_factory=set)
+    """Audits whose commitment no run of ours opens."""
     _busy: set[Name] = field(default_factory=set)
+    _written: dict[str, object] = field(default_factory=dict)
     _withdrawing: bool = False
     _looked: object = None
 
@@ -109,6 +113,7 @@ class Auditing:
                     raise
                 except GavelError as error:
                     log.warning("audits cannot be read now: %s", error)
+                    self._looked = None
                     failures += 1
                 await trio.sleep(backoff(failures) if failures else _POLL_S)
 
@@ -138,7 +143,9 @@ class Auditing:
             return
         # An audit that drew nobody pays nobody for its end.
         unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
-        if move is None or unpaid or self._others_turn(seen, move):
+        if isinstance(move, RunItem) and seen.name in self._vain:
+            self.doing[seen.name] = _VAIN
+        elif move is None or unpaid or self._others_turn(seen, move):
             self.doing[seen.name] = waiting_for(seen, self._part(seen))
         else:
             self._busy.add(seen.name)
@@ -212,13 +219,14 @@ class Auditing:
     async def _run(self, seen: Seen) -> str:
         audit, clocks = seen.sight.audit, seen.sight.clocks
         left = max(audit.commit_until + clocks.reveal - seen.sight.now, 1)
-        network, config = self.rig.chain.blocking.network, self.rig.config
-        limit = min(config.item_seconds, float(network.seconds(Blocks(left))))
+        # Not `item_seconds`, which bounds re-runs of one's own choice: who does not commit is punished.
+        limit = float(self.rig.chain.blocking.network.seconds(Blocks(left)))
         assert self._child is not None, "audits are played while `run` runs"
         roots = await run_item(self.rig, self._child, seen, limit)
         self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
-            return "what this auditor committed to is not what its run comes to now: another wallet's key?"
+            self._vain.add(seen.name)
+            return _VAIN
         await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
         return f"ran item {audit.item}"
 
@@ -264,13 +272,20 @@ class Auditing:
 
         def write() -> None:
             for note in notes:
-                self.notes.write(note)
+                if self._is_new(f"{note.lease} {note.by}", note):
+                    self.notes.write(note)
             for ending in look.ended:
                 self._runs.pop(ending.name, None)
                 self.notes.forget_run(_file(ending.name))
-            self.notes.write_auditor(about_me)
+            if self._is_new("auditor", replace(about_me, at=0)):
+                self.notes.write_auditor(about_me)
 
         await trio.to_thread.run_sync(write)
+
+    def _is_new(self, name: str, note: object) -> bool:
+        """Whether a note says something else than the one on disk: each is written durably, at a price."""
+        known, self._written[name] = self._written.get(name), note
+        return known != note
 
     def _unit(self, token: int) -> Unit:
         listed = self.rig.chain.blocking.deployment.tokens[token]

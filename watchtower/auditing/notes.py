@@ -54,7 +54,7 @@ class AuditorNote:
     """This watchtower as an auditor."""
 
     at: int
-    """Block."""
+    """Block since which this holds."""
     address: str
     enrolled: bool
     stake: str
