@@ -49,7 +49,6 @@ Say = Callable[[str], None]
 
 _WORKER = "protocol.engines.worker"
 _SMALL = 1 << 20
-_POLL_S = 0.5
 _NO_LIMIT = Wei(1 << 128)
 
 
@@ -237,7 +236,7 @@ async def _to_the_end(player: Player, say: Say) -> Challenged:
         except TransientError as error:
             say(f"cannot go on yet: {error.message}")
             failures += 1
-        await trio.sleep(backoff(failures) if failures else _POLL_S)
+        await trio.sleep(backoff(failures) if failures else player.chain.blocking.network.look_s)
 
 
 def _waiting(turn: Turn, said: str, say: Say) -> str:

@@ -22,7 +22,6 @@ DEMAND_BUDGET = Wei(10**17)
 _PATIENCE = 8
 """Into so many parts the window is cut by the time for which the network alone is asked."""
 _LEAST_S, _LONGEST_S = 5.0, 120.0
-_POLL_S = 0.5
 _IDLE_S = 120.0
 
 
@@ -125,7 +124,7 @@ class Delivery:
             except TransientError as error:
                 log.info("demands cannot be followed now: %s", error)
                 failures += 1
-            await trio.sleep(backoff(failures) if failures else _POLL_S)
+            await trio.sleep(backoff(failures) if failures else self.results.chain.blocking.network.look_s)
 
     async def _player(self, bid: Bid) -> Demander:
         if self._demander is None or self._demander.root != self._root:

@@ -17,8 +17,6 @@ from watchtower.obtaining import Rig, keep_shown
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.5
-
 
 @dataclass(frozen=True)
 class KeySends:
@@ -67,7 +65,7 @@ async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path
         except TransientError as error:
             log.info("demands cannot be followed now: %s", error)
             failures += 1
-        await trio.sleep(backoff(failures) if failures else _POLL_S)
+        await trio.sleep(backoff(failures) if failures else rig.chain.blocking.network.look_s)
     if found is None:
         raise InputError(turn.over)
     return rig.store.path(found)

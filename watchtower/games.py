@@ -23,7 +23,6 @@ from watchtower.standings import Standing, Standings
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.5
 _DEEPEST = 256
 """Blocks by which a re-org may bring a lease forward."""
 _MOVES = 64
@@ -54,6 +53,7 @@ class Games:
         )
         self._ended = self.metrics.counter("gavel_watchtower_games_total", "Games ended.", ["outcome"])
         self._lacking: set[LeaseId] = set()
+        self._opening = trio.Lock()
 
     async def resume(self) -> None:
         """Go on with every own game that still holds a bond or a share."""
@@ -94,7 +94,15 @@ class Games:
         with about(lease=to_hex(lease.lease)):
             since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
             player = Player(
-                self.rig.chain, lease.bid, since, self.who, suspect, workshop, log.warning, shown=shown
+                self.rig.chain,
+                lease.bid,
+                since,
+                self.who,
+                suspect,
+                workshop,
+                log.warning,
+                opening=self._opening,
+                shown=shown,
             )
             try:
                 why = await self._until_over(player)
@@ -122,7 +130,7 @@ class Games:
             except TransientError as error:
                 log.info("cannot go on yet: %s", error)
                 failures += 1
-            await trio.sleep(backoff(failures) if failures else _POLL_S)
+            await trio.sleep(backoff(failures) if failures else self.rig.chain.blocking.network.look_s)
 
     def _note(self, bid: Bid, turn: Turn) -> None:
         lease = bid.lease_id()

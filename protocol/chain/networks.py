@@ -6,6 +6,7 @@ from enum import StrEnum
 from protocol.types import Address, BlockNo, Blocks, Wei
 
 MWEI = 10**6
+_LONGEST_LOOK_S = 0.5
 FURTHER = ("referee", "disputes", "delivery", "audits")
 """Contracts that a deployment may be without, in the order of the file; each a field of `Deployment`."""
 
@@ -77,6 +78,11 @@ class Network:
     """Newest first."""
     source: str
     """The file that had the last word on this network."""
+
+    @property
+    def look_s(self) -> float:
+        """How long whoever follows the newest block rests between two looks."""
+        return min(_LONGEST_LOOK_S, self.seconds_per_block / 4)
 
     def seconds(self, span: Blocks) -> int:
         """Return what a span of the Escrow's clock is in seconds."""

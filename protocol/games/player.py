@@ -8,6 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+import trio
+
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
@@ -30,7 +32,7 @@ from protocol.dispute.challenger import (
     salt_of,
 )
 from protocol.dispute.names import Case, game_id
-from protocol.dispute.purse import COIN, Limits
+from protocol.dispute.purse import COIN, Limits, Purse
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
@@ -103,6 +105,8 @@ class Player:
     tell: Tell
     delegates: tuple[Address, ...] = ()
     """All those of a private lease, sorted, if one of them plays; else none."""
+    opening: trio.Lock = field(default_factory=trio.Lock)
+    """Held while a game is opened: by all players of one wallet."""
     shown: Hash32 | None = None
     """The trace of `suspect` that the provider revealed in an audit; a game is due if it is not one's own."""
     _shop: Workshop | None = None
@@ -152,8 +156,7 @@ class Player:
                 self.tell(f"item {self.suspect} is right after all: nothing is challenged")
                 self.suspect = None
             else:
-                items, limits = charge.job.items, self.who.limits
-                purse = await self.chain.run(read_purse, self.bid, items, limits)
+                purse = await self._purse(charge)
         terms = await self.chain.run(lambda chain: chain.game_terms)
         table = table_of(
             board,
@@ -174,7 +177,11 @@ class Player:
             case Leave(why):
                 return why
             case Open(item, attempt):
-                return await self._open(item, attempt)
+                # What a game on another lease has taken meanwhile counts as well.
+                async with self.opening:
+                    purse = await self._purse(await self._charge(item))
+                    refused = purse.why_not()
+                    return f"no game is opened: {refused}" if refused else await self._open(item, attempt)
             case SettleLease():
                 await self._send(moves.Settle(self.bid), settling(self.lease, board.verdict.since))
                 return self._told("settled the lease as convicted")
@@ -193,6 +200,9 @@ class Player:
                 call_ = moves.Collect(self.bid, held.case, held.opened.seal)
                 receipt = await self._send(call_, _effect("collect", held))
                 return self._told(f"game {_short(game)}: collected, in block {receipt.block}")
+
+    async def _purse(self, charge: Charge) -> Purse:
+        return await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits)
 
     async def _open(self, item: int, attempt: int) -> str:
         charge, chain = await self._charge(item), self.chain.blocking

@@ -41,18 +41,19 @@ async def challenge(world: House, bid: Bid, monkeypatch: pytest.MonkeyPatch, **c
     )
 
 
+async def pass_the_claim_period(world: House, said: list[str]) -> None:
+    """Pass it once a share is claimed."""
+    while not any("a share of the reward is claimed" in line for line in said):
+        await trio.sleep(0.1)
+    await world.pass_time(11)
+
+
 async def test_a_wrong_result_is_convicted_line_by_line(
     localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house(localnet, tmp_path) as world:
         said: list[str] = []
-
-        async def pass_the_claim_period() -> None:
-            while not any("a share of the reward is claimed" in line for line in said):
-                await trio.sleep(0.1)
-            await world.pass_time(11)
-
-        world.nursery.start_soon(pass_the_claim_period)
+        world.nursery.start_soon(pass_the_claim_period, world, said)
         found = await challenge(world, world.bid, monkeypatch, say=said.append)
         assert found.convicted
         assert world.net.chain().verdict(world.bid.lease_id()).how is Conviction.PROVEN
@@ -137,16 +138,9 @@ async def test_a_broken_off_command_says_how_to_go_on_and_goes_on(
             running.kill()
         assert f"gavel job challenge {receipt} goes on with it" in told.read_text()
         world.cheat.limit = 1 << 30
-        with told.open("wb") as out:
-            running = subprocess.Popen(command, cwd=ROOT, env=env, stderr=out, stdout=out)
-        try:
-            with trio.fail_after(120):
-                while "a share of the reward is claimed" not in told.read_text():
-                    assert running.poll() is None, told.read_text()
-                    await trio.sleep(0.1)
-            await world.pass_time(11)
-            assert await trio.to_thread.run_sync(running.wait) == 0
-        finally:
-            running.kill()
-        assert "this game convicted the provider by a proof" in told.read_text()
-        assert "reward 5 " in told.read_text()
+        said: list[str] = []
+        world.nursery.start_soon(pass_the_claim_period, world, said)
+        found = await challenge(world, world.bid, monkeypatch, say=said.append)
+        assert "this game convicted the provider by a proof" in found.games[0].sentence()
+        assert "reward 5 " in found.games[0].sentence()
+        assert len(world.net.chain().games_of(world.bid)) == 1
