@@ -40,7 +40,7 @@ from watchtower.daemon import watch
 
 Run = Callable[[int], Awaitable[AccuseResult]]
 TOWERS = (6, 7)
-_TO_DRAW = 8
+TO_DRAW = 8
 """Blocks from an order to the last turn to draw."""
 LONGEST_START = 60
 """Blocks: longer than any start deadline of the tests' bids."""
@@ -59,14 +59,14 @@ def job_files(provider: Provider) -> tuple[str, str]:
     return str(store.path(ArtifactId(spec.program))), str(store.path(ArtifactId(spec.inputs)))
 
 
-def order(provider: Provider, bid: Bid, tasks: int, account: int = 1) -> Amount:
-    """Pay for so many auditors; return what one is paid. Blocking."""
-    chain = provider.net.chain(account)
+def order(provider: Provider, bid: Bid, tasks: int, later: int = 0) -> Amount:
+    """Pay for so many auditors; return what one is paid. Blocking. `later`: more blocks that pass then."""
+    chain = provider.net.chain(1)
     job = JOBS.decode(job_terms(JobTermsArgs(*job_files(provider))).job)
     fee = chain.audit_fee(bid, job.items)
     chain.send(chain.token(0).approve(chain.audits.address, Amount(tasks * fee)))
     chain.send(chain.audits.order(bid, job, tasks))
-    provider.net.anvil.mine(_TO_DRAW)
+    provider.net.anvil.mine(TO_DRAW + later)
     return fee
 
 

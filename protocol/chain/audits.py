@@ -1,6 +1,7 @@
 """Calls of Audits, as values. Who may call what, and when, stands in IAudits.sol."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from protocol.chain.calls import NOTHING, Call
@@ -12,6 +13,8 @@ from protocol.messages import Bid
 from protocol.types import Address, Hash32, LeaseId
 
 CONTRACT = "Audits"
+_LIST_GAS = 60_000
+"""Two changes of the list of auditors: one in the newest block is overwritten in an estimate, not later."""
 
 
 class AuditCalls:
@@ -22,11 +25,11 @@ class AuditCalls:
 
     def enrol(self) -> Call:
         """Stake and join the list; the stake must be approved."""
-        return self._call("enrol")
+        return self._changing("enrol")
 
     def quit(self) -> Call:
         """Leave the list."""
-        return self._call("quit")
+        return self._changing("quit")
 
     def take_stake(self, to: Address) -> Call:
         """Take what is left of the sender's stake, some time after leaving."""
@@ -65,11 +68,11 @@ class AuditCalls:
 
     def finish(self, bid: Bid, by_client: bool) -> Call:
         """Compare what was revealed."""
-        return self._call("finish", values_of(bid), by_client)
+        return self._changing("finish", values_of(bid), by_client)
 
     def close(self, bid: Bid, by_client: bool, shown: Roots) -> Call:
         """Decide a contested audit; `shown` is what the provider revealed."""
-        return self._call("close", values_of(bid), by_client, shown.trace, shown.item)
+        return self._changing("close", values_of(bid), by_client, shown.trace, shown.item)
 
     def take_reward(self, bid: Bid, by_client: bool, task: int) -> Call:
         """Pay the auditor of a task its part of a conviction's reward."""
@@ -78,6 +81,9 @@ class AuditCalls:
     def withdraw(self, token: int, to: Address) -> Call:
         """Pay out the sender's fees and refunds."""
         return self._call("withdraw", token, to)
+
+    def _changing(self, function: str, *values: Any) -> Call:
+        return replace(self._call(function, *values), spare=_LIST_GAS)
 
     def _call(self, function: str, *values: Any) -> Call:
         return Call(self.address, self.abi.call_data(function, *values), f"{CONTRACT}.{function}", NOTHING)

@@ -17,6 +17,8 @@ class Call:
     what: str
     """The function's name, for people."""
     value: Wei = NOTHING
+    spare: int = 0
+    """Gas beyond a node's estimate: what is cheap in the newest block may be dearer in a later one."""
 
     def paying(self, value: Wei) -> "Call":
         """Return this call with native coin attached."""

@@ -16,4 +16,4 @@ def through(contract: Address, call: Call) -> Call:
     if call.to is None:
         raise InputError("a contract wallet cannot deploy contracts through execute")
     body = encode_values(["address", "uint256", "bytes"], [call.to, call.value, call.data])
-    return Call(contract, _EXECUTE + body, f"{call.what} through the wallet contract")
+    return Call(contract, _EXECUTE + body, f"{call.what} through the wallet contract", spare=call.spare)

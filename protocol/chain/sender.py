@@ -172,7 +172,7 @@ class Sender:
             estimate = self._node.estimate_gas(call, self.address, tag)
         except RpcRefused as error:
             raise self._explained(error, call) from None
-        return estimate + estimate // 4 + 10_000  # blocks move on before it is mined
+        return estimate + estimate // 4 + 10_000 + call.spare  # blocks move on before it is mined
 
     def _has_open(self, spent: int) -> bool:
         with self._lock:

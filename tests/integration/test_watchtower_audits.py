@@ -14,7 +14,7 @@ from protocol.crypto import keccak256
 from protocol.dispute.records import Conviction
 from protocol.engines.worker.dispute_records import AccuseResult
 from protocol.types import Blocks, Verification
-from tests.audit_rig import TOWERS, Towers, answers_of, enlist, order
+from tests.audit_rig import TO_DRAW, TOWERS, Towers, answers_of, enlist, order
 from tests.game_rig import FLIP, open_cheat
 from tests.watch_rig import open_provider
 from watchtower.standings import Standings
@@ -35,7 +35,12 @@ async def test_two_watchtowers_are_paid_for_agreeing_through_a_crash_between_com
         before = [chain.token_balance(0, localnet.chain(each).address) for each in TOWERS]
         towers = Towers(localnet, tmp_path, nursery)
         crashing = towers.start(first)
-        fee = await trio.to_thread.run_sync(order, provider, bid, 2)
+        fee = await trio.to_thread.run_sync(order, provider, bid, 2, chain.audit_clocks.draw)
+        # Nobody drew in time: the tower has another block draw.
+        with trio.fail_after(120):
+            while chain.audit(bid.lease_id(), True).draw_block < chain.block_number():
+                await trio.sleep(0.1)
+        await trio.to_thread.run_sync(localnet.anvil.mine, TO_DRAW)
         answers = answers_of(provider, bid)
         answers.silent = True
         nursery.start_soon(answers.play)

@@ -21,6 +21,7 @@ from protocol.dispute.audits import (
     Finish,
     Move,
     Part,
+    Redraw,
     Roots,
     RunItem,
     Stage,
@@ -174,7 +175,8 @@ class Auditing:
 
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
-        if not isinstance(move, SHARED) or (isinstance(move, Draw) and seen.sight.clocks.draw < _ROOMY):
+        hurried = isinstance(move, Redraw) or (isinstance(move, Draw) and seen.sight.clocks.draw < _ROOMY)
+        if hurried or not isinstance(move, SHARED):
             return False
         block = seen.sight.audit.draw_block + 1 if isinstance(move, Draw) else seen.sight.block
         due = self._due.setdefault((seen.name, effect_of(seen, move)), block)

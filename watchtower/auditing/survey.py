@@ -70,8 +70,8 @@ class Survey:
         auditor = chain.auditor(self.me)
         seen: list[Seen] = []
         ended: list[Ending] = []
-        # Whoever never enrolled is drawn by none.
-        for name, audit in self._unfinished(chain) if auditor.since else ():
+        concerned = bool(auditor.since) or self._was_drawn(chain)
+        for name, audit in self._unfinished(chain) if concerned else ():
             match self._read(chain, name, audit, auditor):
                 case Seen() as found:
                     seen.append(found)
@@ -82,6 +82,11 @@ class Survey:
                     self._done.add(name)
         owed = tuple(chain.audit_credit(token, self.me) for token in range(len(chain.deployment.tokens)))
         return Look(head, auditor, tuple(seen), tuple(ended), owed)
+
+    def _was_drawn(self, chain: Chain) -> bool:
+        """Whether an audit ever drew this auditor: a reward may be left after its stake was taken."""
+        topics = (topic_of(chain.audits.abi, "Assigned"), None, None, bytes(12) + self.me)
+        return bool(chain.scanner.all(topics))
 
     def _unfinished(self, chain: Chain) -> Iterator[tuple[Name, Audit]]:
         called = chain.scanner.all((topic_of(chain.audits.abi, "Called"),))
