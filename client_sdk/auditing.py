@@ -226,7 +226,11 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
     said = f"audit over: {outcome.drawn} of {_audits(outcome.ordered)} drawn, {unit.show(outcome.paid)} paid"
     if outcome.refunded:
         said += f", {unit.show(outcome.refunded)} back"
-    return said + (": the provider is convicted of silence" if outcome.convicted else "")
+    if outcome.convicted:
+        return said + ": the provider is convicted"
+    # They have the job from the provider, and may have been refused it.
+    silent = bool(outcome.drawn) and not outcome.paid
+    return said + (": no auditor answered; run items again yourself, with job verify" if silent else "")
 
 
 def _audits(count: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from client_sdk.auditing import Outcome, sentence_of
 from client_sdk.job import Job, Limits
 from client_sdk.job_run import JobRun
 from client_sdk.outcome import quotes_of
@@ -70,6 +71,8 @@ async def test_audits_are_ordered_after_the_result_and_what_is_not_drawn_comes_b
             run
         )
         assert run.record.audits_paid == fee
+        silent = sentence_of(Outcome(2, 1, Amount(0), Amount(2 * fee), convicted=False), run.record)
+        assert "no auditor answered" in silent
         nursery.cancel_scope.cancel()
 
 
