@@ -49,6 +49,8 @@ def run(settings: Settings, /, **options: object) -> int:
 
     The wallet should hold enough for two games. What it lacks, and what the limits bond_per_game,
     bond_per_day, gas_per_game and gas_per_day do not allow, is said by `status`.
+
+    A wallet that is enrolled (`gavel watchtower enrol`) also plays every audit that draws it.
     """
     from protocol.chain.networks_file import load_network
     from protocol.runtime.config import load_config
