@@ -10,7 +10,7 @@ from protocol.chain.disputes import CONTRACT, DisputeCalls
 from protocol.chain.fees import fee_now
 from protocol.chain.node import Tag
 from protocol.chain.reads import Reads
-from protocol.dispute.model.rules import BOND_BYTES, BOND_GAS
+from protocol.dispute.bonds import BOND_BYTES, BOND_GAS
 from protocol.dispute.records import Conviction, Game, Phase, Verdict
 from protocol.messages import Bid
 from protocol.types import Address, Blocks, Hash32, InputError, LeaseId, Wei

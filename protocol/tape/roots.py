@@ -1,15 +1,12 @@
 """Commitments: tensor roots, item roots, input and output roots, the program root."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from protocol.crypto.hashing import keccak256
 from protocol.tape.dtypes import TensorType
 from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.fields import type_bytes
+from protocol.tape.late_numpy import Array, np
 from protocol.tape.limits import LEAF_BYTES, MAX_ITEMS
 from protocol.tape.merkle import PLAIN, ZERO_LEAF, Bytes, Hasher, Tree, tree
 from protocol.tape.tape import Tape
@@ -52,7 +49,7 @@ def tensor_root(kind: TensorType, data: Bytes, hasher: Hasher = PLAIN) -> Hash32
     return tensor_tree(kind, data, hasher).root
 
 
-def item_root(types: Sequence[TensorType], tensors: Sequence[NDArray[Any]], hasher: Hasher = PLAIN) -> Hash32:
+def item_root(types: Sequence[TensorType], tensors: Sequence[Array], hasher: Hasher = PLAIN) -> Hash32:
     """keccak(tag, tensor roots in order) of one item's inputs or outputs."""
     roots = []
     for kind, array in zip(types, tensors, strict=True):

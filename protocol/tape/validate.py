@@ -6,19 +6,14 @@ All checks raise InputError and name the node. Limits stand in `limits`.
 
 import math
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from protocol.tape import limits
 from protocol.tape.dtypes import CANONICAL_NAN, F32, I8, I32, DType, Shape, TensorType
+from protocol.tape.late_numpy import Array, np
 from protocol.tape.nodes import Affine, Contract, Gather, Join, Map, Move, Node, Operand, Reduce, ReduceKind
 from protocol.tape.scalar import BY_CODE, Instruction, ScalarProgram
 from protocol.tape.tape import Tape
 from protocol.types.errors import InputError
-
-Array = NDArray[Any]
 
 
 def validate(tape: Tape) -> None:
@@ -59,7 +54,7 @@ def check_item(types: Sequence[TensorType], arrays: Sequence[Array]) -> None:
             check_nans(np.ascontiguousarray(array).view("<u4"), f"input {number}")
 
 
-def check_nans(words: NDArray[np.uint32], where: str) -> None:
+def check_nans(words: Array, where: str) -> None:
     """Refuse f32 words that are NaN but not 0x7FC00000: arithmetic would not carry their payload the same
     way.
     """

@@ -8,8 +8,8 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.fees import fee_now
+from protocol.dispute.bonds import BOND_GAS
 from protocol.dispute.defence import ENDED
-from protocol.dispute.model.rules import BOND_GAS
 from protocol.dispute.moves import WithdrawCoin
 from protocol.runtime.loop import Loop
 from protocol.types import Address, GavelError, Wei

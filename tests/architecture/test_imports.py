@@ -59,6 +59,17 @@ def test_numbers_are_crunched_in_tape_and_engines_only() -> None:
     assert problems(python_files(*rooms, *adapters, "provider_node", "watchtower"), NUMERICAL) == []
 
 
+def test_no_daemon_loads_a_numerical_library_by_way_of_others() -> None:
+    daemons = "import provider_node.daemon, watchtower.daemon"
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; {daemons}; sys.exit(' '.join({NUMERICAL!r} & set(sys.modules)))",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.stderr.split() == [], "loaded"
+
+
 def imports_nothing_heavy(modules: list[str]) -> None:
     program = (
         "import importlib, sys\n"

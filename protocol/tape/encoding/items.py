@@ -6,21 +6,17 @@ bytes. Every item has the same size, so item i begins at `Items.start + i * Item
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from protocol.tape import limits
 from protocol.tape.dtypes import TensorType
 from protocol.tape.encoding.fields import Reader, type_bytes
+from protocol.tape.late_numpy import Array, np
 from protocol.tape.validate import check_type
 from protocol.types.errors import InputError
 
 MAGIC = b"GVIT"
 VERSION = 1
 MAX_HEAD = 12 + limits.MAX_INPUTS * (2 + 4 * limits.MAX_RANK)
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from client_sdk.commands.job import job
+from protocol.dispute import bonds
+from protocol.dispute.model import rules
 from protocol.dispute.purse import GAME_COSTS, GAME_GAS
 from watchtower.commands import watchtower
 
@@ -25,6 +27,10 @@ def test_help_says_what_a_game_costs(group, name) -> None:
 @pytest.mark.parametrize("page", ["client", "watchtower"])
 def test_pages_say_the_same(page) -> None:
     assert GAME_COSTS in plain((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
+
+
+def test_bonds_are_reckoned_as_the_model_of_the_contract_does() -> None:
+    assert (bonds.BOND_GAS, bonds.BOND_BYTES) == (rules.BOND_GAS, rules.BOND_BYTES)
 
 
 def test_the_figures_are_those_of_the_largest_game_measured() -> None:
