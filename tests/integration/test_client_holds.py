@@ -1,18 +1,22 @@
 """A client whose result is held by a game that everybody left: it ends that, and has its money back."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import trio
 
+from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
 from protocol.crypto import keccak256
 from protocol.dispute import moves
+from protocol.dispute.delivery import Known, next_demand
 from protocol.dispute.records import Conviction
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.engines.worker.game_wire import JOBS
 from protocol.engines.worker.interface import from_wire, to_wire
+from protocol.games.demanding import demand_terms
 from protocol.types import Hash32
 from tests.chain_helpers import STRANGER
 from tests.client_rig import client_session
@@ -36,10 +40,39 @@ async def challenge(provider: Silent) -> None:
     await trio.to_thread.run_sync(chain.send, call)
 
 
-async def test_a_game_that_its_players_left_costs_the_client_nothing(
-    localnet: Localnet, tmp_path: Path
+async def demand(provider: Silent) -> None:
+    """A stranger demands the first hashes below the result, and is never seen again."""
+    session, spec = provider.session, provider.run.record.job_spec
+    paths = (str(session.store.path(each)) for each in (spec.program, spec.inputs))
+    terms = await demand_terms(session.child, *paths)
+    chain = provider.net.chain(STRANGER)
+    root = chain.lease(provider.bid.lease_id()).output_root
+    wanted = next_demand(terms.shape, Known.of_result(root, terms.shape.depth), 0, 0, 0)
+    assert wanted is not None
+    bond = chain.demand_bond(wanted.wanted.size)
+    call = chain.delivery.demand(provider.bid, terms.job, wanted, bond, headers=terms.headers)
+    await trio.to_thread.run_sync(chain.send, call)
+
+
+def deadline(chain: Chain, provider: Silent) -> int:
+    """The last reading at which the provider can answer what holds its result."""
+    demands = [each.now.until for each in chain.demands_of(provider.bid.lease_id())]
+    games = [each.now for each in chain.games_of(provider.bid)]
+    return max([*demands, *(now.moved_at + now.provider_left for now in games)])
+
+
+@pytest.mark.parametrize(
+    ("hold", "said"),
+    [
+        (challenge, "the provider's clock ran out, it is convicted of silence"),
+        (demand, "a demand was not answered in time: the provider is convicted of silence"),
+    ],
+    ids=["game", "demand"],
+)
+async def test_what_its_players_left_costs_the_client_nothing(
+    localnet: Localnet, tmp_path: Path, hold: Callable[[Silent], Awaitable[None]], said: str
 ) -> None:
-    """The provider is silent and the challenger gone: the client ends it, and is refunded."""
+    """The provider is silent and whoever asked it gone: the client ends it, and is refunded."""
     async with (
         client_session(localnet, tmp_path) as session,
         silent(localnet, tmp_path / "job", lambda _: False, session, depth=2) as provider,
@@ -47,7 +80,7 @@ async def test_a_game_that_its_players_left_costs_the_client_nothing(
         run, chain, lease = provider.run, localnet.chain(), provider.bid.lease_id()
         run.delivery.over = "not demanded in this test"
         before = chain.credits(0, session.purse.address)
-        await challenge(provider)
+        await hold(provider)
 
         async def told(text: str) -> None:
             with trio.fail_after(90):
@@ -55,11 +88,10 @@ async def test_a_game_that_its_players_left_costs_the_client_nothing(
                     await trio.sleep(0.1)
 
         await told("the result is held by a game")
-        (game,) = chain.games_of(provider.bid)
-        clock = game.now.moved_at + game.now.provider_left - chain.clock()
+        clock = deadline(chain, provider) - chain.clock()
         patience = run.record.conduct.finalize_after
         await trio.to_thread.run_sync(localnet.anvil.mine, clock + patience + 1)
-        await told("the provider's clock ran out, it is convicted of silence")
+        await told(said)
         assert chain.verdict(lease).how is Conviction.SILENT
         await trio.to_thread.run_sync(localnet.anvil.mine, chain.game_terms.claim_period + patience + 1)
         await told("settled the lease as convicted")
