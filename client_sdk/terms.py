@@ -127,6 +127,7 @@ def make_offer(
         max_result=longest_result(max_blocks),
         max_start=Blocks(max(network.span(3600), 4 * _MARGIN_BLOCKS)),
         max_grace=Blocks(min(max(network.span(3600), market.limits.min_grace), _MAX_U16)),
+        audits=market.judging.audits if job.audits else None,
         carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),
     )
     return OfferTerms(signed, seal_key, wish)

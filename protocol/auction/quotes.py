@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from protocol.auction.money import Unit
 from protocol.crypto import recover, unseal
+from protocol.dispute.audits.names import AuditClocks
 from protocol.messages import Bid, Decline, Domain, Quote, SealedAnswer, open_signed, seal_context
 from protocol.types import (
     ZERO_ADDRESS,
@@ -50,6 +51,8 @@ class Wish:
     """Longest start deadline: until then the deposit is bound for nothing."""
     max_grace: Blocks = _GRACE
     """Longest grace: a close takes effect only after it (RULES 5)."""
+    audits: AuditClocks | None = None
+    """Set if audits were asked for: a bid must leave the window time for one that is drawn twice."""
     carbon_per_kg: Amount = _NOTHING
     """What the client would pay to avoid a kilogram of CO2; zero ignores carbon."""
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.auction.quotes import Entry, Market, Standing, Wish
+from protocol.dispute.audits.names import span_of
 from protocol.types import (
     ZERO_ADDRESS,
     Address,
@@ -186,6 +187,13 @@ def _wrong_terms(entry: Entry, wish: Wish) -> str:
     longest = max(bid.result_deadline, bid.trace_allowance)
     if bid.verification != Verification.NONE and longest > wish.challenge_window:
         return f"deadlines of {longest} blocks do not fit the challenge window of {wish.challenge_window}"
+    if wish.audits is not None:
+        # A cheat would state an allowance in which no audit can be ordered.
+        needed = span_of(wish.audits, bid.trace_allowance, by_client=True, redrawn=True)
+        if needed > wish.challenge_window:
+            return (
+                f"its trace allowance leaves no time for an audit: {needed} blocks of {wish.challenge_window}"
+            )
     return ""
 
 

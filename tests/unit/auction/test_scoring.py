@@ -10,6 +10,7 @@ from protocol.auction.money import Unit
 from protocol.auction.quotes import Declined, entry_of, open_answer, readable
 from protocol.auction.scoring import Flaw, flaw, rank, risk_ppm, score
 from protocol.crypto import address_of, seal, sealing_public
+from protocol.dispute.audits import AuditClocks
 from protocol.messages import Decline, SealedAnswer, seal_context, sign
 from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError, Verification
 from tests.unit.auction.answers import (
@@ -68,6 +69,17 @@ def test_honest_bid_is_taken():
 )
 def test_each_term_that_differs_is_refused(changes, expected):
     assert flaw_of(entry(3, **changes)) == expected
+
+
+def test_rule_14_a_bid_leaves_time_for_the_audit_that_was_asked_for():
+    """Or a cheat would state an allowance in which none can be ordered. Window 300."""
+    audits = AuditClocks(
+        draw=Blocks(30), commit=Blocks(30), reveal=Blocks(30), contest=Blocks(30), game_span=Blocks(9)
+    )
+    wish = replace(WISH, audits=audits)
+    allowances = {150: None, 151: Flaw.WRONG_TERMS}
+    assert {each: flaw_of(entry(3, trace_allowance=each), wish=wish) for each in allowances} == allowances
+    assert flaw_of(entry(3, trace_allowance=151)) is None, "no audit was asked for"
 
 
 def test_grace_is_held_to_the_deployments_least_and_the_clients_most():
