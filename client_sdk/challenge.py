@@ -9,7 +9,7 @@ import trio
 
 from client_sdk.home import ClientHome
 from client_sdk.receipts import ReceiptFile, read_receipt
-from client_sdk.verify import Fetcher, chain_of
+from client_sdk.verify import Fetcher, chain_of, hold_to_job
 from client_sdk.wallet import Wallet
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
@@ -129,6 +129,7 @@ async def _challenge(at: _Setting) -> Challenged:
         shop = Workshop(child, files, how)
         suspect = None
         if not own:
+            await hold_to_job(child, files.program, files.inputs, spec)
             suspect = await _differing(child, files, spec, at)
             if suspect is None:
                 return Challenged(bid.lease_id(), "the result is right: there is nothing to challenge")

@@ -271,6 +271,7 @@ class JobRun:
         return Wanted(
             bid=self.record.terms,
             spec=self.record.job_spec,
+            spec_id=self.record.artifacts[0],
             most_output_bytes=self.record.most_output_bytes,
             operator=parse_address(self.record.operator),
             format=self.record.format,

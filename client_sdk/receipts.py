@@ -1,7 +1,7 @@
 """The receipt file: what is needed to check a finished job from chain and artifacts alone."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,16 +25,23 @@ class ReceiptFile:
     domain: Domain
     bid: Bid
     envelope: bytes
+    readable: dict[str, Any]
+    """What a person reads: a copy of the signed fields, which somebody may have changed."""
 
     def signed(self) -> Signed[Receipt]:
         """Return the operator's signed receipt; `InputError` if the envelope is none."""
         return open_signed(self.envelope, Receipt, self.domain)
 
+    def altered(self) -> tuple[str, ...]:
+        """Return the names of fields whose readable copy is not what was signed."""
+        signed = _readable(self.signed().message)
+        names = {**signed, **self.readable}
+        return tuple(name for name in names if signed.get(name) != self.readable.get(name))
+
 
 def write_receipt(path: Path, bid: Bid, envelope: bytes, domain: Domain, network: Network) -> None:
-    """Write the receipt of a lease, with a readable copy of its fields that nothing relies on."""
+    """Write the receipt of a lease, with a readable copy of its fields."""
     receipt = open_signed(envelope, Receipt, domain).message
-    shown = {name: _plain(getattr(receipt, name)) for name in Receipt.__dataclass_fields__}
     content = {
         "version": VERSION,
         "network": network.name,
@@ -42,7 +49,7 @@ def write_receipt(path: Path, bid: Bid, envelope: bytes, domain: Domain, network
         "escrow": to_hex(domain.escrow),
         "bid": to_hex(bid.packed()),
         "receipt": to_hex(envelope),
-        "readable": shown,
+        "readable": _readable(receipt),
     }
     write_whole(path, json.dumps(content, indent=1).encode())
 
@@ -77,9 +84,14 @@ def read_receipt(path: Path) -> ReceiptFile:
         domain = Domain(int(content["chain_id"]), parse_address(content["escrow"]))
         bid = Bid.from_packed(bytes.fromhex(content["bid"].removeprefix("0x")))
         envelope = bytes.fromhex(content["receipt"].removeprefix("0x"))
-        return ReceiptFile(str(content["network"]), domain, bid, envelope)
+        readable = dict(content.get("readable", {}))
+        return ReceiptFile(str(content["network"]), domain, bid, envelope, readable)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path}: a field is missing or malformed: {error}") from None
+
+
+def _readable(receipt: Receipt) -> dict[str, Any]:
+    return {each.name: _plain(getattr(receipt, each.name)) for each in fields(receipt)}
 
 
 def _plain(value: Any) -> Any:

@@ -50,6 +50,8 @@ class Wanted:
 
     bid: Bid
     spec: JobSpec
+    spec_id: ArtifactId
+    """The artifact that names program and inputs: the bid's job hash binds their roots alone."""
     most_output_bytes: int
     operator: Address
     """Whose signature the bid carries; the owner may have replaced it since."""
@@ -196,6 +198,8 @@ def check_receipt(signed: Signed[Receipt], wanted: Wanted, root: Hash32, operato
         raise InputError(f"the receipt is signed by {to_hex(signed.signer)}, not by the provider's operator")
     if receipt.lease != wanted.lease or receipt.job_hash != wanted.bid.job_hash:
         raise InputError("the receipt is for another lease or job")
+    if receipt.spec != wanted.spec_id:
+        raise InputError("the receipt names another job specification than the offer")
     if receipt.output_root != root:
         raise InputError("the receipt names another output root than the chain")
     if receipt.item_count != wanted.spec.item_count:

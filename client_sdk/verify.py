@@ -17,6 +17,7 @@ from protocol.chain.networks_file import load_network
 from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState
 from protocol.engines.worker.interface import (
+    CheckArgs,
     CompareArgs,
     CompareResult,
     VerifyArgs,
@@ -24,9 +25,9 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
-from protocol.messages import JobSpec, Receipt
+from protocol.messages import JobSpec
 from protocol.net import NetSettings, Node, open_node
-from protocol.runtime.child import Child, open_child
+from protocol.runtime.child import Child, ChildOutOfMemoryError, open_child
 from protocol.store.artifacts import Artifacts
 from protocol.types import Address, ArtifactId, InputError, to_hex
 
@@ -72,13 +73,16 @@ def verify_receipt(
 async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:
     chain = AsyncChain(chain_of(file, network))
     signed = file.signed()
-    findings = [await chain.run(_on_chain, file), *await chain.run(_signer, file)]
-    findings += _about_job(file, signed.message)
+    findings = [await chain.run(_on_chain, file), await chain.run(_signer, file)]
     store = await trio.to_thread.run_sync(Artifacts, home / "artifacts")
     try:
-        found = await _fetched(chain, store, file, signed.signer, with_inputs=rerun_ppm > 0)
+        spec = await _fetched(chain, store, file, signed.signer, with_inputs=rerun_ppm > 0)
         async with open_child("protocol.engines.worker") as child:
-            findings += await _outputs(child, store, found, file, rerun_ppm)
+            job = await _job(child, store, spec, file, with_inputs=rerun_ppm > 0)
+            findings.append(job)
+            # By another program than the bid's every output can be made to look right.
+            if job.holds:
+                findings += await _outputs(child, store, spec, file, rerun_ppm)
     finally:
         store.close()
     return Verification(tuple(findings))
@@ -109,30 +113,58 @@ def _on_chain(chain: Chain, file: ReceiptFile) -> Finding:
         return Finding("chain", False, f"the lease is {view.state.name.lower()}, no result of it stands")
     if receipt.lease != lease or view.output_root != receipt.output_root:
         return Finding("chain", False, f"posted on chain is {to_hex(view.output_root)}")
+    if receipt.started != view.started_at or not view.started_at <= receipt.posted <= view.last_beat:
+        began, ended = view.started_at, view.last_beat
+        said = f"started at {receipt.started} and posted at {receipt.posted}"
+        return Finding("chain", False, f"it says {said}, on chain the lease ran from {began} to {ended}")
     final = "final" if view.state is LeaseState.FINALIZED else "posted, its window is open"
     return Finding(
         "chain", True, f"lease {to_hex(lease)[:10]}: result {to_hex(view.output_root)[:10]} is {final}"
     )
 
 
-def _signer(chain: Chain, file: ReceiptFile) -> list[Finding]:
+def _signer(chain: Chain, file: ReceiptFile) -> Finding:
     """Hold the receipt's signer to the keys that the owner ever named: today's may be another one."""
     signer, owner = file.signed().signer, file.bid.owner
     topics = {entry.name: topic for topic, entry in chain.escrow.abi.events.items()}
     names = (topics["Registered"], topics["OperatorSet"])
     events = chain.scanner.all((names, bytes(12) + owner))
     keys = {each.operator for each in events if isinstance(each, ProviderRegistered | OperatorSet)}
-    holds = signer in keys
-    verb = "is" if holds else "was never"
-    return [
-        Finding("signature", holds, f"signed by {to_hex(signer)}, who {verb} operator of {to_hex(owner)}")
-    ]
+    if signer not in keys:
+        said = f"signed by {to_hex(signer)}, who was never operator of {to_hex(owner)}"
+        return Finding("signature", False, said)
+    if altered := file.altered():
+        return Finding("signature", False, f"the readable part is not what was signed: {', '.join(altered)}")
+    return Finding("signature", True, f"signed by {to_hex(signer)}, who is operator of {to_hex(owner)}")
 
 
-def _about_job(file: ReceiptFile, receipt: Receipt) -> list[Finding]:
-    holds = receipt.job_hash == file.bid.job_hash
-    detail = f"{receipt.item_count} items" if holds else "the receipt is for another job than the bid"
-    return [Finding("job", holds, detail)]
+async def _job(
+    child: Child, store: Artifacts, spec: JobSpec, file: ReceiptFile, *, with_inputs: bool
+) -> Finding:
+    receipt = file.signed().message
+    if not receipt.job_hash == spec.job_hash() == file.bid.job_hash:
+        return Finding("job", False, "the receipt is for another job than the bid")
+    if receipt.item_count != spec.item_count:
+        said = f"the receipt counts {receipt.item_count} items, the job has {spec.item_count}"
+        return Finding("job", False, said)
+    program, inputs = store.path(spec.program), store.path(spec.inputs) if with_inputs else None
+    try:
+        await hold_to_job(child, program, inputs, spec)
+    except ChildOutOfMemoryError:
+        raise  # this machine's fault
+    except InputError as error:
+        return Finding("job", False, error.message)
+    return Finding("job", True, f"{spec.item_count} items of the program that the bid names")
+
+
+async def hold_to_job(child: Child, program: Path, inputs: Path | None, spec: JobSpec) -> None:
+    """Raise `InputError` unless the bytes have the roots that the bid's job hash binds.
+
+    The job hash does not bind which artifacts hold them: whoever signs a receipt could name others.
+    """
+    path = None if inputs is None else str(inputs)
+    args = CheckArgs(str(program), path, spec.program_root, spec.input_root, spec.item_count)
+    await child.call(args.OP, to_wire(args))
 
 
 async def _fetched(
@@ -143,8 +175,6 @@ async def _fetched(
     async with AsyncExitStack() as stack:
         fetch = Fetcher(stack, chain, store, operator)
         spec = JobSpec.decode((await fetch.get(receipt.spec, _SMALL)).read_bytes())
-        if spec.job_hash() != file.bid.job_hash:
-            raise InputError("the receipt's job specification is not the one that the bid names")
         await fetch.get(spec.program, spec.program_bytes)
         await fetch.get(receipt.outputs, receipt.output_bytes)
         if with_inputs:
@@ -191,8 +221,11 @@ async def _outputs(
     program, outputs = store.path(spec.program), store.path(receipt.outputs)
     verify = VerifyArgs(str(program), str(outputs), spec.item_count, receipt.output_root)
     root = from_wire(await child.call(verify.OP, to_wire(verify)), VerifyResult)
+    size = outputs.stat().st_size
     detail = f"the bytes give {to_hex(root.output_root)[:10]}"
-    findings = [Finding("outputs", root.matches, detail)]
+    if size != receipt.output_bytes:
+        detail = f"{size} bytes, the receipt says {receipt.output_bytes}"
+    findings = [Finding("outputs", root.matches and size == receipt.output_bytes, detail)]
     if rerun_ppm and root.matches:
         items = draw(spec.item_count, rerun_ppm)
         compare = CompareArgs(

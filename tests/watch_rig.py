@@ -57,8 +57,8 @@ class Provider:
         made = Receipt(
             lease=bid.lease_id(), job_hash=bid.job_hash, spec=ArtifactId(self.job.spec_id), output_root=root,
             outputs=self.store.put_file(outputs), output_bytes=outputs.stat().st_size, item_count=ITEMS,
-            started=operator.clock(), posted=operator.clock(), wall_ms=1, cpu_ms=1, gpu_ms=0,
-            peak_memory_bytes=1,
+            started=operator.lease(bid.lease_id()).started_at, posted=operator.clock(),
+            wall_ms=1, cpu_ms=1, gpu_ms=0, peak_memory_bytes=1,
             received_bytes=1, sent_bytes=1, energy_milliwatt_hours=1, energy_grade=EnergyGrade.ESTIMATED,
             grid_zone="DE", carbon_milligrams=1, device="cpu", software="test",
         )  # fmt: skip

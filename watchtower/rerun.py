@@ -14,13 +14,20 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
-from protocol.runtime.child import Child, ChildDiedError, ChildFaultError, ChildOptions, open_child
+from protocol.runtime.child import (
+    Child,
+    ChildDiedError,
+    ChildFaultError,
+    ChildOptions,
+    ChildOutOfMemoryError,
+    open_child,
+)
 from protocol.runtime.retry import backoff
 from protocol.types import InputError, Wei
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
+from watchtower.obtaining import Obtained, Rig, WithheldError, WrongArtifactsError, keep, obtain
 
 WORKER = "protocol.engines.worker"
 
@@ -79,7 +86,13 @@ def options(config: WatchtowerConfig) -> ChildOptions:
 async def _compare(rig: Rig, child: Child, result: PostedResult, found: Obtained) -> CompareResult:
     spec, files = found.spec, found.files
     program, inputs, outputs = (str(path) for path in (files.program, files.inputs, files.outputs))
-    await _call(child, CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count))
+    check = CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count)
+    try:
+        await _call(child, check)
+    except ChildOutOfMemoryError:
+        raise  # this machine's fault
+    except InputError as error:
+        raise WrongArtifactsError(error.message) from error
     verify = VerifyArgs(program, outputs, spec.item_count, result.output_root)
     if not from_wire(await _call(child, verify), VerifyResult).matches:
         raise WithheldError("the outputs served are not those posted", found)

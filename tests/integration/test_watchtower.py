@@ -9,8 +9,9 @@ import trio
 
 from protocol.chain.localnet import Localnet
 from protocol.runtime.metrics import Metrics
-from protocol.types import LeaseId, to_hex
+from protocol.types import ArtifactId, LeaseId, to_hex
 from tests.chain_helpers import OPERATOR, OWNER, make_bid, ready_client, ready_provider, sign_bid
+from tests.provider_rig import make_job
 from tests.watch_rig import ITEMS, open_provider
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
@@ -100,6 +101,14 @@ async def test_withholding_and_false_receipts_are_named_and_tried_again(
         found = await verdict_of(localnet, tmp_path, other)
         assert found.finding is Finding.UNAVAILABLE
         assert "another output root than the chain" in found.detail
+        # Bytes of another program under a specification that names the bid's roots: not this machine's fault.
+        strange = make_job(provider.store, tmp_path / "strange", ITEMS, depth=2).spec
+        named = replace(provider.job.spec, program=strange.program, program_bytes=strange.program_bytes)
+        spec = ArtifactId(provider.store.put_bytes(named.encode()))
+        posted = await trio.to_thread.run_sync(partial(provider.post, provider.outputs, 3, spec=spec))
+        found = await verdict_of(localnet, tmp_path, posted)
+        assert found.finding is Finding.UNAVAILABLE
+        assert "the program's root is" in found.detail
 
 
 async def test_what_is_found_after_the_window_is_said_to_be_late(localnet: Localnet, tmp_path: Path) -> None:

@@ -141,12 +141,13 @@ class UnpackResult(msgspec.Struct, frozen=True):
 class CheckArgs(msgspec.Struct, frozen=True):
     """Recompute both roots from the bytes and hold them and the item count to what the job says.
 
-    A provider does this before `start`. InputError says which of them differs.
+    A provider does this before `start`, and whoever checks a result before it believes what a receipt names.
+    Without `input_path` the program alone is checked. InputError says which of them differs.
     """
 
     OP: ClassVar[str] = "check_job"
     program_path: str
-    input_path: str
+    input_path: str | None
     program_root: bytes
     input_root: bytes
     item_count: int

@@ -20,6 +20,7 @@ from protocol.engines.worker.interface import (
 )
 from protocol.engines.worker.items import ItemFile, OutputFile
 from protocol.engines.worker.programs import describe, load_program
+from protocol.tape import Tape
 from protocol.tape.encoding import Items
 from protocol.tape.roots import item_root, items_root
 from protocol.tape.validate import check_item
@@ -45,16 +46,20 @@ def check(args: CheckArgs) -> ProgramInfo:
         raise InputError(
             f"the program's root is 0x{program.root.hex()}, the job says 0x{args.program_root.hex()}"
         )
-    inputs = ItemFile(Path(args.input_path))
-    inputs.expect(program.tape.inputs, "the inputs")
+    if args.input_path is not None:
+        _check_inputs(program.tape, args, ItemFile(Path(args.input_path)))
+    return describe(program, args.speed)
+
+
+def _check_inputs(tape: Tape, args: CheckArgs, inputs: ItemFile) -> None:
+    inputs.expect(tape.inputs, "the inputs")
     if len(inputs) != args.item_count:
         raise InputError(f"the inputs hold {len(inputs)} items, the job says {args.item_count}")
     for index in range(len(inputs)):
-        check_item(program.tape.inputs, inputs[index])
+        check_item(tape.inputs, inputs[index])
     root = items_root(inputs.roots(), HASHER)
     if root != args.input_root:
         raise InputError(f"the inputs' root is 0x{root.hex()}, the job says 0x{args.input_root.hex()}")
-    return describe(program, args.speed)
 
 
 def run(args: RunArgs, report: Report) -> RunResult:
