@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.moves import (
     ChallengerMove,
     Jump,
@@ -97,7 +97,7 @@ class Forged(Trace):
         if not any(held == value for held, _ in self.lies.leaves):
             return super()._build(value)
         count = 1 << depth_of(leaf_count(self.plan.types[value]))
-        return tree(b"".join(keccak256(self.leaf(value, index)) for index in range(count)))
+        return tree(b"".join(cut_keccak256(self.leaf(value, index)) for index in range(count)))
 
     def leaf(self, value: int, index: int) -> bytes:
         lie = self.lies.leaves.get((value, index))

@@ -12,10 +12,11 @@ from protocol.crypto import keccak256, sign_digest
 from protocol.dispute.calls import FUNCTIONS, arguments
 from protocol.dispute.model import Context, Sentence, State, Stored
 from protocol.dispute.moves import Call
+from protocol.dispute.names import Case
 from protocol.dispute.records import Game
 from protocol.messages import Bid
 from protocol.messages.message import Domain
-from protocol.types import Address, Hash32, LeaseId
+from protocol.types import ZERO_HASH, Address, Hash32, LeaseId
 from tests.dispute_table import CLIENT, OPERATOR, OPERATOR_KEY, OWNER, STRANGER, TERMS
 from tests.portable import portable
 
@@ -51,6 +52,7 @@ class Chain:
             for selector, entry in each.errors.items()
         }
         self.funded: set[Address] = set()
+        self.cases: set[Case] = set()
         self._nonces = count(1)
         self.base = 0  # coin that earlier tables left in the contract
         self._block(1)
@@ -148,8 +150,11 @@ class Chain:
 
     def call(self, call: Call, context: Context) -> str | None:
         """See Contract."""
-        self._fund(context.sender)
+        self.evm.set_balance(hexed(context.sender), context.balance + GAS * context.gas_price + context.value)
+        self.funded.discard(context.sender)
         self._block(context.now)
+        if isinstance(case := getattr(call, "case", None), Case):
+            self.cases.add(case)
         data = self.abi.call_data(FUNCTIONS[type(call)], *arguments(call))
         try:
             self.evm.message_call(
@@ -189,8 +194,10 @@ class Chain:
         """See Contract."""
         for game in state.games:
             self.check(state, game)
-        for case_id, root in state.traces.items():
-            assert self.ask("traceOf", case_id) == root
+        for case in self.cases:
+            if case.lease_id in state.leases:
+                words = (case.lease_id, case.job_hash, case.item, case.item_root)
+                assert self.ask("traceOf", words) == state.traces.get(case.id, ZERO_HASH)
         for lease_id, lease in state.leases.items():
             self._check_verdict(lease_id, state.sentences.get(lease_id, Sentence()))
             view = self.escrow_abi.results(

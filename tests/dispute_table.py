@@ -116,7 +116,9 @@ class Table:
         """Make a call: None, or the name of the error it got."""
         # The EVM in process answers 0 for BASEFEE, whatever its block says.
         base = 0 if self.contract else BASE_FEE
-        context = Context(sender, self.now, value, base, base + self.rng.choice((0, 1, 3)) * GWEI)
+        price = base + self.rng.choice((0, 1, 3)) * GWEI
+        # Answers of a key with less than the bond are repaid at once, and of one with more not.
+        context = Context(sender, self.now, value, base, price, self.rng.choice((0, BOND // 2, 10 * BOND)))
         found = apply(self.state, call, context)
         error = found.error if isinstance(found, Refused) else None
         game = game_of(call, sender)

@@ -101,8 +101,7 @@ contract Audits is AuditAnswers {
             _closeAll(id, a, bid, Part.Done);
             return _reach(id, a, bid, byClient, Stage.Over);
         }
-        bytes32 shown =
-            _disputes.traceOf(keccak256(abi.encode(Case(leaseId, bid.jobHash(), a.item, itemRoot))));
+        bytes32 shown = _disputes.traceOf(Case(leaseId, bid.jobHash(), a.item, itemRoot));
         // INVARIANT: a provider has one trace of an item (rule 8).
         if (shown != 0 && shown != traceRoot) {
             uint256 accusers = _closeAll(id, a, bid, Part.Rewarded);

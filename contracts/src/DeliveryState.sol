@@ -23,7 +23,7 @@ abstract contract DeliveryState is Clock, IDelivery {
     /// @dev A bond holds four times the answer's gas at the base fee of its opening (rule 12).
     uint256 private constant BOND_PARTS = 4;
     /// @dev Short answers: the work of the call, with a bid of few zero bytes; then calldata and hashing per word.
-    uint256 private constant WORK_GAS = 61_000;
+    uint256 private constant WORK_GAS = 61_700;
     uint256 private constant WORD_GAS = 640;
     /// @dev Long ones: what the chain asks at least for calldata (EIP-7623), 21,000 and the bid included.
     uint256 private constant FLOOR_GAS = 31_500;

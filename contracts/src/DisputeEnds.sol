@@ -9,8 +9,10 @@ import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
+import {PlaceLib} from "./libraries/PlaceLib.sol";
+import {LeaseWord, Sentence, SentenceLib} from "./libraries/SentenceLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
-import {Case, Conviction, DisputeTerms, Game, Phase, Place, Verdict} from "./types/DisputeTypes.sol";
+import {Case, Conviction, DisputeTerms, Game, PackedPlace, Phase, Place, Verdict} from "./types/DisputeTypes.sol";
 import {LeaseId, LeaseState, Listing} from "./types/Types.sol";
 
 /// @title How games end, who is paid, and what can be read
@@ -18,6 +20,8 @@ import {LeaseId, LeaseState, Listing} from "./types/Types.sol";
 contract DisputeEnds is DisputeState, IDisputeEnds {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
+    using SentenceLib for LeaseWord;
+    using SentenceLib for Sentence;
 
     /// @dev A reserve is worth four disputes' gas at the reference price of its token's listing (rule 4).
     uint256 private constant RESERVE_PARTS = 4;
@@ -34,10 +38,9 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         (bool provider,) = GameLib.mover(g.phase());
         if (!provider) return _lose(game, g, bid, case_.leaseId);
         // INVARIANT: silence is no cheaper than being wrong (rule 6).
-        Place memory nowhere;
-        _sentences[case_.leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), 0, 0);
+        _leases[case_.leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), 0, 0).pack();
         _store(game, g.withPhase(Phase.Won));
-        emit Judged(game, case_.leaseId, nowhere);
+        emit Judged(game, case_.leaseId, PackedPlace(0, 0, 0));
     }
 
     /// @inheritdoc IDisputeEnds
@@ -59,7 +62,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         g = _games[game].state;
         (, bool live) = GameLib.mover(g.phase());
         if (!live) revert Disputes_WrongPhase(game, g.phase());
-        if (_sentences[case_.leaseId].how != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        if (_leases[case_.leaseId].how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
     }
 
     /// @dev INVARIANT: a lost game finalises nothing: it lets go of its own hold, and of no other.
@@ -85,11 +88,13 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
     ) external {
         Sentence memory s = _claimable(case_.leaseId, Conviction.Proven);
         bytes32 caseId = _caseId(case_);
-        if (_placeHash(place) != s.fixed_ || place.caseId != caseId) revert Disputes_WrongPlace(caseId);
+        if (place.caseId != caseId || PlaceLib.hash(PlaceLib.pack(place)) != s.fixed_) revert Disputes_WrongPlace(caseId);
         bytes32 seal;
         {
             (bytes32 traceRoot, bytes32 itemRoot) = _opened(place, other, leaf, siblings, above);
-            seal = keccak256(abi.encode(traceRoot, itemRoot, msg.sender, case_.leaseId, case_.item, salt));
+            seal = TreeLib.cut(
+                keccak256(abi.encode(traceRoot, itemRoot, msg.sender, case_.leaseId, case_.item, salt))
+            );
         }
         bytes32 game = _gameId(caseId, msg.sender, seal);
         GameWord g = _games[game].state;
@@ -120,11 +125,11 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
             if (number >= above.length || above[number] != root) revert Disputes_BadSeal();
             (traceRoot, itemRoot) = (other, JobLib.itemRoot(above));
             for (uint256 i; i < number; ++i) {
-                left = _hash2(left, above[i]);
+                left = TreeLib.hash2(left, above[i]);
             }
         }
         left = TreeLib.leftOf(left, place.leaf, siblings);
-        left = keccak256(abi.encodePacked(left, leaf[:place.offset]));
+        left = TreeLib.cut(keccak256(abi.encodePacked(left, leaf[:place.offset])));
         if (left != place.left) revert Disputes_BadSeal();
         uint256 start;
         assembly ("memory-safe") {
@@ -145,7 +150,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
     }
 
     function _claimable(LeaseId leaseId, Conviction how) private view returns (Sentence memory s) {
-        s = _sentences[leaseId];
+        s = _leases[leaseId].read();
         if (s.how != how || s.settled) revert Disputes_NotConvicted(leaseId);
         uint256 until = uint256(s.since) + _claimPeriod;
         if (_now() > until) revert Disputes_TooLate(until);
@@ -161,7 +166,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         bool won = g.phase() == Phase.Won;
         s.won = s.won || won;
         s.claims += 1;
-        _sentences[leaseId] = s;
+        _leases[leaseId] = s.pack();
         _store(game, g.withChosen(won ? 1 : 0).withPhase(Phase.Claimed));
         emit SealOpened(game, leaseId);
     }
@@ -173,10 +178,10 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         if (kind == 0 || _escrow.kindOf(msg.sender) != kind) revert Disputes_NotJudge(msg.sender);
         if (shares == 0 || parts == 0) revert Disputes_Count(1, 0);
         LeaseId leaseId = bid.leaseId();
-        if (_sentences[leaseId].how != Conviction.None) revert Disputes_Convicted(leaseId);
+        if (_leases[leaseId].how() != Conviction.None) revert Disputes_Convicted(leaseId);
         LeaseState state = _escrow.leaseOf(leaseId).state;
         if (state != LeaseState.Posted) revert Disputes_NotPosted(leaseId, state);
-        _sentences[leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), shares, 0);
+        _leases[leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), shares, 0).pack();
         _guests[leaseId] = Guest(msg.sender, shares, parts, 0);
         emit Silenced(leaseId, msg.sender, shares, parts);
     }
@@ -186,7 +191,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         LeaseId leaseId = bid.leaseId();
         Guest memory guest = _guests[leaseId];
         if (msg.sender != guest.judge) revert Disputes_NotJudge(msg.sender);
-        Sentence memory s = _sentences[leaseId];
+        Sentence memory s = _leases[leaseId].read();
         if (!s.settled || guest.taken == guest.parts) revert Disputes_NotConvicted(leaseId);
         _guests[leaseId].taken = guest.taken + 1;
         amount = uint256(s.fixed_) * guest.shares / (uint256(s.claims) * guest.parts);
@@ -196,7 +201,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
     /// @inheritdoc IDisputeEnds
     function settle(bytes32[6] calldata bid) external {
         LeaseId leaseId = bid.leaseId();
-        Sentence memory s = _sentences[leaseId];
+        Sentence memory s = _leases[leaseId].read();
         if (s.how == Conviction.None || s.settled) revert Disputes_NotConvicted(leaseId);
         uint256 until = uint256(s.since) + _claimPeriod;
         if (_now() <= until) revert Disputes_TooEarly(until);
@@ -205,9 +210,10 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
             ? 0
             : s.how == Conviction.Silent ? _gasWorth(bid.token()) * s.claims : type(uint256).max;
         (s.settled, s.fixed_) = (true, 0);
-        _sentences[leaseId] = s; // before the call: nobody settles twice
+        _leases[leaseId] = s.pack(); // before the call: nobody settles twice
         uint256 reward = _escrow.convict(bid, asked);
-        _sentences[leaseId].fixed_ = uint168(reward);
+        s.fixed_ = uint168(reward);
+        _leases[leaseId] = s.pack();
         emit Settled(leaseId, reward, s.claims);
     }
 
@@ -215,7 +221,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
     function collect(bytes32[6] calldata bid, Case calldata case_, bytes32 seal) external {
         _requireLease(bid, case_.leaseId);
         bytes32 game = _gameId(_caseId(case_), msg.sender, seal);
-        Sentence memory s = _sentences[case_.leaseId];
+        Sentence memory s = _leases[case_.leaseId].read();
         // A lease that another judge convicted ends games as well: their bonds must not stay for ever.
         if (s.how == Conviction.None && _escrow.leaseOf(case_.leaseId).state != LeaseState.Convicted) {
             revert Disputes_NotConvicted(case_.leaseId);
@@ -275,14 +281,14 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
 
     /// @inheritdoc IDisputeEnds
     function verdictOf(LeaseId leaseId) external view returns (Verdict memory v) {
-        Sentence memory s = _sentences[leaseId];
+        Sentence memory s = _leases[leaseId].read();
         (v.how, v.settled, v.since, v.claims, v.won) = (s.how, s.settled, s.since, s.claims, s.won);
         if (s.settled) v.reward = uint96(s.fixed_);
     }
 
     /// @inheritdoc IDisputeEnds
-    function traceOf(bytes32 caseId) external view returns (bytes32) {
-        return _traces[caseId];
+    function traceOf(Case calldata case_) external view returns (bytes32) {
+        return _traceOf(_leases[case_.leaseId], _caseId(case_), case_.item);
     }
 
     /// @inheritdoc IDisputeEnds

@@ -7,15 +7,17 @@ import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
+import {LeaseWord, SentenceLib} from "./libraries/SentenceLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
-import {Case, Job, Phase, Position} from "./types/DisputeTypes.sol";
+import {Case, Conviction, Job, Phase, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title Opening a game, and the way down: from the trace's root to one step
 abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
+    using SentenceLib for LeaseWord;
     using SiteLib for Facts;
 
     // ----------------------------------------------------------------------------------------------- opening
@@ -42,16 +44,16 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         }
         if (TreeLib.climb(itemRoot, item, proof) != outputRoot) revert Disputes_BadProof();
         LeaseId leaseId = bid.leaseId();
-        bytes32 caseId = keccak256(abi.encode(leaseId, jobHash, item, itemRoot));
+        bytes32 caseId = TreeLib.cut(keccak256(abi.encode(leaseId, jobHash, item, itemRoot)));
         game = _gameId(caseId, msg.sender, seal);
         if (_games[game].state.phase() != Phase.None) revert Disputes_GameExists(game);
-        _open(game, caseId, job, _bond(bid, job.items), _traceClock(bid, held, ran));
+        bytes32 root = _traceOf(_leases[leaseId], caseId, item);
+        _open(game, root, job, _bond(bid, job.items), _traceClock(bid, held, ran));
         emit Challenged(game, leaseId, msg.sender, item, itemRoot, seal);
     }
 
-    function _open(bytes32 game, bytes32 caseId, Job calldata job, uint256 bond, uint256 traceClock) private {
+    function _open(bytes32 game, bytes32 root, Job calldata job, uint256 bond, uint256 traceClock) private {
         uint256 inner = job.program.nodes - job.program.outputs;
-        bytes32 root = _traces[caseId];
         // Known already, or there is nothing to know: the challenger moves, from the root.
         bool known = root != 0 || inner == 0;
         // Also where the trace is known the provider may have to compute it again, long after the other game.
@@ -100,12 +102,18 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         if (children.length != 1 << shown) revert Disputes_Count(1 << shown, children.length);
         bytes32 root = TreeLib.rootOf(children);
         // INVARIANT: a trace is written once (rule 8): all games of a case are about one and the same.
-        bytes32 known = _traces[caseId];
-        if (known == 0) _traces[caseId] = root;
-        else if (known != root) revert Disputes_BadProof();
+        LeaseWord w = _leases[case_.leaseId];
+        if (w.how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        bytes32 known = _traceOf(w, caseId, case_.item);
+        if (known == 0) {
+            if (LeaseWord.unwrap(w) == 0) _leases[case_.leaseId] = SentenceLib.traced(root, case_.item);
+            else _traces[caseId] = root;
+        } else if (known != root) {
+            revert Disputes_BadProof();
+        }
         uint256 gas_ = ANSWER_GAS + (known == 0 ? 2 : 1) * SLOT_GAS;
         uint256 sum;
-        (g, sum) = _repay(g.standing(0, g.levels(), shown).withPhase(Phase.Pick), gas_, children.length);
+        (g, sum) = _repay(g.standing(0, g.levels(), shown, Phase.Pick), gas_, children.length, 0);
         _store(game, g, _positionHash(root, 0, 0, msg.sender));
         _send(msg.sender, sum);
     }
@@ -121,11 +129,11 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
     ) external {
         bytes32 game = _gameId(_caseId(case_), challenger, seal);
         _requireProvider(owner, bidHash, case_);
-        _requirePosition(game, position);
         // Only when the provider is to move: else it could change the tag under each pick on its way (rule 8).
         Phase phase = _games[game].state.phase();
         (bool provider,) = GameLib.mover(phase);
         if (!provider) revert Disputes_WrongPhase(game, phase);
+        _requirePosition(game, position);
         bytes32 next = _positionHash(position.anchor, position.site, position.left, msg.sender);
         _games[game] = Stored(_games[game].state.withTag(next), next);
         emit Adopted(game, msg.sender);
@@ -144,7 +152,8 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         (bytes32 game, GameWord g) = _mine(caseId, seal, Phase.Pick, Phase.Pick);
         _requireTag(g, tag);
         // Not below the last level: there is nothing to show, `land`, `element` and `prove` go on from there.
-        if (index >> g.shown() != 0 || g.shown() == g.levels() || g.shown() == 0) revert Disputes_NoChild(index);
+        uint256 shown = g.shown();
+        if (index >> shown != 0 || shown == 0 || shown == g.levels()) revert Disputes_NoChild(index);
         _store(game, g.withChosen(index).withPhase(Phase.Reveal));
     }
 
@@ -167,7 +176,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         }
         if (TreeLib.climb(node, index, siblings) != position.anchor) revert Disputes_BadProof();
         bytes32 left = TreeLib.leftOf(position.left, index, siblings);
-        g = g.standing(g.path() << down | index, levels - down, 0).withPhase(Phase.Reveal);
+        g = g.standing(g.path() << down | index, levels - down, 0, Phase.Reveal);
         _store(game, g, _positionHash(node, position.site, left, position.operator));
     }
 
@@ -213,7 +222,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         if (JobLib.itemRoot(roots) != case_.itemRoot) revert Disputes_BadProof();
         bytes32 left;
         for (uint256 i; i < node - inner; ++i) {
-            left = _hash2(left, roots[i]);
+            left = TreeLib.hash2(left, roots[i]);
         }
         _landed(game, g, job, node, header, headerProof, roots[node - inner], left, position.operator);
     }
@@ -252,10 +261,10 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
             uint256(job.program.inputs) + job.program.constants,
             job.program.nodes - job.program.outputs
         );
-        bytes32 site = _hash2(keccak256(header), bytes32(Facts.unwrap(facts)));
+        bytes32 site = TreeLib.hash2(keccak256(header), bytes32(Facts.unwrap(facts)));
         _store(
             game,
-            g.standing(0, facts.depth(), 0).withPhase(Phase.Reveal),
+            g.standing(0, facts.depth(), 0, Phase.Reveal),
             _positionHash(tensorRoot, site, left, operator)
         );
     }
@@ -269,7 +278,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32[] calldata siblings
     ) external {
         GameWord g = _owed(game, Phase.Reveal);
-        uint256 below = g.levels() - g.shown();
+        uint256 below = g.below();
         uint256 shown = GameLib.step(site != 0, below);
         if (children.length != 1 << shown) revert Disputes_Count(1 << shown, children.length);
         // Where so few leaves are left, they are what has to be shown.
@@ -286,7 +295,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32[] calldata siblings
     ) external {
         GameWord g = _owed(game, Phase.Reveal);
-        uint256 below = g.levels() - g.shown();
+        uint256 below = g.below();
         if (site == 0 || GameLib.step(true, below) != below) revert Disputes_Count(0, leaves.length);
         if (leaves.length != LeafLib.BYTES << below) revert Disputes_Count(LeafLib.BYTES << below, leaves.length);
         _reveal(game, g, site, left, TreeLib.rootOfLeaves(leaves), below, leaves.length / 32, siblings);
@@ -313,9 +322,10 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         left = TreeLib.leftOf(left, index, siblings);
         uint256 sum;
         (g, sum) = _repay(
-            g.standing(g.path() << down | index, g.levels() - down, shown).withPhase(Phase.Pick),
+            g.standing(g.path() << down | index, g.below(), shown, Phase.Pick),
             ANSWER_GAS,
-            words + down
+            words,
+            down
         );
         _store(game, g, _positionHash(node, site, left, msg.sender));
         _send(msg.sender, sum);
@@ -369,9 +379,10 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
             // Until one is chosen, the last span stands there: no other may be asked for.
             g.withPhase(long ? Phase.Span : Phase.Prove).withChosen(facts.spans() - 1),
             ANSWER_GAS,
-            (values.length + header.length + leaf.length) / 32 + siblings.length + 8
+            (values.length + header.length + leaf.length) / 32,
+            siblings.length + 8
         );
-        bytes32 anchor = _hash2(TreeLib.rootOfWords(values), bytes32(claimed));
+        bytes32 anchor = TreeLib.hash2(TreeLib.rootOfWords(values), bytes32(claimed));
         _store(game, g, _positionHash(anchor, position.site, left, msg.sender));
         _send(msg.sender, sum);
     }
@@ -403,7 +414,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
             revert Disputes_BadProof();
         }
         left = TreeLib.leftOf(position.left, index, siblings);
-        left = keccak256(abi.encodePacked(left, leaf[:offset]));
+        left = TreeLib.cut(keccak256(abi.encodePacked(left, leaf[:offset])));
         uint256 start;
         assembly ("memory-safe") {
             start := leaf.offset
@@ -432,7 +443,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         GameWord g = _owed(game, Phase.Running);
         _requireOwn(game, position);
         _requireSite(position.site, keccak256(header), facts_);
-        if (position.anchor != _hash2(TreeLib.rootOfWords(totals), bytes32(claimed))) {
+        if (position.anchor != TreeLib.hash2(TreeLib.rootOfWords(totals), bytes32(claimed))) {
             revert Disputes_OtherPosition(game);
         }
         Facts facts = Facts.wrap(facts_);
@@ -444,9 +455,9 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         _requireFold(_foldBlocks(header, facts, values, before), total);
         uint256 sum;
         (g, sum) = _repay(
-            g.withPhase(Phase.Prove), ANSWER_GAS, (values.length + header.length + totals.length) / 32 + 8
+            g.withPhase(Phase.Prove), ANSWER_GAS, (values.length + header.length + totals.length) / 32, 8
         );
-        bytes32 anchor = _hash2(TreeLib.rootOfWords(values), bytes32(claimed));
+        bytes32 anchor = TreeLib.hash2(TreeLib.rootOfWords(values), bytes32(claimed));
         _store(game, g, _positionHash(anchor, position.site, position.left, msg.sender));
         _send(msg.sender, sum);
     }
@@ -475,13 +486,13 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
                 calldatacopy(to, before.offset, before.length)
                 to := add(to, before.length)
                 // The last running value of each block; the last block may be shorter.
-                for { let next := size } count { count := sub(count, 1) } {
-                    let end := next
-                    if gt(end, values.length) { end := values.length }
-                    calldatacopy(to, sub(add(values.offset, end), 4), 4)
+                let last := add(values.offset, sub(values.length, 4))
+                // Four bytes each: what is copied behind them is written over, or lies behind the free pointer.
+                for { let from := add(values.offset, sub(size, 4)) } lt(from, last) { from := add(from, size) } {
+                    mstore(to, calldataload(from))
                     to := add(to, 4)
-                    next := add(next, size)
                 }
+                mstore(to, calldataload(last))
             }
             return _referee.fold(header, ends);
         }

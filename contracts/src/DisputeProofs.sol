@@ -7,9 +7,11 @@ import {IReferee} from "./interfaces/IReferee.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
+import {PlaceLib} from "./libraries/PlaceLib.sol";
+import {LeaseWord, Sentence, SentenceLib} from "./libraries/SentenceLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
-import {Case, Conviction, Job, OperandProof, Phase, Place, Position} from "./types/DisputeTypes.sol";
+import {Case, Conviction, Job, OperandProof, PackedPlace, Phase, Place, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title The last move: one step, computed from the provider's own operands
@@ -17,6 +19,8 @@ import {LeaseId} from "./types/Types.sol";
 /// provider committed to. A call that reverts anywhere convicts nobody.
 abstract contract DisputeProofs is DisputeMoves {
     using GameLib for GameWord;
+    using SentenceLib for LeaseWord;
+    using SentenceLib for Sentence;
     using SiteLib for Facts;
 
     /// @inheritdoc IDisputeMoves
@@ -33,7 +37,7 @@ abstract contract DisputeProofs is DisputeMoves {
         OperandProof[] calldata operands,
         Job[] calldata job
     ) external {
-        (bytes32 game, GameWord g, Place memory place) =
+        (bytes32 game, GameWord g, Place memory place, bytes32 trace_) =
             _accused(case_, seal, position, keccak256(header), facts_, Phase.Pick, Phase.Reveal);
         Facts facts = Facts.wrap(facts_);
         if (number >= facts.rows() * facts.columns()) revert Disputes_NoElement(number);
@@ -43,7 +47,7 @@ abstract contract DisputeProofs is DisputeMoves {
         place.width = uint8(LeafLib.width(facts.dtype()));
         uint256 word;
         (word, place.left) = _shown(g, position, facts, index, offset, leaf, siblings);
-        uint256 right = _step(case_, place.caseId, header, facts, [number, 0, facts.start()], leaves, operands, job);
+        uint256 right = _step(case_, trace_, header, facts, [number, 0, facts.start()], leaves, operands, job);
         if (right == word) revert Disputes_StepIsTrue(right);
         (place.claimed, place.right, place.exact) = (uint32(word), uint32(right), true);
         _convict(game, g, case_.leaseId, place);
@@ -64,7 +68,7 @@ abstract contract DisputeProofs is DisputeMoves {
         OperandProof[] calldata operands,
         Job[] calldata job
     ) external {
-        (bytes32 game, GameWord g, Place memory place) =
+        (bytes32 game, GameWord g, Place memory place, bytes32 trace_) =
             _accused(case_, seal, position, keccak256(header), facts_, Phase.Prove, Phase.Prove);
         Facts facts = Facts.wrap(facts_);
         uint256 count = facts.segmentsOf(g.chosen());
@@ -74,11 +78,11 @@ abstract contract DisputeProofs is DisputeMoves {
             revert Disputes_Count(TreeLib.depth((count + 7) / 8), siblings.length);
         }
         bytes32 root = TreeLib.climb(word, segment / 8, siblings);
-        if (position.anchor != _hash2(root, bytes32(claimed))) revert Disputes_BadProof();
+        if (position.anchor != TreeLib.hash2(root, bytes32(claimed))) revert Disputes_BadProof();
         uint256 before = segment % (256 / facts.terms()) == 0 ? facts.start() : _eighth(word, segment % 8 - 1);
         uint256 first = g.chosen() * (SiteLib.SPAN / facts.terms());
         uint256 right = _step(
-            case_, place.caseId, header, facts, [g.path(), first + segment, before], leaves, operands, job
+            case_, trace_, header, facts, [g.path(), first + segment, before], leaves, operands, job
         );
         if (right == _eighth(word, segment % 8)) revert Disputes_StepIsTrue(right);
         (uint256 index, uint256 offset) = facts.find(g.path());
@@ -100,7 +104,7 @@ abstract contract DisputeProofs is DisputeMoves {
         bytes calldata leaf,
         bytes32[] calldata siblings
     ) external {
-        (bytes32 game, GameWord g, Place memory place) =
+        (bytes32 game, GameWord g, Place memory place,) =
             _accused(case_, seal, position, headerHash, facts_, Phase.Pick, Phase.Reveal);
         Facts facts = Facts.wrap(facts_);
         if (offset >= LeafLib.BYTES || facts.isInside(index, offset)) revert Disputes_NoElement(index);
@@ -121,11 +125,13 @@ abstract contract DisputeProofs is DisputeMoves {
         uint256 facts_,
         Phase one,
         Phase other
-    ) private view returns (bytes32 game, GameWord g, Place memory place) {
+    ) private view returns (bytes32 game, GameWord g, Place memory place, bytes32 trace_) {
         place.caseId = _caseId(case_);
         (game, g) = _mine(place.caseId, seal, one, other);
         if (g.openedAt() >= _now()) revert Disputes_TooYoung(game);
-        if (_sentences[case_.leaseId].how != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        LeaseWord w = _leases[case_.leaseId];
+        if (w.how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        trace_ = _traceOf(w, place.caseId, case_.item);
         _requirePosition(game, position);
         _requireSite(position.site, headerHash, facts_);
         Facts facts = Facts.wrap(facts_);
@@ -151,7 +157,7 @@ abstract contract DisputeProofs is DisputeMoves {
     /// proven at its place.
     function _step(
         Case calldata case_,
-        bytes32 caseId,
+        bytes32 trace_,
         bytes calldata header,
         Facts facts,
         uint256[3] memory which,
@@ -165,11 +171,11 @@ abstract contract DisputeProofs is DisputeMoves {
         for (uint256 i; i < places.length; ++i) {
             IReferee.Place memory place = places[i];
             OperandProof calldata proof = operands[i];
-            if (proof.tensor.length != place.depth) revert Disputes_Count(place.depth, proof.tensor.length);
-            bytes32 root =
-                TreeLib.climb(TreeLib.leafHash(leaves, i * LeafLib.BYTES), place.leaf, proof.tensor);
+            bytes32[] calldata siblings = proof.tensor;
+            if (siblings.length != place.depth) revert Disputes_Count(place.depth, siblings.length);
+            bytes32 root = TreeLib.climb(TreeLib.leafHash(leaves, i * LeafLib.BYTES), place.leaf, siblings);
             if (place.value >= facts.first()) {
-                _requireNode(case_, caseId, facts, place.value - facts.first(), root, proof);
+                _requireNode(case_, trace_, facts, place.value - facts.first(), root, proof);
             } else {
                 _requireGiven(case_, job, place.value, root, proof);
             }
@@ -179,19 +185,20 @@ abstract contract DisputeProofs is DisputeMoves {
     /// @dev The tensor root of a node before this one, in the provider's own trace or among its outputs.
     function _requireNode(
         Case calldata case_,
-        bytes32 caseId,
+        bytes32 trace_,
         Facts facts,
         uint256 node,
         bytes32 root,
         OperandProof calldata proof
-    ) private view {
+    ) private pure {
         if (node >= facts.inner()) {
             _requireAmong(proof.roots, node - facts.inner(), root);
             if (JobLib.itemRoot(proof.roots) != case_.itemRoot) revert Disputes_BadProof();
             return;
         }
-        _requireDepth(proof.tree, facts.inner());
-        if (TreeLib.climb(root, node, proof.tree) != _traces[caseId]) revert Disputes_BadProof();
+        bytes32[] calldata siblings = proof.tree;
+        _requireDepth(siblings, facts.inner());
+        if (TreeLib.climb(root, node, siblings) != trace_) revert Disputes_BadProof();
     }
 
     /// @dev The tensor root of an input of the item, or of a constant of the program.
@@ -234,9 +241,12 @@ abstract contract DisputeProofs is DisputeMoves {
     }
 
     function _convict(bytes32 game, GameWord g, LeaseId leaseId, Place memory place) private {
-        _sentences[leaseId] = Sentence(Conviction.Proven, false, false, uint32(_now()), 0, _placeHash(place));
+        PackedPlace memory packed = PlaceLib.pack(place);
+        _leases[leaseId] =
+            Sentence(Conviction.Proven, false, false, uint32(_now()), 0, PlaceLib.hash(packed)).pack();
         g = g.withPhase(Phase.Won);
+        delete _games[game].position; // nothing stands on it any more
         _store(game, g);
-        emit Judged(game, leaseId, place);
+        emit Judged(game, leaseId, packed);
     }
 }

@@ -7,7 +7,9 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
-import {Case, Conviction, DisputeTerms, Phase, Place, Position} from "./types/DisputeTypes.sol";
+import {LeaseWord, SentenceLib} from "./libraries/SentenceLib.sol";
+import {TreeLib} from "./libraries/TreeLib.sol";
+import {Case, DisputeTerms, Phase, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title What all moves of a game share: storage, fixed values, loading and storing
@@ -16,20 +18,11 @@ import {LeaseId} from "./types/Types.sol";
 abstract contract DisputeState is Clock, IDisputeEvents {
     using BidLib for bytes32[6];
     using GameLib for GameWord;
+    using SentenceLib for LeaseWord;
 
     struct Stored {
         GameWord state;
         bytes32 position;
-    }
-
-    /// @dev A lease's conviction. `fixed_`: of the place's hash, until it is settled; then the reward.
-    struct Sentence {
-        Conviction how;
-        bool settled;
-        bool won;
-        uint32 since;
-        uint32 claims;
-        uint168 fixed_;
     }
 
     /// @dev What another judge of the kind, which found the provider silent, has to share out among its own.
@@ -49,7 +42,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     uint256 internal constant BOND_BYTES = 12_000;
     /// @dev An answer is repaid for `ANSWER_GAS`, and `WORD_GAS` for each word that it has to show.
     uint256 internal constant ANSWER_GAS = 36_000;
-    uint256 internal constant WORD_GAS = 1_300;
+    uint256 internal constant WORD_GAS = 1_100;
     /// @dev A trace is stored, for its case and its game: words that were zero.
     uint256 internal constant SLOT_GAS = 20_000;
 
@@ -66,8 +59,9 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     uint128 private immutable _price3;
 
     mapping(bytes32 game => Stored) internal _games;
+    mapping(LeaseId => LeaseWord) internal _leases;
+    /// @dev Of cases whose lease's word was taken by another item's trace.
     mapping(bytes32 caseId => bytes32) internal _traces;
-    mapping(LeaseId => Sentence) internal _sentences;
     mapping(address => uint256) internal _coins;
     mapping(LeaseId => Guest) internal _guests;
 
@@ -85,11 +79,13 @@ abstract contract DisputeState is Clock, IDisputeEvents {
 
     // ------------------------------------------------------------------------------------------------- names
 
+    // Names are cut as hashes in a tree are: they stand in calldata.
+
     function _caseId(Case calldata c) internal pure returns (bytes32 id) {
         assembly ("memory-safe") {
             let m := mload(0x40)
             calldatacopy(m, c, 0x80)
-            id := keccak256(m, 0x80)
+            id := and(keccak256(m, 0x80), not(0xFFFFFFFFFFFFFFFF))
         }
     }
 
@@ -99,7 +95,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
             mstore(m, caseId)
             mstore(add(m, 0x20), challenger)
             mstore(add(m, 0x40), seal)
-            id := keccak256(m, 0x60)
+            id := and(keccak256(m, 0x60), not(0xFFFFFFFFFFFFFFFF))
         }
     }
 
@@ -118,18 +114,6 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         }
     }
 
-    function _hash2(bytes32 a, bytes32 b) internal pure returns (bytes32 hash) {
-        assembly ("memory-safe") {
-            mstore(0, a)
-            mstore(0x20, b)
-            hash := keccak256(0, 0x40)
-        }
-    }
-
-    /// @dev Cut to what fits beside the rest of a sentence: a place is found by its game, never searched for.
-    function _placeHash(Place memory place) internal pure returns (uint168) {
-        return uint168(uint256(keccak256(abi.encode(place))));
-    }
 
     function _now() internal view returns (uint256) {
         return clock();
@@ -145,8 +129,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     {
         game = _gameId(caseId, msg.sender, seal);
         g = _games[game].state;
-        Phase phase = g.phase();
-        if (phase != one && phase != other) revert Disputes_WrongPhase(game, phase);
+        if (!g.isIn(one, other)) revert Disputes_WrongPhase(game, g.phase());
         g = _timed(game, g);
     }
 
@@ -154,7 +137,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     function _owed(bytes32 game, Phase phase) internal view returns (GameWord g) {
         _requirePlain();
         g = _games[game].state;
-        if (g.phase() != phase) revert Disputes_WrongPhase(game, g.phase());
+        if (!g.isIn(phase, phase)) revert Disputes_WrongPhase(game, g.phase());
         g = _timed(game, g);
     }
 
@@ -162,7 +145,9 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         uint256 now_ = _now();
         (uint256 rest, bool inTime) = g.left(now_);
         if (!inTime) revert Disputes_OutOfTime(game);
-        return g.moved(now_, rest + _increment);
+        unchecked {
+            return g.moved(now_, rest + _increment); // 24 and 32 bits
+        }
     }
 
     /// @dev A pick that was signed for another state of the game must not act on this one (rule 8).
@@ -176,8 +161,14 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         }
     }
 
+    /// @dev The root of a case's trace; zero until it is posted, and once the lease is convicted.
+    function _traceOf(LeaseWord w, bytes32 caseId, uint256 item) internal view returns (bytes32 root) {
+        root = w.rootOf(item);
+        if (root == 0 && LeaseWord.unwrap(w) != 0) root = _traces[caseId];
+    }
+
     function _requireSite(bytes32 site, bytes32 headerHash, uint256 facts) internal pure {
-        if (site != _hash2(headerHash, bytes32(facts))) revert Disputes_WrongPlace(site);
+        if (site != TreeLib.hash2(headerHash, bytes32(facts))) revert Disputes_WrongPlace(site);
     }
 
     /// @dev What an answer shows stands in its transaction: so it has to be one of a plain key, whose calldata is this
@@ -201,12 +192,19 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         _store(game, g.withTag(position));
     }
 
-    /// @dev The provider has answered with so many words: repaid at once, out of the bond (rule 12).
-    function _repay(GameWord g, uint256 gasUnits, uint256 words) internal view returns (GameWord, uint256 sum) {
+    /// @dev The provider has answered with so many words, and others beside. A key that holds less than the game's bond is repaid at
+    /// once, out of the bond: it never runs dry (rule 12). From another the bond keeps it, for the owner or for who convicts.
+    function _repay(GameWord g, uint256 gasUnits, uint256 words, uint256 others)
+        internal
+        view
+        returns (GameWord, uint256 sum)
+    {
+        uint256 bond = g.bond();
+        if (msg.sender.balance >= bond * 1 gwei) return (g, 0);
         uint256 price = block.basefee + _tip;
         if (tx.gasprice < price) price = tx.gasprice;
+        words += others;
         sum = ((gasUnits + words * WORD_GAS) * price + words * 32 * _dataFee) / 1 gwei;
-        uint256 bond = g.bond();
         if (sum > bond) sum = bond;
         unchecked {
             return (g.withBond(bond - sum), sum * 1 gwei); // sum is at most the bond

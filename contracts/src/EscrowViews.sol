@@ -105,11 +105,6 @@ contract EscrowViews is EscrowState, IEscrowViews {
     }
 
     /// @inheritdoc IEscrowViews
-    function operatorOf(address owner) external view returns (address) {
-        return _operators[owner];
-    }
-
-    /// @inheritdoc IEscrowViews
     function isNonceUsed(address owner, uint64 nonce) external view returns (bool) {
         return _nonces[owner][nonce >> 8] & (1 << (nonce & 0xff)) != 0;
     }

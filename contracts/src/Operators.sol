@@ -24,6 +24,11 @@ abstract contract Operators is EscrowState, IEscrowCore {
     }
 
     /// @inheritdoc IEscrowCore
+    function operatorOf(address owner) external view returns (address) {
+        return _operators[owner];
+    }
+
+    /// @inheritdoc IEscrowCore
     function cancelNonces(address owner, uint64[] calldata nonces) external {
         _requireProvider(owner);
         for (uint256 i; i < nonces.length; ++i) {

@@ -61,8 +61,8 @@ contract Referee is IReferee {
         bytes calldata leaves
     ) external pure returns (uint256 value, Place[] memory places) {
         Run memory run;
-        run.reader = HeaderLib.open(header);
-        run.head = run.reader.head();
+        run.reader.open(header);
+        run.reader.head(run.head);
         (run.element, run.segment, run.accumulator) = (element, segment, accumulator);
         uint256 position;
         assembly ("memory-safe") {
@@ -94,8 +94,10 @@ contract Referee is IReferee {
 
     /// @inheritdoc IReferee
     function describe(bytes calldata header) external pure returns (Node memory node) {
-        Reader memory r = HeaderLib.open(header);
-        Head memory head = r.head();
+        Reader memory r;
+        Head memory head;
+        r.open(header);
+        r.head(head);
         if (head.kind == 0 || head.kind > JOIN) revert Referee_Header(0);
         node.kind = uint8(head.kind);
         node.dtype = uint8(head.dtype);
@@ -118,8 +120,10 @@ contract Referee is IReferee {
 
     /// @inheritdoc IReferee
     function fold(bytes calldata header, bytes calldata values) external pure returns (uint256 total) {
-        Reader memory r = HeaderLib.open(header);
-        Head memory head = r.head();
+        Reader memory r;
+        Head memory head;
+        r.open(header);
+        r.head(head);
         if (head.kind != CONTRACT && head.kind != REDUCE) revert Referee_NoChain(head.kind);
         if (values.length == 0 || values.length % 4 != 0) revert Referee_Fold(values.length);
         Chain memory chain = _chain(r, head);
@@ -129,11 +133,13 @@ contract Referee is IReferee {
         }
         total = HeaderLib.load(position, 224);
         unchecked {
-            for (uint256 i = 4; i < values.length; i += 4) {
-                uint256 next = HeaderLib.load(position + i, 224);
-                if (chain.extreme != 0) total = ChainLib.better(chain.extreme == 1, head.dtype, total, next);
-                else if (head.dtype == LeafLib.F32) total = Float32.add(total, next);
-                else total = (total + next) & 0xFFFFFFFF;
+            uint256 end = position + values.length;
+            bool floating = chain.extreme == 0 && head.dtype == LeafLib.F32;
+            while ((position += 4) < end) {
+                uint256 next = HeaderLib.load(position, 224);
+                if (floating) total = Float32.add(total, next);
+                else if (chain.extreme == 0) total = (total + next) & 0xFFFFFFFF;
+                else total = ChainLib.better(chain.extreme == 1, head.dtype, total, next);
             }
         }
     }
@@ -169,8 +175,8 @@ contract Referee is IReferee {
         return LeafLib.read(leaf, offset, source.dtype);
     }
 
-    function _operand(Reader memory r, uint256 rank) private pure returns (Operand memory operand) {
-        operand.source = r.source();
+    function _operand(Reader memory r, uint256 rank, Operand memory operand) private pure {
+        r.source(operand.source);
         operand.form = r.take(4 + 4 * rank);
     }
 
@@ -185,8 +191,8 @@ contract Referee is IReferee {
         }
         if (number > 1) r.bad();
         chain.operands = number + 1;
-        chain.left = _operand(r, head.rank);
-        if (number == 1) chain.right = _operand(r, head.rank);
+        _operand(r, head.rank, chain.left);
+        if (number == 1) _operand(r, head.rank, chain.right);
         r.finish();
         Source memory left = chain.left.source;
         Source memory right = number == 1 ? chain.right.source : left;
@@ -247,7 +253,8 @@ contract Referee is IReferee {
             if (result >= filled + steps) r.bad();
             uint256[] memory registers = new uint256[](filled + steps);
             for (uint256 i; i < operands; ++i) {
-                Operand memory operand = _operand(r, run.head.rank);
+                Operand memory operand;
+                _operand(r, run.head.rank, operand);
                 int256 place = HeaderLib.affine(operand.form, run.head.sizes, run.head.rank, run.element);
                 uint256 word = _word(run, operand.source, place);
                 if (operand.source.dtype == LeafLib.I8) {
@@ -294,7 +301,8 @@ contract Referee is IReferee {
         unchecked {
             Reader memory r = run.reader;
             Source memory source = _like(run);
-            Source memory index = r.source();
+            Source memory index;
+            r.source(index);
             uint256 row = r.u32();
             uint256 fill = _fill(run);
             r.finish();
@@ -336,7 +344,7 @@ contract Referee is IReferee {
 
     /// @dev A source that has to be of the output's type.
     function _like(Run memory run) private pure returns (Source memory source) {
-        source = run.reader.source();
+        run.reader.source(source);
         if (source.dtype != run.head.dtype) run.reader.bad();
     }
 

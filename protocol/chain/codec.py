@@ -23,6 +23,8 @@ class Entry:
     inputs: tuple[tuple[str, str, bool], ...]
     """(name, canonical type, indexed)."""
     outputs: tuple[str, ...]
+    anonymous: bool = False
+    """Of an event: its logs do not begin with its topic."""
 
     @property
     def signature(self) -> str:
@@ -54,8 +56,13 @@ class Abi:
 
     @cached_property
     def events(self) -> dict[bytes, Entry]:
-        """Events by first topic."""
-        return {entry.topic: entry for entry in self._of("event")}
+        """Events by first topic, but for an anonymous one."""
+        return {entry.topic: entry for entry in self._of("event") if not entry.anonymous}
+
+    @cached_property
+    def anonymous(self) -> Entry | None:
+        """The event whose logs have no topic of their own; our contracts have at most one."""
+        return next((entry for entry in self._of("event") if entry.anonymous), None)
 
     @cached_property
     def errors(self) -> dict[bytes, Entry]:
@@ -94,11 +101,15 @@ class Abi:
     def event(self, topics: Sequence[bytes], data: bytes) -> tuple[Entry, dict[str, Any]] | None:
         """Return event and arguments by name of one log, or None if the ABI does not know it."""
         entry = self.events.get(topics[0]) if topics else None
-        if entry is None:
+        if entry is not None:
+            topics = topics[1:]
+        elif self.anonymous is not None and len(topics) == sum(i for _, _, i in self.anonymous.inputs):
+            entry = self.anonymous
+        else:
             return None
         plain = [kind for _, kind, indexed in entry.inputs if not indexed]
         rest = iter(decode_values(plain, data, entry.signature))
-        indexed = iter(topics[1:])
+        indexed = iter(topics)
         values = {
             name: decode_values([kind], next(indexed), entry.signature)[0] if is_indexed else next(rest)
             for name, kind, is_indexed in entry.inputs
@@ -116,6 +127,7 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
             (i["name"], collapse_if_tuple(i), i.get("indexed", False)) for i in entry.get("inputs", ())
         ),
         outputs=tuple(collapse_if_tuple(o) for o in entry.get("outputs", ())),
+        anonymous=entry.get("anonymous", False),
     )
 
 

@@ -105,8 +105,8 @@ CLASSES: tuple[type[Event], ...] = (
 )
 
 
-def _place(values: tuple[Any, ...]) -> Place | None:
-    return Place(*values) if any(values[0]) else None
+def _place(values: tuple[Hash32, Hash32, int]) -> Place | None:
+    return Place.unpack(*values) if any(values[0]) else None
 
 
 CONVERTED: dict[str, Callable[[Any], Any]] = {"state": Game.unpack, "place": _place}

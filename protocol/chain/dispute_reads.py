@@ -11,6 +11,7 @@ from protocol.chain.fees import fee_now
 from protocol.chain.node import Tag
 from protocol.chain.reads import Reads
 from protocol.dispute.bonds import BOND_BYTES, BOND_GAS
+from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction, Game, Phase, Verdict
 from protocol.messages import Bid
 from protocol.types import Address, Blocks, Hash32, InputError, LeaseId, Wei
@@ -71,9 +72,10 @@ class DisputeReads(Reads):
         how, *rest = self._disputes("verdictOf", lease)[0]
         return Verdict(Conviction(how), *rest)
 
-    def trace_root(self, case_id: Hash32) -> Hash32:
-        """Return the root of a case's trace, or zero until it is posted."""
-        return Hash32(self._disputes("traceOf", case_id)[0])
+    def trace_root(self, case: Case) -> Hash32:
+        """Return the root of a case's trace; zero until it is posted, or once the lease is convicted."""
+        words = (case.lease_id, case.job_hash, case.item, case.item_root)
+        return Hash32(self._disputes("traceOf", words)[0])
 
     def coin(self, account: Address) -> Wei:
         """Return what lost games left to `account`, to be paid out by `WithdrawCoin`."""

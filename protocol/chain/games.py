@@ -77,13 +77,14 @@ class GameReader:
         return [event for event in found if isinstance(event, Challenged)]
 
     def _events(self, games: Sequence[Hash32], first: int, last: int) -> list[Event]:
-        names = ("Moved", "Adopted", "Judged", "GameLost", "SealOpened", "Collected")
+        names = ("Adopted", "Judged", "GameLost", "SealOpened", "Collected")
         topics = tuple(map(self._topic, names))
         found: list[Event] = []
         for at in range(0, len(games), _PER_FILTER):
             part = tuple(games[at : at + _PER_FILTER])
+            found += self._scanner.between(first, last, (part,))  # moves, whose first topic is the game
             found += self._scanner.between(first, last, (topics, part))
-        return found
+        return sorted(found, key=lambda event: (event.at.block, event.at.index))
 
     def _topic(self, name: str) -> bytes:
         return topic_of(self._reads.disputes.abi, name)

@@ -5,7 +5,7 @@ Keys and boxes are imported when they are first used: workers that only hash sta
 
 from typing import TYPE_CHECKING, Any
 
-from protocol.crypto.hashing import keccak256
+from protocol.crypto.hashing import cut_keccak256, keccak256
 from protocol.crypto.sizes import SIGNATURE_BYTES
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIGNATURE_BYTES",
     "address_of",
+    "cut_keccak256",
     "keccak256",
     "recover",
     "seal",

@@ -1,11 +1,12 @@
 """What a dispute names things by: cases, games, positions, seals. Each hash equals the contract's.
 
-Every record here is one of `IDisputes`, its fields in the same order.
+Every record here is one of `IDisputes`, its fields in the same order. Names that stand in calldata are cut as
+hashes in a tree are.
 """
 
 from dataclasses import dataclass
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash32, LeaseId
 
 TAG_PROGRAM = keccak256(b"gavel.tape.program.v1")
@@ -13,8 +14,8 @@ _TAG_BITS = 48
 
 
 def hash2(left: bytes, right: bytes) -> Hash32:
-    """keccak256 of two words."""
-    return keccak256(left + right)
+    """The hash of two words, cut as in a tree."""
+    return cut_keccak256(left + right)
 
 
 def word(number: int) -> bytes:
@@ -77,7 +78,7 @@ class Case:
     @property
     def id(self) -> Hash32:
         """The case's name."""
-        return keccak256(self.lease_id + self.job_hash + word(self.item) + self.item_root)
+        return cut_keccak256(self.lease_id + self.job_hash + word(self.item) + self.item_root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +123,13 @@ class OperandProof:
 
 def game_id(case_id: Hash32, challenger: Address, seal: Hash32) -> Hash32:
     """What a game is named by."""
-    return keccak256(case_id + challenger.rjust(32, b"\0") + seal)
+    return cut_keccak256(case_id + challenger.rjust(32, b"\0") + seal)
 
 
 def seal_of(trace_root: Hash32, item_root: Hash32, challenger: Address, case: Case, salt: Hash32) -> Hash32:
     """The seal over a challenger's own run of the case's item: the roots of its trace and of its outputs."""
     who = challenger.rjust(32, b"\0")
-    return keccak256(trace_root + item_root + who + case.lease_id + word(case.item) + salt)
+    return cut_keccak256(trace_root + item_root + who + case.lease_id + word(case.item) + salt)
 
 
 def site_hash(header: bytes, facts: int) -> Hash32:

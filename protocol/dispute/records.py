@@ -95,6 +95,19 @@ class Game:
         return self.provider_left if self.phase.provider_moves else self.challenger_left
 
 
+_PLACE = (  # name, lowest bit, bits
+    ("node", 160, 32),
+    ("output", 152, 8),
+    ("leaf", 120, 32),
+    ("offset", 112, 8),
+    ("width", 104, 8),
+    ("claimed", 72, 32),
+    ("right", 40, 32),
+    ("exact", 32, 8),
+    ("landed_at", 0, 32),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a conviction stands: what a claim must reproduce from its own, sealed trace. See `IDisputes`."""
@@ -111,12 +124,20 @@ class Place:
     exact: bool
     landed_at: int
 
+    def pack(self) -> int:
+        """All but case and left in one word, as `Judged` has it. The twin of `PlaceLib`."""
+        return sum(int(getattr(self, name)) << bit for name, bit, _ in _PLACE)
+
+    @classmethod
+    def unpack(cls, case_id: Hash32, left: Hash32, packed: int) -> "Place":
+        """The place in the three words of `Judged`."""
+        values = {name: packed >> bit & ((1 << bits) - 1) for name, bit, bits in _PLACE}
+        return cls(case_id=case_id, left=left, exact=bool(values.pop("exact")), **values)
+
     @property
     def cut_hash(self) -> int:
         """The 168 bits of its hash that the contract keeps."""
-        numbers = (self.node, self.output, self.leaf, self.offset, self.width)
-        rest = (self.claimed, self.right, int(self.exact), self.landed_at)
-        data = self.case_id + b"".join(map(word, numbers)) + self.left + b"".join(map(word, rest))
+        data = self.case_id + self.left + word(self.pack())
         return int.from_bytes(keccak256(data), "big") & ((1 << 168) - 1)
 
 

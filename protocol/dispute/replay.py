@@ -8,7 +8,7 @@ chain; nothing else need be remembered. Moves are not judged here: the contract 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256
 from protocol.dispute.facts import Facts, depth_of, facts_of
 from protocol.dispute.levels import step
 from protocol.dispute.moves import (
@@ -237,7 +237,7 @@ def _summed(view: View, move: ShowRunning) -> View:
     left = left_of(view.position.left, index, move.siblings)
     claimed = element_word(facts, move.leaf, offset)
     position = replace(
-        view.position, anchor=anchor_of(move.values, claimed), left=keccak256(left + move.leaf[:offset])
+        view.position, anchor=anchor_of(move.values, claimed), left=cut_keccak256(left + move.leaf[:offset])
     )
     sums = Sums(claimed, totals=move.values) if facts.spans > 1 else Sums(claimed, values=move.values)
     phase = Phase.SPAN if facts.spans > 1 else Phase.PROVE

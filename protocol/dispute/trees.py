@@ -5,7 +5,7 @@ Siblings go from the bottom up. `protocol.tape.merkle` builds whole trees.
 
 from collections.abc import Sequence
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256
 from protocol.dispute.facts import LEAF_BYTES, depth_of
 from protocol.dispute.names import hash2
 from protocol.types import ZERO_HASH, Hash32
@@ -51,7 +51,7 @@ def root_of(nodes: Sequence[Hash32]) -> Hash32:
 
 def leaf_hashes(leaves: bytes) -> list[Hash32]:
     """The hashes of whole leaves, back to back."""
-    return [keccak256(leaves[at : at + LEAF_BYTES]) for at in range(0, len(leaves), LEAF_BYTES)]
+    return [cut_keccak256(leaves[at : at + LEAF_BYTES]) for at in range(0, len(leaves), LEAF_BYTES)]
 
 
 def words_of(data: bytes) -> list[Hash32]:

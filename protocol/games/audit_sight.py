@@ -27,7 +27,7 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
         return None
     view, verdict = chain.lease(lease), chain.verdict(lease)
     shown = _shown(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
-    trace = chain.trace_root(Case(lease, bid.job_hash, audit.item, shown.item).id) if shown else ZERO_HASH
+    trace = chain.trace_root(Case(lease, bid.job_hash, audit.item, shown.item)) if shown else ZERO_HASH
     sight = Sight(
         audit=audit,
         tasks=chain.audit_tasks(lease, by_client),

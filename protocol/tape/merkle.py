@@ -4,6 +4,8 @@ A tree over n leaves is padded on the right to a power of two. Tensor leaves are
 are 128 zero bytes, so that what lies outside a shape is zero by definition. Trees over hashes are padded
 with zero words. A leaf's preimage is never 64 bytes long or begins with a tag that is itself a keccak hash
 of text, so that no leaf can pass for an inner node.
+
+Every hash in a tree is `cut_keccak256`: the first 24 bytes of keccak256, and 8 zero bytes (ADR 041).
 """
 
 from collections.abc import Sequence
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from protocol.crypto.hashing import keccak256
+from protocol.crypto.hashing import cut_keccak256
 from protocol.tape.limits import LEAF_BYTES
 from protocol.types import ZERO_HASH, Hash32
 from protocol.types.errors import InputError
@@ -41,17 +43,17 @@ class PlainHasher:
         for start in range(0, rows * row_bytes, row_bytes or 1):
             for at in range(start, start + row_bytes, LEAF_BYTES):
                 leaf = bytes(view[at : min(at + LEAF_BYTES, start + row_bytes)])
-                hashes.append(keccak256(leaf.ljust(LEAF_BYTES, b"\0")))
+                hashes.append(cut_keccak256(leaf.ljust(LEAF_BYTES, b"\0")))
         return b"".join(hashes)
 
     def parents(self, layer: bytes, pad: bytes) -> bytes:
         """See Hasher."""
         whole = layer + pad if len(layer) % 64 else layer
-        return b"".join(keccak256(whole[at : at + 64]) for at in range(0, len(whole), 64))
+        return b"".join(cut_keccak256(whole[at : at + 64]) for at in range(0, len(whole), 64))
 
 
 PLAIN = PlainHasher()
-ZERO_LEAF = keccak256(bytes(LEAF_BYTES))
+ZERO_LEAF = cut_keccak256(bytes(LEAF_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def depth_of(leaves: int) -> int:
 @cache
 def _twice(pad: bytes) -> Hash32:
     """The parent of two paddings: there are few, and every tree asks for them."""
-    return keccak256(pad + pad)
+    return cut_keccak256(pad + pad)
 
 
 def tree(leaf_hashes: bytes, pad: bytes = ZERO_HASH, hasher: Hasher = PLAIN) -> Tree:
@@ -110,7 +112,7 @@ def climb(leaf: Hash32, index: int, proof: Sequence[Hash32]) -> Hash32:
     node = leaf
     for level, sibling in enumerate(proof):
         right = index >> level & 1
-        node = keccak256(sibling + node if right else node + sibling)
+        node = cut_keccak256(sibling + node if right else node + sibling)
     return node
 
 

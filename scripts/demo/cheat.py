@@ -167,7 +167,7 @@ def _tell(chain: Chain, cast: stage.Stage, bid: Bid) -> None:
     total = sum(used for _, used in gas.values())
     show.line(f"the whole dispute: {total} gas in {sum(count for count, _ in gas.values())} moves")
     back = sum(Wei(e.coin) for game in games for e in game.others if isinstance(e, Collected))
-    show.line(f"the watchtower has {back} wei of its bond back; the rest repaid {stage.CHEAT.name}'s answers")
+    show.line(f"the watchtower has {back} wei of its bond back")
 
 
 def _gas(chain: Chain, cast: stage.Stage, games: tuple[PlayedGame, ...]) -> dict[str, tuple[int, int]]:

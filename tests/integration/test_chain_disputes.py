@@ -74,7 +74,7 @@ def test_every_move_comes_back_as_it_was_sent(rig: Rig) -> None:
     assert [state.phase for state in states if state] == [Phase.PICK, Phase.REVEAL, Phase.PICK]
     assert states[-1] == record.now
     assert [made.at for made in found if made] == [step.at.block for step in record.steps]
-    assert rig.challenger.trace_root(rig.case.id) == root_of(LEAVES)
+    assert rig.challenger.trace_root(rig.case) == root_of(LEAVES)
     assert (record.case, record.opened.challenger) == (rig.case, rig.challenger.address)
 
 

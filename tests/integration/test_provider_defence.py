@@ -94,7 +94,7 @@ async def test_a_fault_of_the_machine_is_alarmed_about_never_answered_from_and_o
                 await daemon.seen("THIS MACHINE CONTRADICTS ITS OWN RESULT")
                 (row,) = judged.games_of(result)
                 assert (row["doing"], row["turn"], row["moves"]) == ("doubting", "ours", 0)
-                posted_root = net.chain().trace_root(result.case(last).id)
+                posted_root = net.chain().trace_root(result.case(last))
                 assert posted_root == ZERO_HASH, "a wrong trace would convict a right result"
                 assert "no new jobs" in (await refused(client, tmp_path))
                 held.write_bytes(right)

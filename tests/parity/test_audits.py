@@ -126,7 +126,7 @@ class Rig:
             holds=lease.freezes,
             own=player.own,
             shown=shown,
-            game_trace=chain.trace_root(case.id),
+            game_trace=chain.trace_root(case),
             playing=player.playing,
             convicted=verdict.how is not Conviction.NONE or lease.state is LeaseState.CONVICTED,
             settled=verdict.settled,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Phase, Place} from "../types/DisputeTypes.sol";
+import {PackedPlace, Phase} from "../types/DisputeTypes.sol";
 import {LeaseId, LeaseState} from "../types/Types.sol";
 
 /// @title What happens in games, and why calls are refused
@@ -16,10 +16,10 @@ interface IDisputeEvents {
         bytes32 itemRoot,
         bytes32 seal
     );
-    /// @notice A move; `state` is the game's packed word after it (`GameLib`).
-    event Moved(bytes32 indexed game, uint256 state);
+    /// @notice A move; `state` is the game's packed word after it (`GameLib`). Anonymous, so its first topic is the game.
+    event Moved(bytes32 indexed game, uint256 state) anonymous;
     /// @notice The lease is convicted by this game, at this place; by silence, if the place is empty.
-    event Judged(bytes32 indexed game, LeaseId indexed leaseId, Place place);
+    event Judged(bytes32 indexed game, LeaseId indexed leaseId, PackedPlace place);
     /// @notice The lease is convicted of silence towards another judge.
     event Silenced(LeaseId indexed leaseId, address indexed judge, uint32 shares, uint32 parts);
     /// @notice The challenger lost; `forfeit` wei became coin of the owner.

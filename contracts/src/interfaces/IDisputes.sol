@@ -17,7 +17,7 @@ import {IDisputeMoves} from "./IDisputeMoves.sol";
 ///   Trace     trace         P   Pick      the trace's root, by its descendants
 ///   Pick      pick          C   Reveal    one of the descendants
 ///   Pick      land          C   Reveal    a node: its header, its tensor's root in the trace (or the item's roots)
-///   Reveal    reveal        P   Pick      descendants (up to 16, trace: 32), or all leaves (up to 8)
+///   Reveal    reveal        P   Pick      descendants (up to 32), or all leaves (up to 8)
 ///   Pick      element       C   Chain     an element of a chain of more than one segment
 ///   Chain     running       P   Prove     running values behind all segments (chains up to 4096 terms)
 ///   Chain     running       P   Span      totals behind every 4096 terms
@@ -37,13 +37,14 @@ import {IDisputeMoves} from "./IDisputeMoves.sol";
 /// is forced by what it committed to, and each of its steps is true, so garbage picks prove nothing.
 ///
 /// A trace is the tree over the tensor roots of all nodes that are no outputs, padded with zero words; the outputs
-/// are bound by the item root (ADR 030). A trace's root is written once per case.
+/// are bound by the item root (ADR 030). A trace's root is written once per case, until the lease is convicted. Hashes in
+/// trees, and the names of cases, games, seals, sites and left chains, are the first 24 bytes of keccak256 (ADR 041).
 ///
 /// Answers must come as plain transactions of a plain key (`Disputes_NotPlain`): so their calldata, which is what
 /// they show, can be read from the transaction, and no event has to repeat it.
 ///
-/// Money. A bond is coin: `bondOf`. Each answer is repaid out of it at once, a fixed amount of gas at no more than
-/// the base fee and `tip`. Who loses leaves the rest to the owner of the lease's provider. Whose game is open when the lease is
+/// Money. A bond is coin: `bondOf`. An answer of a key that holds less coin than is left of the bond is repaid out of it
+/// at once, a fixed amount of gas at no more than the base fee and `tip`; a richer key's is not. Who loses leaves the rest to the owner of the lease's provider. Whose game is open when the lease is
 /// convicted takes the rest back. The reward comes out of the provider's bond (`IJudgeHost.convict`); the convicting
 /// game has a quarter of the token's reserve before all others, if it claims; what is left is split evenly among
 /// the claims. A claim opens a seal made before the conviction: keccak256(traceRoot, itemRoot, challenger, leaseId, item,

@@ -102,6 +102,9 @@ interface IEscrowCore is IERC6372, IJudgeHost {
     /// @notice Replace the caller's operator key at once; zero revokes it.
     function setOperator(address operator) external;
 
+    /// @notice The operator key of this moment; zero if there is none.
+    function operatorOf(address owner) external view returns (address);
+
     /// @notice Give up capacity nonces. By the owner or its operator; spent ones are left as they are.
     function cancelNonces(address owner, uint64[] calldata nonces) external;
 

@@ -33,8 +33,6 @@ interface IEscrowViews is IERC5267 {
 
     function creditsOf(uint8 token, address account) external view returns (uint256);
 
-    function operatorOf(address owner) external view returns (address);
-
     /// @notice Whether bids with this nonce are void: opened once or cancelled.
     function isNonceUsed(address owner, uint64 nonce) external view returns (bool);
 

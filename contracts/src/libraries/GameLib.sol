@@ -23,6 +23,9 @@ library GameLib {
     uint256 private constant MOVED_AT = 192;
     uint256 private constant OPENED_AT = 224;
     uint256 private constant MOST_LEFT = type(uint24).max;
+    /// @dev The phases in which the provider is to move, a bit for each.
+    uint256 private constant PROVIDERS = 1 << uint256(Phase.Trace) | 1 << uint256(Phase.Reveal)
+        | 1 << uint256(Phase.Chain) | 1 << uint256(Phase.Running);
 
     /// @notice A new game.
     function opened(uint256 now_, Phase phase_, uint256 levels_, uint256 bond_, uint256 clock_, uint256 providerClock)
@@ -51,6 +54,13 @@ library GameLib {
 
     function levels(GameWord g) internal pure returns (uint256) {
         return GameWord.unwrap(g) >> LEVELS & 0x3F;
+    }
+
+    /// @notice Levels below the descendants shown last.
+    function below(GameWord g) internal pure returns (uint256) {
+        unchecked {
+            return levels(g) - shown(g); // never more are shown than there are
+        }
     }
 
     function phase(GameWord g) internal pure returns (Phase) {
@@ -106,43 +116,67 @@ library GameLib {
     }
 
     /// @notice The anchor moved to a node with `levels_` below it, of which an answer showed `shown_`.
-    function standing(GameWord g, uint256 path_, uint256 levels_, uint256 shown_) internal pure returns (GameWord) {
+    function standing(GameWord g, uint256 path_, uint256 levels_, uint256 shown_, Phase phase_)
+        internal
+        pure
+        returns (GameWord)
+    {
         uint256 cleared = GameWord.unwrap(g)
-            & ~(uint256(type(uint32).max) << PATH | uint256(0x3F) << LEVELS | uint256(0xF) << SHOWN
-                | uint256(0xFF) << CHOSEN);
-        return GameWord.wrap(cleared | path_ << PATH | levels_ << LEVELS | shown_ << SHOWN);
+            & ~(uint256(type(uint32).max) << PATH | uint256(0xF) << PHASE | uint256(0x3F) << LEVELS
+                | uint256(0xF) << SHOWN | uint256(0xFF) << CHOSEN);
+        return GameWord.wrap(
+            cleared | path_ << PATH | uint256(phase_) << PHASE | levels_ << LEVELS | shown_ << SHOWN
+        );
     }
 
     /// @notice Whether it is the provider's move, and whether it is anybody's.
     function mover(Phase p) internal pure returns (bool provider, bool live) {
-        provider = p == Phase.Trace || p == Phase.Reveal || p == Phase.Chain || p == Phase.Running;
+        provider = _isProviders(uint256(p));
         live = p != Phase.None && p < Phase.Won;
+    }
+
+    /// @notice Whether the game is in one of two phases.
+    function isIn(GameWord g, Phase one, Phase other) internal pure returns (bool) {
+        uint256 code = GameWord.unwrap(g) >> PHASE & 0xF;
+        return code == uint256(one) || code == uint256(other);
     }
 
     /// @notice What is left on the mover's clock at reading `now_`, and whether it still is in time.
     function left(GameWord g, uint256 now_) internal pure returns (uint256 rest, bool inTime) {
-        (bool provider,) = mover(phase(g));
-        uint256 has = provider ? providerLeft(g) : challengerLeft(g);
-        uint256 elapsed = now_ - movedAt(g);
-        inTime = elapsed <= has;
-        rest = inTime ? has - elapsed : 0;
+        unchecked {
+            uint256 has = GameWord.unwrap(g) >> _clock(g) & MOST_LEFT;
+            uint256 elapsed = now_ - movedAt(g); // a clock that ran back gives more than any side has
+            inTime = elapsed <= has;
+            rest = inTime ? has - elapsed : 0;
+        }
     }
 
     /// @notice The mover has moved: its clock stops at `left_`, and the other's starts.
     function moved(GameWord g, uint256 now_, uint256 left_) internal pure returns (GameWord) {
         if (left_ > MOST_LEFT) left_ = MOST_LEFT;
-        (bool provider,) = mover(phase(g));
-        g = _put(g, provider ? PROVIDER_LEFT : CHALLENGER_LEFT, MOST_LEFT, left_);
+        g = _put(g, _clock(g), MOST_LEFT, left_);
         return _put(g, MOVED_AT, type(uint32).max, now_);
     }
 
+    /// @dev Where the mover's clock stands. Who moves is one bit for each phase.
+    function _clock(GameWord g) private pure returns (uint256) {
+        return _isProviders(GameWord.unwrap(g) >> PHASE & 0xF) ? PROVIDER_LEFT : CHALLENGER_LEFT;
+    }
+
+    function _isProviders(uint256 code) private pure returns (bool) {
+        return PROVIDERS >> code & 1 == 1;
+    }
+
     /// @notice How many levels an answer shows of a tree with `below` levels below the picked node. In a tensor, three
-    /// levels or fewer are shown as leaves.
-    function step(bool landed, uint256 below) internal pure returns (uint256) {
+    /// levels or fewer are shown as leaves. A leaf costs as much as five hashes: so of the ways with the fewest answers
+    /// it is one that ends with four leaves, if there is one, and with even steps before.
+    function step(bool landed, uint256 below_) internal pure returns (uint256) {
         unchecked {
-            if (!landed) return below < 5 ? below : 5;
-            if (below <= 3) return below;
-            return below - 3 < 4 ? below - 3 : 4;
+            if (!landed) return below_ < 5 ? below_ : 5;
+            if (below_ <= 3) return below_;
+            uint256 answers = (below_ + 1) / 5; // up to five levels each, down to three
+            uint256 rest = below_ - 2 > 5 * answers ? below_ - 3 : below_ - 2;
+            return (rest + answers - 1) / answers;
         }
     }
 

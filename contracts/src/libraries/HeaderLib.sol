@@ -32,7 +32,8 @@ struct Source {
 /// @title Fields of node headers
 /// @notice Big-endian, fixed widths; `protocol/tape/encoding/fields.py` and `headers.py` are the definition.
 library HeaderLib {
-    function open(bytes calldata header) internal pure returns (Reader memory r) {
+    /// @dev Readers, heads and sources are filled where they stand: memory is not taken twice.
+    function open(Reader memory r, bytes calldata header) internal pure {
         if (header.length > Limits.MAX_HEADER) revert IReferee.Referee_Header(header.length);
         assembly ("memory-safe") {
             mstore(r, header.offset)
@@ -81,17 +82,18 @@ library HeaderLib {
         }
     }
 
-    function head(Reader memory r) internal pure returns (Head memory h) {
-        h.kind = u8(r);
-        h.dtype = dtype(r);
+    function head(Reader memory r, Head memory h) internal pure {
+        uint256 word = load(take(r, 2), 240);
+        (h.kind, h.dtype) = (word >> 8, word & 0xFF);
+        if (h.dtype == 0 || h.dtype > LeafLib.I8) bad(r);
         (h.rank, h.sizes, h.elements) = shape(r);
     }
 
-    function source(Reader memory r) internal pure returns (Source memory s) {
-        s.value = u32(r);
-        s.dtype = dtype(r);
-        s.rows = u32(r);
-        s.columns = u32(r);
+    function source(Reader memory r, Source memory s) internal pure {
+        uint256 word = load(take(r, 13), 152);
+        (s.value, s.dtype) = (word >> 72, word >> 64 & 0xFF);
+        (s.rows, s.columns) = (uint32(word >> 32), uint32(word));
+        if (s.dtype == 0 || s.dtype > LeafLib.I8) bad(r);
     }
 
     function finish(Reader memory r) internal pure {

@@ -93,6 +93,13 @@ struct Place {
     uint32 landedAt;
 }
 
+/// @notice A `Place` in three words; `rest` as `PlaceLib` packs it.
+struct PackedPlace {
+    bytes32 caseId;
+    bytes32 left;
+    uint256 rest;
+}
+
 /// @notice Whose move it is, and what is owed.
 enum Phase {
     None, //     no such game

@@ -118,9 +118,9 @@ abstract contract DeliveryBase is Base {
     function tensor(uint256 item, uint256 output) internal pure returns (bytes32[][] memory) {
         bytes32[] memory leaves = new bytes32[](output == 0 ? LEAVES : 1);
         for (uint256 i; i < leaves.length; ++i) {
-            leaves[i] = keccak256(leaf(item, output, i));
+            leaves[i] = TestTree.leafHash(leaf(item, output, i));
         }
-        return TestTree.build(leaves, keccak256(new bytes(128)));
+        return TestTree.build(leaves, TestTree.leafHash(new bytes(128)));
     }
 
     function rootsOf(uint256 item) internal pure returns (bytes32[] memory roots) {

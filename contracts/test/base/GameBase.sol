@@ -68,8 +68,12 @@ abstract contract GameBase is Base {
         return Case(idOf(bid), bid[2], item, itemRoot);
     }
 
+    function idOfCase(Case memory c) internal pure returns (bytes32) {
+        return cut(keccak256(abi.encode(c)));
+    }
+
     function gameId(Case memory c, address challenger, bytes32 seal) internal pure returns (bytes32) {
-        return keccak256(abi.encode(keccak256(abi.encode(c)), challenger, seal));
+        return cut(keccak256(abi.encode(idOfCase(c), challenger, seal)));
     }
 
     function tagOf(bytes32 game) internal view returns (uint48) {
@@ -83,12 +87,21 @@ abstract contract GameBase is Base {
     // ------------------------------------------------------------------------------------------------- trees
 
     function pair(bytes32 a, bytes32 b) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(a, b));
+        return cut(keccak256(abi.encodePacked(a, b)));
+    }
+
+    /// @dev As every hash in a tree is.
+    function cut(bytes32 hash) internal pure returns (bytes32) {
+        return bytes32(bytes24(hash));
+    }
+
+    function leafHash(bytes memory one) internal pure returns (bytes32) {
+        return cut(keccak256(one));
     }
 
     /// @dev Any word, the same for the same number.
     function any(uint256 seed) internal pure returns (bytes32) {
-        return keccak256(abi.encode("any", seed));
+        return cut(keccak256(abi.encode("any", seed)));
     }
 
     function climb(bytes32 node, uint256 index, bytes32[] memory siblings) internal pure returns (bytes32) {
@@ -187,7 +200,7 @@ abstract contract GameBase is Base {
 
     /// @dev A number of ordinary size, as the bits of a binary32.
     function number(uint256 seed) internal pure returns (uint32) {
-        uint256 random = uint256(any(seed));
+        uint256 random = uint256(keccak256(abi.encode("any", seed)));
         return uint32((random & 0x807FFFFF) | ((123 + ((random >> 40) & 7)) << 23));
     }
 

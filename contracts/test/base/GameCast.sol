@@ -198,7 +198,7 @@ abstract contract GameCast is GameBase {
     function hashesOf(bytes[] memory leaves) internal pure returns (bytes32[] memory hashes) {
         hashes = new bytes32[](leaves.length);
         for (uint256 i; i < leaves.length; ++i) {
-            hashes[i] = keccak256(leaves[i]);
+            hashes[i] = leafHash(leaves[i]);
         }
     }
 
@@ -208,12 +208,12 @@ abstract contract GameCast is GameBase {
 
     /// @dev Of a tensor that is known by its leaf 3 alone.
     function sourceRoot() internal pure returns (bytes32) {
-        return climb(keccak256(leaf(99)), LEAF, proof(6500, 4));
+        return climb(leafHash(leaf(99)), LEAF, proof(6500, 4));
     }
 
     function _operandRoot(uint256 node, uint256 side) private pure returns (bytes32) {
         bytes memory one = leaf(node == PRODUCT ? 50 + side : 52 + side);
-        return climb(keccak256(one), operandLeaf(node, side), operandSiblings(node, side));
+        return climb(leafHash(one), operandLeaf(node, side), operandSiblings(node, side));
     }
 
     // ---------------------------------------------------------------------------------------------- chains
@@ -265,7 +265,7 @@ abstract contract GameCast is GameBase {
     function operandSiblings(uint256 node, uint256 side) internal pure returns (bytes32[] memory siblings) {
         if (node == LONG) return proof(8000, 13 + side);
         siblings = proof(8000, 8 + side);
-        siblings[0] = keccak256(leaf(50 + side));
+        siblings[0] = leafHash(leaf(50 + side));
         for (uint256 i = 1; i < 4; ++i) {
             siblings[i] = pair(siblings[i - 1], siblings[i - 1]);
         }

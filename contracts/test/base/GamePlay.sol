@@ -69,7 +69,7 @@ abstract contract GamePlay is GameCast {
     function snapshot() internal view returns (bytes32) {
         bytes memory money =
             abi.encode(address(disputes).balance, disputes.coinOf(OWNER), disputes.coinOf(me));
-        bytes32 root = disputes.traceOf(keccak256(abi.encode(case_)));
+        bytes32 root = disputes.traceOf(case_);
         return keccak256(
             abi.encode(disputes.gameOf(game), disputes.verdictOf(case_.leaseId), root, view_(bid), money)
         );
@@ -106,7 +106,7 @@ abstract contract GamePlay is GameCast {
         (bytes32 traceRoot, bytes32 itemRoot) = (OTHER_ROOT, OTHER_ROOT);
         if (node_ < INNER) (, traceRoot) = upFrom(ownRoots(node_), 0);
         else itemRoot = itemRootOf(ownOutputs(node_));
-        return keccak256(abi.encode(traceRoot, itemRoot, by, case_.leaseId, ITEM, salt));
+        return cut(keccak256(abi.encode(traceRoot, itemRoot, by, case_.leaseId, ITEM, salt)));
     }
 
     function ownRoots(uint256 node_) internal view returns (bytes32[] memory own) {
@@ -146,13 +146,13 @@ abstract contract GamePlay is GameCast {
         as_(me);
         (bool ok, bytes memory answer) = address(disputes).call{value: value}(data);
         if (!ok) revert Unlike(answer, "");
-        here = Position(disputes.traceOf(caseId()), 0, 0, address(0));
+        here = Position(disputes.traceOf(case_), 0, 0, address(0));
         facts = 0;
         skip(1);
     }
 
     function caseId() internal view returns (bytes32) {
-        return keccak256(abi.encode(case_));
+        return idOfCase(case_);
     }
 
     function level5() internal view returns (bytes32[] memory level) {
@@ -168,7 +168,7 @@ abstract contract GamePlay is GameCast {
 
     function trace() internal {
         does(operator, tracing().data());
-        here = Position(disputes.traceOf(caseId()), 0, 0, operator);
+        here = Position(disputes.traceOf(case_), 0, 0, operator);
         skip(1);
     }
 
@@ -183,22 +183,23 @@ abstract contract GamePlay is GameCast {
         skip(1);
     }
 
-    /// @dev The two nodes that hold the one wanted; or, landed, the two halves of the tensor.
+    /// @dev The two nodes that hold the one wanted; or, landed, the four quarters of the tensor.
     function revealing() internal view returns (Revealing memory a) {
         (a.game, a.site, a.left) = (game, here.site, here.left);
         if (facts == 0) {
             a.children = part(roots, node & ~uint256(1), 2);
             (a.siblings,) = upFrom(level5(), node >> 1);
         } else {
-            a.children = halves();
+            a.children = quarters();
         }
     }
 
-    function halves() internal view returns (bytes32[] memory two) {
+    function quarters() internal view returns (bytes32[] memory four) {
         bytes32[] memory hashes = hashesOf(leavesOf(node));
-        two = new bytes32[](2);
-        (, two[0]) = upFrom(part(hashes, 0, 8), 0);
-        (, two[1]) = upFrom(part(hashes, 8, 8), 0);
+        four = new bytes32[](4);
+        for (uint256 i; i < 4; ++i) {
+            (, four[i]) = upFrom(part(hashes, 4 * i, 4), 0);
+        }
     }
 
     function reveal() internal {
@@ -245,20 +246,19 @@ abstract contract GamePlay is GameCast {
         a.node = level5()[node >> 1];
     }
 
-    /// @dev The half that holds the leaf.
-    function revealingLeaves(uint256 half) internal view returns (RevealingLeaves memory a) {
+    function revealingLeaves(uint256 quarter) internal view returns (RevealingLeaves memory a) {
         (a.game, a.site, a.left) = (game, here.site, here.left);
         bytes[] memory leaves = leavesOf(node);
-        for (uint256 i; i < 8; ++i) {
-            a.leaves = bytes.concat(a.leaves, leaves[8 * half + i]);
+        for (uint256 i; i < 4; ++i) {
+            a.leaves = bytes.concat(a.leaves, leaves[4 * quarter + i]);
         }
-        (a.siblings,) = upFrom(halves(), half);
+        (a.siblings,) = upFrom(quarters(), quarter);
     }
 
-    function revealLeaves(uint256 half) internal {
-        RevealingLeaves memory a = revealingLeaves(half);
+    function revealLeaves(uint256 quarter) internal {
+        RevealingLeaves memory a = revealingLeaves(quarter);
         does(operator, a.data());
-        (here.anchor, here.left) = (halves()[half], leftOf(here.left, half, a.siblings));
+        (here.anchor, here.left) = (quarters()[quarter], leftOf(here.left, quarter, a.siblings));
         skip(1);
     }
 
@@ -287,7 +287,7 @@ abstract contract GamePlay is GameCast {
         }
     }
 
-    /// @dev In Pick, over the eight leaves around the false one.
+    /// @dev In Pick, over the four leaves around the false one.
     function toLeaves(uint256 node_) internal {
         toLanded(node_);
         downToLeaves();
@@ -318,13 +318,13 @@ abstract contract GamePlay is GameCast {
         return Naming(caseId(), seal, now_().tag, here, keccak256(headerOf(node)), facts, ELEMENT);
     }
 
-    function eight(uint256 index) internal view returns (bytes32[] memory siblings) {
-        (siblings,) = upFrom(part(hashesOf(leavesOf(node)), index & ~uint256(7), 8), index & 7);
+    function amongFour(uint256 index) internal view returns (bytes32[] memory siblings) {
+        (siblings,) = upFrom(part(hashesOf(leavesOf(node)), index & ~uint256(3), 4), index & 3);
     }
 
     function runningArgs() internal view returns (Running memory a) {
         (a.game, a.position, a.header, a.facts) = (game, here, headerOf(node), facts);
-        (a.leaf, a.siblings) = (leavesOf(node)[LEAF], eight(LEAF));
+        (a.leaf, a.siblings) = (leavesOf(node)[LEAF], amongFour(LEAF));
         a.values = node == LONG ? totals : values;
     }
 
@@ -345,7 +345,7 @@ abstract contract GamePlay is GameCast {
         for (uint256 i; i < OFFSET; ++i) {
             before[i] = one[i];
         }
-        return keccak256(abi.encodePacked(leftOf(left, LEAF, siblings), before));
+        return cut(keccak256(abi.encodePacked(leftOf(left, LEAF, siblings), before)));
     }
 
     function valuesAnchor(bytes memory data) internal view returns (bytes32) {
@@ -402,9 +402,9 @@ abstract contract GamePlay is GameCast {
         }
     }
 
-    /// @dev From a leaf up to where the game stands: the half, or the tensor's root.
+    /// @dev From a leaf up to where the game stands: the quarter, or the tensor's root.
     function siblingsTo(uint256 index) internal view returns (bytes32[] memory) {
-        return now_().levels == 3 ? eight(index) : _full(node, index);
+        return now_().levels == 2 ? amongFour(index) : _full(node, index);
     }
 
     function _full(uint256 node_, uint256 index) internal view returns (bytes32[] memory siblings) {

@@ -3,6 +3,11 @@ pragma solidity 0.8.37;
 
 /// @notice Keccak trees in memory, for tests: every layer with its padding, leaf hashes first.
 library TestTree {
+    /// @notice Cut as every hash in a tree.
+    function leafHash(bytes memory leaf) internal pure returns (bytes32) {
+        return bytes32(bytes24(keccak256(leaf)));
+    }
+
     function build(bytes32[] memory leaves, bytes32 pad) internal pure returns (bytes32[][] memory layers) {
         uint256 depth;
         while (1 << depth < leaves.length) ++depth;
@@ -15,7 +20,8 @@ library TestTree {
             bytes32[] memory lower = layers[level - 1];
             layers[level] = new bytes32[](lower.length / 2);
             for (uint256 i; i < lower.length / 2; ++i) {
-                layers[level][i] = keccak256(abi.encode(lower[2 * i], lower[2 * i + 1]));
+                bytes32 whole = keccak256(abi.encode(lower[2 * i], lower[2 * i + 1]));
+                layers[level][i] = bytes32(bytes24(whole));
             }
         }
     }

@@ -15,13 +15,15 @@ contract DisputeGasTest is GameBase {
     uint256 private constant ROW = 421;
     uint256 private constant COLUMN = 709;
     uint256 private constant SEGMENT = 77;
+    /// @dev What each answer shows of the tensor, from the lowest byte: 32, 16 and 16 hashes.
+    uint256 private constant LEVELS = 0x040405;
     bytes32 private constant SALT = "salt";
 
     // What the provider committed to.
     bytes private header;
     bytes32[] private roots; // of the inner nodes' tensors
     bytes private values;
-    bytes private leaves; // the eight around the element
+    bytes private leaves; // the four around the element
     bytes32[][3] private rows; // what it shows of the tensor, from the top
     bytes private leftLeaf;
     bytes private rightLeaf;
@@ -45,21 +47,27 @@ contract DisputeGasTest is GameBase {
         roots = proof(7000, 1024);
         roots[1023] = 0; // the output is none of them
         roots[NODE] = tensor;
-        roots[LEFT] = climb(keccak256(leftLeaf), ROW * 128 + SEGMENT, proof(8000, 17));
-        roots[RIGHT] = climb(keccak256(rightLeaf), COLUMN * 128 + SEGMENT, proof(8100, 17));
+        roots[LEFT] = climb(leafHash(leftLeaf), ROW * 128 + SEGMENT, proof(8000, 17));
+        roots[RIGHT] = climb(leafHash(rightLeaf), COLUMN * 128 + SEGMENT, proof(8100, 17));
         job.program.inputs = 1;
         job.program.nodes = 1024;
         job.program.outputs = 1;
         job.program.nodesRoot =
-            climb(keccak256(abi.encodePacked(TAG_NODE, header)), NODE, proof(9000, 10));
+            climb(keccak256(abi.encodePacked(TAG_NODE, header)), NODE, _headerProof());
         (job.program.inputsRoot, job.program.constantsRoot, job.inputRoot) = (any(1), any(2), any(3));
         job.items = 1;
         outputRoot = any(4);
         bid = posted(job, outputRoot);
         case_ = caseOf(bid, 0, outputRoot);
         (, ownTrace) = upFrom(_own(), 0);
-        seal = keccak256(abi.encode(ownTrace, any(5), CHALLENGER, case_.leaseId, uint256(0), SALT));
+        seal = cut(keccak256(abi.encode(ownTrace, any(5), CHALLENGER, case_.leaseId, uint256(0), SALT)));
         game = gameId(case_, CHALLENGER, seal);
+    }
+
+    /// @dev The header beside the node's is no hash in the tree yet, so it is whole.
+    function _headerProof() private pure returns (bytes32[] memory siblings) {
+        siblings = proof(9000, 10);
+        siblings[0] = keccak256("header");
     }
 
     function _operand(uint256 node, int32 first, int32 second) private pure returns (bytes memory) {
@@ -75,10 +83,10 @@ contract DisputeGasTest is GameBase {
             if (i % 8 == 7) ends = bytes.concat(ends, value);
         }
         uint256 element = referee.fold(header, ends);
-        for (uint256 i; i < 8; ++i) {
+        for (uint256 i; i < 4; ++i) {
             leaves = bytes.concat(leaves, leaf(10 + i));
         }
-        uint256 index = (ROW * 32 + COLUMN / 32) % 8;
+        uint256 index = (ROW * 32 + COLUMN / 32) % 4;
         bytes4 word = bytes4(swapped(uint32(element)));
         for (uint256 i; i < 4; ++i) {
             leaves[index * 128 + COLUMN % 32 * 4 + i] = word[i];
@@ -87,18 +95,19 @@ contract DisputeGasTest is GameBase {
 
     function _makeTensor() private returns (bytes32 node) {
         (, node) = upFrom(_leafHashes(), 0);
-        uint256 path = (ROW * 32 + COLUMN / 32) >> 3;
+        uint256 path = (ROW * 32 + COLUMN / 32) >> 2;
         for (uint256 i = 3; i > 0; --i) {
-            rows[i - 1] = row(4000 + 100 * i, 16, path & 15, node);
+            uint256 levels = LEVELS >> 8 * (i - 1) & 0xFF;
+            rows[i - 1] = row(4000 + 100 * i, 1 << levels, path & (1 << levels) - 1, node);
             (, node) = upFrom(rows[i - 1], 0);
-            path >>= 4;
+            path >>= levels;
         }
     }
 
     function _leafHashes() private view returns (bytes32[] memory hashes) {
-        hashes = new bytes32[](8);
-        for (uint256 i; i < 8; ++i) {
-            hashes[i] = keccak256(_leaf(i));
+        hashes = new bytes32[](4);
+        for (uint256 i; i < 4; ++i) {
+            hashes[i] = leafHash(_leaf(i));
         }
     }
 
@@ -116,29 +125,29 @@ contract DisputeGasTest is GameBase {
     }
 
     function _ownLeaf() private view returns (bytes memory own) {
-        own = _leaf((ROW * 32 + COLUMN / 32) % 8);
+        own = _leaf((ROW * 32 + COLUMN / 32) % 4);
         own[COLUMN % 32 * 4] ^= 0x01;
     }
 
     function _ownSiblings() private view returns (bytes32[] memory siblings) {
         siblings = new bytes32[](15);
         uint256 path = ROW * 32 + COLUMN / 32;
-        (bytes32[] memory some,) = upFrom(_leafHashes(), path & 7);
-        for (uint256 i; i < 3; ++i) {
-            siblings[i] = some[i];
-        }
-        path >>= 3;
+        (bytes32[] memory some,) = upFrom(_leafHashes(), path & 3);
+        (siblings[0], siblings[1]) = (some[0], some[1]);
+        path >>= 2;
+        uint256 next = 2;
         for (uint256 level = 3; level > 0; --level) {
-            (some,) = upFrom(rows[level - 1], path & 15);
-            for (uint256 i; i < 4; ++i) {
-                siblings[3 + 4 * (3 - level) + i] = some[i];
+            uint256 levels = LEVELS >> 8 * (level - 1) & 0xFF;
+            (some,) = upFrom(rows[level - 1], path & (1 << levels) - 1);
+            for (uint256 i; i < levels; ++i) {
+                siblings[next++] = some[i];
             }
-            path >>= 4;
+            path >>= levels;
         }
     }
 
     function _ownTensor() private view returns (bytes32) {
-        return climb(keccak256(_ownLeaf()), ROW * 32 + COLUMN / 32, _ownSiblings());
+        return climb(leafHash(_ownLeaf()), ROW * 32 + COLUMN / 32, _ownSiblings());
     }
 
     // ------------------------------------------------------------------------------------------------- moves
@@ -174,7 +183,7 @@ contract DisputeGasTest is GameBase {
 
     function _pick(uint256 index, string memory name) private {
         uint48 tag = tagOf(game);
-        bytes32 caseId = keccak256(abi.encode(case_));
+        bytes32 caseId = idOfCase(case_);
         as_(CHALLENGER);
         disputes.pick(caseId, seal, tag, index);
         _measure(name);
@@ -218,7 +227,7 @@ contract DisputeGasTest is GameBase {
         (siblings, root) = upFrom(nodes, NODE & 31);
         position = Position(root, 0, left, operator);
         as_(CHALLENGER);
-        disputes.land(case_, seal, position, job, NODE, header, proof(9000, 10), roots[NODE], siblings);
+        disputes.land(case_, seal, position, job, NODE, header, _headerProof(), roots[NODE], siblings);
         _measure("land");
         uint256 facts = _facts();
         skip(1);
@@ -236,18 +245,23 @@ contract DisputeGasTest is GameBase {
     function _descend(Position memory position) private returns (Position memory) {
         uint256 path = ROW * 32 + COLUMN / 32;
         bytes32[] memory up;
+        uint256 above = 15;
+        uint256 index;
         for (uint256 i; i < 3; ++i) {
-            _reveal(position.site, position.left, rows[i], up, "reveal_16");
-            position.left = leftOf(position.left, path >> 15 - 4 * i & 15, up);
-            _pick(path >> (11 - 4 * i) & 15, "pick");
-            (up,) = upFrom(rows[i], path >> (11 - 4 * i) & 15);
+            _reveal(position.site, position.left, rows[i], up, i == 0 ? "reveal_32_first" : "reveal_16");
+            position.left = leftOf(position.left, index, up);
+            uint256 levels = LEVELS >> 8 * i & 0xFF;
+            above -= levels;
+            index = path >> above & (1 << levels) - 1;
+            _pick(index, "pick");
+            (up,) = upFrom(rows[i], index);
         }
         as_(operator);
         disputes.revealLeaves(game, position.site, position.left, leaves, up);
         _measure("reveal_leaves");
         ++rounds;
         skip(1);
-        position.left = leftOf(position.left, path >> 3 & 15, up);
+        position.left = leftOf(position.left, index, up);
         (, position.anchor) = upFrom(_leafHashes(), 0);
         return position;
     }
@@ -256,12 +270,12 @@ contract DisputeGasTest is GameBase {
         facts = _factsOf(position.site);
         uint256 element = ROW * 1024 + COLUMN;
         uint48 tag = tagOf(game);
-        bytes32 caseId = keccak256(abi.encode(case_));
+        bytes32 caseId = idOfCase(case_);
         as_(CHALLENGER);
         disputes.element(caseId, seal, tag, position, keccak256(header), facts, element);
         _measure("element");
         skip(1);
-        uint256 index = (ROW * 32 + COLUMN / 32) % 8;
+        uint256 index = (ROW * 32 + COLUMN / 32) % 4;
         bytes memory one = _leaf(index);
         (bytes32[] memory up,) = upFrom(_leafHashes(), index);
         as_(operator);
@@ -277,7 +291,7 @@ contract DisputeGasTest is GameBase {
         for (uint256 i; i < offset; ++i) {
             before[i] = one[i];
         }
-        position.left = keccak256(abi.encodePacked(leftOf(position.left, index, up), before));
+        position.left = cut(keccak256(abi.encodePacked(leftOf(position.left, index, up), before)));
         position.anchor = pair(_wordsRoot(), bytes32(claimed));
     }
 
@@ -318,7 +332,7 @@ contract DisputeGasTest is GameBase {
 
     function _claim(Position memory position, uint256 facts, uint256 claimed) private {
         Place memory place;
-        place.caseId = keccak256(abi.encode(case_));
+        place.caseId = idOfCase(case_);
         (place.node, place.leaf) = (uint32(NODE), uint32(ROW * 32 + COLUMN / 32));
         (place.offset, place.width) = (uint8(COLUMN % 32 * 4), 4);
         (place.left, place.claimed, place.landedAt) = (position.left, uint32(claimed), uint32(facts));

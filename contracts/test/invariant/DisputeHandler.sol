@@ -48,7 +48,7 @@ contract DisputeHandler is GamePlay {
         uint256 i = which % _seals.length;
         (me, seal) = (_owners[i], _seals[i]);
         game = gameId(case_, me, seal);
-        here = Position(disputes.traceOf(caseId()), 0, 0, operator);
+        here = Position(disputes.traceOf(case_), 0, 0, operator);
         (node, facts) = (COPY, 0);
         uint256 kind = what % 12;
         if (kind == 1) _try(operator, tracing().data());

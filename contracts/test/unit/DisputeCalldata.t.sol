@@ -121,7 +121,7 @@ contract DisputeCalldataTest is GamePlay {
         revealLeaves(0);
         _malformed(me, naming().data());
         does(me, naming().data());
-        _malformed(operator, 0, runningArgs().data(), 23, 25); // running values inside a block
+        _malformed(operator, 0, runningArgs().data(), 22, 24); // running values inside a block
         running();
         _malformed(me, segmentArgs(FALSE_SEGMENT).data());
     }

@@ -36,8 +36,8 @@ contract DisputeChainsTest is GamePlay {
         Naming memory a = naming();
         a.number = 512;
         no(me, a.data(), with(NO_ELEMENT, 512));
-        a.number = 8 * 32; // in the other half
-        no(me, a.data(), with(NO_ELEMENT, 256));
+        a.number = 4 * 32; // in the next quarter
+        no(me, a.data(), with(NO_ELEMENT, 128));
         a.number = type(uint256).max;
         no(me, a.data(), with(NO_ELEMENT, type(uint256).max));
         a = naming();
@@ -94,8 +94,8 @@ contract DisputeChainsTest is GamePlay {
         a.leaf = new bytes(127);
         no(operator, a.data(), with(COUNT, 128, 127));
         a = runningArgs();
-        a.siblings = new bytes32[](2);
-        no(operator, a.data(), with(COUNT, 3, 2));
+        a.siblings = new bytes32[](1);
+        no(operator, a.data(), with(COUNT, 2, 1));
         a = runningArgs();
         a.header = headerOf(LONG);
         no(operator, a.data(), with(WRONG_PLACE, here.site));

@@ -10,11 +10,17 @@ import {Case} from "../../src/types/DisputeTypes.sol";
 import {vm} from "../base/Vm.sol";
 
 /// @notice disputeMoney.tree: what an answer is repaid, and who may be called back meanwhile.
+/// @dev The operator's key begins with nothing.
 contract DisputeMoneyTest is GamePlay {
     using GameCalls for *;
 
+    function setUp() public override {
+        super.setUp();
+        vm.deal(operator, 0);
+    }
+
     uint256 private constant ANSWER = 36_000;
-    uint256 private constant WORD = 1_300;
+    uint256 private constant WORD = 1_100;
     uint256 private constant SLOT = 20_000;
 
     /// @dev What the operator gets for an answer, and that the bond pays it.
@@ -54,12 +60,12 @@ contract DisputeMoneyTest is GamePlay {
         _repaid(revealing().data(), ANSWER + (2 + 5) * WORD, 1 gwei);
         (here.anchor, here.left) = (level5()[PRODUCT >> 1], leftOf(0, PRODUCT >> 1, revealing().siblings));
         land();
-        _repaid(revealing().data(), ANSWER + 2 * WORD, 1 gwei);
+        _repaid(revealing().data(), ANSWER + 4 * WORD, 1 gwei);
         pick(0);
-        _repaid(revealingLeaves(0).data(), ANSWER + (32 + 1) * WORD, 1 gwei);
-        (here.anchor, here.left) = (halves()[0], leftOf(here.left, 0, revealingLeaves(0).siblings));
+        _repaid(revealingLeaves(0).data(), ANSWER + (16 + 2) * WORD, 1 gwei);
+        (here.anchor, here.left) = (quarters()[0], leftOf(here.left, 0, revealingLeaves(0).siblings));
         does(me, naming().data());
-        uint256 words = (64 + headerOf(PRODUCT).length + 128) / 32 + 3 + 8;
+        uint256 words = (64 + headerOf(PRODUCT).length + 128) / 32 + 2 + 8;
         _repaid(runningArgs().data(), ANSWER + words * WORD, 1 gwei);
     }
 
@@ -86,10 +92,44 @@ contract DisputeMoneyTest is GamePlay {
         vm.txGasPrice(1_000 gwei);
         _repaid(tracing().data(), ANSWER + 2 * SLOT + 32 * WORD, 1_000 gwei);
         eq(now_().bond, 0, "nothing is left");
-        here.anchor = disputes.traceOf(caseId());
+        here.anchor = disputes.traceOf(case_);
         pick(COPY >> 1);
         _repaid(revealing().data(), ANSWER, 1_000 gwei);
         inPhase(Phase.Pick);
+    }
+
+    /// A key that holds the game's bond is not repaid; one that holds a wei less is.
+    function test_AKeyThatHoldsTheBond() public {
+        open(COPY);
+        uint256 held = now_().bond;
+        uint256 fork = vm.snapshotState();
+        vm.deal(operator, held * 1 gwei);
+        _repaid(tracing().data(), 0, 1 gwei);
+        eq(now_().bond, held, "the bond is whole");
+        vm.revertToState(fork);
+        vm.deal(operator, held * 1 gwei - 1);
+        _repaid(tracing().data(), ANSWER + 2 * SLOT + 32 * WORD, 1 gwei);
+    }
+
+    /// What no answer was repaid goes with the rest of the bond: to the owner from who loses, else back to its payer.
+    function test_WhatTheBondKept() public {
+        node = COPY;
+        open(COPY);
+        uint256 held = uint256(now_().bond) * 1 gwei;
+        uint256 fork = vm.snapshotState();
+        vm.deal(operator, held);
+        trace();
+        does(me, abi.encodeCall(disputes.resign, (bid, case_, seal)));
+        eq(disputes.coinOf(OWNER), held, "all of it");
+        vm.revertToState(fork);
+        vm.deal(operator, held);
+        trace();
+        pick(COPY >> 1);
+        reveal();
+        land();
+        does(me, proving().data());
+        (uint256 coin,) = collect(me, seal);
+        eq(coin, held, "a convicted provider is repaid nothing");
     }
 
     // --------------------------------------------------------------------------------------------- reentrancy

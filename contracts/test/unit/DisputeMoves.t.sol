@@ -154,7 +154,7 @@ contract DisputeMovesTest is GamePlay {
         RevealingLeaves memory leaves = revealingLeaves(0);
         Revealing memory a = revealing();
         a.children = hashesOf(leavesOf(COPY));
-        a.children = part(a.children, 0, 8);
+        a.children = part(a.children, 0, 4);
         a.siblings = leaves.siblings;
         no(operator, a.data(), with(COUNT, 8, 0));
     }
@@ -162,7 +162,7 @@ contract DisputeMovesTest is GamePlay {
     function test_RevealLeavesWhereNodesAreDue() public {
         toLanded(COPY);
         RevealingLeaves memory a = revealingLeaves(0);
-        no(operator, a.data(), with(COUNT, 0, 1024));
+        no(operator, a.data(), with(COUNT, 0, 512));
     }
 
     function test_RevealLeavesOfATrace() public {
@@ -179,23 +179,23 @@ contract DisputeMovesTest is GamePlay {
         reveal();
         pick(0);
         RevealingLeaves memory a = revealingLeaves(0);
-        a.leaves[1023] ^= 0x01;
+        a.leaves[511] ^= 0x01;
         no(operator, a.data(), with(OTHER_POSITION, game));
         a = revealingLeaves(1);
         no(operator, a.data(), with(OTHER_POSITION, game));
         a = revealingLeaves(0);
         a.leaves = bytes.concat(a.leaves, hex"00");
-        no(operator, a.data(), with(COUNT, 1024, 1025));
-        a.leaves = new bytes(896);
-        no(operator, a.data(), with(COUNT, 1024, 896));
+        no(operator, a.data(), with(COUNT, 512, 513));
+        a.leaves = new bytes(384);
+        no(operator, a.data(), with(COUNT, 512, 384));
         a = revealingLeaves(0);
         a.siblings = new bytes32[](0);
-        no(operator, a.data(), with(COUNT, 1, 0));
+        no(operator, a.data(), with(COUNT, 2, 0));
         revealLeaves(0);
         inPhase(Phase.Pick);
-        eq(now_().position, _where(), "at the half");
-        eq(now_().shown, 3, "leaves");
-        eq(now_().levels, 3, "levels");
+        eq(now_().position, _where(), "at the quarter");
+        eq(now_().shown, 2, "leaves");
+        eq(now_().levels, 2, "levels");
     }
 
     // -------------------------------------------------------------------------------------------------- land

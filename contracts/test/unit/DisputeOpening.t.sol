@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IDisputeEvents} from "../../src/interfaces/IDisputeEvents.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
-import {Game, Job, Phase} from "../../src/types/DisputeTypes.sol";
-import {Bid, LeaseState} from "../../src/types/Types.sol";
+import {Case, Conviction, Game, Job, Phase} from "../../src/types/DisputeTypes.sol";
+import {Bid, LeaseId, LeaseState} from "../../src/types/Types.sol";
 import {GameCalls, Opening, Tracing} from "../base/GameCalls.sol";
 import {GamePlay} from "../base/GamePlay.sol";
 import {vm} from "../base/Vm.sol";
@@ -160,7 +160,7 @@ contract DisputeOpeningTest is GamePlay {
         openAs(PRODUCT, STRANGER, SALT);
         inPhase(Phase.Pick);
         le(MOVE_CLOCK + 1, now_().providerLeft, "but time to compute it again");
-        eq(now_().position, _hashOf(disputes.traceOf(caseId())), "at the root, answered by nobody yet");
+        eq(now_().position, _hashOf(disputes.traceOf(case_)), "at the root, answered by nobody yet");
         eq(now_().tag, uint48(uint256(now_().position)), "tagged");
     }
 
@@ -191,7 +191,7 @@ contract DisputeOpeningTest is GamePlay {
         trace();
         inPhase(Phase.Pick);
         (, bytes32 root) = upFrom(roots, 0);
-        eq(disputes.traceOf(caseId()), root, "root");
+        eq(disputes.traceOf(case_), root, "root");
         eq(now_().shown, 5, "levels shown");
         eq(now_().providerLeft, MOVE_CLOCK, "the long clock was for the trace alone");
     }
@@ -244,5 +244,45 @@ contract DisputeOpeningTest is GamePlay {
         no(operator, a.data(), with(IDisputeEvents.Disputes_BadProof.selector));
         trace();
         inPhase(Phase.Pick);
+    }
+
+    /// The lease's word holds one item's trace; another's has its own.
+    function test_TraceOfAnotherItem() public {
+        open(COPY);
+        trace();
+        bytes32 first = disputes.traceOf(case_);
+        Case memory other = caseOf(bid, 1, items[1]);
+        Opening memory o = opening();
+        (o.item, o.itemRoot) = (1, items[1]);
+        (o.proof,) = upFrom(items, 1);
+        uint256 value = bond();
+        vm.deal(STRANGER, 2 * value);
+        for (uint256 i; i < 2; ++i) {
+            o.seal = any(i);
+            eq(disputes.traceOf(other), 0, "not known from the first item's");
+            as_(STRANGER);
+            (bool ok,) = address(disputes).call{value: value}(o.data());
+            yes(ok, "opened");
+        }
+        Tracing memory a = tracing();
+        (a.case_, a.challenger, a.seal, a.children) = (other, STRANGER, any(0), proof(900, 32));
+        does(operator, a.data());
+        (, bytes32 root) = upFrom(a.children, 0);
+        eq(disputes.traceOf(other), root, "its own");
+        eq(disputes.traceOf(case_), first, "the first stands");
+        (a.seal, a.children[0]) = (any(1), any(7));
+        no(operator, a.data(), with(IDisputeEvents.Disputes_BadProof.selector));
+    }
+
+    /// A sentence takes the trace's place: who answers then answers nobody.
+    function test_TraceOnceConvicted() public {
+        openAs(PRODUCT, STRANGER, SALT);
+        (bytes32 his, bytes32 hisGame) = (seal, game);
+        convict(COPY);
+        eq(disputes.traceOf(case_), 0, "gone");
+        yes(disputes.verdictOf(case_.leaseId).how == Conviction.Proven, "for the sentence");
+        (me, seal, game) = (STRANGER, his, hisGame);
+        bytes32 lease = LeaseId.unwrap(case_.leaseId);
+        no(operator, tracing().data(), with(IDisputeEvents.Disputes_Convicted.selector, lease));
     }
 }

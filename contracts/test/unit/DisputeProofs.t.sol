@@ -95,8 +95,8 @@ contract DisputeProofsTest is GamePlay {
     function test_OfAnElementElsewhere() public {
         toLeaves(COPY);
         Proving memory a = proving();
-        a.number = 8 * 32; // in the other half
-        no(me, a.data(), with(NO_ELEMENT, uint256(8)));
+        a.number = 4 * 32; // in the next quarter
+        no(me, a.data(), with(NO_ELEMENT, uint256(4)));
         a.number = 512;
         no(me, a.data(), with(NO_ELEMENT, uint256(512)));
         a.number = type(uint256).max;

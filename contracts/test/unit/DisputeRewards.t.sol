@@ -29,7 +29,7 @@ contract DisputeRewardsTest is GamePlay {
             else vm.roll(block.number - 1);
         }
         skip(1);
-        here = Position(disputes.traceOf(caseId()), 0, 0, address(0));
+        here = Position(disputes.traceOf(case_), 0, 0, address(0));
         for (uint256 i = 1; i < others; ++i) {
             (me, seal) = (players[i], sealFor(node_, players[i], SALT));
             does(me, jumping().data());
@@ -185,7 +185,7 @@ contract DisputeRewardsTest is GamePlay {
         node = PRODUCT;
         me = CHALLENGER;
         (, bytes32 traceRoot) = upFrom(roots, 0);
-        seal = keccak256(abi.encode(traceRoot, OTHER_ROOT, me, case_.leaseId, ITEM, SALT));
+        seal = cut(keccak256(abi.encode(traceRoot, OTHER_ROOT, me, case_.leaseId, ITEM, SALT)));
         openSealed(bond());
         trace();
         uint256 landedAt = _win(PRODUCT);
@@ -253,10 +253,10 @@ contract DisputeRewardsTest is GamePlay {
         }
         Claiming memory b = claiming(COPY, landedAt);
         b.case_.item = 1;
-        b.place.caseId = keccak256(abi.encode(b.case_));
+        b.place.caseId = idOfCase(b.case_);
         no(me, b.data(), with(IDisputeEvents.Disputes_WrongPlace.selector, b.place.caseId));
         b.place.caseId = caseId();
-        bytes32 other = keccak256(abi.encode(b.case_));
+        bytes32 other = idOfCase(b.case_);
         no(me, b.data(), with(IDisputeEvents.Disputes_WrongPlace.selector, other));
         b = claiming(COPY, landedAt);
         b.leaf = new bytes(127);

@@ -55,11 +55,11 @@ contract DisputeRulesTest is GamePlay {
         bytes32 first = seal;
         openAs(PRODUCT, STRANGER, SALT);
         trace();
-        bytes32 root = disputes.traceOf(caseId());
+        bytes32 root = disputes.traceOf(case_);
         _play(CHALLENGER, first);
         roots[SOURCE] = any(666); // the same item, told otherwise
         no(operator, tracing().data(), abi.encodeWithSelector(IDisputeEvents.Disputes_BadProof.selector));
-        eq(disputes.traceOf(caseId()), root, "written once");
+        eq(disputes.traceOf(case_), root, "written once");
     }
 
     /// A pick that was signed for a state that a re-organisation removed.
@@ -109,9 +109,10 @@ contract DisputeRulesTest is GamePlay {
 
     /// A provider that tips its own block builder gains nothing; one that pays little gets what it pays.
     function test_Rule12_TippedRepayment() public {
-        uint256 fixed_ = 36_000 + 40_000 + 32 * 1_300;
+        uint256 fixed_ = 36_000 + 40_000 + 32 * 1_100;
         open(COPY);
         uint256 fork = vm.snapshotState();
+        vm.deal(operator, 0);
         uint256[3] memory prices = [uint256(1 gwei), 2 gwei, 1_000 gwei];
         uint256[3] memory repaid = [uint256(1 gwei), 2 gwei, 2 gwei]; // base fee and tip are 1 gwei each
         for (uint256 i; i < 3; ++i) {
@@ -120,12 +121,52 @@ contract DisputeRulesTest is GamePlay {
             trace();
             eq(operator.balance - had, fixed_ * repaid[i], "repaid");
             vm.revertToState(fork);
+            vm.deal(operator, 0);
         }
+    }
+
+    /// Fifty shams at once leave a poor key what it had, whatever its answers cost; a rich one is let down to one game's
+    /// bond, and no further than an answer below.
+    function test_Rule12_FiftyShamsDrainNoPurse() public {
+        uint256 held = bond();
+        uint256 answer = (36_000 + 40_000 + 32 * 1_100) * 1 gwei;
+        for (uint256 i; i < 50; ++i) {
+            _play(CHEAT, any(i));
+            openSealed(held);
+            vm.roll(block.number - 1);
+        }
+        skip(1);
+        uint256 fork = vm.snapshotState();
+        _answerAll(answer, answer);
+        vm.revertToState(fork);
+        _answerAll(held + 3 * answer, held - 3 * answer);
+        le(operator.balance, held, "it was let down");
+    }
+
+    function _answerAll(uint256 purse, uint256 least) private {
+        vm.deal(operator, purse);
+        node = 0;
+        for (uint256 i; i < 50; ++i) {
+            _play(CHEAT, any(i));
+            _spend(36_000 + (i == 0 ? uint256(40_000) : 20_000) + 32 * 1_100);
+            trace();
+            le(least, operator.balance, "after a trace");
+            pick(0);
+            _spend(36_000 + (2 + 5) * 1_100);
+            reveal();
+            le(least, operator.balance, "after an answer");
+        }
+    }
+
+    /// @dev Gas is taken from a key before its call runs.
+    function _spend(uint256 gasUnits) private {
+        vm.deal(operator, operator.balance - gasUnits * 1 gwei);
     }
 
     /// The bond is enough for a whole long game's answers at four times the base fee.
     function test_Rule12_GasSpike() public {
         node = LONG;
+        vm.deal(operator, 0);
         open(LONG);
         vm.fee(4 gwei);
         vm.txGasPrice(4 gwei);
@@ -321,7 +362,7 @@ contract DisputeRulesTest is GamePlay {
 
     /// @dev From the root of the trace to the conviction of a copying node.
     function _win() private returns (uint256 landedAt) {
-        here = Position(disputes.traceOf(caseId()), 0, 0, operator);
+        here = Position(disputes.traceOf(case_), 0, 0, operator);
         facts = 0;
         pick(COPY >> 1);
         reveal();
@@ -379,10 +420,11 @@ contract DisputeRulesTest is GamePlay {
     function test_Rule22_SealedAfterTheConviction() public {
         toLanded(COPY);
         uint256 landedAt = block.number - 1;
-        does(me, proving().data());
+        bytes memory proof_ = proving().data();
         openAs(COPY, CHEAT, SALT);
         vm.roll(block.number - 1);
         uint256 late = now_().openedAt;
+        does(CHALLENGER, proof_);
         skip(1);
         does(CHEAT, jumping().data());
         bytes memory why = abi.encodeWithSelector(

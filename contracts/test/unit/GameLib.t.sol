@@ -76,11 +76,12 @@ contract GameLibTest is Assertions {
         _same(w.withProviderLeft(left).read(0), want);
     }
 
-    function testFuzz_Standing(uint256 word, uint32 path, uint8 levels, uint8 shown) public pure {
+    function testFuzz_Standing(uint256 word, uint32 path, uint8 levels, uint8 shown, uint8 phase) public pure {
         GameWord w = _any(word);
         Game memory want = w.read(0);
         (want.path, want.levels, want.shown, want.chosen) = (path, levels & 63, shown & 15, 0);
-        _same(w.standing(path, levels & 63, shown & 15).read(0), want);
+        want.phase = Phase(phase % 11);
+        _same(w.standing(path, levels & 63, shown & 15, want.phase).read(0), want);
     }
 
     function _isProviders(Phase p) private pure returns (bool) {
@@ -113,12 +114,27 @@ contract GameLibTest is Assertions {
         _same(w.moved(want.movedAt, rest + gained).read(0), want);
     }
 
-    /// A trace is shown five levels at a time; a tensor four, but so that three are left, which are shown as leaves.
+    /// A trace is shown five levels at a time; a tensor up to five, in the fewest answers, as evenly as can be, and so
+    /// that the last shows four leaves or fewer where that takes no answer more.
     function test_Step() public pure {
         for (uint256 below; below < 40; ++below) {
             eq(GameLib.step(false, below), below < 5 ? below : 5, "trace");
-            uint256 nodes = below < 3 ? 0 : below - 3;
-            eq(GameLib.step(true, below), below <= 3 ? below : nodes < 4 ? nodes : 4, "tensor");
+            uint256 fewest = below <= 3 ? 0 : (below - 3 + 4) / 5;
+            uint256 left = below;
+            uint256 answers;
+            uint256 least = 5;
+            uint256 most;
+            for (; left > 3; ++answers) {
+                uint256 step = GameLib.step(true, left);
+                yes(step > 0 && step <= 5, "some levels, and no more than five");
+                (least, most) = (step < least ? step : least, step > most ? step : most);
+                left -= step;
+            }
+            eq(GameLib.step(true, left), left, "then leaves");
+            eq(answers, fewest, "in the fewest answers");
+            if (answers == 0) continue;
+            yes(most - least <= 1, "evenly");
+            eq(left, below - 2 <= 5 * fewest ? 2 : 3, "four leaves if that can be");
         }
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256
 from protocol.dispute.delivery.names import Kind, Spot, Wanted, node_of, pieces, step
 from protocol.tape.merkle import tree
 from protocol.types import Hash32, InputError
@@ -67,7 +67,7 @@ def _at(known: Known, kind: Kind, spot: Spot) -> Hash32 | None:
 def _below(kind: Kind, spot: Spot, data: bytes) -> dict[Place, Hash32]:
     """Every node between the answer and the node that it hangs on, the answer's own included."""
     _, down = step(kind, spot.levels)
-    hashes = b"".join(map(keccak256, pieces(kind, data))) if kind is Kind.LEAVES else data
+    hashes = b"".join(map(cut_keccak256, pieces(kind, data))) if kind is Kind.LEAVES else data
     layers = tree(hashes).layers
     return {
         (spot.levels - down + height, (spot.index << down - height) + i): Hash32(layer[32 * i : 32 * i + 32])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.names import word
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.merkle import tree
@@ -104,4 +104,4 @@ def node_of(kind: Kind, data: bytes) -> Hash32:
         return keccak256(TAG_ITEM + data)
     if len(parts) & len(parts) - 1:
         raise InputError(f"{len(parts)} pieces are no power of two")
-    return tree(b"".join(map(keccak256, parts)) if kind is Kind.LEAVES else data).root
+    return tree(b"".join(map(cut_keccak256, parts)) if kind is Kind.LEAVES else data).root

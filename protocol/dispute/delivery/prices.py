@@ -3,7 +3,7 @@
 BIG_OUTPUT = 800
 """Leaves of 128 bytes, over all items, up to which a client is expected to demand its output (RULES 24)."""
 
-_WORK_GAS, _WORD_GAS = 61_000, 640
+_WORK_GAS, _WORD_GAS = 61_700, 640
 _FLOOR_GAS, _FLOOR_WORD_GAS = 31_500, 1_280
 _BOND_PARTS = 4
 

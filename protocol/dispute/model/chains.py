@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.facts import LEAF_BYTES, Facts
 from protocol.dispute.model.rules import (
     mine,
@@ -97,8 +97,8 @@ def leaf_at(
     """The element at leaf and byte `at`, proven under the anchor, and the position's `left` completed."""
     index, offset = at
     require(len(leaf) == LEAF_BYTES, "Count")
-    require(climb(keccak256(leaf), index, siblings) == position.anchor, "BadProof")
-    left = keccak256(left_of(position.left, index, siblings) + leaf[:offset])
+    require(climb(cut_keccak256(leaf), index, siblings) == position.anchor, "BadProof")
+    left = cut_keccak256(left_of(position.left, index, siblings) + leaf[:offset])
     return element_word(facts, leaf, offset), left
 
 

@@ -2,10 +2,19 @@
 
 from dataclasses import replace
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256
 from protocol.dispute.facts import LEAF_BYTES
-from protocol.dispute.model.rules import clock_left, convict, pay, release, store, stored
-from protocol.dispute.model.state import GWEI, NO_SENTENCE, Context, Sentence, State, refuse, require
+from protocol.dispute.model.rules import (
+    clock_left,
+    convict,
+    pay,
+    release,
+    sentence_of,
+    sentenced,
+    store,
+    stored,
+)
+from protocol.dispute.model.state import GWEI, Context, Sentence, State, refuse, require
 from protocol.dispute.moves import Claim, ClaimSilence, Collect, Resign, Settle, Timeout, WithdrawCoin
 from protocol.dispute.names import Case, game_id, seal_of
 from protocol.dispute.records import Conviction, Game, Phase
@@ -23,7 +32,7 @@ def timeout(state: State, call: Timeout, ctx: Context) -> State:
     require(clock_left(held, ctx.now) is None, "InTime")
     if not held.phase.provider_moves:
         return _lose(state, game, held, call.bid)
-    state = _sentenced(state, call.case.lease_id, Sentence(Conviction.SILENT, since=ctx.now))
+    state = sentenced(state, call.case.lease_id, Sentence(Conviction.SILENT, since=ctx.now))
     return store(state, game, replace(held, phase=Phase.WON))
 
 
@@ -39,7 +48,7 @@ def _live(state: State, bid: Bid, case: Case, challenger: Address, seal: Hash32)
     game = game_id(case.id, challenger, seal)
     held = stored(state, game).game
     require(held.phase.live, "WrongPhase")
-    require(_sentence(state, case.lease_id).how is Conviction.NONE, "Convicted")
+    require(sentence_of(state, case.lease_id).how is Conviction.NONE, "Convicted")
     return game, held
 
 
@@ -68,7 +77,7 @@ def _opened(call: Claim) -> tuple[Hash32, Hash32]:
     """The roots of the caller's own run, from its leaf at the place."""
     place, leaf = call.place, call.leaf
     require(len(leaf) == LEAF_BYTES, "Count")
-    root = climb(keccak256(leaf), place.leaf, call.siblings)
+    root = climb(cut_keccak256(leaf), place.leaf, call.siblings)
     if place.output == 0:
         trace_root, item_root = climb(root, place.node, call.above), call.other
         left = left_of(ZERO_HASH, place.node, call.above)
@@ -77,7 +86,7 @@ def _opened(call: Claim) -> tuple[Hash32, Hash32]:
         require(number < len(call.above) and call.above[number] == root, "BadSeal")
         trace_root, item_root = call.other, item_root_of(call.above)
         left = left_among(ZERO_HASH, call.above[:number])
-    left = keccak256(left_of(left, place.leaf, call.siblings) + leaf[: place.offset])
+    left = cut_keccak256(left_of(left, place.leaf, call.siblings) + leaf[: place.offset])
     require(left == place.left, "BadSeal")
     width = 1 if place.width == 1 else 4
     word = int.from_bytes(leaf[place.offset : place.offset + width], "little")
@@ -96,7 +105,7 @@ def claim_silence(state: State, call: ClaimSilence, ctx: Context) -> State:
 
 
 def _claimable(state: State, lease_id: LeaseId, how: Conviction, ctx: Context) -> Sentence:
-    sentence = _sentence(state, lease_id)
+    sentence = sentence_of(state, lease_id)
     require(sentence.how is how and not sentence.settled, "NotConvicted")
     require(ctx.now <= sentence.since + state.terms.claim_period, "TooLate")
     return sentence
@@ -109,14 +118,14 @@ def _counts(held: Game) -> bool:
 def _claimed(state: State, game: Hash32, held: Game, lease_id: LeaseId, sentence: Sentence) -> State:
     won = held.phase is Phase.WON
     after = replace(sentence, won=sentence.won or won, claims=sentence.claims + 1)
-    state = _sentenced(state, lease_id, after)
+    state = sentenced(state, lease_id, after)
     return store(state, game, replace(held, chosen=int(won), phase=Phase.CLAIMED))
 
 
 def settle(state: State, call: Settle, ctx: Context) -> State:
     """See `IDisputes`."""
     lease_id = call.bid.lease_id()
-    sentence = _sentence(state, lease_id)
+    sentence = sentence_of(state, lease_id)
     require(sentence.how is not Conviction.NONE and not sentence.settled, "NotConvicted")
     require(ctx.now > sentence.since + state.terms.claim_period, "TooEarly")
     asked: int | None = None
@@ -126,14 +135,14 @@ def settle(state: State, call: Settle, ctx: Context) -> State:
         asked = _gas_worth(state, call.bid) * sentence.claims
     state, reward = convict(state, call.bid, asked)
     state = replace(state, credits=state.credits + reward)
-    return _sentenced(state, lease_id, replace(sentence, settled=True, fixed=reward))
+    return sentenced(state, lease_id, replace(sentence, settled=True, fixed=reward))
 
 
 def collect(state: State, call: Collect, ctx: Context) -> State:
     """See `IDisputes`."""
     require(call.bid.lease_id() == call.case.lease_id, "WrongLease")
     game = game_id(call.case.id, ctx.sender, call.seal)
-    sentence = _sentence(state, call.case.lease_id)
+    sentence = sentence_of(state, call.case.lease_id)
     require(sentence.how is not Conviction.NONE, "NotConvicted")
     held = stored(state, game)
     phase, coin = held.game.phase, held.game.bond * GWEI
@@ -166,11 +175,3 @@ def withdraw_coin(state: State, call: WithdrawCoin, ctx: Context) -> State:
     """See `IDisputes`."""
     amount = state.coins.get(ctx.sender, 0)
     return pay(replace(state, coins={**state.coins, ctx.sender: 0}), call.to, amount)
-
-
-def _sentence(state: State, lease_id: LeaseId) -> Sentence:
-    return state.sentences.get(lease_id, NO_SENTENCE)
-
-
-def _sentenced(state: State, lease_id: LeaseId, sentence: Sentence) -> State:
-    return replace(state, sentences={**state.sentences, lease_id: sentence})

@@ -16,6 +16,7 @@ from protocol.dispute.model.rules import (
     pay,
     repay,
     require_position,
+    sentence_of,
     standing,
     store,
     stored,
@@ -23,7 +24,7 @@ from protocol.dispute.model.rules import (
 from protocol.dispute.model.state import GWEI, Context, State, require
 from protocol.dispute.moves import Adopt, Challenge, PostTrace
 from protocol.dispute.names import Case, Position, game_id
-from protocol.dispute.records import Game, Phase
+from protocol.dispute.records import Conviction, Game, Phase
 from protocol.dispute.trees import climb, root_of
 from protocol.types import ZERO_HASH, Address, BidFlags, Hash32, LeaseId
 
@@ -72,9 +73,12 @@ def trace(state: State, call: PostTrace, ctx: Context) -> State:
     shown = step(False, held.levels)
     require(len(call.children) == 1 << shown, "Count")
     root = root_of(call.children)
+    lease_id = call.case.lease_id
+    require(sentence_of(state, lease_id).how is Conviction.NONE, "Convicted")
     known = case_id in state.traces
     require(state.traces.get(case_id, root) == root, "BadProof")
-    state = replace(state, traces={**state.traces, case_id: root})
+    first = {lease_id: case_id, **state.first_traced}
+    state = replace(state, traces={**state.traces, case_id: root}, first_traced=first)
     held = standing(held, Phase.PICK, 0, held.levels, shown)
     held, wei = repay(state, ctx, held, len(call.children), ANSWER_GAS + (1 if known else 2) * SLOT_GAS)
     return pay(store(state, game, held, Position(root, operator=ctx.sender).hash), ctx.sender, wei)
@@ -85,8 +89,8 @@ def adopt(state: State, call: Adopt, ctx: Context) -> State:
     game = game_id(call.case.id, call.challenger, call.seal)
     _require_provider(state, call.owner, call.bid_hash, call.case, ctx)
     held = stored(state, game)
-    require_position(held, call.position)
     require(held.game.phase.provider_moves, "WrongPhase")
+    require_position(held, call.position)
     return store(state, game, held.game, replace(call.position, operator=ctx.sender).hash)
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.facts import LEAF_BYTES, Facts, depth_of
 from protocol.dispute.model.chains import leaf_at
-from protocol.dispute.model.rules import mine, require_position, require_site, store
+from protocol.dispute.model.rules import mine, require_position, require_site, sentence_of, sentenced
 from protocol.dispute.model.state import (
-    NO_SENTENCE,
     Context,
     RefusedError,
     Sentence,
@@ -88,8 +87,7 @@ def _accused(
     case_id = call.case.id
     game, held = mine(state, ctx, case_id, call.seal, *phases)
     require(held.game.opened_at < ctx.now, "TooYoung")
-    sentence = state.sentences.get(call.case.lease_id, NO_SENTENCE)
-    require(sentence.how is Conviction.NONE, "Convicted")
+    require(sentence_of(state, call.case.lease_id).how is Conviction.NONE, "Convicted")
     require_position(held, call.position)
     require_site(call.position, header_hash, call.facts)
     facts = Facts.unpack(call.facts)
@@ -119,7 +117,7 @@ def _step(at: _Accused, call: Prove | ProveSegment, element: int, segment: int, 
     require(len(call.operands) == len(found.places), "Count")
     for place, leaf, proof in zip(found.places, leaves, call.operands, strict=True):
         require(len(proof.tensor) == place.depth, "Count")
-        root = climb(keccak256(leaf), place.leaf, proof.tensor)
+        root = climb(cut_keccak256(leaf), place.leaf, proof.tensor)
         if place.value >= at.facts.first:
             _require_node(at, place.value - at.facts.first, root, proof)
         else:
@@ -165,9 +163,6 @@ def _eighth(values: Hash32, number: int) -> int:
 def _convict(at: _Accused, place: Place, ctx: Context) -> State:
     sentence = Sentence(Conviction.PROVEN, since=ctx.now, fixed=place.cut_hash)
     lease_id = at.case.lease_id
-    state = replace(
-        at.state,
-        sentences={**at.state.sentences, lease_id: sentence},
-        places={**at.state.places, lease_id: place},
-    )
-    return store(state, at.game, replace(at.held.game, phase=Phase.WON))
+    won = Stored(replace(at.held.game, phase=Phase.WON))  # nothing stands on its position any more
+    state = sentenced(at.state, lease_id, sentence)
+    return replace(state, places={**state.places, lease_id: place}, games={**state.games, at.game: won})

@@ -2,7 +2,18 @@
 
 from dataclasses import replace
 
-from protocol.dispute.model.state import GWEI, Context, Lease, RefusedError, State, Stored, refuse, require
+from protocol.dispute.model.state import (
+    GWEI,
+    NO_SENTENCE,
+    Context,
+    Lease,
+    RefusedError,
+    Sentence,
+    State,
+    Stored,
+    refuse,
+    require,
+)
 from protocol.dispute.names import Position, game_id, hash2, word
 from protocol.dispute.records import Game, Phase
 from protocol.messages import Bid
@@ -11,7 +22,7 @@ from protocol.types import Address, Hash32, LeaseId
 MOST_LEFT = (1 << 24) - 1
 MOST_BOND = (1 << 42) - 1
 _TAG = (1 << 48) - 1
-ANSWER_GAS, WORD_GAS, SLOT_GAS = 36_000, 1_300, 20_000
+ANSWER_GAS, WORD_GAS, SLOT_GAS = 36_000, 1_100, 20_000
 BOND_GAS, BOND_BYTES = 700_000, 12_000
 NONE = Stored(Game(Phase.NONE))
 
@@ -83,7 +94,9 @@ def standing(game: Game, phase: Phase, path: int, levels: int, shown: int = 0) -
 
 
 def repay(state: State, ctx: Context, game: Game, words: int, gas: int = ANSWER_GAS) -> tuple[Game, int]:
-    """An answer's gas out of the bond: the game, and the wei."""
+    """An answer's gas out of the bond, for a key that holds less than the bond: the game, and the wei."""
+    if ctx.balance >= game.bond * GWEI:
+        return game, 0
     price = min(ctx.gas_price, ctx.base_fee + state.terms.tip)
     wanted = ((gas + words * WORD_GAS) * price + words * 32 * state.terms.data_fee) // GWEI
     gwei = min(wanted, game.bond)
@@ -96,6 +109,18 @@ def pay(state: State, to: Address, wei: int) -> State:
         return state
     paid = {**state.paid, to: state.paid.get(to, 0) + wei}
     return replace(state, held=state.held - wei, paid=paid)
+
+
+def sentence_of(state: State, lease_id: LeaseId) -> Sentence:
+    """A lease's sentence, an empty one if there is none."""
+    return state.sentences.get(lease_id, NO_SENTENCE)
+
+
+def sentenced(state: State, lease_id: LeaseId, sentence: Sentence) -> State:
+    """The lease with this sentence, which takes the place of its first trace."""
+    gone = state.first_traced.get(lease_id)
+    traces = {case: root for case, root in state.traces.items() if case != gone}
+    return replace(state, sentences={**state.sentences, lease_id: sentence}, traces=traces)
 
 
 def bond_of(state: State, bid: Bid, items: int, base_fee: int) -> int:

@@ -71,6 +71,9 @@ class State:
     operators: Mapping[Address, Address]
     games: Mapping[Hash32, Stored] = field(default_factory=dict)
     traces: Mapping[Hash32, Hash32] = field(default_factory=dict)
+    """Roots by case."""
+    first_traced: Mapping[LeaseId, Hash32] = field(default_factory=dict)
+    """The case whose trace is gone once its lease is convicted."""
     sentences: Mapping[LeaseId, Sentence] = field(default_factory=dict)
     places: Mapping[LeaseId, Place] = field(default_factory=dict)
     """Where leases were convicted, as `Judged` says."""
@@ -85,13 +88,17 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A call's sender and value, and the block it is in. Sums in wei."""
+    """A call's sender and value, and the block it is in. Sums in wei.
+
+    `balance`: what the sender holds while the call runs, beside the gas that it set aside.
+    """
 
     sender: Address
     now: int
     value: int = 0
     base_fee: int = 0
     gas_price: int = 0
+    balance: int = 0
 
 
 @dataclass(frozen=True, slots=True)
