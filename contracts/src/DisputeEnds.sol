@@ -62,7 +62,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         g = _games[game].state;
         (, bool live) = GameLib.mover(g.phase());
         if (!live) revert Disputes_WrongPhase(game, g.phase());
-        if (_leases[case_.leaseId].how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        if (_leases[case_.leaseId].isSentence()) revert Disputes_Convicted(case_.leaseId);
     }
 
     /// @dev INVARIANT: a lost game finalises nothing: it lets go of its own hold, and of no other.
@@ -178,7 +178,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         if (kind == 0 || _escrow.kindOf(msg.sender) != kind) revert Disputes_NotJudge(msg.sender);
         if (shares == 0 || parts == 0) revert Disputes_Count(1, 0);
         LeaseId leaseId = bid.leaseId();
-        if (_leases[leaseId].how() != Conviction.None) revert Disputes_Convicted(leaseId);
+        if (_leases[leaseId].isSentence()) revert Disputes_Convicted(leaseId);
         LeaseState state = _escrow.leaseOf(leaseId).state;
         if (state != LeaseState.Posted) revert Disputes_NotPosted(leaseId, state);
         _leases[leaseId] = Sentence(Conviction.Silent, false, false, uint32(_now()), shares, 0).pack();

@@ -10,7 +10,7 @@ import {LeafLib} from "./libraries/LeafLib.sol";
 import {LeaseWord, SentenceLib} from "./libraries/SentenceLib.sol";
 import {Facts, SiteLib} from "./libraries/SiteLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
-import {Case, Conviction, Job, Phase, Position} from "./types/DisputeTypes.sol";
+import {Case, Job, Phase, Position} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title Opening a game, and the way down: from the trace's root to one step
@@ -44,10 +44,12 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         }
         if (TreeLib.climb(itemRoot, item, proof) != outputRoot) revert Disputes_BadProof();
         LeaseId leaseId = bid.leaseId();
+        LeaseWord w = _leases[leaseId];
+        if (w.isSentence()) revert Disputes_Convicted(leaseId);
         bytes32 caseId = TreeLib.cut(keccak256(abi.encode(leaseId, jobHash, item, itemRoot)));
         game = _gameId(caseId, msg.sender, seal);
         if (_games[game].state.phase() != Phase.None) revert Disputes_GameExists(game);
-        bytes32 root = _traceOf(_leases[leaseId], caseId, item);
+        bytes32 root = _traceOf(w, caseId, item);
         _open(game, root, job, _bond(bid, job.items), _traceClock(bid, held, ran));
         emit Challenged(game, leaseId, msg.sender, item, itemRoot, seal);
     }
@@ -103,7 +105,7 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         bytes32 root = TreeLib.rootOf(children);
         // INVARIANT: a trace is written once (rule 8): all games of a case are about one and the same.
         LeaseWord w = _leases[case_.leaseId];
-        if (w.how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        if (w.isSentence()) revert Disputes_Convicted(case_.leaseId);
         bytes32 known = _traceOf(w, caseId, case_.item);
         if (known == 0) {
             if (LeaseWord.unwrap(w) == 0) _leases[case_.leaseId] = SentenceLib.traced(root, case_.item);

@@ -130,7 +130,7 @@ abstract contract DisputeProofs is DisputeMoves {
         (game, g) = _mine(place.caseId, seal, one, other);
         if (g.openedAt() >= _now()) revert Disputes_TooYoung(game);
         LeaseWord w = _leases[case_.leaseId];
-        if (w.how() != Conviction.None) revert Disputes_Convicted(case_.leaseId);
+        if (w.isSentence()) revert Disputes_Convicted(case_.leaseId);
         trace_ = _traceOf(w, place.caseId, case_.item);
         _requirePosition(game, position);
         _requireSite(position.site, headerHash, facts_);

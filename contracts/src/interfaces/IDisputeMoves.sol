@@ -8,7 +8,7 @@ import {Case, Job, OperandProof, Position} from "../types/DisputeTypes.sol";
 interface IDisputeMoves is IDisputeEvents {
     // ------------------------------------------------------------------------------------------------- calls
 
-    /// @notice Challenge one item of a posted tape result. The value is the bond: at least `bondOf`, in
+    /// @notice Challenge one item of a posted tape result that is not convicted yet. The value is the bond: at least `bondOf`, in
     /// whole gwei.
     /// @param bid the lease's bid, packed
     /// @param job the bid's job

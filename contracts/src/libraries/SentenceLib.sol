@@ -40,6 +40,10 @@ library SentenceLib {
         return uint32(low) == 0 && low >> ITEM == item ? bytes32(LeaseWord.unwrap(w) ^ low) : bytes32(0);
     }
 
+    function isSentence(LeaseWord w) internal pure returns (bool) {
+        return uint8(LeaseWord.unwrap(w)) != 0;
+    }
+
     function how(LeaseWord w) internal pure returns (Conviction) {
         return Conviction(uint8(LeaseWord.unwrap(w)));
     }

@@ -274,7 +274,7 @@ contract DisputeOpeningTest is GamePlay {
         no(operator, a.data(), with(IDisputeEvents.Disputes_BadProof.selector));
     }
 
-    /// A sentence takes the trace's place: who answers then answers nobody.
+    /// A sentence takes the trace's place: who answers then answers nobody, and no game begins.
     function test_TraceOnceConvicted() public {
         openAs(PRODUCT, STRANGER, SALT);
         (bytes32 his, bytes32 hisGame) = (seal, game);
@@ -284,5 +284,8 @@ contract DisputeOpeningTest is GamePlay {
         (me, seal, game) = (STRANGER, his, hisGame);
         bytes32 lease = LeaseId.unwrap(case_.leaseId);
         no(operator, tracing().data(), with(IDisputeEvents.Disputes_Convicted.selector, lease));
+        (me, seal) = (CHALLENGER, any(9));
+        uint256 value = bond();
+        no(me, value, opening().data(), with(IDisputeEvents.Disputes_Convicted.selector, lease));
     }
 }

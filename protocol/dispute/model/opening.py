@@ -41,6 +41,7 @@ def challenge(state: State, call: Challenge, ctx: Context) -> State:
     require(len(call.proof) == depth_of(job.items), "Count")
     require(climb(call.item_root, call.item, call.proof) == lease.output_root, "BadProof")
     case_id = call.case.id
+    require(sentence_of(state, call.case.lease_id).how is Conviction.NONE, "Convicted")
     game = game_id(case_id, ctx.sender, call.seal)
     require(stored(state, game).game.phase is Phase.NONE, "GameExists")
     require(ctx.value >= bond_of(state, bid, job.items, ctx.base_fee), "BondTooLow")
