@@ -11,7 +11,7 @@ from protocol.chain.codec import Abi
 from protocol.crypto import keccak256, sign_digest
 from protocol.dispute.calls import FUNCTIONS, arguments
 from protocol.dispute.model import Context, Sentence, State, Stored
-from protocol.dispute.moves import Call
+from protocol.dispute.moves import Call, Challenge
 from protocol.dispute.names import Case
 from protocol.dispute.records import Game
 from protocol.messages import Bid
@@ -153,8 +153,6 @@ class Chain:
         self.evm.set_balance(hexed(context.sender), context.balance + GAS * context.gas_price + context.value)
         self.funded.discard(context.sender)
         self._block(context.now)
-        if isinstance(case := getattr(call, "case", None), Case):
-            self.cases.add(case)
         data = self.abi.call_data(FUNCTIONS[type(call)], *arguments(call))
         try:
             self.evm.message_call(
@@ -167,6 +165,8 @@ class Chain:
             )
         except RuntimeError as error:
             return self._error(str(error))
+        if isinstance(call, Challenge):
+            self.cases.add(call.case)
         return None
 
     def _error(self, text: str) -> str:

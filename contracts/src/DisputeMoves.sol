@@ -103,6 +103,8 @@ abstract contract DisputeMoves is DisputeState, IDisputeMoves {
         uint256 shown = GameLib.step(false, g.levels());
         if (children.length != 1 << shown) revert Disputes_Count(1 << shown, children.length);
         bytes32 root = TreeLib.rootOf(children);
+        // INVARIANT: no trace looks like a sentence. The root of a single node is not hashed here, so it could.
+        if (root == 0 || root != TreeLib.cut(root)) revert Disputes_BadProof();
         // INVARIANT: a trace is written once (rule 8): all games of a case are about one and the same.
         LeaseWord w = _leases[case_.leaseId];
         if (w.isSentence()) revert Disputes_Convicted(case_.leaseId);

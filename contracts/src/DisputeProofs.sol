@@ -168,16 +168,19 @@ abstract contract DisputeProofs is DisputeMoves {
         IReferee.Place[] memory places;
         (right, places) = _referee.step(header, which[0], which[1], which[2], leaves);
         if (operands.length != places.length) revert Disputes_Count(places.length, operands.length);
-        for (uint256 i; i < places.length; ++i) {
-            IReferee.Place memory place = places[i];
-            OperandProof calldata proof = operands[i];
-            bytes32[] calldata siblings = proof.tensor;
-            if (siblings.length != place.depth) revert Disputes_Count(place.depth, siblings.length);
-            bytes32 root = TreeLib.climb(TreeLib.leafHash(leaves, i * LeafLib.BYTES), place.leaf, siblings);
-            if (place.value >= facts.first()) {
-                _requireNode(case_, trace_, facts, place.value - facts.first(), root, proof);
-            } else {
-                _requireGiven(case_, job, place.value, root, proof);
+        unchecked {
+            for (uint256 i; i < places.length; ++i) {
+                IReferee.Place memory place = places[i];
+                OperandProof calldata proof = operands[i];
+                bytes32[] calldata siblings = proof.tensor;
+                if (siblings.length != place.depth) revert Disputes_Count(place.depth, siblings.length);
+                bytes32 root =
+                    TreeLib.climb(TreeLib.leafHash(leaves, i * LeafLib.BYTES), place.leaf, siblings);
+                if (place.value >= facts.first()) {
+                    _requireNode(case_, trace_, facts, place.value - facts.first(), root, proof);
+                } else {
+                    _requireGiven(case_, job, place.value, root, proof);
+                }
             }
         }
     }

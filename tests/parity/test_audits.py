@@ -15,7 +15,7 @@ from protocol.chain.events import topic_of
 from protocol.chain.judges import of_tapes
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute import moves
 from protocol.dispute.audits import (
     Challenge,
@@ -82,7 +82,7 @@ class Rig:
             each.chain.send(each.chain.audits.enrol())
         net.anvil.mine(60)  # longer than the start deadline
         self.provider = Player(net.chain(OPERATOR), self.true_roots)
-        self.traces = [keccak256(b"trace %d" % item) for item in range(ITEMS)]
+        self.traces = [cut_keccak256(b"trace %d" % item) for item in range(ITEMS)]
         self.tree = items_tree([item_root_of([keccak256(b"output %d" % item)]) for item in range(ITEMS)])
         roots = tuple(keccak256(name) for name in (b"inputs", b"constants", b"nodes"))
         # One inner node: a game's trace is one root.

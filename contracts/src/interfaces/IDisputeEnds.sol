@@ -60,7 +60,8 @@ interface IDisputeEnds is IDisputeEvents {
 
     function verdictOf(LeaseId leaseId) external view returns (Verdict memory);
 
-    /// @notice Root of a case's trace; zero until posted. Where the lease is convicted, of some cases it is zero again.
+    /// @notice Root of the trace of a case that a game is or was about; zero until posted. Where the lease is convicted,
+    /// of some cases it is zero again.
     function traceOf(Case calldata case_) external view returns (bytes32);
 
     function coinOf(address account) external view returns (uint256);

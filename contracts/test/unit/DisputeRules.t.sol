@@ -5,7 +5,7 @@ import {IDisputeEvents} from "../../src/interfaces/IDisputeEvents.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
 import {Conviction, Game, Phase, Position} from "../../src/types/DisputeTypes.sol";
 import {Bid, LeaseState} from "../../src/types/Types.sol";
-import {Claiming, GameCalls, Jumping, Landing, Opening, Running} from "../base/GameCalls.sol";
+import {Claiming, GameCalls, Jumping, Landing, Opening, Running, Tracing} from "../base/GameCalls.sol";
 import {GamePlay} from "../base/GamePlay.sol";
 import {vm} from "../base/Vm.sol";
 
@@ -60,6 +60,30 @@ contract DisputeRulesTest is GamePlay {
         roots[SOURCE] = any(666); // the same item, told otherwise
         no(operator, tracing().data(), abi.encodeWithSelector(IDisputeEvents.Disputes_BadProof.selector));
         eq(disputes.traceOf(case_), root, "written once");
+    }
+
+    /// The root of a trace of one node is not hashed on chain: a provider could make up one that reads as a sentence, and so
+    /// end its lease's games by itself; or zero, which reads as none.
+    function test_Rule08_ATraceThatReadsAsASentence() public {
+        (job.program.nodes, job.program.outputs) = (2, 1);
+        (, bytes32 outputRoot) = upFrom(items, 0);
+        Bid memory b = leaseBidOf(51);
+        bid = posted(b, outputRoot);
+        case_ = caseOf(bid, ITEM, items[ITEM]);
+        (me, seal) = (CHALLENGER, any(3));
+        openSealed(bond());
+        Tracing memory a;
+        (a.owner, a.bidHash, a.case_, a.challenger, a.seal) = (OWNER, escrow.bidHash(bid), case_, me, seal);
+        a.children = new bytes32[](1);
+        bytes memory why = abi.encodeWithSelector(IDisputeEvents.Disputes_BadProof.selector);
+        no(operator, a.data(), why);
+        for (uint256 bit; bit < 64; ++bit) {
+            a.children[0] = bytes32(uint256(any(4)) | 1 << bit);
+            no(operator, a.data(), why);
+        }
+        a.children[0] = any(4);
+        does(operator, a.data());
+        eq(disputes.traceOf(case_), any(4), "an honest one is taken");
     }
 
     /// A pick that was signed for a state that a re-organisation removed.

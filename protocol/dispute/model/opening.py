@@ -75,6 +75,7 @@ def trace(state: State, call: PostTrace, ctx: Context) -> State:
     require(len(call.children) == 1 << shown, "Count")
     root = root_of(call.children)
     lease_id = call.case.lease_id
+    require(root != ZERO_HASH and root.endswith(bytes(8)), "BadProof")
     require(sentence_of(state, lease_id).how is Conviction.NONE, "Convicted")
     known = case_id in state.traces
     require(state.traces.get(case_id, root) == root, "BadProof")
