@@ -11,7 +11,6 @@ from protocol.chain.networks import Network
 from protocol.chain.sent import FileJournal
 from protocol.games.player import Challenger
 from protocol.net import NetSettings, open_node
-from protocol.runtime.child import open_child
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
@@ -23,7 +22,7 @@ from watchtower.games import Games
 from watchtower.keeping import Keeping
 from watchtower.limits import demand_budget, idle_gas, limits, policy
 from watchtower.obtaining import Rig
-from watchtower.rerun import WORKER, options, prove
+from watchtower.rerun import prove
 from watchtower.scan import Scan
 from watchtower.standings import Standings
 from watchtower.tower import Tower
@@ -52,8 +51,7 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
         rig = Rig(chain, chain.blocking.domain, node, store, config, folder / "receipts")
         games = keeping = None
         if can_challenge(config, network, chain.blocking):
-            child = await stack.enter_async_context(open_child(WORKER, options=options(config)))
-            games = Games(rig, who, child, Standings(folder / "games"), nursery, metrics)
+            games = Games(rig, who, Standings(folder / "games"), nursery, metrics)
             if config.end_idle:
                 keeping = Keeping(chain, rules.secret, gas, nursery, metrics)
         tower = Tower(

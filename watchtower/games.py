@@ -1,7 +1,8 @@
 """Plays games about wrong results: one task per lease, until nothing of it is still to be had."""
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 
 import trio
 
@@ -12,13 +13,14 @@ from protocol.games.player import Challenger, Player, Turn
 from protocol.games.report import GameReport
 from protocol.games.workshop import How, Workshop
 from protocol.messages import Bid
-from protocol.runtime.child import Child
+from protocol.runtime.child import Child, open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, obtain
+from watchtower.rerun import WORKER, options
 from watchtower.standings import Standing, Standings
 
 log = logging.getLogger(__name__)
@@ -27,6 +29,10 @@ _DEEPEST = 256
 """Blocks by which a re-org may bring a lease forward."""
 _MOVES = 64
 """More moves than the longest game has: for so many clocks artifacts are kept."""
+
+
+_KEPT_S = 30 * 86_400.0
+"""Longer than games last: a child that ended would have to execute its item again for the next move."""
 
 
 @dataclass
@@ -38,7 +44,6 @@ class Games:
 
     rig: Rig
     who: Challenger
-    child: Child
     standings: Standings
     nursery: trio.Nursery
     metrics: Metrics
@@ -89,8 +94,21 @@ class Games:
 
     async def _play(self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None) -> None:
         async def workshop() -> Workshop:
-            return await self._workshop(lease)
+            return await self._workshop(lease, child)
 
+        # A child of its own, which keeps the item's trace until the end: the run of an item of another lease
+        # must not let this one's clock run out.
+        kept = replace(options(self.rig.config), idle_s=_KEPT_S)
+        async with open_child(WORKER, options=kept) as child:
+            await self._played(lease, suspect, shown, workshop)
+
+    async def _played(
+        self,
+        lease: OpenedLease,
+        suspect: int | None,
+        shown: Hash32 | None,
+        workshop: Callable[[], Awaitable[Workshop]],
+    ) -> None:
         with about(lease=to_hex(lease.lease)):
             since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
             player = Player(
@@ -149,11 +167,11 @@ class Games:
         self._lacking = self._lacking | {lease} if why else self._lacking - {lease}
         self._refused.set(len(self._lacking))
 
-    async def _workshop(self, lease: OpenedLease) -> Workshop:
+    async def _workshop(self, lease: OpenedLease, child: Child) -> Workshop:
         result, until = await self.rig.chain.run(_posted, lease)
         found = await obtain(self.rig, result, until)
         config = self.rig.config
-        return Workshop(self.child, found.files, How(config.device, config.threads, config.item_seconds))
+        return Workshop(child, found.files, How(config.device, config.threads, config.item_seconds))
 
 
 def unfinished(chain: Chain) -> tuple[OpenedLease, ...]:

@@ -19,7 +19,7 @@ from protocol.dispute.idle import IDLE_GAS
 from protocol.games.keeping import Keeper
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
-from protocol.types import BlockNo, Blocks, LeaseId, TransientError, to_hex
+from protocol.types import BlockNo, Blocks, InputError, LeaseId, TransientError, to_hex
 from watchtower.demanding import KeySends
 from watchtower.judge import PostedResult
 from watchtower.spending import Spending
@@ -87,6 +87,8 @@ class Keeping:
             except TransientError as error:
                 log.info("cannot be looked at now: %s", error)
                 again = height + 1
+            except InputError as error:  # one lease's trouble is not the others'
+                log.warning("cannot be looked at: %s", error)
         self._next[lease] = min(again or latest, latest)
         self.busy.discard(lease)
 

@@ -40,6 +40,8 @@ class Purse:
     """Bonds of the games that this wallet opened in the last day."""
     games_of_day: int
     limits: Limits
+    too_slow: str = ""
+    """Why this machine could not keep a game's clocks; empty if it can."""
 
     @property
     def gas(self) -> Wei:
@@ -47,7 +49,9 @@ class Purse:
         return Wei(GAME_GAS * self.gas_price)
 
     def why_not(self) -> str:
-        """Why no game can be paid for now; empty if one can."""
+        """Why no game can be paid for, or played, now; empty if one can."""
+        if self.too_slow:
+            return self.too_slow
         limits, gas_of_day = self.limits, (self.games_of_day + 1) * self.gas
         sums = (
             ("a game's bond is", self.bond, "bond_per_game", limits.bond_per_game),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import trio
 
 from protocol.dispute.moves import ChallengerMove, Claim
 from protocol.dispute.names import Case, Job, seal_of
@@ -56,6 +57,8 @@ class Charge:
     posted_root: Hash32
     proof: tuple[Hash32, ...]
     job: Job
+    seconds: float = 0.0
+    """How long the run took here."""
 
     @property
     def differs(self) -> bool:
@@ -82,6 +85,7 @@ class Workshop:
         """
         if item not in self._charges:
             args = AccuseArgs(self._item(item), str(self.files.outputs))
+            began = trio.current_time()
             found = await self._call(args, AccuseResult)
             self._charges[item] = Charge(
                 item,
@@ -90,6 +94,7 @@ class Workshop:
                 Hash32(found.posted_root),
                 tuple(map(Hash32, found.proof)),
                 JOBS.decode(found.job),
+                trio.current_time() - began,
             )
         return self._charges[item]
 

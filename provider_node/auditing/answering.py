@@ -8,6 +8,7 @@ no case of their own.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 import trio
 
@@ -30,11 +31,14 @@ from protocol.dispute.audits import (
 )
 from protocol.dispute.names import Case
 from protocol.games.audit_sight import read_sight, salt_of
+from protocol.games.runs_at_once import may_begin
 from protocol.lease.provider_types import ProviderLease, Stage
+from protocol.runtime.child import ChildOptions
 from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
 from protocol.types import (
     ZERO_HASH,
+    BlockNo,
     BrokenInvariant,
     GavelError,
     Hash32,
@@ -43,7 +47,7 @@ from protocol.types import (
     Verification,
 )
 from provider_node.defence.items import Items
-from provider_node.defence.tracer import Tracer
+from provider_node.defence.tracer import open_tracer
 from provider_node.sending import Sending
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
@@ -72,7 +76,8 @@ class Auditing:
     watcher: Watcher
     sending: Sending
     items: Items
-    tracer: Tracer
+    options: ChildOptions
+    """Of the children that execute."""
     key: bytes
     """Of the operator: makes salts."""
     trouble: str = ""
@@ -82,6 +87,8 @@ class Auditing:
     _doubts: dict[Name, int] = field(default_factory=dict)
     """Runs that contradicted the result."""
     _busy: set[Name] = field(default_factory=set)
+    _running: dict[Name, BlockNo] = field(default_factory=dict)
+    """Runs under way, and by when each is due."""
     _looked: object = None
 
     async def run(self) -> None:
@@ -99,6 +106,7 @@ class Auditing:
         if looking == self._looked:
             return
         seen, trouble = dict[Name, Sight](), ""
+        due: list[tuple[BlockNo, Name, ProviderLease]] = []
         for lease, state in posted.items():
             for name in ((lease, True), (lease, False)):
                 try:
@@ -108,7 +116,9 @@ class Auditing:
                     continue
                 if sight is not None:
                     seen[name] = sight
-                    self._begin(nursery, name, state, sight)
+                    due.append((sight.audit.commit_until, name, state))
+        for _, name, state in sorted(due, key=itemgetter(0)):
+            self._begin(nursery, name, state, seen[name])
         self.seen = seen
         self._runs = {name: run for name, run in self._runs.items() if name in seen or trouble}
         self._looked = None if trouble else looking
@@ -126,6 +136,11 @@ class Auditing:
         own = run.roots if run and run.item == sight.audit.item else None
         move = provider_move(replace(sight, own=own))
         if move is not None and name not in self._busy:
+            if isinstance(move, RunItem):
+                deadline = sight.audit.commit_until
+                if not may_begin(deadline, self._running.values()):
+                    return  # the end of a run makes us look again
+                self._running[name] = deadline
             self._busy.add(name)
             nursery.start_soon(self._do, name, state, sight, move)
 
@@ -149,6 +164,7 @@ class Auditing:
             finally:
                 self._looked = None
                 self._busy.discard(name)
+                self._running.pop(name, None)
 
     async def _executed(self, name: Name, state: ProviderLease, sight: Sight) -> Run:
         item, audit = sight.audit.item, sight.audit
@@ -158,7 +174,10 @@ class Auditing:
         case = Case(name[0], state.bid.job_hash, item, ZERO_HASH)
         outputs = await trio.to_thread.run_sync(self.items.store.path, state.result.outputs)
         doubts = self._doubts.get(name, 0)
-        found = await self.tracer.roots(await self.items.of(case, left, doubts), str(outputs))
+        made = await self.items.of(case, left, doubts)
+        # A child of its own: another audit's long run must not make this one late.
+        async with open_tracer(self.options) as tracer:
+            found = await tracer.roots(made, str(outputs))
         if found.differs:
             # If this run is at fault and not the result, its trace would convict a right result: run again.
             self._doubts[name] = doubts + 1

@@ -11,34 +11,28 @@ from protocol.types import to_hex
 from provider_node import policy
 from provider_node.auditing.answering import Auditing
 from provider_node.defence.items import Items
-from provider_node.defence.tracer import Tracer
 from provider_node.executors.tape import default_threads
 from provider_node.room import Room
 
 if TYPE_CHECKING:
     from provider_node.parts import Parts
 
-_IDLE_S = 60.0
-
 
 def auditing(parts: "Parts") -> Room:
     """Return the room. Where the deployment has no Audits, nothing is audited, and it does nothing."""
     config = parts.config.defence
-    tracer = Tracer(
-        ChildOptions(
-            memory=policy.trace_memory(parts.config, parts.host) or None,
-            gpu=parts.config.machine.cuda and bool(parts.host.gpus),
-            idle_s=_IDLE_S,
-        )
+    executing = ChildOptions(
+        memory=policy.trace_memory(parts.config, parts.host) or None,
+        gpu=parts.config.machine.cuda and bool(parts.host.gpus),
     )
     threads = config.threads or default_threads(1)
     block_ms = policy.block_ms(parts.chain.blocking.network)
     items = Items(parts.loop, parts.store, threads, config.device, block_ms)
     desk = Auditing(
-        parts.chain, parts.loop, parts.watcher, parts.sending, items, tracer, parts.identity.operator_key
+        parts.chain, parts.loop, parts.watcher, parts.sending, items, executing, parts.identity.operator_key
     )
     return Room(
-        tasks=(tracer.run, desk.run) if parts.chain.blocking.deployment.audits else (),
+        tasks=(desk.run,) if parts.chain.blocking.deployment.audits else (),
         status=partial(_status, desk),
         metrics=partial(_metrics, desk),
     )

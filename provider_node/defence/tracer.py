@@ -1,6 +1,7 @@
 """Calls to the child processes of the defence: one executes disputed items, one answers from their traces."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,9 +63,12 @@ class Tracer:
     async def run(self) -> None:
         """Serve until cancelled."""
         async with open_child(self._module, options=self._options) as child:
-            self._child = child
-            self._ready.set()
+            self._serve(child)
             await trio.sleep_forever()
+
+    def _serve(self, child: Child) -> None:
+        self._child = child
+        self._ready.set()
 
     async def job(self, program: str, inputs: str) -> Job:
         """Return the terms of a job from its bytes."""
@@ -134,3 +138,12 @@ def _read(decode: Callable[[bytes], T], data: bytes) -> T:
         return decode(data)
     except BrokenInvariant as fault:
         raise TransientError(f"the worker's answer cannot be read: {fault}") from fault
+
+
+@asynccontextmanager
+async def open_tracer(options: ChildOptions) -> AsyncIterator[Tracer]:
+    """Give a tracer with a child of its own, which ends with the block."""
+    async with open_child(WORKER, options=options) as child:
+        tracer = Tracer(options)
+        tracer._serve(child)
+        yield tracer

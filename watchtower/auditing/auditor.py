@@ -29,7 +29,8 @@ from protocol.dispute.audits import (
     commitment,
 )
 from protocol.games.audit_sight import salt_of
-from protocol.runtime.child import Child, open_child
+from protocol.games.runs_at_once import may_begin
+from protocol.runtime.child import open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
@@ -73,13 +74,14 @@ class Auditing:
     court: Court | None
     doing: dict[Name, str] = field(default_factory=dict)
     """What is done or waited for in each audit."""
-    _child: Child | None = None
     _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
     _due: dict[tuple[Name, str], int] = field(default_factory=dict)
     """The block in which a shared move was first seen to be due."""
     _vain: set[Name] = field(default_factory=set)
     """Audits whose commitment no run of ours opens."""
     _busy: set[Name] = field(default_factory=set)
+    _running: dict[Name, int] = field(default_factory=dict)
+    """Runs under way, and by when each is due."""
     _written: dict[str, object] = field(default_factory=dict)
     _withdrawing: bool = False
     _looked: object = None
@@ -101,11 +103,7 @@ class Auditing:
     async def run(self) -> None:
         """Look whenever there is a new block, until cancelled."""
         failures = 0
-        async with (
-            open_child(WORKER, options=options(self.rig.config)) as child,
-            trio.open_nursery() as nursery,
-        ):
-            self._child = child
+        async with trio.open_nursery() as nursery:
             while True:
                 try:
                     await self.look(nursery)
@@ -125,7 +123,7 @@ class Auditing:
             return
         self._looked = head
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
-        for seen in look.open:
+        for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
             await self._begin(nursery, seen)
         drawn = [each for each in look.open if each.task(self.me) is not None]
         self._open.set(len(drawn))
@@ -146,10 +144,16 @@ class Auditing:
         unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
         if isinstance(move, RunItem) and seen.name in self._vain:
             self.doing[seen.name] = _VAIN
+        elif isinstance(move, RunItem) and not may_begin(
+            seen.sight.audit.commit_until, self._running.values()
+        ):
+            self.doing[seen.name] = "waits for other items to be executed"
         elif move is None or unpaid or self._others_turn(seen, move):
             self.doing[seen.name] = waiting_for(seen, self._part(seen))
         else:
             self._busy.add(seen.name)
+            if isinstance(move, RunItem):
+                self._running[seen.name] = seen.sight.audit.commit_until
             nursery.start_soon(self._do, seen, move)
 
     def _part(self, seen: Seen) -> Part | None:
@@ -195,6 +199,7 @@ class Auditing:
                 self._say(seen, str(error), logging.WARNING)
             finally:
                 self._busy.discard(seen.name)
+                self._running.pop(seen.name, None)
                 self._looked = None
 
     async def _done(self, seen: Seen, move: Move) -> str:
@@ -223,8 +228,9 @@ class Auditing:
         left = max(audit.commit_until + clocks.reveal - seen.sight.now, 1)
         # Not `item_seconds`, which bounds re-runs of one's own choice: who does not commit is punished.
         limit = float(self.rig.chain.blocking.network.seconds(Blocks(left)))
-        assert self._child is not None, "audits are played while `run` runs"
-        roots = await run_item(self.rig, self._child, seen, limit)
+        # A child of its own: another audit's long run must not make this one late.
+        async with open_child(WORKER, options=options(self.rig.config)) as child:
+            roots = await run_item(self.rig, child, seen, limit)
         self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain.add(seen.name)

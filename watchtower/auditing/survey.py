@@ -1,5 +1,6 @@
 """The audits that concern this watchtower, as the chain has them now. Blocking."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,7 +12,9 @@ from protocol.chain.node import BlockHead
 from protocol.chain.views import OpenedLease
 from protocol.dispute.audits import Audit, Part, Sight, Stage, may_draw
 from protocol.games.audit_sight import read_sight
-from protocol.types import Address, Amount, LeaseId, TransientError
+from protocol.types import Address, Amount, InputError, LeaseId, TransientError, to_hex
+
+log = logging.getLogger(__name__)
 
 Name = tuple[LeaseId, bool]
 """An audit: its lease, and whether it is the client's."""
@@ -72,7 +75,12 @@ class Survey:
         ended: list[Ending] = []
         concerned = bool(auditor.since) or self._was_drawn(chain)
         for name, audit in self._unfinished(chain) if concerned else ():
-            match self._read(chain, name, audit, auditor):
+            try:
+                read = self._read(chain, name, audit, auditor)
+            except InputError as error:  # one audit's trouble is not the others': silence is punished
+                log.warning("the audit of lease %s cannot be read: %s", to_hex(name[0]), error)
+                continue
+            match read:
                 case Seen() as found:
                     seen.append(found)
                 case Ending() as found:

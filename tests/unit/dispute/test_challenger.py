@@ -67,6 +67,7 @@ SITUATIONS: dict[str, tuple[Table, tuple[Action, ...] | type[Action]]] = {
     "bond of the day": (table(purse=replace(PURSE, bonds_of_day=Wei(COIN))), Wait),
     "gas price": (table(purse=replace(PURSE, gas_price=Wei(COIN // GAME_GAS + 1))), Wait),
     "gas of the day": (table(purse=replace(PURSE, gas_price=Wei(300 * GWEI), games_of_day=3)), Wait),
+    "a slow machine": (table(purse=replace(PURSE, too_slow="an item takes 90 s here")), Wait),
     "a poor wallet": (table(purse=replace(PURSE, coin=Wei(COIN // 10))), Wait),
     "own turn": (table(own(Phase.PICK)), (Play(G),)),
     "own turn, last reading": (table(own(Phase.PROVE), now=65), (Play(G),)),
@@ -154,6 +155,7 @@ def test_each_situation_has_its_action(name: str) -> None:
         ("bond over the limit", "a game's bond is 2 coin, bond_per_game allows 1 coin"),
         ("bond of the day", "the day's bonds would be 1.1 coin, bond_per_day allows 1 coin"),
         ("gas of the day", "the day's gas may cost 1.2 coin, gas_per_day allows 1 coin"),
+        ("a slow machine", "an item takes 90 s here"),
         ("a poor wallet", "bond and gas of a game may take 0.101 coin, the wallet holds 0.1 coin"),
     ],
 )
