@@ -14,8 +14,9 @@ setup:  ## install what is missing: system packages, .venv, Node packages
 demo: setup  ## run a verified job end to end on this machine (DEMO="--minilm FILE" for the other model)
 	@$(BIN)/python -m scripts.demo $(DEMO)
 
+# Three workers on two processors: many tests wait for blocks.
 test: setup lint contracts-test  ## everything CI checks
-	@$(BIN)/pytest -n 2 --dist loadgroup -m "not soak" $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadgroup -m "not soak" $(ARGS)
 
 contracts-test: setup  ## Solidity unit, fuzz and invariant tests, gas snapshots
 	@scripts/contracts test
@@ -32,7 +33,7 @@ soak: setup  ## long tests, and all others with new random examples
 prove: setup  ## prove the soft float with halmos: takes minutes (PROVE="Sum Order" for those whose names begin so)
 	@scripts/prove/prove.sh float $(PROVE)
 
-bench: setup  ## run benchmarks: make bench NAME=gas|auction|tape|transfer|daemon|cli|all
+bench: setup  ## run benchmarks: make bench NAME=gas|auction|tape|transfer|daemon|cli|dispute|all
 	@$(BIN)/python -m scripts.bench $(or $(NAME),all)
 
 lock:  ## resolve and pin Python dependencies again
