@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.answers import Answering, answer
 from protocol.dispute.moves import PostTrace, ProviderMove, Reveal, RevealLeaves
 from protocol.dispute.names import Case
@@ -62,7 +62,7 @@ class Lying(Trace):
         if not any(self._value(part) == value for part in self._parts(Outside)):
             return super()._build(value)
         count = 1 << depth_of(leaf_count(self.plan.types[value]))
-        return tree(b"".join(keccak256(self.leaf(value, index)) for index in range(count)))
+        return tree(b"".join(cut_keccak256(self.leaf(value, index)) for index in range(count)))
 
     def leaf(self, value: int, index: int) -> bytes:
         """A leaf, with a byte outside of the shape where the lie says so."""
