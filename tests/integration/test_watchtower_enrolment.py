@@ -1,10 +1,11 @@
 """Joining and leaving the list of auditors, and what a survey sees of audits through a re-org."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from protocol.chain.localnet import Localnet
+from protocol.chain.localnet import Localnet, run_localnet
 from protocol.dispute.audits import Stage
 from protocol.types import Amount, Blocks, InputError, Verification
 from tests.audit_rig import TOWERS, enlist, order
@@ -13,6 +14,13 @@ from watchtower.auditing.enrolment import check_enrolment, enrol, leave, terms_o
 from watchtower.auditing.survey import Survey
 
 WINDOW = Blocks(300)
+
+
+@pytest.fixture
+def alone() -> Iterator[Localnet]:
+    """A chain that no other test has put back: anvil does not reorganise what lies before that."""
+    with run_localnet(block_time=None) as net:
+        yield net
 
 
 def test_who_enrols_stakes_and_who_leaves_has_it_back_after_the_delay(localnet: Localnet) -> None:
@@ -49,7 +57,8 @@ def test_who_enrols_stakes_and_who_leaves_has_it_back_after_the_delay(localnet: 
 
 
 @pytest.mark.trio
-async def test_an_audit_that_a_reorg_brought_back_is_seen_again(localnet: Localnet, tmp_path: Path) -> None:
+async def test_an_audit_that_a_reorg_brought_back_is_seen_again(alone: Localnet, tmp_path: Path) -> None:
+    localnet = alone
     chain = localnet.chain(TOWERS[0])
     enlist(localnet, TOWERS[0])
     async with open_provider(localnet, tmp_path, depth=2) as provider:

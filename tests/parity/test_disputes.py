@@ -7,7 +7,7 @@ import pytest
 from protocol.dispute.records import Phase
 from protocol.types import Address
 from tests.dispute_cast import Work, cheat, cheat_in, work
-from tests.dispute_evm import Chain
+from tests.dispute_evm import Chain, portable_chain
 from tests.dispute_play import accuse, collect_all, harass
 from tests.dispute_table import Table, salts
 from tests.strategies.long_tapes import long_tape
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.xdist_group("portable")  # compiled once
 WATCHER, SHAM = Address(b"\x77" * 20), Address(b"\x66" * 20)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def chain() -> Chain:
-    return Chain()
+    return portable_chain()
 
 
 def job_of(rng: Random) -> Work:

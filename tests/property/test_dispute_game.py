@@ -33,7 +33,7 @@ from protocol.dispute.picks import Accusing, next_move
 from protocol.dispute.records import Conviction, Phase
 from protocol.types import ZERO_HASH, Address, Hash32
 from tests.dispute_cast import Picker, Work, cheat, work
-from tests.dispute_evm import Chain
+from tests.dispute_evm import portable_chain
 from tests.dispute_play import accuse
 from tests.dispute_table import BOND, GWEI, OPERATOR, OWNER, STRANGER, TERMS, WINDOW, Table, salts
 from tests.strategies.long_tapes import long_tape
@@ -47,11 +47,6 @@ PRIVY = (WATCHER, LAST)
 CHALLENGERS = (WATCHER, RIVAL, SHAM, OWNER)
 EXAMPLES, LONG_RUN = 200, 10_000
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-@cache
-def the_chain() -> Chain:
-    return Chain()
 
 
 @cache
@@ -73,9 +68,9 @@ class Schedule(RuleBasedStateMachine):
         forged = cheat(rng, job) if rng.random() < 0.6 else None
         self.honest = forged is None
         self.own = job.honest
-        the_chain().set_operator(OPERATOR)
+        portable_chain().set_operator(OPERATOR)
         private = PRIVY if rng.random() < 0.25 else ()
-        self.table = Table(job, forged or job.honest, rng, the_chain(), private)
+        self.table = Table(job, forged or job.honest, rng, portable_chain(), private)
         self.key = OPERATOR
         self.salts: dict[Hash32, Hash32] = {}
         self.calls: list[tuple[Call, Address]] = []
@@ -209,7 +204,7 @@ class Schedule(RuleBasedStateMachine):
     def changes_the_key(self) -> None:
         self.key = OTHER_KEY if self.key == OPERATOR else OPERATOR
         self.table.rotate(self.key)
-        the_chain().set_operator(self.key)
+        portable_chain().set_operator(self.key)
 
     # ------------------------------------------------------------------------------------------------ ends
 
@@ -276,7 +271,7 @@ class Schedule(RuleBasedStateMachine):
         convicted = bool(table.state.sentences)
         if not self.honest and not convicted and self.in_window():
             table.rotate(OPERATOR)
-            the_chain().set_operator(OPERATOR)
+            portable_chain().set_operator(OPERATOR)
             salt = salts(self.rng)
             game = accuse(table, self.own, LAST, salt)
             assert table.view(game).phase is Phase.WON
@@ -285,7 +280,7 @@ class Schedule(RuleBasedStateMachine):
                 assert table.do(claim_of(self.own, table.case, place, salt), LAST) is None
         self.claim_all()
         self.end_all()
-        the_chain().check_all(table.state)
+        portable_chain().check_all(table.state)
 
     def claim_all(self) -> None:
         """Everyone with a seal of the right run tries to share."""
