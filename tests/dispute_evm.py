@@ -1,8 +1,7 @@
-from functools import cache
-
 """The real contracts in an EVM in this process: Escrow, Staking, Referee, Disputes, and a posted lease."""
 
 import re
+from functools import cache
 from itertools import count
 from typing import Any
 
