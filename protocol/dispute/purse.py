@@ -65,3 +65,13 @@ class Purse:
                 verb = "holds" if name == "the wallet" else "allows"
                 return f"{what} {COIN.about(needed)}, {name} {verb} {COIN.about(held)}"
         return ""
+
+
+def slowness(item: int, seconds: float, clock: float) -> str:
+    """Why a game about an item whose run took so long could be lost to a clock of `clock` seconds, or empty.
+
+    A restart in the midst of the game executes the item again before the next move.
+    """
+    if seconds < clock:
+        return ""
+    return f"executing item {item} takes {seconds:.0f} s here, the clock of a move is {clock:.0f} s"

@@ -32,7 +32,7 @@ from protocol.dispute.challenger import (
     salt_of,
 )
 from protocol.dispute.names import Case, game_id
-from protocol.dispute.purse import COIN, Limits, Purse
+from protocol.dispute.purse import COIN, Limits, Purse, slowness
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
@@ -203,16 +203,9 @@ class Player:
 
     async def _purse(self, charge: Charge) -> Purse:
         purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits)
-        return replace(purse, too_slow=await self._too_slow(charge))
-
-    async def _too_slow(self, charge: Charge) -> str:
-        """Why a game about the item could be lost to its clock: a restart in its midst executes it again."""
         terms = await self.chain.run(lambda chain: chain.game_terms)
         clock = self.chain.blocking.network.seconds(terms.move_clock)
-        if charge.seconds < clock:
-            return ""
-        took = f"executing item {charge.item} takes {charge.seconds:.0f} s here"
-        return f"{took}, the clock of a move is {clock:.0f} s"
+        return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
 
     async def _open(self, item: int, attempt: int) -> str:
         charge, chain = await self._charge(item), self.chain.blocking

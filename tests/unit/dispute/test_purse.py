@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from client_sdk.commands.job import job
 from protocol.dispute import bonds
 from protocol.dispute.model import rules
-from protocol.dispute.purse import GAME_COSTS, GAME_GAS
+from protocol.dispute.purse import GAME_COSTS, GAME_GAS, slowness
 from watchtower.commands import watchtower
 
 ROOT = Path(__file__).parents[3]
@@ -44,3 +44,8 @@ def test_the_figures_are_those_of_the_largest_game_measured() -> None:
     settling_and_collecting = 250_000
     assert 350_000 < moves < 650_000, "half a million"
     assert moves + settling_and_collecting < GAME_GAS
+
+
+def test_no_game_is_opened_that_a_restart_would_lose() -> None:
+    assert slowness(3, 599, 600) == ""
+    assert slowness(3, 600, 600) == "executing item 3 takes 600 s here, the clock of a move is 600 s"
