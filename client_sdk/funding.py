@@ -4,7 +4,7 @@ from client_sdk.wallet import Wallet
 from protocol.auction.money import Unit
 from protocol.chain.calls import Call
 from protocol.chain.client import Chain
-from protocol.chain.errors import Revert
+from protocol.chain.pulling import pulling_calls
 from protocol.messages import Bid
 from protocol.types import InputError
 
@@ -25,14 +25,12 @@ def opening_calls(chain: Chain, wallet: Wallet, unit: Unit, bid: Bid, signature:
             f"and {unit.show(credits_)} credits",
             f"it needs {unit.show(deposit - balance)} more",
         )
-    escrow = chain.escrow.address
-    if chain.allowance(token, wallet.client, escrow) >= deposit:
-        return [chain.escrow.open_lease_from_wallet(bid, signature)]
-    if wallet.contract is None:
-        try:
-            permit = chain.permit(wallet.key, token, deposit, escrow)
-        except Revert:
-            pass  # a token without ERC-2612
-        else:
-            return [chain.escrow.open_lease_with_permit(bid, signature, permit)]
-    return [chain.token(token).approve(escrow, deposit), chain.escrow.open_lease_from_wallet(bid, signature)]
+    return pulling_calls(
+        chain,
+        None if wallet.contract else wallet.key,
+        wallet.client,
+        token=token,
+        amount=deposit,
+        pull=chain.escrow.open_lease_from_wallet(bid, signature),
+        with_permit=lambda permit: chain.escrow.open_lease_with_permit(bid, signature, permit),
+    )

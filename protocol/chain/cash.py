@@ -9,7 +9,7 @@ from protocol.auction.money import Unit
 from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.chain.contract_wallet import through
-from protocol.chain.errors import Revert
+from protocol.chain.pulling import pulling_calls
 from protocol.dispute.moves import WithdrawCoin
 from protocol.types import Address, Amount, InputError, Wei, to_hex
 
@@ -43,17 +43,16 @@ class Holder:
         if not 0 < amount <= held:
             raise InputError(f"{to_hex(self.address)} has {unit.show(held)} outside the Escrow")
         escrow = chain.escrow
-        if chain.allowance(token, self.address, escrow.address) < amount:
-            if self.contract is None:
-                try:
-                    permit = chain.permit(self.key, token, amount, escrow.address)
-                except Revert:
-                    pass  # a token without ERC-2612
-                else:
-                    self._send(escrow.deposit_with_permit(token, self.address, amount, permit))
-                    return
-            self._send(chain.token(token).approve(escrow.address, amount))
-        self._send(escrow.deposit(token, self.address, amount))
+        for call in pulling_calls(
+            chain,
+            None if self.contract else self.key,
+            self.address,
+            token=token,
+            amount=amount,
+            pull=escrow.deposit(token, self.address, amount),
+            with_permit=lambda permit: escrow.deposit_with_permit(token, self.address, amount, permit),
+        ):
+            self._send(call)
 
     def cash(self, token: int, unit: Unit, amount: Amount | None, to: Address | None = None) -> Amount:
         """Turn credits into tokens of `to`: `amount`, or all there are; return how much."""
