@@ -89,7 +89,7 @@ class Processes:
                 return process.wait()
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
-                process.wait(_STOP_S)
+                _await_or_kill(process, _STOP_S)
                 raise
 
     def __enter__(self) -> "Processes":
@@ -101,8 +101,12 @@ class Processes:
                 daemon.process.terminate()
         deadline = time.monotonic() + _STOP_S
         for daemon in reversed(self._daemons):
-            try:
-                daemon.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                daemon.process.kill()
-                daemon.process.wait()
+            _await_or_kill(daemon.process, max(0.1, deadline - time.monotonic()))
+
+
+def _await_or_kill(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
