@@ -9,7 +9,7 @@ import trio
 from client_sdk.record import Record
 from client_sdk.results import Results, Wanted
 from client_sdk.sending import Purse
-from protocol.chain.audit_events import Earned, Reached, Returned
+from protocol.chain.audit_events import Abstained, Earned, Reached, Returned
 from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
@@ -52,6 +52,8 @@ class Outcome:
     """To auditors."""
     refunded: Amount
     convicted: bool
+    abstained: int = 0
+    """Of those drawn: who could not get the job, or not run it in time."""
 
 
 @dataclass
@@ -209,15 +211,17 @@ class Auditing:
 
 def read_outcome(chain: Chain, bid: Bid, audit: Audit, payer: bytes) -> Outcome:
     """Return what came of the client's audit, from its events; blocking."""
-    lease, abi = bid.lease_id(), chain.audits.abi
-    ends = chain.scanner.all((topic_of(abi, "Reached"), lease, int(True).to_bytes(32, "big")))
+    lease, abi, by_client = bid.lease_id(), chain.audits.abi, int(True).to_bytes(32, "big")
+    ends = chain.scanner.all((topic_of(abi, "Reached"), lease, by_client))
     txs = {each.at.tx for each in ends if isinstance(each, Reached)}
     earned = chain.scanner.all((topic_of(abi, "Earned"), lease))
     paid = sum(each.fee for each in earned if isinstance(each, Earned) and each.at.tx in txs)
     returned = chain.scanner.all((topic_of(abi, "Returned"), lease, bytes(12) + payer))
     refunded = sum(each.fee for each in returned if isinstance(each, Returned))
+    given_up = chain.scanner.all((topic_of(abi, "Abstained"), lease, by_client))
+    abstained = sum(isinstance(each, Abstained) for each in given_up)
     convicted = audit.stage is Stage.SILENT
-    return Outcome(audit.tasks, audit.assigned, Amount(paid), Amount(refunded), convicted)
+    return Outcome(audit.tasks, audit.assigned, Amount(paid), Amount(refunded), convicted, abstained)
 
 
 def sentence_of(outcome: Outcome, record: Record) -> str:
@@ -228,9 +232,15 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
         said += f", {unit.show(outcome.refunded)} back"
     if outcome.convicted:
         return said + ": the provider is convicted"
-    # They have the job from the provider, and may have been refused it.
-    silent = bool(outcome.drawn) and not outcome.paid
-    return said + (": no auditor answered; run items again yourself, with job verify" if silent else "")
+    gone = outcome.abstained
+    if gone:
+        said += (
+            f"; {_audits(gone)} abstained: the provider did not serve the job, or it ran too long for them"
+        )
+    if outcome.drawn and not outcome.paid:
+        why = "; nobody has checked the result" if gone else ": no auditor answered"
+        said += f"{why}; run items again yourself, with gavel job verify"
+    return said
 
 
 def _audits(count: int) -> str:

@@ -62,6 +62,7 @@ def note_audit(path: Path, outcome: "Outcome", unit: Unit) -> None:
     content["audit"] = {
         "auditors": outcome.ordered,
         "drawn": outcome.drawn,
+        "abstained": outcome.abstained,
         "paid": unit.plain(outcome.paid),
         "refunded": unit.plain(outcome.refunded),
         "token": unit.symbol,

@@ -25,6 +25,20 @@ abstract contract AuditAnswers is AuditDraws {
     }
 
     /// @inheritdoc IAudits
+    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task) external {
+        LeaseId leaseId = bid.leaseId();
+        (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
+        Task storage t = _mine(id, task, Part.Assigned);
+        // INVARIANT: who abstains can commit no more, so nobody waits for it, and nothing is shown too early.
+        _answering(a);
+        ++a.opened;
+        _audits[id] = a;
+        _disengage(msg.sender);
+        emit Abstained(leaseId, byClient, msg.sender);
+        _return(t, bid, feeOf(bid, a.items));
+    }
+
+    /// @inheritdoc IAudits
     function reveal(
         LeaseId leaseId,
         bool byClient,
@@ -97,6 +111,10 @@ abstract contract AuditAnswers is AuditDraws {
 
     function _committing(Audit memory a, bytes32 commitment) private view {
         if (commitment == 0) revert Audits_ZeroCommitment();
+        _answering(a);
+    }
+
+    function _answering(Audit memory a) private view {
         if (clock() > a.commitUntil) revert Audits_TooLate(a.commitUntil);
         ++a.committed;
     }

@@ -60,6 +60,7 @@ contract Audits is AuditAnswers {
         uint256 earned;
         for (uint256 i; i < a.assigned; ++i) {
             Task storage task = _tasks[id][i];
+            if (task.part == Part.Done) continue; // it abstained
             if (task.part >= needed) {
                 _reward(task, bid, fee, Part.Rewarded);
                 ++earned;
@@ -76,6 +77,7 @@ contract Audits is AuditAnswers {
         uint256 accusers;
         for (uint256 i; i < a.assigned; ++i) {
             Task storage task = _tasks[id][i];
+            if (task.part == Part.Done) continue; // it abstained
             if (task.part != Part.Revealed) {
                 _fail(task, bid, fee, SILENT_PARTS);
             } else if (task.found == a.found) {

@@ -85,6 +85,15 @@ class Committed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Abstained(Event):
+    """An auditor gave its task up: it could not get the job, or not run it in time."""
+
+    lease: LeaseId
+    by_client: bool
+    auditor: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Revealed(Event):
     """The same; what the run came to."""
 
@@ -158,6 +167,7 @@ CLASSES: tuple[type[Event], ...] = (
     Drawn,
     Assigned,
     Committed,
+    Abstained,
     Revealed,
     Reached,
     Earned,

@@ -51,6 +51,10 @@ class AuditCalls:
         """Commit, as the auditor of a task."""
         return self._call("commit", lease, by_client, task, commitment)
 
+    def abstain(self, bid: Bid, by_client: bool, task: int) -> Call:
+        """Give a task up instead of committing, as its auditor."""
+        return self._call("abstain", values_of(bid), by_client, task)
+
     def commit_as_provider(self, bid: Bid, by_client: bool, commitment: Hash32) -> Call:
         """Commit, with the operator's key."""
         return self._call("commitAsProvider", values_of(bid), by_client, commitment)

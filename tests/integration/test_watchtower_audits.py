@@ -13,7 +13,7 @@ from protocol.chain.views import LeaseState
 from protocol.crypto import keccak256
 from protocol.dispute.records import Conviction
 from protocol.engines.worker.dispute_records import AccuseResult
-from protocol.types import Blocks, Verification
+from protocol.types import ArtifactId, Blocks, Verification
 from tests.audit_rig import TO_DRAW, TOWERS, Towers, answers_of, enlist, order
 from tests.game_rig import FLIP, open_cheat
 from tests.watch_rig import open_provider
@@ -66,6 +66,47 @@ async def test_two_watchtowers_are_paid_for_agreeing_through_a_crash_between_com
             with trio.fail_after(60):
                 while "0 audits under way" not in (note := towers.auditor(tower)).text or note.owed:
                     await trio.sleep(0.1)
+        nursery.cancel_scope.cancel()
+
+
+async def test_inputs_that_are_served_to_nobody_cost_an_auditor_nothing_and_served_late_are_run(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    first, second = TOWERS
+    async with open_provider(localnet, tmp_path, depth=2) as provider, trio.open_nursery() as nursery:
+        await trio.to_thread.run_sync(enlist, localnet, *TOWERS)
+        bid = provider.bid(1, challenge_window=WINDOW, verification=int(Verification.TAPE))
+        await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
+        inputs = ArtifactId(provider.job.spec.inputs)
+        provider.hidden.add(inputs)
+        towers = Towers(localnet, tmp_path, nursery)
+        crashing = towers.start(first)
+        fee = await trio.to_thread.run_sync(order, provider, bid, 2)
+        nursery.start_soon(answers_of(provider, bid).play)
+        chain, lease = localnet.chain(), bid.lease_id()
+        auditors = [localnet.chain(each).address for each in TOWERS]
+        staked = [chain.auditor(each) for each in auditors]
+        refused = await towers.until(first, lambda note: "artifact" in note.doing)
+        assert refused.part == "assigned", "there is time to try again"
+        crashing.cancel()
+        half = chain.audit(lease, True).commit_until - chain.audit_clocks.commit // 2
+        await trio.to_thread.run_sync(localnet.anvil.mine, half - chain.clock())
+        towers.start(first)
+        over = await towers.until(first, lambda note: note.over)
+        assert over.doing.startswith("abstained, without pay or loss"), over.doing
+        assert "artifact" in over.doing, "and why"
+        assert over.fee == over.reward == 0
+        assert chain.clock() < chain.audit(lease, True).commit_until
+        # It is late, but who can answer does.
+        provider.hidden.clear()
+        towers.start(second)
+        paid = await towers.until(second, lambda note: note.over)
+        assert (paid.fee, paid.doing) == (fee, "")
+        for auditor, before in zip(auditors, staked, strict=True):
+            now = chain.auditor(auditor)
+            assert (now.stake, now.left_at, now.busy) == (before.stake, 0, 0)
+        assert chain.audit_credit(0, localnet.chain(1).address) == fee, "one is paid back"
+        assert chain.lease(lease).freezes == 0
         nursery.cancel_scope.cancel()
 
 

@@ -16,6 +16,7 @@ from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.errors import Revert
 from protocol.crypto import keccak256
 from protocol.dispute.audits import (
+    Abstain,
     Challenge,
     Draw,
     Finish,
@@ -75,6 +76,8 @@ class Auditing:
     doing: dict[Name, str] = field(default_factory=dict)
     """What is done or waited for in each audit."""
     _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
+    _failed: dict[Name, str] = field(default_factory=dict)
+    """Why the last try to get the job and run the item was in vain."""
     _due: dict[tuple[Name, str], int] = field(default_factory=dict)
     """The block in which a shared move was first seen to be due."""
     _vain: set[Name] = field(default_factory=set)
@@ -82,6 +85,8 @@ class Auditing:
     _busy: set[Name] = field(default_factory=set)
     _running: dict[Name, int] = field(default_factory=dict)
     """Runs under way, and by when each is due."""
+    _scopes: dict[Name, trio.CancelScope] = field(default_factory=dict)
+    """Ends the runs under way."""
     _written: dict[str, object] = field(default_factory=dict)
     _withdrawing: bool = False
     _looked: object = None
@@ -137,8 +142,12 @@ class Auditing:
     async def _begin(self, nursery: trio.Nursery, seen: Seen) -> None:
         own = await trio.to_thread.run_sync(self._own, seen)
         playing = self.court is not None and self.court.playing(seen.name[0])
-        move = auditor_move(replace(seen.sight, own=own, playing=playing), self.me)
+        failed = seen.name in self._failed
+        move = auditor_move(replace(seen.sight, own=own, failed=failed, playing=playing), self.me)
         if seen.name in self._busy:
+            # Whatever is under way ends before another move is made: what it has come to by then counts.
+            if isinstance(move, Abstain) and seen.name in self._scopes:
+                self._scopes[seen.name].cancel()
             return
         # An audit that drew nobody pays nobody for its end.
         unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
@@ -207,7 +216,7 @@ class Auditing:
         match move:
             case RunItem(item):
                 self._say(seen, f"runs item {item}")
-                return await self._run(seen)
+                return await self._try(seen)
             case Challenge(item):
                 if self.court is None:
                     return (
@@ -221,7 +230,25 @@ class Auditing:
                     return f"waits: {why}"
                 call = call_of(self.rig.chain.blocking, seen, move, self._salt(seen.name))
                 receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
-                return f"{sentence_of(move)}, {receipt.gas_used} gas"
+                said = f"{sentence_of(move)}, {receipt.gas_used} gas"
+                why = self._failed.get(seen.name, "no try was over in time")
+                return f"{said}: {why}" if isinstance(move, Abstain) else said
+
+    async def _try(self, seen: Seen) -> str:
+        """Run the item until it is too late for that; return what was done."""
+        said = f"item {seen.sight.audit.item} cannot be had and run in time"
+        try:
+            with trio.CancelScope() as scope:
+                self._scopes[seen.name] = scope
+                said = await self._run(seen)
+        except BrokenInvariant:
+            raise
+        except GavelError as error:
+            self._failed[seen.name] = str(error)
+            raise
+        finally:
+            self._scopes.pop(seen.name, None)
+        return said
 
     async def _run(self, seen: Seen) -> str:
         audit, clocks = seen.sight.audit, seen.sight.clocks
@@ -273,7 +300,7 @@ class Auditing:
         ]
         for ending in look.ended:
             note = ending_note(ending, self.doing.pop(ending.name, ""), chain)
-            self._ended.labels("paid" if ending.fee else "unpaid").inc()
+            self._ended.labels(ending.outcome).inc()
             log.info("%s", note.sentence())
             notes.append(note)
         about_me = await self.rig.chain.run(auditor_note, self.me, look)
@@ -284,6 +311,7 @@ class Auditing:
                     self.notes.write(note)
             for ending in look.ended:
                 self._runs.pop(ending.name, None)
+                self._failed.pop(ending.name, None)
                 self.notes.forget_run(_file(ending.name))
             if self._is_new("auditor", replace(about_me, at=0)):
                 self.notes.write_auditor(about_me)

@@ -3,6 +3,7 @@
 from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.dispute.audits import (
+    Abstain,
     Close,
     Commit,
     Draw,
@@ -32,6 +33,8 @@ def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
         case Commit(int() as task, roots):
             sealed = commitment(roots, me, lease, seen.sight.audit.item, salt)
             return calls.commit(lease, by_client, task, sealed)
+        case Abstain(task):
+            return calls.abstain(bid, by_client, task)
         case Reveal(int() as task, roots):
             return calls.reveal(lease, by_client, task, roots, salt)
         case Draw():
@@ -62,6 +65,8 @@ def sentence_of(move: Move) -> str:
     match move:
         case Commit():
             return "committed to its own run"
+        case Abstain():
+            return "abstained, without pay or loss"
         case Reveal():
             return "revealed what its run came to"
         case Draw():

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from protocol.chain.audit_events import Called, Earned, Reached, RewardTaken
+from protocol.chain.audit_events import Abstained, Called, Earned, Reached, RewardTaken
 from protocol.chain.audit_reads import AuditorView
 from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
@@ -43,6 +43,14 @@ class Ending:
     item: int
     fee: Amount
     reward: Amount
+    abstained: bool = False
+
+    @property
+    def outcome(self) -> str:
+        """What it came to, in a word for metrics."""
+        if self.abstained:
+            return "abstained"
+        return "paid" if self.fee else "unpaid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +135,14 @@ class Survey:
 
 def _ending(chain: Chain, name: Name, audit: Audit, opened: OpenedLease, me: Address) -> Ending:
     lease, abi, account = name[0], chain.audits.abi, bytes(12) + me
-    ends = chain.scanner.all((topic_of(abi, "Reached"), lease, int(name[1]).to_bytes(32, "big")))
+    by = int(name[1]).to_bytes(32, "big")
+    ends = chain.scanner.all((topic_of(abi, "Reached"), lease, by))
     txs = {each.at.tx for each in ends if isinstance(each, Reached)}
     earned = chain.scanner.all((topic_of(abi, "Earned"), lease, account))
     fee = sum(each.fee for each in earned if isinstance(each, Earned) and each.at.tx in txs)
     taken = chain.scanner.all((topic_of(abi, "RewardTaken"), lease, account))
     reward = sum(each.amount for each in taken if isinstance(each, RewardTaken))
-    return Ending(name, opened.bid.owner, opened.bid.token, audit.item, Amount(fee), Amount(reward))
+    given_up = chain.scanner.all((topic_of(abi, "Abstained"), lease, by, account))
+    abstained = any(isinstance(each, Abstained) for each in given_up)
+    sums = Amount(fee), Amount(reward)
+    return Ending(name, opened.bid.owner, opened.bid.token, audit.item, *sums, abstained)

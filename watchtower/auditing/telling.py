@@ -29,7 +29,9 @@ def audit_note(seen: Seen, part: Part | None, doing: str, chain: Chain) -> Audit
 
 
 def ending_note(ending: Ending, doing: str, chain: Chain) -> AuditNote:
-    """Return the note of an audit that is over."""
+    """Return the note of an audit that is over, for this auditor at least."""
+    if ending.abstained and not doing:
+        doing = "abstained: the job could not be had or run here in time"  # told by another process
     unit = unit_of(chain, ending.token)
     return AuditNote(
         lease=to_hex(ending.name[0]),

@@ -23,6 +23,8 @@ interface IAuditEvents {
     event Assigned(LeaseId indexed leaseId, bool indexed byClient, address indexed auditor, uint256 task);
     /// @notice By the auditor, or for the provider by its owner's address.
     event Committed(LeaseId indexed leaseId, bool indexed byClient, address indexed by);
+    /// @notice The auditor could not get the job, or not run it in time: it has checked nothing.
+    event Abstained(LeaseId indexed leaseId, bool indexed byClient, address indexed auditor);
     event Revealed(
         LeaseId indexed leaseId,
         bool indexed byClient,

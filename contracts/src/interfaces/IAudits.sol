@@ -25,7 +25,8 @@ import {LeaseId} from "../types/Types.sol";
 ///   Called,    finish            any  Over        the lease was convicted elsewhere; who had committed is paid
 ///   Drawn
 ///   Drawn      commit            A,P  Drawn       a commitment, in time
-///   Drawn      reveal            A,P  Drawn       opens it, once all have committed or could have
+///   Drawn      abstain           A    Drawn       instead of committing, in time: the task's fee goes back
+///   Drawn      reveal            A,P  Drawn       opens it, once all have committed or abstained, or could have
 ///   Drawn      finish            any  Silent      P has not committed, or not revealed: convicted, as by silence in a game
 ///   Drawn      finish            any  Over        all who revealed agree; who did not is punished
 ///   Drawn      finish            any  Contested   some found another result
@@ -53,7 +54,9 @@ import {LeaseId} from "../types/Types.sol";
 /// loses 1/8 of the stake, one that accuses falsely 1/2; it burns, the fee goes back to the payer, and the auditor is
 /// put out of the list; it may take what is left and enrol anew. On silence the provider is sentenced once for all judges
 /// (`IDisputes.silence`); auditors who committed count as min(4, their number) claims of games. P is paid nothing
-/// for an audit: a lease has at most two.
+/// for an audit: a lease has at most two. An auditor that abstains is paid nothing and loses nothing: P may serve the
+/// job to nobody, and where its inputs lie is not on the chain. The fee goes back to the payer; P owes its answers all
+/// the same.
 ///
 /// Time. The client's audit leaves commitClock + traceAllowance for commitments, the strangers' one allowance more,
 /// since P may owe both. `order` and `redraw` need `spanOf` of the window, so that a game can follow. A
@@ -92,6 +95,10 @@ interface IAudits is IAuditEvents, IERC6372 {
 
     /// @notice The commitment of the auditor that has this task.
     function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 commitment) external;
+
+    /// @notice By the auditor that has this task, instead of `commit`, if it cannot get the job or run it in time: the task
+    /// is over without pay or loss, and its fee goes back to the payer.
+    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task) external;
 
     /// @notice The provider's commitment. By its operator.
     function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 commitment) external;

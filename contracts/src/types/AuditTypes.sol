@@ -45,7 +45,7 @@ enum Part {
     Revealed,
     Accusing, //  revealed something else than the provider
     Rewarded, //  its fee is credited, and a part of a conviction's reward is still to be taken
-    Done //       its fee is credited to the auditor or back to the payer
+    Done //       its fee is credited to the auditor or back to the payer; in `Drawn`: the auditor abstained
 }
 
 /// @notice An audit in the clear.
@@ -53,8 +53,8 @@ enum Part {
 /// @param answer what the provider has done
 /// @param tasks paid for
 /// @param assigned of these, tasks that an auditor was drawn for: the first ones
-/// @param committed commitments, of auditors and provider
-/// @param opened commitments that are opened
+/// @param committed commitments, of auditors and provider, and abstentions
+/// @param opened commitments that are opened, and abstentions
 /// @param flat whether the program has no inner nodes, and so no trace
 /// @param items of the job
 /// @param item the one drawn

@@ -135,6 +135,11 @@ abstract contract AuditBase is DeliveryBase {
         audits.commit(id, true, i, commitment);
     }
 
+    function abstain(uint256 i) internal {
+        vm.prank(task(i).auditor);
+        audits.abstain(bid, true, i);
+    }
+
     function reveal(uint256 i, bytes32 traceRoot, bytes32 item) internal {
         address who = task(i).auditor;
         LeaseId id = idOf(bid);

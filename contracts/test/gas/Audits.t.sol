@@ -38,6 +38,12 @@ contract AuditGasTest is AuditBase {
         _note("finish_1");
     }
 
+    function test_Abstain() public {
+        drawn(1);
+        abstain(0);
+        _note("abstain");
+    }
+
     function test_ThreeAuditors() public {
         order(CLIENT, 3);
         _note("order_3");

@@ -116,6 +116,11 @@ contract AuditCalldataTest is AuditBase {
         _malformed(paid, abi.encodeCall(audits.withdraw, (0, paid)), 1);
     }
 
+    function test_Abstaining() public {
+        drawn(2);
+        _malformed(task(1).auditor, abi.encodeCall(audits.abstain, (bid, true, 1)), NONE);
+    }
+
     function test_AfterAnAccusation() public {
         drawn(2);
         play(1, 2);

@@ -287,13 +287,15 @@ contract AuditRulesTest is AuditBase {
         bytes32 item = right();
         if (answers) commitAsProvider(TRACE, item);
         for (uint256 i; i < n; ++i) {
-            if (how >> 4 * i & 7 != 0) commit(i, how >> 4 * i & 7 < 4 ? TRACE : bytes32("false"), item);
+            uint256 it = how >> 4 * i & 7;
+            if (it == 7) abstain(i);
+            else if (it != 0) commit(i, it < 4 ? TRACE : bytes32("false"), item);
         }
         skip(COMMIT + 10 + 1);
         if (answers) revealAsProvider(TRACE, item);
         for (uint256 i; i < n; ++i) {
             uint256 it = how >> 4 * i & 7;
-            if (it > 1) reveal(i, it < 4 ? TRACE : bytes32("false"), item);
+            if (it > 1 && it < 7) reveal(i, it < 4 ? TRACE : bytes32("false"), item);
         }
         skip(REVEAL);
         finish();
@@ -304,6 +306,11 @@ contract AuditRulesTest is AuditBase {
             }
             vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME + 1);
             close(TRACE);
+        }
+        for (uint256 i; i < n; ++i) {
+            if (how >> 4 * i & 7 != 7) continue;
+            eq(stakeLeft(task(i).auditor), STAKE, "who abstains loses nothing");
+            eq(owed(task(i).auditor), 0, "and earns nothing");
         }
         uint256 sum = audits.burntStake();
         for (uint256 i; i < AUDITORS; ++i) {

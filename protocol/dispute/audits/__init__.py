@@ -1,6 +1,7 @@
 """Audits: what an auditor, and the provider, does next. Pure; `IAudits.sol` has the machine."""
 
 from protocol.dispute.audits.judge import (
+    Abstain,
     Challenge,
     Close,
     Commit,
@@ -36,6 +37,7 @@ from protocol.dispute.audits.names import (
 
 __all__ = [
     "MOST_TASKS",
+    "Abstain",
     "Answer",
     "Audit",
     "AuditClocks",

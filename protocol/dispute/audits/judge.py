@@ -3,12 +3,15 @@
 | stage | auditor | provider |
 |---|---|---|
 | CALLED | `Draw`; `Redraw` once the hash is gone | the same |
-| DRAWN | `RunItem`, `Commit`, `Reveal`, `Finish` | the same |
+| DRAWN | `RunItem`, `Commit` or `Abstain`, `Reveal`, `Finish` | the same, but for `Abstain` |
 | CONTESTED | who accuses: `Challenge`, then `Close` | `Close` |
 | SILENT | `SettleLease` after the claim period, then `TakeReward` | - |
 
 Whoever would earn nothing and risk nothing does nothing. If another judge convicted the lease, `Finish` and
 `Close` end the audit.
+
+An auditor has the job from the provider, and silence costs it stake: one that cannot get or run the job
+abstains. It tries as long as it can, and keeps the time that a transaction may take.
 """
 
 from dataclasses import dataclass
@@ -19,6 +22,8 @@ from protocol.types import ZERO_HASH, Address, BlockNo, Hash32
 _NEVER = BlockNo(1 << 64)
 _HASHES = 256
 """Blocks whose hash the chain still knows."""
+_LAST = 2
+"""Readings left at the last moment to send an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class Sight:
     """Games, demands and audits that hold the lease."""
     own: Roots | None = None
     """Of one's own run of the item; None: not run yet."""
+    failed: bool = False
+    """Whether a try to get the job and run the item has failed."""
     shown: Roots | None = None
     """What the provider revealed."""
     game_trace: Hash32 = ZERO_HASH
@@ -72,6 +79,13 @@ class Commit:
 
     task: int | None
     roots: Roots
+
+
+@dataclass(frozen=True, slots=True)
+class Abstain:
+    """Give the task up, before anything is committed to: the job cannot be had or run here."""
+
+    task: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +128,19 @@ class TakeReward:
     task: int
 
 
-Move = Draw | Redraw | RunItem | Commit | Reveal | Finish | Challenge | Close | SettleLease | TakeReward
+Move = (
+    Draw
+    | Redraw
+    | RunItem
+    | Commit
+    | Abstain
+    | Reveal
+    | Finish
+    | Challenge
+    | Close
+    | SettleLease
+    | TakeReward
+)
 
 
 def auditor_move(sight: Sight, me: Address) -> Move | None:
@@ -127,7 +153,7 @@ def auditor_move(sight: Sight, me: Address) -> Move | None:
         return None
     part = sight.tasks[task].part
     match audit.stage:
-        case Stage.DRAWN:
+        case Stage.DRAWN if part is not Part.DONE:
             return _answering(sight, task, _DONE[part])
         case Stage.CONTESTED if part is Part.ACCUSING:
             return _accusing(sight)
@@ -192,12 +218,24 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
         return Finish()
     reveal_until = audit.commit_until + sight.clocks.reveal
     if done is Answer.NONE and now <= audit.commit_until:
-        return Commit(task, sight.own) if sight.own else RunItem(audit.item)
+        if sight.own:
+            return Commit(task, sight.own)
+        return Abstain(task) if task is not None and _gives_up(sight) else RunItem(audit.item)
     opening = audit.committed > audit.assigned or now > audit.commit_until
     # Without the roots a commitment cannot be opened: they are found again by running the item again.
     if done is Answer.COMMITTED and opening and now <= reveal_until:
         return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
     return Finish() if _can_finish(sight) else None
+
+
+def _gives_up(sight: Sight) -> bool:
+    """Whether what is left of the time for commitments is kept for a transaction.
+
+    Half of the clock is the chain's worst forced-inclusion delay: who has tried in vain waits no longer. A
+    try that is under way, or that nobody has made since a restart, has until the last eighth.
+    """
+    clock, left = sight.clocks.commit, sight.audit.commit_until - sight.now
+    return left <= max(_LAST, clock // (2 if sight.failed else 8))
 
 
 def _can_finish(sight: Sight) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from protocol.dispute.audits import (
+    Abstain,
     Answer,
     Audit,
     AuditClocks,
@@ -94,6 +95,55 @@ def test_the_item_is_run_before_it_is_committed_to() -> None:
     assert auditor_move(seen, ME) == provider_move(seen) == RunItem(3)
     assert auditor_move(replace(seen, own=OWN), ME) == Commit(1, OWN)
     assert provider_move(replace(seen, own=OWN)) == Commit(None, OWN)
+
+
+@pytest.mark.parametrize(
+    ("now", "failed", "gives_up"),
+    [
+        (104, False, False),
+        (104, True, False),  # a try in vain is made again as long as there is time
+        (105, True, True),  # half of the clock of 10 is left
+        (105, False, False),  # a first try may still come to something
+        (107, False, False),
+        (108, False, True),  # a transaction needs the rest
+        (110, False, True),
+    ],
+)
+def test_who_cannot_run_the_item_abstains_while_a_transaction_is_still_in_time(
+    now: int, failed: bool, gives_up: bool
+) -> None:
+    seen = sight(Stage.DRAWN, Part.ASSIGNED, now=BlockNo(now), failed=failed)
+    assert auditor_move(seen, ME) == (Abstain(1) if gives_up else RunItem(3))
+    assert provider_move(seen) == RunItem(3), "it owes its answer"
+    answered = replace(seen, own=OWN)
+    assert auditor_move(answered, ME) == Commit(1, OWN), "nobody abstains who can answer"
+
+
+def test_nobody_abstains_after_committing_or_too_late_or_from_a_sentenced_lease() -> None:
+    last = sight(Stage.DRAWN, Part.ASSIGNED, now=BlockNo(110), failed=True)
+    assert auditor_move(last, ME) == Abstain(1)
+    assert auditor_move(replace(last, convicted=True), ME) == Finish()
+    late = replace(last, now=BlockNo(111))
+    assert auditor_move(late, ME) == Finish(), "the provider did not commit"
+    answered = replace(late.audit, answer=Answer.COMMITTED)
+    assert auditor_move(replace(late, audit=answered), ME) is None
+    committed = sight(Stage.DRAWN, Part.COMMITTED, now=BlockNo(110), failed=True)
+    assert auditor_move(committed, ME) is None
+    assert auditor_move(sight(Stage.DRAWN, Part.REVEALED, now=BlockNo(110), failed=True), ME) is None
+
+
+def test_who_has_abstained_does_nothing_more() -> None:
+    seen = sight(Stage.DRAWN, Part.DONE, failed=True)
+    for each in (seen, replace(seen, now=BlockNo(200)), replace(seen, convicted=True)):
+        assert auditor_move(each, ME) is None
+
+
+@pytest.mark.parametrize("forced", [1, 2, 30, 43_200])
+def test_rule_15_who_failed_abstains_a_forced_inclusion_before_the_end(forced: int) -> None:
+    """A clock is at least twice that long."""
+    clocks = replace(CLOCKS, commit=Blocks(2 * forced))
+    seen = sight(Stage.DRAWN, Part.ASSIGNED, failed=True, now=BlockNo(110 - forced), clocks=clocks)
+    assert auditor_move(seen, ME) == Abstain(1)
 
 
 def test_nothing_is_revealed_while_somebody_may_commit() -> None:

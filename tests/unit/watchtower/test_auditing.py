@@ -1,12 +1,14 @@
 """What a watchtower writes down as an auditor, and what its shared moves may cost."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from protocol.dispute.audits import Roots
-from protocol.types import Hash32, InputError, Wei
+from protocol.types import Address, Amount, Hash32, InputError, LeaseId, Wei
 from watchtower.auditing.notes import AuditNote, AuditorNote, Notes
+from watchtower.auditing.survey import Ending
 from watchtower.spending import Spending
 
 ROOTS = Roots(Hash32(b"\1" * 32), Hash32(b"\2" * 32))
@@ -47,6 +49,13 @@ def test_notes_come_back_as_they_were_and_say_what_they_mean(tmp_path: Path) -> 
     (tmp_path / "auditor.json").write_text('{"at": 1}')
     with pytest.raises(InputError, match=r"auditor\.json is damaged"):
         notes.auditor()
+
+
+def test_an_ending_says_whether_it_was_given_up() -> None:
+    ended = Ending((LeaseId(bytes(32)), True), Address(bytes(20)), 0, 3, Amount(0), Amount(0))
+    assert ended.outcome == "unpaid"
+    assert replace(ended, fee=Amount(1)).outcome == "paid"
+    assert replace(ended, abstained=True).outcome == "abstained"
 
 
 def test_a_run_is_taken_from_disk_for_its_item_alone(tmp_path: Path) -> None:
