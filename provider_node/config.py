@@ -64,6 +64,12 @@ class MachineConfig:
     devices: tuple[str, ...] = option((), "devices to use, e.g. cuda:0; empty: all that are found")
 
 
+def _all_or_number(text: str) -> str:
+    if text != "all" and not (text.isdecimal() and int(text)):
+        raise ValueError('"all", or a number of at least 1')
+    return text
+
+
 @dataclass(frozen=True)
 class DefenceConfig:
     """How items are executed again when a result is challenged."""
@@ -74,6 +80,11 @@ class DefenceConfig:
     )
     device: str = option("", "where, e.g. cpu; empty: where the job ran")
     disk: int = option(64 << 30, "bytes of traces to keep while games last", unit="bytes")
+    challenged_at_once: str = option(
+        "all",
+        "runs for challenges and audits, over all leases, that may be due at once: all, or a number",
+        parse=_all_or_number,
+    )
     slow_inputs: bool = option(True, "refuse jobs that slow inputs could keep from being defended in time")
 
 

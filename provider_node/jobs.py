@@ -3,12 +3,21 @@
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import trio
 
-from protocol.auction.defence import Burden, Means, easy_item_ms, job_flaw, run_flaw
+from protocol.auction.clocks import room_flaw
+from protocol.auction.defence import (
+    Burden,
+    Means,
+    easy_item_ms,
+    job_flaw,
+    reading_ms,
+    run_flaw,
+    trace_ms,
+)
 from protocol.lease.provider_types import (
     CheckJob,
     DidCheck,
@@ -40,8 +49,10 @@ from protocol.types import (
     Verification,
     to_hex,
 )
-from provider_node.executors.executor import Job, Output
+from provider_node.executors.executor import Job, Measured, Output
 from provider_node.metering import Meter, Metering
+from provider_node.promises import bound, promise_of
+from provider_node.watcher import KIND
 from provider_node.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -109,6 +120,7 @@ class Jobs:
         lease, state = self._lease(context)
         executor = await self.workers.of(lease)
         measured = await executor.check(await self._job(state))
+        trace = 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
             worst = measured.worst_item_ms if self.means.slow_inputs else measured.item_ms
@@ -121,8 +133,12 @@ class Jobs:
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
+            trace = self._trace_ms(state, measured)
+            known = replace(state, item_ms=measured.item_ms, trace_ms=trace)
+            if flaw := self._room_flaw(lease, known, self.means):
+                raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
-        return DidCheck(measured.run_ms, measured.peak_bytes)
+        return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace)
 
     async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
         """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""
@@ -136,7 +152,7 @@ class Jobs:
                 log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
                 return DidNotRun(str(error), final=False)
         output, meter = known
-        self._require_defence(state, output)
+        self._require_defence(lease, state, output)
         usage = self._usage(state, output, meter)
         file = self._output(lease)
         outputs = await trio.to_thread.run_sync(self.store.put_file, file)
@@ -144,14 +160,35 @@ class Jobs:
         size = file.stat().st_size
         self.workers.release(lease, end=False)
         log.info("ran the job: root %s", to_hex(output.output_root))
-        return DidRun(Result(output.output_root, outputs, size, usage))
+        return DidRun(Result(output.output_root, outputs, size, usage, output.over_ms))
 
-    def _require_defence(self, state: ProviderLease, output: Output) -> None:
+    def _require_defence(self, lease: LeaseId, state: ProviderLease, output: Output) -> None:
         """Refuse to post what could not be defended: a close costs less than a conviction."""
-        if state.bid.verification != Verification.TAPE or self.means is None:
+        if state.bid.verification != Verification.TAPE or self.means is None or not output.over_ms:
             return
         if flaw := run_flaw(output.over_ms, self.means):
             raise InputError(flaw)
+        # What was promised is kept, also if it has become too much meanwhile: only slow items are refused.
+        flaw = self._room_flaw(lease, state, self.means, output.over_ms)
+        if flaw and not self._room_flaw(lease, state, self.means):
+            raise InputError(f"its items took {output.over_ms} ms longer than expected: {flaw}")
+
+    def _room_flaw(self, lease: LeaseId, state: ProviderLease, means: Means, over_ms: int = 0) -> str:
+        """Return why a lease's result could not be defended beside those of all other leases."""
+        audits = means.audit_clock is not None
+        own = promise_of(lease, state, audits)
+        if own is None:
+            return ""
+        leases = {LeaseId(id): each for id, each in self.loop.states(KIND).items() if id != lease}
+        return room_flaw(replace(own, over_ms=over_ms), bound(leases, audits), means)
+
+    def _trace_ms(self, state: ProviderLease, measured: Measured) -> int:
+        assert state.spec is not None, "checking follows fetching"
+        reading = reading_ms(state.spec.program_bytes + state.spec.input_bytes)
+        found = trace_ms(measured.item_ms, measured.value_bytes) + reading
+        # Measured was where the job runs: if it is defended elsewhere, the offer's figures are all we have.
+        elsewhere = self.means is not None and self.means.device not in ("", state.device)
+        return max(found, state.trace_ms) if elsewhere else found
 
     async def _execute(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
         executor = await self.workers.of(lease)

@@ -3,11 +3,11 @@
 import logging
 import os
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import trio
 
-from protocol.auction.bidding import House, MarketView, Refusal, Terms, TokenTerms, answer
+from protocol.auction.bidding import House, MarketView, Refusal, Terms, TokenTerms, answer, next_slot
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import Limits, Listing, StakeView
@@ -20,10 +20,11 @@ from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, top
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, to_hex
+from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.capacity import promised
 from provider_node.identity import Identity
+from provider_node.promises import possible
 from provider_node.slots import Slots
 from provider_node.watcher import KIND, Watcher
 
@@ -123,7 +124,8 @@ class Market:
     async def _decide(self, offer: Signed[Offer]) -> Terms | Refusal:
         """Look at the chain and what is open here, then ask the pure rules."""
         await self.watcher.ready()
-        leases = [each for each in self.loop.states(KIND).values() if each.phase not in ENDED]
+        states = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
+        leases = [each for each in states.values() if each.phase not in ENDED]
         bids = [each for each in leases if each.phase == Phase.BID]
         if self.draining:
             return Refusal("this provider is draining: it takes no new jobs")
@@ -139,6 +141,9 @@ class Market:
             )
         slots = await self.slots.free(self.watcher.height)
         market = await self._view(promised(slots, leases, self.rules.house.policy.token))
+        if slots and (means := self.rules.house.means) is not None:
+            nonce = next_slot(slots).nonce
+            market = replace(market, promises=possible(states, means.audit_clock is not None, nonce))
         return answer(offer.message, self.rules.house, market, slots)
 
     async def _bid(self, offer: Signed[Offer], terms: Terms) -> None:
@@ -162,6 +167,8 @@ class Market:
             peer=offer.signer,
             conduct=self.rules.conduct,
             device=terms.device,
+            item_ms=terms.item_ms,
+            trace_ms=terms.trace_ms,
         )
         # Journaled before it is sent: a bid that can be opened must be known after a crash.
         lease = terms.bid.lease_id()

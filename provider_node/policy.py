@@ -1,13 +1,14 @@
 """From the config file to the pure policies: sums in the token's smallest unit, spans in clock units."""
 
 from protocol.auction.bidding import UINT32, PricePolicy
+from protocol.auction.clocks import ALL
 from protocol.auction.defence import Means
 from protocol.auction.money import Unit
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.lease.provider_types import Conduct
 from protocol.runtime.hardware import Hardware
 from protocol.types import Amount, Blocks, InputError
-from provider_node.config import LeaseConfig, PriceConfig, ProviderConfig, StakeConfig
+from provider_node.config import DefenceConfig, LeaseConfig, PriceConfig, ProviderConfig, StakeConfig
 
 
 def block_ms(network: Network) -> int:
@@ -25,8 +26,22 @@ def trace_memory(config: ProviderConfig, host: Hardware) -> int:
     return config.defence.memory or whole_memory(config, host)
 
 
-def means(config: ProviderConfig, host: Hardware, network: Network, move_clock: Blocks) -> Means:
-    """Return what results can be defended with, where a judge gives so much time for a move."""
+def at_once(config: DefenceConfig) -> int:
+    """Return how many runs may be due at once."""
+    return ALL if config.challenged_at_once == "all" else int(config.challenged_at_once)
+
+
+def means(
+    config: ProviderConfig,
+    host: Hardware,
+    network: Network,
+    move_clock: Blocks,
+    audit_clock: Blocks | None = None,
+) -> Means:
+    """Return what results can be defended with, where a judge gives so much time for a move.
+
+    `audit_clock`: for a commitment in an audit; None where there are no audits.
+    """
     return Means(
         move_clock=move_clock,
         block_ms=block_ms(network),
@@ -34,6 +49,8 @@ def means(config: ProviderConfig, host: Hardware, network: Network, move_clock: 
         disk_bytes=config.defence.disk,
         device=config.defence.device,
         slow_inputs=config.defence.slow_inputs,
+        at_once=at_once(config.defence),
+        audit_clock=audit_clock,
     )
 
 

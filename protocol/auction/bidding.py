@@ -7,7 +7,16 @@ where machines are concerned and in units of the Escrow's clock ("blocks") where
 
 from dataclasses import dataclass
 
-from protocol.auction.defence import TRACE_FACTOR, Means, offer_flaw, worst_ms
+from protocol.auction.clocks import Promise, room_flaw
+from protocol.auction.defence import (
+    RAN_FACTOR,
+    TRACE_FACTOR,
+    Means,
+    offer_flaw,
+    reading_ms,
+    trace_ms,
+    worst_ms,
+)
 from protocol.dispute.windows import Judging
 from protocol.messages import Bid, Offer
 from protocol.types import (
@@ -157,6 +166,8 @@ class MarketView:
     """Twice the chain's worst forced-inclusion delay (RULES 15)."""
     judging: Judging = _UNTIMED
     """Clocks of the judges, by which a window is too short or not (RULES 14)."""
+    promises: tuple[Promise, ...] = ()
+    """What can be challenged already, and what open bids of other slots may add to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +187,10 @@ class Terms:
     expected_ms: int
     energy_milliwatt_hours: int
     carbon_milligrams: int
+    item_ms: int = 0
+    """What an item is expected to take in the job."""
+    trace_ms: int = 0
+    """What executing it again to defend it is expected to take; 0 if nothing is to be defended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +240,14 @@ def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ..
     try:
         token = _acceptable(offer, house, market)
         found = _fastest(offer, house)
-        _require_defence(offer, house, found)
+        trace = _require_defence(offer, house, found)
         if not slots:
             raise _RefusedError("no free capacity: every slot is working")
         slot = next_slot(slots)
         clocks = _clocks(offer, house.policy, market, found)
-        return _terms(_Case(offer, house, market, token, slot.nonce), found, clocks)
+        terms = _terms(_Case(offer, house, market, token, slot.nonce), found, clocks, trace)
+        _require_room(terms, offer, house, market)
+        return terms
     except _RefusedError as refused:
         return Refusal(str(refused))
 
@@ -286,16 +303,36 @@ def _fastest(offer: Offer, house: House) -> _Estimate:
     return min((_estimate(offer, each, capability) for each in roomy), key=lambda found: found.run_ms)
 
 
-def _require_defence(offer: Offer, house: House, found: _Estimate) -> None:
-    """Refuse a result that could not be defended if it were challenged (RULES 13)."""
+def _require_defence(offer: Offer, house: House, found: _Estimate) -> int:
+    """Refuse a result that could not be defended if it were challenged (RULES 13).
+
+    Return what executing an item again takes; 0 if there is nothing to defend.
+    """
     means = house.means
     if offer.verification == Verification.NONE or means is None:
-        return
+        return 0
     again = [each for each in house.capability.devices if means.device in (each.name, _family(each.name))]
     device = again[0] if again else found.device
     item_ms = _estimate(offer, device, house.capability).item_ms
     worst = worst_ms(item_ms, _family(device.name), means)
     if flaw := offer_flaw(item_ms, worst, offer.memory_bytes, means):
+        raise _RefusedError(flaw)
+    return trace_ms(item_ms) + reading_ms(offer.transfer_bytes)
+
+
+def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) -> None:
+    """Refuse a result that could not be defended if the others were challenged as well."""
+    if house.means is None or not terms.trace_ms:
+        return
+    new = Promise(
+        terms.bid.lease_id(),
+        offer.item_count,
+        terms.trace_ms,
+        terms.bid.trace_allowance * market.block_ms,
+        RAN_FACTOR * offer.item_count * terms.item_ms,
+        audited=house.means.audit_clock is not None and not offer.flags & BidFlags.PRIVATE,
+    )
+    if flaw := room_flaw(new, market.promises, house.means):
         raise _RefusedError(flaw)
 
 
@@ -352,7 +389,7 @@ def _clocks(offer: Offer, policy: PricePolicy, market: MarketView, found: _Estim
     return _Clocks(run_blocks, max_blocks, top_up_cap, start_deadline, result_deadline, allowance)
 
 
-def _terms(case: _Case, found: _Estimate, clocks: _Clocks) -> Terms:
+def _terms(case: _Case, found: _Estimate, clocks: _Clocks, trace: int) -> Terms:
     offer, policy, market = case.offer, case.house.policy, case.market
     rate = rate_per_block(policy, found.device, market.block_ms)
     fee = max(policy.completion_fee, policy.minimum - rate * clocks.run_blocks)
@@ -381,7 +418,8 @@ def _terms(case: _Case, found: _Estimate, clocks: _Clocks) -> Terms:
     )
     energy = _ceil(found.device.milliwatts * found.run_ms, HOUR_MS)
     carbon = _ceil(energy * case.house.capability.carbon_grams_per_kwh, 1_000)
-    return Terms(bid, found.device.name, found.run_ms + found.transfer_ms, energy, carbon)
+    expected = found.run_ms + found.transfer_ms
+    return Terms(bid, found.device.name, expected, energy, carbon, found.item_ms, trace)
 
 
 def rate_per_block(policy: PricePolicy, device: DeviceSpeed, block_ms: int) -> Amount:

@@ -19,7 +19,7 @@ STARTUP_MS = 3_000
 """Before an item is executed again: a child is started, program and inputs are read."""
 _HASHED_PER_MS = 400_000
 """Bytes of values that are hashed and written in a millisecond, by a processor of modest speed."""
-_RAN = 6
+RAN_FACTOR = 6
 """A trace clock is capped at this many times what the whole job took (RULES 13)."""
 
 
@@ -35,11 +35,20 @@ class Means:
     """Where challenged items are executed; empty: where their job ran."""
     slow_inputs: bool = True
     """Whether to reckon with a client that puts the slowest numbers in."""
+    at_once: int = 0
+    """Runs that may be asked for at once, over all leases; 0: all that can be (`clocks.ALL`)."""
+    audit_clock: Blocks | None = None
+    """For a commitment in an audit, beside the allowance; None where there are no audits."""
 
     @property
     def clock_ms(self) -> int:
         """A move clock."""
         return self.move_clock * self.block_ms
+
+    @property
+    def shortest_ms(self) -> int:
+        """The shortest time, allowances apart, in which a run may be due."""
+        return min(self.move_clock, self.audit_clock or self.move_clock) * self.block_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,11 @@ class Burden:
 def trace_ms(item_ms: int, value_bytes: int = 0) -> int:
     """Return what the trace of an item is expected to take, the start of a child apart."""
     return max(TRACE_RATIO * item_ms, item_ms + value_bytes // _HASHED_PER_MS)
+
+
+def reading_ms(count: int) -> int:
+    """Return what reading so many bytes of program and inputs and making their roots takes."""
+    return count // _HASHED_PER_MS
 
 
 def worst_ms(item_ms: int, device: str, means: Means) -> int:
@@ -91,7 +105,7 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
         return f"an item's trace takes about {once} ms, the bid allows {allowed} ms"
     # All items challenged at once: the clock of the last game is as long as this, and no longer.
     every = burden.items * once + STARTUP_MS
-    longest = _RAN * burden.items * burden.item_ms + means.clock_ms
+    longest = RAN_FACTOR * burden.items * burden.item_ms + means.clock_ms
     if every > longest:
         return f"the traces of all items take about {every} ms, the clock is {longest} ms"
     return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)

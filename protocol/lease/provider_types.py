@@ -115,6 +115,8 @@ class Result:
     outputs: ArtifactId
     output_bytes: int
     usage: Usage
+    over_ms: int = 0
+    """By how much items took longer than is usual for the job, in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,10 @@ class ProviderLease:
     result: Result | None = None
     ready_at: BlockNo = NOT_YET
     """Height at which the result was ready to post."""
+    item_ms: int = 0
+    """What an item takes: by the offer's figures, then as measured."""
+    trace_ms: int = 0
+    """What executing one again to defend it takes, likewise; 0 if nothing is to be defended."""
     reason: str = ""
     """Why the lease is being given up, or how it ended."""
 
@@ -180,6 +186,9 @@ class DidCheck:
 
     run_ms: int
     peak_bytes: int
+    item_ms: int = 0
+    trace_ms: int = 0
+    """What executing an item again to defend it takes; 0 if nothing is to be defended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,20 @@ from protocol.dispute.defence_types import (
 )
 from protocol.dispute.moves import Timeout
 from protocol.dispute.records import Game
+from protocol.lease.provider_types import ProviderLease
 from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError
+from protocol.types import ZERO_HASH, Address, BlockNo, Blocks, Hash32, InputError
 from provider_node.defence.desk import Desk
 from provider_node.defence.items import Items
+from provider_node.defence.pacing import turn_of
 from provider_node.defence.runs import Runs
+from provider_node.defence.scout import KIND
 from provider_node.defence.suspension import Suspension
 from provider_node.defence.tracer import Answerer, Kept, Tracer
 from provider_node.sending import Sending
+from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
@@ -48,6 +53,7 @@ class Answering:
     runs: Runs
     operator: Address
     items: Items
+    move_clock: Blocks
     alarms: int = 0
     desk: Desk = field(default_factory=Desk)
 
@@ -63,6 +69,8 @@ class Answering:
             return DidMove(effect.round, NOTHING)
         name = (state.case.lease_id, state.case.item)
         path = await self.runs.built(name, state.deadline, effect.doubts)
+        if seen.trace_root == ZERO_HASH:
+            await self._turn(state)
         kept = Kept(await self.items.of(state.case, 0), path)
         async with self.desk.turn(state.deadline):
             own = await self.tracer.opened(kept)
@@ -114,6 +122,17 @@ class Answering:
     async def note(self, effect: Rejected, context: Context) -> None:
         """Perform `Rejected`."""
         log.warning("%s: %s in phase %s: %s", context.machine, effect.input, effect.phase.name, effect.reason)
+
+    async def _turn(self, state: Defence) -> None:
+        """Wait until it is this trace's turn (`protocol.dispute.pace`)."""
+        lease: ProviderLease | None = self.loop.state(MachineId(LEASE, state.case.lease_id))
+        if lease is None:
+            return
+        turn = turn_of(state, self.loop.states(KIND).values(), lease.chain, self.move_clock)
+        if turn > self.watcher.height:
+            log.info("the trace of item %d is posted from block %d on", state.case.item, turn)
+        while self.watcher.height < turn:
+            await trio.sleep(self.watcher.poll_s)
 
     async def _waits(self, context: Context, seen: SeenGame) -> bool:
         """Whether the game still stands where the machine saw it."""

@@ -9,13 +9,16 @@ from protocol.dispute.defence import OWING
 from protocol.dispute.defence_types import Defence
 
 if TYPE_CHECKING:
+    from protocol.auction.clocks import Load
     from provider_node.defence.answering import Answering
     from provider_node.defence.purse import Purse
 
 States = Callable[[], dict[bytes, Defence]]
 
 
-def game_metrics(states: States, answering: "Answering", purse: "Purse") -> Iterable[Metric]:
+def game_metrics(
+    states: States, answering: "Answering", purse: "Purse", clocks: Callable[[], "Load"]
+) -> Iterable[Metric]:
     """Yield every figure."""
     games = list(states().values())
     phases = GaugeMetricFamily("gavel_games", "Games about our results by phase.", labels=["phase"])
@@ -28,6 +31,9 @@ def game_metrics(states: States, answering: "Answering", purse: "Purse") -> Iter
     )
     yield GaugeMetricFamily(
         "gavel_game_runs_waiting", "Challenged items that are to be executed.", answering.runs.waiting
+    )
+    yield GaugeMetricFamily(
+        "gavel_clocks_percent", "Of the time that all promises, challenged at once, leave.", clocks().percent
     )
     yield CounterMetricFamily(
         "gavel_game_contradictions", "Runs that contradicted a posted result.", answering.alarms

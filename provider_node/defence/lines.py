@@ -16,6 +16,8 @@ def game_line(row: Row) -> str:
 def game_lines(status: Row) -> list[str]:
     """Return open and recent games, and what stands in the way of playing them."""
     lines = [game_line(each) for each in status.get("games", ())]
+    if status.get("clocks_percent"):
+        lines.append(f"clocks: {status['clocks_percent']} % are needed if all leases are challenged at once")
     if status.get("games_trouble"):
         lines.append(f"games cannot be read: {status['games_trouble']}")
     if status.get("suspended"):

@@ -4,10 +4,12 @@ import logging
 from functools import partial
 from typing import Any
 
+from protocol.auction.clocks import Load, load
 from protocol.dispute import defence as machine
 from protocol.dispute import defence_types as game
 from protocol.runtime.child import ChildOptions
 from protocol.runtime.machine import Machine
+from protocol.types import Blocks, LeaseId
 from provider_node import policy
 from provider_node.defence.answering import Answering
 from provider_node.defence.gauges import game_metrics
@@ -22,7 +24,9 @@ from provider_node.defence.tracer import Tracer
 from provider_node.executors.tape import default_threads
 from provider_node.folder import data_dir
 from provider_node.parts import Parts
+from provider_node.promises import possible
 from provider_node.room import Room
+from provider_node.watcher import KIND as LEASE
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +51,7 @@ def defending(parts: Parts) -> Room:
     gpu = parts.config.machine.cuda and bool(parts.host.gpus)
     executing = Tracer(ChildOptions(memory=memory, gpu=gpu, idle_s=_IDLE_S))
     tracer = Tracer(ChildOptions(memory=memory, idle_s=_IDLE_S))
-    network = parts.chain.blocking.network
+    network, means = parts.chain.blocking.network, parts.jobs.means
     threads = config.threads or default_threads(1)
     items = Items(parts.loop, parts.store, threads, config.device, policy.block_ms(network))
     suspension = Suspension(parts.base.journal, parts.market)
@@ -64,6 +68,7 @@ def defending(parts: Parts) -> Room:
         runs,
         parts.identity.operator,
         items,
+        means.move_clock if means else Blocks(0),
     )
     scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, runs, network.confirmations)
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
@@ -74,9 +79,19 @@ def defending(parts: Parts) -> Room:
         tasks=tasks if parts.chain.blocking.deployment.disputes else (),
         operations={"resume": partial(_resume, suspension)},
         status=partial(_status, parts, scout, purse, executing),
-        metrics=partial(game_metrics, states, answering, purse),
+        metrics=partial(game_metrics, states, answering, purse, partial(load_of, parts)),
         living=lambda: sum(not machine.ended(state) for state in states().values()),
     )
+
+
+def load_of(parts: Parts) -> Load:
+    """Return how full the clocks would be, were all that is promised challenged at once."""
+    means = parts.jobs.means
+    if means is None:
+        return Load()
+    leases = {LeaseId(id): state for id, state in parts.loop.states(LEASE).items()}
+    promised = possible(leases, means.audit_clock is not None)
+    return load(promised, means.shortest_ms, means.at_once)
 
 
 def _wire(parts: Parts, answering: Answering) -> None:
@@ -102,6 +117,7 @@ def _status(parts: Parts, scout: Scout, purse: Purse, executing: Tracer) -> dict
         "games_trouble": scout.trouble,
         "games_workers": executing.alive + scout.tracer.alive,
         "games_traces": len(scout.runs.shelf.names()),
+        "clocks_percent": load_of(parts).percent,
         "coin_low": purse.low,
         "coin_needed_wei": purse.needed,
         "coin_won_wei": purse.won,

@@ -160,7 +160,9 @@ class Scout:
 
     async def _forget(self, height: BlockNo) -> None:
         for id, state in list(self.loop.states(KIND).items()):
-            if state.phase in ENDED and height > state.height + _FORGET_AFTER:
+            # The pace of later traces follows from games that are over, for as long as an allowance.
+            kept = max(_FORGET_AFTER, state.bid.trace_allowance)
+            if state.phase in ENDED and height > state.height + kept:
                 await self.loop.forget(MachineId(KIND, id))
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.auction.bidding import Capability, House, Refusal, answer
+from protocol.auction.clocks import Promise, room_flaw
 from protocol.auction.defence import (
     STARTUP_MS,
     Burden,
@@ -18,7 +19,7 @@ from protocol.auction.defence import (
     trace_ms,
     worst_ms,
 )
-from protocol.types import Blocks
+from protocol.types import BlockNo, Blocks, LeaseId
 from tests.unit.auction.test_bidding import CPU, GPU, HOUSE, MARKET, OFFER, SLOTS, bid_for
 
 MEANS = Means(Blocks(60), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
@@ -137,3 +138,48 @@ def test_rule_13_whatever_is_challenged_of_a_result_that_passes_is_defended(
     for number, item in enumerate(sorted(challenged & set(range(len(took)))), 1):
         spent += took[item] + beyond
         assert spent <= MEANS.clock_ms + number * allowance * MEANS.block_ms
+
+
+def promised(count: int, **changes: object) -> tuple[Promise, ...]:
+    """Leases of ten items, each four seconds to execute again."""
+    plain = Promise(LeaseId(bytes(32)), 10, 4_000, 6_000, 60_000, audited=False, until=BlockNo(500))
+    found = (replace(plain, **changes) for _ in range(count))  # type: ignore[arg-type]
+    return tuple(replace(each, lease=LeaseId(bytes([n]) * 32)) for n, each in enumerate(found, 1))
+
+
+def test_rule_13_no_bid_where_its_items_could_not_be_executed_beside_those_of_other_leases() -> None:
+    """Each of the others can be defended, and so could this one by itself."""
+    assert answer(OFFER, GUARDED, replace(MARKET, promises=promised(1)), SLOTS) == bid_for(OFFER, GUARDED)
+    found = answer(OFFER, GUARDED, replace(MARKET, promises=promised(4)), SLOTS)
+    assert isinstance(found, Refusal)
+    assert (
+        "were it and 4 other leases (0x01010101, 0x02020202, 0x03030303, ..., until block 500 or later)"
+        in (found.reason)
+    )
+    assert "challenged at once" in found.reason
+
+
+def test_who_reckons_with_fewer_challenges_at_once_bids_on_more() -> None:
+    market = replace(MARKET, promises=promised(20))
+    some = replace(HOUSE, means=replace(MEANS, at_once=12))
+    assert isinstance(answer(OFFER, GUARDED, market, SLOTS), Refusal)
+    assert isinstance(answer(OFFER, replace(some, means=MEANS), market, SLOTS), Refusal)
+    assert not isinstance(answer(OFFER, some, market, SLOTS), Refusal)
+    more = replace(HOUSE, means=replace(MEANS, at_once=16))
+    assert isinstance(answer(OFFER, more, market, SLOTS), Refusal), "16 runs of four seconds in a minute"
+
+
+def test_audits_are_reckoned_with_where_there_are_any() -> None:
+    """Two for each public lease, and half as much again since they run beside each other."""
+    held = promised(3, items=1, run_ms=8_000)
+    assert room_flaw(held[0], held[1:], MEANS) == ""
+    audited = [replace(each, audited=True) for each in held]
+    assert "of the 66000 ms" in room_flaw(audited[0], audited[1:], MEANS)
+    assert room_flaw(audited[0], audited[1:], replace(MEANS, move_clock=Blocks(100))) == ""
+    brief = replace(MEANS, move_clock=Blocks(100), audit_clock=Blocks(60))
+    assert "of the 66000 ms" in room_flaw(audited[0], audited[1:], brief)
+
+
+def test_a_lease_that_does_not_fit_by_itself_is_told_so() -> None:
+    (alone,) = promised(1, items=100, cap_ms=0)
+    assert room_flaw(alone, (), MEANS).startswith("were its items and audits challenged at once")

@@ -2,14 +2,23 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from protocol.auction.defence import Means
-from protocol.lease.provider_types import CheckJob, DidCheck, DidRun, ProviderLease, RunItems
+from protocol.lease.provider_types import (
+    ChainLease,
+    CheckJob,
+    DidCheck,
+    DidRun,
+    Phase,
+    ProviderLease,
+    RunItems,
+    Stage,
+)
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.types import Blocks, InputError, LeaseId
@@ -29,9 +38,13 @@ class Here:
 
     lease: ProviderLease
     measured: Measured
+    others: dict[bytes, ProviderLease] = field(default_factory=dict)
 
     def state(self, _: MachineId) -> ProviderLease:
         return self.lease
+
+    def states(self, _: str) -> dict[bytes, ProviderLease]:
+        return {bytes(32): self.lease, **self.others}
 
     async def of(self, _: LeaseId) -> "Here":
         return self
@@ -52,16 +65,21 @@ class Here:
         return Path(artifact.hex())
 
 
-def checked(measured: Measured, means: Means | None = MEANS, verification: int = 1) -> Callable[[], Any]:
+def checked(
+    measured: Measured,
+    means: Means | None = MEANS,
+    verification: int = 1,
+    others: dict[bytes, ProviderLease] | None = None,
+) -> Callable[[], Any]:
     state = fresh()
     bid = replace(state.bid, verification=verification)
-    here: Any = Here(replace(state, bid=bid, spec=SPEC), measured)
+    here: Any = Here(replace(state, bid=bid, spec=SPEC), measured, others or {})
     jobs = Jobs(here, here, here, here, here, Path(), means)
     return lambda: jobs.check(CheckJob(1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
 
 
 async def test_what_can_be_defended_is_started() -> None:
-    assert await checked(SMALL)() == DidCheck(400, 1 << 20)
+    assert await checked(SMALL)() == DidCheck(400, 1 << 20, 100, 400)
 
 
 @pytest.mark.parametrize(
@@ -112,3 +130,53 @@ async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
 async def test_slow_inputs_can_be_left_out_of_account() -> None:
     trusting = replace(MEANS, slow_inputs=False)
     assert await checked(replace(SMALL, worst_item_ms=64_000), trusting)()
+
+
+def posted(items: int) -> ProviderLease:
+    """Another lease in its window."""
+    state = replace(fresh(), item_ms=2_000, trace_ms=8_000, phase=Phase.POSTED)
+    chain = ChainLease(Stage.POSTED, started_at=10, posted_at=40, window_end=99)
+    return replace(state, offer=replace(state.offer, item_count=items), chain=chain)
+
+
+async def test_rule_13_what_cannot_be_defended_beside_other_leases_is_not_started() -> None:
+    """Each by itself could be: 30 s for the one that is posted, two seconds for this, of a minute."""
+    call = checked(SMALL, others={b"\x02" * 32: posted(3)})
+    assert await call()
+    call = checked(SMALL, others={bytes([n]) * 32: posted(3) for n in (2, 3, 4)})
+    with pytest.raises(InputError, match=r"were it and 3 other leases .* until block 99 or later") as refusal:
+        await call()
+    assert "0x02020202, 0x03030303" in str(refusal.value)
+    few = replace(MEANS, at_once=3)
+    assert await checked(SMALL, few, others={bytes([n]) * 32: posted(3) for n in (2, 3, 4)})()
+
+
+@pytest.mark.parametrize(("others", "kept"), [(1, True), (3, False), (6, True)])
+async def test_rule_13_slow_items_are_weighed_beside_other_leases_before_the_result_is_posted(
+    tmp_path: Path, others: int, kept: bool
+) -> None:
+    """What was too much without them is kept all the same: it was promised."""
+    output = {
+        "output_root": "09" * 32,
+        "cpu_ms": 1,
+        "gpu_ms": 0,
+        "wall_ms": 1,
+        "peak_bytes": 1,
+        "resumed": 0,
+        "over_ms": 30_000,
+    }
+    meter = {"energy_milliwatt_hours": 1, "energy_grade": 2, "device": "cpu"}
+    name = bytes(32).hex()
+    (tmp_path / f"{name}.json").write_text(json.dumps({"output": output, "meter": meter}))
+    (tmp_path / f"{name}.out").write_bytes(b"outputs")
+    state = replace(fresh(), spec=SPEC, item_ms=10, trace_ms=40, phase=Phase.RUNNING)
+    here: Any = Here(state, SMALL, {bytes([n + 1]) * 32: posted(2) for n in range(others)})
+    jobs = Jobs(here, here, here, here, here, tmp_path, MEANS)
+    run = jobs.run(RunItems(1, 1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
+    if kept:
+        done = await run
+        assert isinstance(done, DidRun)
+        assert done.result.over_ms == 30_000
+    else:
+        with pytest.raises(InputError, match="its items took 30000 ms longer than expected: were it and 3"):
+            await run

@@ -1,0 +1,75 @@
+"""What can be challenged of this provider's leases, now or later, as the journal has them."""
+
+from collections.abc import Iterable, Mapping
+
+from protocol.auction.clocks import Promise
+from protocol.auction.defence import RAN_FACTOR
+from protocol.lease.provider_types import Phase, ProviderLease, Stage
+from protocol.types import BidFlags, BlockNo, LeaseId, Verification
+
+_OVER = frozenset(
+    {
+        Phase.FINALIZING,
+        Phase.ABORTING,
+        Phase.FAILING,
+        Phase.LAPSED,
+        Phase.SETTLED,
+        Phase.CLOSED,
+        Phase.CONVICTED,
+    }
+)
+"""Phases in which no game can be opened any more: the window is over, or no result will come."""
+
+
+def promise_of(lease: LeaseId, state: ProviderLease, audits: bool) -> Promise | None:
+    """Return what a lease may ask for; None if nothing. `audits`: whether the deployment has any."""
+    bid, chain = state.bid, state.chain
+    if bid.verification != Verification.TAPE or state.phase in _OVER:
+        return None
+    block_ms, items = state.conduct.block_ms, state.offer.item_count
+    cap, over, until = RAN_FACTOR * items * state.item_ms, 0, 0
+    if chain.stage == Stage.POSTED:
+        cap = RAN_FACTOR * (chain.posted_at - chain.started_at) * block_ms
+        until = chain.window_end
+    elif chain.stage == Stage.STARTED:
+        until = chain.result_by + bid.challenge_window
+    if state.result is not None:
+        over = state.result.over_ms
+    audited = audits and not bid.flags & BidFlags.PRIVATE
+    allowance = bid.trace_allowance * block_ms
+    return Promise(lease, items, state.trace_ms, allowance, cap, over, audited, BlockNo(until))
+
+
+def bound(leases: Mapping[LeaseId, ProviderLease], audits: bool) -> tuple[Promise, ...]:
+    """Return what the leases that were opened may ask for."""
+    opened = ((id, each) for id, each in leases.items() if each.phase != Phase.BID)
+    return tuple(found for id, each in opened if (found := promise_of(id, each, audits)))
+
+
+def possible(
+    leases: Mapping[LeaseId, ProviderLease], audits: bool, nonce: int | None = None
+) -> tuple[Promise, ...]:
+    """Return the same, and what open bids may add, but for those that exclude one with this capacity nonce.
+
+    Of the bids of one nonce only one can be opened.
+    """
+    slots: dict[int, list[Promise]] = {}
+    for id, each in leases.items():
+        if each.phase == Phase.BID and each.bid.capacity_nonce != nonce:
+            found = promise_of(id, each, audits)
+            slots.setdefault(each.bid.capacity_nonce, []).extend([found] if found else [])
+    return (*bound(leases, audits), *(_any_of(bids) for bids in slots.values() if bids))
+
+
+def _any_of(bids: Iterable[Promise]) -> Promise:
+    """Return a promise that asks at any time for as much as any of these, or more."""
+    known = list(bids)
+    longest = max(each.run_ms for each in known)
+    return Promise(
+        known[0].lease,
+        max(-(-each.items * each.run_ms // max(longest, 1)) for each in known),
+        longest,
+        min(each.allowance_ms for each in known),
+        min(each.cap_ms for each in known),
+        audited=any(each.audited for each in known),
+    )
