@@ -8,10 +8,12 @@ import trio
 import yaml
 
 from protocol.crypto import address_of
+from protocol.dispute.moves import PostTrace
+from protocol.dispute.pace import Opened, post_from
 from protocol.messages import Decline, Quote
 from protocol.runtime.keystore import store_key
-from protocol.types import ZERO_HASH, LeaseId
-from tests.judged import ITEMS, STALLED, WINDOW, Accuser, World, demander, posted, walleted
+from protocol.types import ZERO_HASH, BlockNo, Blocks, LeaseId
+from tests.judged import ITEMS, STALLED, WINDOW, Accuser, Result, World, demander, posted, walleted
 from tests.provider_rig import OPERATOR, OWNER, PASSWORD, Client, make_job, open_client
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.trio]
@@ -62,6 +64,7 @@ async def test_false_challenges_of_every_kind_are_all_answered_through_a_power_c
         assert {each.now.status.open for each in client.chain.demands_of(lease)} == {False}
         await trio.to_thread.run_sync(demands.collect)
         assert not client.chain.lease(lease).freezes
+        assert_paced(client, result)
         net.anvil.mine(WINDOW)
         await client.until(lease, "finalized")
         paid = await trio.to_thread.run_sync(daemon.call, "withdraw", "--coin")
@@ -132,6 +135,29 @@ async def test_an_operator_that_is_replaced_in_the_middle_of_a_game_is_taken_ove
             await judged.settled(result)
         assert address_of(net.keys[9]) == net.chain().operator_of(address_of(net.keys[OWNER]))
         assert "answering with Disputes.adopt" in daemon.log()[daemon.mark :]
+
+
+def assert_paced(client: Client, result: Result) -> None:
+    """Each trace stood on the chain from its turn on, and not before."""
+    played = client.chain.games_of(result.bid)
+    opened = [Opened(game.case.item, BlockNo(game.now.opened_at)) for game in played]
+    view, terms = client.chain.lease(LeaseId(result.bid.lease_id())), result.bid
+    cap = Blocks(6 * (view.last_beat - view.started_at))
+    turns = sorted(
+        post_from(item, opened, terms.trace_allowance, cap) for item in {each.item for each in opened}
+    )
+    made = sorted(
+        {
+            game.case.item: step.state.moved_at
+            for game in reversed(played)
+            for step in game.steps
+            if step.state and step.made and isinstance(step.made.move, PostTrace)
+        }.values()
+    )
+    print("turns", turns, "traces posted", made)
+    assert len(turns) == len(made) > 1
+    assert turns[-1] > max(game.now.opened_at for game in played), "some trace had to wait"
+    assert all(post >= turn for post, turn in zip(made, turns, strict=True))
 
 
 async def another(client: Client, folder: Path) -> Quote | Decline:
