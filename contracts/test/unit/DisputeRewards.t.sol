@@ -277,6 +277,60 @@ contract DisputeRewardsTest is GamePlay {
         no(STRANGER, claiming(COPY, landedAt).data(), abi.encodeWithSelector(WRONG_PHASE, idle, Phase.Trace));
     }
 
+    /// A game that stands as it was opened: a move in the same block is none. One later is, also after the conviction.
+    function test_ClaimOfAGameThatMovesAfterTheConviction() public {
+        node = COPY;
+        toPick();
+        (bytes32 winning, Position memory spot) = (seal, here);
+        openAs(COPY, address(0xD000), SALT);
+        vm.roll(block.number - 1);
+        does(me, jumping().data());
+        openAs(COPY, STRANGER, SALT);
+        (bytes32 his, bytes32 idle, Position memory start) = (seal, game, here);
+        (me, seal, game, here) = (CHALLENGER, winning, gameId(case_, CHALLENGER, winning), spot);
+        uint256 landedAt = _win(COPY);
+        (me, seal, game, here) = (STRANGER, his, idle, start);
+        no(STRANGER, claiming(COPY, landedAt).data(), abi.encodeWithSelector(WRONG_PHASE, idle, Phase.Pick));
+        does(STRANGER, jumping().data());
+        _claimed(STRANGER, COPY, landedAt);
+        inPhase(Phase.Claimed);
+        game = gameId(case_, address(0xD000), sealFor(COPY, address(0xD000), SALT));
+        bytes memory still = abi.encodeWithSelector(WRONG_PHASE, game, Phase.Reveal);
+        no(address(0xD000), claiming(COPY, landedAt).data(), still);
+    }
+
+    /// A byte outside the shape ought to be zero, so what is right there is known.
+    function test_ClaimOfAByteOutside() public {
+        bytes[] memory own = leavesOf(RAGGED);
+        own[11][127] = 0;
+        bytes32[] memory mine = roots;
+        mine[RAGGED] = tensorRoot(own);
+        (, bytes32 traceRoot) = upFrom(mine, 0);
+        (me, node) = (CHALLENGER, RAGGED);
+        seal = cut(keccak256(abi.encode(traceRoot, OTHER_ROOT, me, case_.leaseId, ITEM, SALT)));
+        openSealed(bond());
+        trace();
+        _way();
+        uint256 landedAt = block.number;
+        land();
+        does(me, provingOutside(11, 127).data());
+        skip(1);
+        Claiming memory a;
+        (a.case_, a.salt, a.other, a.leaf) = (case_, SALT, OTHER_ROOT, own[11]);
+        (a.siblings,) = upFrom(hashesOf(own), 11);
+        (a.above,) = upFrom(mine, RAGGED);
+        (a.place.caseId, a.place.node, a.place.leaf) = (caseId(), uint32(RAGGED), 11);
+        (a.place.offset, a.place.width, a.place.claimed, a.place.exact) = (127, 1, 0x07, true);
+        a.place.landedAt = uint32(landedAt);
+        a.place.left = leftOf(leftOf(0, RAGGED, a.above), 11, a.siblings);
+        a.place.left = cut(keccak256(abi.encodePacked(a.place.left, new bytes(127))));
+        a.leaf[127] = 0x06;
+        no(me, a.data(), badSeal);
+        a.leaf[127] = 0;
+        does(me, a.data());
+        inPhase(Phase.Claimed);
+    }
+
     function test_ClaimOfALostGame() public {
         openAs(COPY, STRANGER, SALT);
         trace();
