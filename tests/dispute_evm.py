@@ -18,7 +18,7 @@ from protocol.dispute.records import Game
 from protocol.messages import Bid
 from protocol.messages.message import Domain
 from protocol.types import ZERO_HASH, Address, Hash32, LeaseId
-from tests.dispute_table import CLIENT, OPERATOR, OPERATOR_KEY, OWNER, STRANGER, TERMS
+from tests.dispute_table import CLIENT, OPERATOR, OPERATOR_KEY, OWNER, SEATS, STRANGER, TERMS
 from tests.portable import portable
 
 DEPLOYER = Address(b"\xde" * 20)
@@ -30,6 +30,11 @@ _REVERT = re.compile(r"output: 0x([0-9a-f]*)")
 def hexed(address: Address) -> str:
     """As pyrevm takes it."""
     return "0x" + address.hex()
+
+
+def _words(bid: Bid) -> list[bytes]:
+    packed = bid.packed()
+    return [packed[at : at + 32] for at in range(0, len(packed), 32)]
 
 
 def created(nonce: int) -> Address:
@@ -55,12 +60,12 @@ class Chain:
         self.funded: set[Address] = set()
         self.cases: set[Case] = set()
         self._nonces = count(1)
-        self.base = 0  # coin that earlier tables left in the contract
+        self.base = self.base_credits = 0  # coin and rewards that earlier tables left in the contract
         self._block(1)
         self._fund(DEPLOYER)
         token = self._create(self.token_abi.creation_code("Local", "LOC", 18))
         referee = self._create(portable("Referee").bytecode)
-        seats = [(created(3), 1)]
+        seats = [(created(3), 1), *SEATS.items()]
         listed = [(token, TERMS.reserves[0], 0, 0)]
         escrow = self._create(
             self.escrow_abi.creation_code((listed, seats, 1, bytes(20), 2, 1_000, 500, 1_600))
@@ -136,9 +141,8 @@ class Chain:
         """See Contract."""
         # Nothing of an earlier table may show at this one.
         self._send(OWNER, self.disputes, self.abi, "withdrawCoin", STRANGER)
-        self.base = self.evm.get_balance(hexed(self.disputes))
-        packed = bid.packed()
-        words = [packed[at : at + 32] for at in range(0, 192, 32)]
+        self.base, self.base_credits = self.evm.get_balance(hexed(self.disputes)), self._credits()
+        words = _words(bid)
         self._block(started - 1)
         signature = sign_digest(OPERATOR_KEY, bid.digest(self.domain))
         self._send(CLIENT, self.escrow, self.escrow_abi, "openLease", words, signature)
@@ -148,6 +152,20 @@ class Chain:
         self._send(
             OPERATOR, self.escrow, self.escrow_abi, "postResult", OWNER, bid.struct_hash(), output_root
         )
+
+    def _credits(self) -> int:
+        of = self._view(self.escrow, self.escrow_abi, "creditsOf", 0, self.disputes)
+        return int(self.escrow_abi.results("creditsOf", of)[0])
+
+    def judge(self, judge: Address, function: str, bid: Bid, now: int) -> str | None:
+        """See Contract."""
+        self._block(now)
+        values = (_words(bid), 0) if function == "convict" else (_words(bid),)
+        try:
+            self._send(judge, self.escrow, self.escrow_abi, function, *values)
+        except RuntimeError as error:
+            return self._error(str(error))
+        return None
 
     def call(self, call: Call, context: Context) -> str | None:
         """See Contract."""
@@ -206,6 +224,7 @@ class Chain:
             )[0]
             assert view[0] == (12 if lease.convicted else 4)
             assert lease.convicted or view[10] == lease.freezes
+        assert self._credits() == self.base_credits + state.credits
         for account, coin in state.coins.items():
             assert self.ask("coinOf", account) == coin
 

@@ -10,7 +10,20 @@ from typing import Protocol
 from protocol.crypto import address_of, keccak256
 from protocol.dispute.claims import own_seal
 from protocol.dispute.model import Context, Lease, Refused, State, Terms, apply
-from protocol.dispute.moves import Call, Challenge, Collect, Made, Settle, Timeout, WithdrawCoin, game_of
+from protocol.dispute.model.rules import convict, freeze, release
+from protocol.dispute.model.state import RefusedError
+from protocol.dispute.moves import (
+    Call,
+    Challenge,
+    Collect,
+    Made,
+    Settle,
+    Silence,
+    TakePart,
+    Timeout,
+    WithdrawCoin,
+    game_of,
+)
 from protocol.dispute.names import Case
 from protocol.dispute.replay import Played, View, follow
 from protocol.dispute.trace import Trace
@@ -25,6 +38,9 @@ OWNER, CLIENT = Address(b"\x0a" * 20), Address(b"\x0c" * 20)
 OPERATOR_KEY = b"\xa1" * 32
 OPERATOR = address_of(OPERATOR_KEY)
 STRANGER = Address(b"\x57" * 20)
+JUDGE, OTHER_JUDGE = Address(b"\x1a" * 20), Address(b"\x1b" * 20)
+SEATS = {JUDGE: 1, OTHER_JUDGE: 2}
+"""Judges beside `Disputes`: one of the lease's kind, one of another."""
 GWEI = 10**9
 BASE_FEE = 20 * GWEI
 TERMS = Terms(
@@ -51,6 +67,9 @@ class Contract(Protocol):
 
     def call(self, call: Call, context: Context) -> str | None:
         """Make a call; the name of the error it got."""
+
+    def judge(self, judge: Address, function: str, bid: Bid, now: int) -> str | None:
+        """Let another judge call the Escrow: `freeze`, `release`, or `convict` without a reward."""
 
     def check(self, state: State, game: Hash32 | None) -> None:
         """Assert that it stands as the model does; in detail for one game."""
@@ -107,7 +126,7 @@ class Table:
         self.outputs: Tree = items_tree(roots)
         self.case = Case(self.bid.lease_id(), self.bid.job_hash, self.work.item, self.posted.item_root)
         lease = Lease(self.bid, self.work.plan, self.outputs.root, self.now, RAN)
-        self.state = State(TERMS, {self.bid.lease_id(): lease}, {OWNER: OPERATOR})
+        self.state = State(TERMS, {self.bid.lease_id(): lease}, {OWNER: OPERATOR}, seats=SEATS)
         self.played = Played(self.case, self.work.plan.job)
         if self.contract is not None:
             self.contract.open_lease(self.bid, self.outputs.root, self.now - RAN, self.now)
@@ -132,7 +151,7 @@ class Table:
         self.state = found
         if self.contract is not None:
             self.contract.check(found, changed[0] if changed else game)
-        if changed and not isinstance(call, Settle | Collect | WithdrawCoin):
+        if changed and not isinstance(call, Settle | Collect | WithdrawCoin | Silence | TakePart):
             made = Made(call, sender, self.now, changed[0])
             self.moves.append(made)
             self.played = follow(self.played, made)
@@ -152,6 +171,22 @@ class Table:
     def rotate(self, operator: Address) -> None:
         """The owner names another operator. The contract beside has to be told, too."""
         self.state = replace(self.state, operators={OWNER: operator})
+
+    def judge(self, function: str, judge: Address = JUDGE) -> str | None:
+        """Another judge of the lease's kind holds it, lets it go, or convicts it by itself."""
+        rules = {
+            "freeze": lambda: freeze(self.state, self.bid, self.now)[0],
+            "release": lambda: release(self.state, self.bid),
+            "convict": lambda: convict(self.state, self.bid, 0)[0],
+        }
+        try:
+            self.state, error = rules[function](), None
+        except RefusedError as refused:
+            error = refused.refused.error
+        if self.contract is not None:
+            theirs = self.contract.judge(judge, function, self.bid, self.now)
+            assert theirs == error, (function, theirs, error)
+        return error
 
     def wait(self, blocks: int = 1) -> None:
         """Let blocks pass."""

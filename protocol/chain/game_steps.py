@@ -115,6 +115,8 @@ class StepReader:
         match call:
             case None | moves.Settle() | moves.Collect() | moves.WithdrawCoin():
                 return None
+            case moves.Silence() | moves.TakePart():
+                return None
             case moves.Claim():
                 own = call.case == self.case and sent.sender == self.opened.challenger
                 return call if own else None

@@ -36,6 +36,8 @@ FUNCTIONS: dict[type[Call], str] = {
     moves.Settle: "settle",
     moves.Collect: "collect",
     moves.WithdrawCoin: "withdrawCoin",
+    moves.Silence: "silence",
+    moves.TakePart: "takePart",
 }
 """The function of `Disputes` that each record calls."""
 BY_FUNCTION: dict[str, type[Call]] = {name: kind for kind, name in FUNCTIONS.items()}

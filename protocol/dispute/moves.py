@@ -290,12 +290,31 @@ class WithdrawCoin:
     to: Address
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Sentence a lease for silence towards the calling judge. By contracts alone."""
+
+    bid: Bid
+    shares: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakePart:
+    """Pay out one part of what the calling judge's `Silence` earned. By contracts alone."""
+
+    bid: Bid
+    to: Address
+
+
 ChallengerMove = (
     Pick | Jump | Land | LandOnOutput | PickElement | PickSpan | Prove | ProveSegment | ProveOutside | Resign
 )
 ProviderMove = PostTrace | Reveal | RevealLeaves | ShowRunning | ShowSpan | Adopt
 Move = Challenge | ChallengerMove | ProviderMove | Timeout | Claim | ClaimSilence
-Call = Move | Settle | Collect | WithdrawCoin
+JudgeCall = Silence | TakePart
+"""What other judges of a lease's kind call."""
+Call = Move | Settle | Collect | WithdrawCoin | JudgeCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +342,7 @@ def game_of(move: Call, by: Address) -> Hash32 | None:
             return game_id(move.case_id, by, move.seal)
         case PostTrace() | Adopt() | Timeout():
             return game_id(move.case.id, move.challenger, move.seal)
-        case Claim() | Settle() | WithdrawCoin():
+        case Claim() | Settle() | WithdrawCoin() | Silence() | TakePart():
             return None
         case _:
             return game_id(move.case.id, by, move.seal)

@@ -1,9 +1,9 @@
 """Random adversarial schedules against the real contract, which must equal the model after every call.
 
 One example is one schedule: a lease whose provider is honest or a cheat, honest and random challengers,
-calls that are replayed, tampered with or sent by others, keys that change, clocks that run out. Whatever
-happens, an honest provider is never convicted by proof, a cheat is convicted by an honest challenger in time,
-every game ends, and all coin is accounted for.
+calls that are replayed, tampered with or sent by others, keys that change, clocks that run out, another judge
+that holds the lease, sentences it or convicts it. Whatever happens, an honest provider is never convicted by
+proof, a cheat is convicted by an honest challenger in time, every game ends, and all coin is accounted for.
 """
 
 import os
@@ -25,6 +25,8 @@ from protocol.dispute.moves import (
     Collect,
     Resign,
     Settle,
+    Silence,
+    TakePart,
     Timeout,
     WithdrawCoin,
 )
@@ -35,7 +37,19 @@ from protocol.types import ZERO_HASH, Address, Hash32
 from tests.dispute_cast import Picker, Work, cheat, work
 from tests.dispute_evm import portable_chain
 from tests.dispute_play import accuse
-from tests.dispute_table import BOND, GWEI, OPERATOR, OWNER, STRANGER, TERMS, WINDOW, Table, salts
+from tests.dispute_table import (
+    BOND,
+    GWEI,
+    JUDGE,
+    OPERATOR,
+    OTHER_JUDGE,
+    OWNER,
+    STRANGER,
+    TERMS,
+    WINDOW,
+    Table,
+    salts,
+)
 from tests.strategies.long_tapes import long_tape
 from tests.strategies.tampering import tampered
 from tests.strategies.tapes import random_tape
@@ -75,6 +89,7 @@ class Schedule(RuleBasedStateMachine):
         self.salts: dict[Hash32, Hash32] = {}
         self.calls: list[tuple[Call, Address]] = []
         self.dust = 0
+        self.holds = 0  # of another judge
 
     # ------------------------------------------------------------------------------------------- who calls
 
@@ -126,8 +141,8 @@ class Schedule(RuleBasedStateMachine):
         call = self.answer_to(self.game(pick))
         if call is not None:
             error = self.do(call, self.key)
-            in_time = error == "Disputes_OutOfTime"
-            assert error is None or in_time or not self.honest, (error, call)
+            over = error in ("Disputes_OutOfTime", "Disputes_Convicted")
+            assert error is None or over or not self.honest, (error, call)
 
     def answer_to(self, game: Hash32) -> Call | None:
         table = self.table
@@ -206,6 +221,41 @@ class Schedule(RuleBasedStateMachine):
         self.table.rotate(self.key)
         portable_chain().set_operator(self.key)
 
+    # -------------------------------------------------------------------------------------- another judge
+
+    @rule(sure=st.integers(0, 2))
+    def judge_holds(self, sure: int) -> None:
+        """Delivery and audits hold a lease while a demand or an audit is open."""
+        if sure == 0 and self.table.judge("freeze") is None:
+            self.holds += 1
+
+    @precondition(lambda self: self.holds)
+    @rule(sure=st.integers(0, 2))
+    def judge_lets_go(self, sure: int) -> None:
+        if sure == 0 and self.table.judge("release") is None:
+            self.holds -= 1
+
+    @rule(
+        who=st.sampled_from((JUDGE, JUDGE, OTHER_JUDGE, STRANGER)),
+        shares=st.integers(0, 6),
+        parts=st.integers(0, 4),
+        sure=st.integers(0, 7),
+    )
+    def judge_finds_silence(self, who: Address, shares: int, parts: int, sure: int) -> None:
+        if sure == 0:
+            self.do(Silence(self.table.bid, shares, parts), who)
+
+    @precondition(lambda self: self.holds)
+    @rule(sure=st.integers(0, 15))
+    def judge_convicts_by_itself(self, sure: int) -> None:
+        if sure == 0:
+            self.table.judge("convict")
+
+    @precondition(lambda self: bool(self.table.state.sentences))
+    @rule(who=st.sampled_from((JUDGE, JUDGE, OTHER_JUDGE)), to=st.sampled_from((STRANGER, RIVAL)))
+    def judge_takes_part(self, who: Address, to: Address) -> None:
+        self.do(TakePart(self.table.bid, to), who)
+
     # ------------------------------------------------------------------------------------------------ ends
 
     @rule(blocks=st.sampled_from((1, 1, 1, 2, 5, 39, 41)))
@@ -268,7 +318,7 @@ class Schedule(RuleBasedStateMachine):
         if not hasattr(self, "table"):
             return
         table = self.table
-        convicted = bool(table.state.sentences)
+        convicted = bool(table.state.sentences) or table.state.leases[table.bid.lease_id()].convicted
         if not self.honest and not convicted and self.in_window():
             table.rotate(OPERATOR)
             portable_chain().set_operator(OPERATOR)
@@ -281,6 +331,7 @@ class Schedule(RuleBasedStateMachine):
         self.claim_all()
         self.end_all()
         portable_chain().check_all(table.state)
+        portable_chain().set_operator(OPERATOR)  # as who plays there next expects it
 
     def claim_all(self) -> None:
         """Everyone with a seal of the right run tries to share."""
@@ -294,23 +345,50 @@ class Schedule(RuleBasedStateMachine):
         """Every game ends, and gives back what is left of its bond."""
         table = self.table
         lease_id = table.bid.lease_id()
+        ended = table.state.leases[lease_id].convicted
         for game in list(table.played.views):
-            if not table.state.sentences and table.view(game).phase.live:
+            if not table.state.sentences and not ended and table.view(game).phase.live:
                 table.silence(game)
         sentence = table.state.sentences.get(lease_id)
-        if sentence is None:
-            assert table.state.leases[lease_id].freezes == 0
+        if sentence is None and not ended:
+            assert table.state.leases[lease_id].freezes == self.holds
             return
-        table.now = max(table.now, sentence.since + TERMS.claim_period + 1)
-        if not sentence.settled:
-            assert table.do(Settle(table.bid), STRANGER) is None
+        if sentence is not None:
+            self.settle_at_last()
         for game, view in table.played.views.items():
             held = table.state.games[game].game
             if held.bond or held.phase is Phase.CLAIMED:
                 error = table.do(Collect(table.bid, table.case, view.seal), view.challenger)
                 assert error in (None, "Disputes_NothingToCollect")
         assert sum(held.game.bond for held in table.state.games.values()) == 0
-        assert table.state.credits >= 0
+        self.share_all()
+
+    def settle_at_last(self) -> None:
+        """A sentence is settled after the claim period, if the lease is held and nobody else ended it."""
+        table = self.table
+        sentence = table.state.sentences[table.bid.lease_id()]
+        table.now = max(table.now, sentence.since + TERMS.claim_period + 1)
+        if sentence.settled:
+            return
+        lease = table.state.leases[table.bid.lease_id()]
+        error = table.do(Settle(table.bid), STRANGER)
+        if lease.convicted:
+            assert error == "Escrow_WrongState"
+        else:
+            assert error == (None if lease.freezes else "Escrow_NotHeld")
+
+    def share_all(self) -> None:
+        """Another judge's parts are paid out, too; of a reward only what does not divide stays."""
+        table = self.table
+        lease_id = table.bid.lease_id()
+        sentence, guest = table.state.sentences.get(lease_id), table.state.guests.get(lease_id)
+        parts = 0
+        if sentence is not None and sentence.settled and guest is not None:
+            parts = guest.parts
+            for _ in range(guest.parts - guest.taken):
+                assert table.do(TakePart(table.bid, STRANGER), guest.judge) is None
+            assert table.do(TakePart(table.bid, STRANGER), guest.judge) == "Disputes_NotConvicted"
+        assert 0 <= table.state.credits <= len(table.state.games) + parts
 
 
 Schedule.TestCase.settings = settings(

@@ -5,6 +5,6 @@ the contract would say can ask it.
 """
 
 from protocol.dispute.model.apply import apply
-from protocol.dispute.model.state import Context, Lease, Refused, Sentence, State, Stored, Terms
+from protocol.dispute.model.state import Context, Guest, Lease, Refused, Sentence, State, Stored, Terms
 
-__all__ = ["Context", "Lease", "Refused", "Sentence", "State", "Stored", "Terms", "apply"]
+__all__ = ["Context", "Guest", "Lease", "Refused", "Sentence", "State", "Stored", "Terms", "apply"]

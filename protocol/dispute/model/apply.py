@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from protocol.dispute import moves
-from protocol.dispute.model import chains, descent, ends, opening, proofs
+from protocol.dispute.model import chains, descent, ends, judges, opening, proofs
 from protocol.dispute.model.state import Context, Refused, RefusedError, State
 from protocol.dispute.moves import Call
 from protocol.types import InputError
@@ -33,6 +33,8 @@ _RULES: Mapping[type[Call], Callable[[State, Any, Context], State]] = {
     moves.Settle: ends.settle,
     moves.Collect: ends.collect,
     moves.WithdrawCoin: ends.withdraw_coin,
+    moves.Silence: judges.silence,
+    moves.TakePart: judges.take_part,
 }
 
 

@@ -142,8 +142,9 @@ def collect(state: State, call: Collect, ctx: Context) -> State:
     """See `IDisputes`."""
     require(call.bid.lease_id() == call.case.lease_id, "WrongLease")
     game = game_id(call.case.id, ctx.sender, call.seal)
-    sentence = sentence_of(state, call.case.lease_id)
-    require(sentence.how is not Conviction.NONE, "NotConvicted")
+    sentence, lease = sentence_of(state, call.case.lease_id), state.leases.get(call.case.lease_id)
+    ended = lease is not None and lease.convicted
+    require(sentence.how is not Conviction.NONE or ended, "NotConvicted")
     held = stored(state, game)
     phase, coin = held.game.phase, held.game.bond * GWEI
     require(phase not in (Phase.NONE, Phase.LOST), "NothingToCollect")

@@ -63,6 +63,16 @@ NO_SENTENCE = Sentence()
 
 
 @dataclass(frozen=True, slots=True)
+class Guest:
+    """The judge that found a lease silent: so many `shares` in `parts`, of which it has `taken` some."""
+
+    judge: Address
+    shares: int
+    parts: int
+    taken: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Everything. `paid` is coin that left the contract, `shares` reward that did, both by receiver."""
 
@@ -75,6 +85,9 @@ class State:
     first_traced: Mapping[LeaseId, Hash32] = field(default_factory=dict)
     """The case whose trace is gone once its lease is convicted."""
     sentences: Mapping[LeaseId, Sentence] = field(default_factory=dict)
+    seats: Mapping[Address, int] = field(default_factory=dict)
+    """The Escrow's other judges, by the kind that they are seated for."""
+    guests: Mapping[LeaseId, Guest] = field(default_factory=dict)
     places: Mapping[LeaseId, Place] = field(default_factory=dict)
     """Where leases were convicted, as `Judged` says."""
     coins: Mapping[Address, int] = field(default_factory=dict)

@@ -79,8 +79,7 @@ def test_calls_pass_through_the_abi() -> None:
 
 def test_every_call_of_the_contract_has_a_record() -> None:
     views = {"gameOf", "verdictOf", "traceOf", "coinOf", "bondOf", "terms", "clock", "CLOCK_MODE"}
-    of_judges = {"silence", "takePart"}  # called by contracts alone
-    assert set(DISPUTES.functions) - views - of_judges == set(FUNCTIONS.values())
+    assert set(DISPUTES.functions) - views == set(FUNCTIONS.values())
 
 
 def test_games_are_packed_and_taken_apart() -> None:
