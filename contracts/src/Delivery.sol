@@ -10,6 +10,7 @@ import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {DemandLib, DemandWord} from "./libraries/DemandLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Demand, DeliveryTerms, Kind, Queue, SizeProof, Status, Wanted} from "./types/DeliveryTypes.sol";
 import {Conviction, Job, Verdict} from "./types/DisputeTypes.sol";
@@ -29,8 +30,7 @@ contract Delivery is DeliveryAsks {
 
     /// @inheritdoc IDelivery
     function deliver(bytes32[6] calldata bid, Kind kind, bytes calldata data) external {
-        // solhint-disable-next-line avoid-tx-origin
-        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert Delivery_NotPlain(msg.sender);
+        if (!JudgeLib.isPlain()) revert Delivery_NotPlain(msg.sender);
         if (_escrow.operatorOf(bid.owner()) != msg.sender) revert Delivery_NotProvider(msg.sender);
         LeaseId leaseId = bid.leaseId();
         // INVARIANT: what does not hash to the demanded node, or is of another size, has no open demand.

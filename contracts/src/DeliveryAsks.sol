@@ -7,6 +7,7 @@ import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {DemandLib, DemandWord} from "./libraries/DemandLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Kind, OutputProof, Queue, Spot, Status, Wanted} from "./types/DeliveryTypes.sol";
@@ -169,8 +170,10 @@ abstract contract DeliveryAsks is DeliveryState {
     }
 
     function _bond(uint256 size) private view returns (uint256 gwei_) {
-        uint256 needed = bondOf(size);
-        if (msg.value < needed) revert Delivery_BondTooLow(needed, msg.value);
+        uint256 needed = _bondOf(size);
+        if (msg.value < needed) revert Delivery_BondTooLow(JudgeLib.wholeUp(needed), msg.value);
+        // A rest would be nobody's: a demand keeps gwei.
+        if (msg.value % 1 gwei != 0) revert Delivery_BondNotWhole(msg.value);
         gwei_ = msg.value / 1 gwei;
         if (gwei_ > DemandLib.MOST_BOND) revert Delivery_BondTooHigh(DemandLib.MOST_BOND * 1 gwei, msg.value);
     }

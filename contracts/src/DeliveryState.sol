@@ -7,6 +7,7 @@ import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {DemandWord} from "./libraries/DemandLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {DeliveryTerms, Kind, Queue, Wanted} from "./types/DeliveryTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
@@ -73,23 +74,21 @@ abstract contract DeliveryState is Clock, IDelivery {
     }
 
     /// @inheritdoc IDelivery
-    function bondOf(uint256 size) public view returns (uint256) {
+    function bondOf(uint256 size) external view returns (uint256) {
+        return JudgeLib.wholeUp(_bondOf(size));
+    }
+
+    /// @dev See `bondOf`, but exact to the wei.
+    function _bondOf(uint256 size) internal view returns (uint256) {
         return BOND_PARTS * answerGas(size) * block.basefee + size * _dataFee;
     }
 
-    /// @dev What an answer is repaid, in gwei: a fixed amount of gas, so that a provider that tips its own block
-    /// builder gains nothing (rule 12). Out of a bond in gwei, and no more than that.
-    function _repayment(uint256 size, uint256 bond) internal view returns (uint256 sum) {
-        uint256 price = block.basefee + _tip;
-        if (tx.gasprice < price) price = tx.gasprice;
-        sum = (answerGas(size) * price + size * _dataFee) / 1 gwei;
-        if (sum > bond) sum = bond;
+    /// @dev What an answer is repaid out of a bond, both in gwei.
+    function _repayment(uint256 size, uint256 bond) internal view returns (uint256) {
+        return JudgeLib.repayment(answerGas(size), size, _tip, _dataFee, bond);
     }
 
-    /// @dev The only way coin leaves. Callers have done all their effects.
     function _send(address to, uint256 amount) internal {
-        if (amount == 0) return;
-        (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert Delivery_NotSent(to, amount);
+        if (amount != 0 && !JudgeLib.trySend(to, amount)) revert Delivery_NotSent(to, amount);
     }
 }

@@ -8,6 +8,7 @@ import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
 import {JobLib} from "./libraries/JobLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {LeafLib} from "./libraries/LeafLib.sol";
 import {PlaceLib} from "./libraries/PlaceLib.sol";
 import {LeaseWord, Sentence, SentenceLib} from "./libraries/SentenceLib.sol";
@@ -298,7 +299,7 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
 
     /// @inheritdoc IDisputeEnds
     function bondOf(bytes32[6] calldata bid, uint256 items) external view returns (uint256) {
-        return _wholeUp(_bondOf(bid, items));
+        return JudgeLib.wholeUp(_bondOf(bid, items));
     }
 
     /// @inheritdoc IDisputeEnds

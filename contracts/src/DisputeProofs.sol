@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {DisputeMoves} from "./DisputeMoves.sol";
+import {DisputeChains} from "./DisputeChains.sol";
 import {IDisputeMoves} from "./interfaces/IDisputeMoves.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
@@ -17,7 +17,7 @@ import {LeaseId} from "./types/Types.sol";
 /// @title The last move: one step, computed from the provider's own operands
 /// @dev INVARIANT: a conviction needs a step whose operands are all proven and whose result differs from what the
 /// provider committed to. A call that reverts anywhere convicts nobody.
-abstract contract DisputeProofs is DisputeMoves {
+abstract contract DisputeProofs is DisputeChains {
     using GameLib for GameWord;
     using SentenceLib for LeaseWord;
     using SentenceLib for Sentence;

@@ -7,6 +7,7 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {GameLib, GameWord} from "./libraries/GameLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {LeaseWord, SentenceLib} from "./libraries/SentenceLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Case, DisputeTerms, Phase, Position} from "./types/DisputeTypes.sol";
@@ -40,9 +41,14 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     uint256 internal constant BOND_GAS = 700_000;
     /// @dev Calldata of the same answers.
     uint256 internal constant BOND_BYTES = 12_000;
-    /// @dev An answer is repaid for `ANSWER_GAS`, and `WORD_GAS` for each word that it has to show.
-    uint256 internal constant ANSWER_GAS = 36_000;
+    /// @dev What a game can keep, in wei.
+    uint256 internal constant MOST_BOND = GameLib.MOST_BOND * 1 gwei;
+    /// @dev An answer is repaid for `ANSWER_GAS`, and `WORD_GAS` for each word that it has to show: no less than it costs a key
+    /// that is repaid (`test/gas/LowPurse.t.sol`).
+    uint256 internal constant ANSWER_GAS = 41_000;
     uint256 internal constant WORD_GAS = 1_100;
+    /// @dev The Referee folds running values.
+    uint256 internal constant FOLD_GAS = 7_000;
     /// @dev A trace is stored, for its case and its game: words that were zero.
     uint256 internal constant SLOT_GAS = 20_000;
 
@@ -114,7 +120,6 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         }
     }
 
-
     function _now() internal view returns (uint256) {
         return clock();
     }
@@ -174,8 +179,7 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     /// @dev What an answer shows stands in its transaction: so it has to be one of a plain key, whose calldata is this
     /// call's.
     function _requirePlain() internal view {
-        // solhint-disable-next-line avoid-tx-origin
-        if (msg.sender != tx.origin || msg.sender.code.length != 0) revert Disputes_NotPlain(msg.sender);
+        if (!JudgeLib.isPlain()) revert Disputes_NotPlain(msg.sender);
     }
 
     // ----------------------------------------------------------------------------------------------- storing
@@ -201,24 +205,18 @@ abstract contract DisputeState is Clock, IDisputeEvents {
     {
         uint256 bond = g.bond();
         if (msg.sender.balance >= bond * 1 gwei) return (g, 0);
-        uint256 price = block.basefee + _tip;
-        if (tx.gasprice < price) price = tx.gasprice;
         words += others;
-        sum = ((gasUnits + words * WORD_GAS) * price + words * 32 * _dataFee) / 1 gwei;
-        if (sum > bond) sum = bond;
+        sum = JudgeLib.repayment(gasUnits + words * WORD_GAS, words * 32, _tip, _dataFee, bond);
         unchecked {
             return (g.withBond(bond - sum), sum * 1 gwei); // sum is at most the bond
         }
     }
 
-    /// @dev The only way coin leaves. Callers have done all their effects.
     function _send(address to, uint256 amount) internal {
-        if (amount == 0) return;
-        (bool sent,) = to.call{value: amount}("");
-        if (!sent) revert Disputes_NotSent(to, amount);
+        if (amount != 0 && !JudgeLib.trySend(to, amount)) revert Disputes_NotSent(to, amount);
     }
 
-    /// @dev See `bondOf`, but exact to the wei.
+    /// @dev See `bondOf`, but exact to the wei. INVARIANT: no more is asked than a game can keep: a challenge is always possible.
     function _bondOf(bytes32[6] calldata bid, uint256 items) internal view returns (uint256) {
         uint256 price = _price0;
         uint8 token = bid.token();
@@ -226,12 +224,8 @@ abstract contract DisputeState is Clock, IDisputeEvents {
         else if (token == 2) price = _price2;
         else if (token == 3) price = _price3;
         uint256 item = (uint256(bid.ratePerBlock()) * bid.maxBlocks() + bid.completionFee()) / items;
-        return 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
-    }
-
-    /// @dev Rounded up to whole gwei, which is what a game keeps.
-    function _wholeUp(uint256 sum) internal pure returns (uint256) {
-        return (sum + 1 gwei - 1) / 1 gwei * 1 gwei;
+        uint256 sum = 4 * BOND_GAS * block.basefee + BOND_BYTES * _dataFee + item * price / 1 ether;
+        return sum < MOST_BOND ? sum : MOST_BOND;
     }
 
     function _terms() internal view returns (DisputeTerms memory t) {

@@ -9,7 +9,7 @@ import {IReferee} from "./interfaces/IReferee.sol";
 import {DisputeTerms} from "./types/DisputeTypes.sol";
 
 /// @title Disputes
-/// @notice See IDisputes. The moves stand in `DisputeMoves` and `DisputeProofs`; everything else in `DisputeEnds`, which
+/// @notice See IDisputes. The moves stand in `DisputeMoves`, `DisputeChains` and `DisputeProofs`; everything else in `DisputeEnds`, which
 /// this contract makes, and to which it hands unknown calls: one contract has not the room for all (ADR 020).
 /// @dev Both inherit `DisputeState`, which declares all storage, so their layouts are one.
 contract Disputes is DisputeProofs {

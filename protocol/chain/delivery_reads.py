@@ -88,8 +88,7 @@ class DeliveryReads(DisputeReads):
     def demand_bond(self, size: int) -> Wei:
         """Return a bond that holds for a demand sent now, as `bond` does for a challenge; whole gwei."""
         price = fee_now(self.node, self.network.fees).max_fee
-        least = bond_of(size, price, self.delivery_terms.data_fee)
-        return Wei(-(-least // _GWEI) * _GWEI)
+        return Wei(bond_of(size, price, self.delivery_terms.data_fee))
 
     def _ask(self, function: str, *args: Any) -> Call:
         calls = self.delivery

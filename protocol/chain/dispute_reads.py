@@ -10,7 +10,7 @@ from protocol.chain.disputes import CONTRACT, DisputeCalls
 from protocol.chain.fees import fee_now
 from protocol.chain.node import Tag
 from protocol.chain.reads import Reads
-from protocol.dispute.bonds import BOND_BYTES, BOND_GAS
+from protocol.dispute.bonds import BOND_BYTES, BOND_GAS, MOST_BOND
 from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction, Game, Phase, Verdict
 from protocol.messages import Bid
@@ -103,7 +103,7 @@ class DisputeReads(Reads):
         item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items
         gas, data = _BOND_FACTOR * BOND_GAS * base_fee, BOND_BYTES * terms.data_fee
         least = gas + data + item * terms.coin_prices[bid.token] // _COIN_UNIT
-        return Wei(-(-least // _GWEI) * _GWEI)
+        return Wei(min(-(-least // _GWEI), MOST_BOND) * _GWEI)
 
     def bond(self, bid: Bid, items: int) -> Wei:
         """Return a bond that holds for a challenge sent now: up to the highest base fee that the transaction

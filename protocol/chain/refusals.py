@@ -118,6 +118,7 @@ REFUSALS: dict[str, Refusal] = {
         "the bond is too low for the base fee of the block", "demand again: the bond is reckoned anew"
     ),
     "Delivery_BondTooHigh": Refusal("the bond is more than a demand can hold", "send a smaller bond"),
+    "Delivery_BondNotWhole": Refusal("a bond is a whole number of gwei", "round it up to gwei"),
     "Delivery_Count": Refusal("the demand shows another number of things than it must", _OWN_BUG),
     "Delivery_NoItem": Refusal("the job has no such item", "items are counted from 0"),
     "Delivery_NoOutput": Refusal("the job has no such output", "outputs are counted from 0"),

@@ -140,7 +140,7 @@ def test_several_games_of_one_lease_keep_the_order_of_the_chain(rig: Rig) -> Non
     )
 
 
-@pytest.mark.parametrize("base_fee", [1, 10**9, 77 * 10**9 + 1])
+@pytest.mark.parametrize("base_fee", [1, 10**9, 77 * 10**9 + 1, 2 * 10**15])
 def test_the_bond_is_the_contracts_at_any_base_fee(rig: Rig, base_fee: int) -> None:
     chain = rig.net.chain()
     rig.net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(base_fee))

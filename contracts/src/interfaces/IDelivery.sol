@@ -47,7 +47,8 @@ import {LeaseId} from "../types/Types.sol";
 interface IDelivery is IDeliveryEvents, IERC6372 {
     // ------------------------------------------------------------------------------------------------ demand
 
-    /// @notice Demand descendants of a node above the items' roots. The value is the bond: at least `bondOf`.
+    /// @notice Demand descendants of a node above the items' roots. The value is the bond: at least `bondOf`, in
+    /// whole gwei.
     /// @param bid the lease's bid, packed
     /// @param job the bid's job
     /// @param delegates all of the bid, if the caller is one; else empty
@@ -117,7 +118,7 @@ interface IDelivery is IDeliveryEvents, IERC6372 {
     function queueOf(LeaseId leaseId) external view returns (Queue memory);
 
     /// @notice The least bond for an answer of `size` bytes, at the base fee of the asking transaction: four times the
-    /// gas that the answer is repaid for, and the chain's charge for its bytes.
+    /// gas that the answer is repaid for, and the chain's charge for its bytes; rounded up to gwei.
     function bondOf(uint256 size) external view returns (uint256);
 
     /// @notice Gas that an answer of `size` bytes is repaid for.

@@ -36,6 +36,8 @@ interface IDeliveryEvents {
     error Delivery_Known(bytes32 demand, Status status);
     error Delivery_BondTooLow(uint256 needed, uint256 given);
     error Delivery_BondTooHigh(uint256 most, uint256 given);
+    /// @notice A bond is a whole number of gwei.
+    error Delivery_BondNotWhole(uint256 given);
     error Delivery_Count(uint256 needed, uint256 given);
     error Delivery_NoItem(uint256 item, uint256 items);
     error Delivery_NoOutput(uint256 output, uint256 outputs);

@@ -67,7 +67,8 @@ interface IDisputeEnds is IDisputeEvents {
     function coinOf(address account) external view returns (uint256);
 
     /// @notice The least bond, at the base fee of the asking transaction: four times the gas of a long game's answers,
-    /// the chain's charge for their bytes, and the price of one item; rounded up to gwei.
+    /// the chain's charge for their bytes, and the price of one item; rounded up to gwei, and no more than a game can keep:
+    /// 2^42 - 1 gwei, some 4,398 coins. So `challenge` is possible whatever an item costs.
     function bondOf(bytes32[6] calldata bid, uint256 items) external view returns (uint256);
 
     function terms() external view returns (DisputeTerms memory);

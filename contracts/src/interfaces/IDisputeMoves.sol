@@ -9,7 +9,7 @@ interface IDisputeMoves is IDisputeEvents {
     // ------------------------------------------------------------------------------------------------- calls
 
     /// @notice Challenge one item of a posted tape result that is not convicted yet. The value is the bond: at least `bondOf`, in
-    /// whole gwei.
+    /// whole gwei, and no more than 2^42 - 1 of them.
     /// @param bid the lease's bid, packed
     /// @param job the bid's job
     /// @param item which item

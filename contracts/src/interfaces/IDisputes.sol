@@ -50,7 +50,8 @@ import {IDisputeMoves} from "./IDisputeMoves.sol";
 /// the claims. A claim opens a seal made before the conviction: keccak256(traceRoot, itemRoot, challenger, leaseId, item,
 /// salt) of the challenger's own run, which agrees with the provider's left of the convicted place, and has there the
 /// right element (or, in a chain, another than the provider's, if it was sealed before the game landed).
-/// After silence there is no place: every game that was open then has a quarter of the reserve, the convicting one first.
+/// After silence there is no place: each game opened in an earlier block counts for a quarter of the reserve, within the reward; the
+/// convicting one has its quarter first, the others split the rest evenly.
 ///
 /// Assumptions
 /// - The job is one that the validator accepts; an honest provider starts no other (`IReferee`).

@@ -132,6 +132,26 @@ contract DeliveryGuardsTest is DeliveryBase {
         delivery.demandRoots{value: most + 1 gwei}(bid, job(), none, 0, itemRoot(0), proof);
     }
 
+    /// What a demand keeps is gwei: a rest would be nobody's.
+    function test_ABondThatIsNotWhole() public {
+        uint256 bond = delivery.bondOf(64);
+        bytes32[] memory proof = itemsTree().proof(0, 0);
+        vm.startPrank(CLIENT);
+        vm.expectRevert(abi.encodeWithSelector(IDeliveryEvents.Delivery_BondNotWhole.selector, bond + 1));
+        delivery.demandRoots{value: bond + 1}(bid, job(), none, 0, itemRoot(0), proof);
+        delivery.demandRoots{value: bond + 1 gwei}(bid, job(), none, 0, itemRoot(0), proof);
+        vm.stopPrank();
+        eq(uint256(delivery.demandOf(id(wantedRoots(0))).bond) * 1 gwei, bond + 1 gwei, "all of it");
+        eq(address(delivery).balance, bond + 1 gwei, "and no more");
+    }
+
+    function testFuzz_ABondIsAskedForInWholeGwei(uint64 baseFee, uint16 size) public {
+        vm.fee(bound(baseFee, 0, 1e12));
+        uint256 least = 4 * delivery.answerGas(size) * block.basefee;
+        uint256 asked = delivery.bondOf(size);
+        yes(asked >= least && asked - least < 1 gwei && asked % 1 gwei == 0, "rounded up to gwei");
+    }
+
     function none_() private pure returns (bytes32[] memory) {
         return new bytes32[](0);
     }

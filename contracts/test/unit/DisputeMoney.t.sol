@@ -19,7 +19,8 @@ contract DisputeMoneyTest is GamePlay {
         vm.deal(operator, 0);
     }
 
-    uint256 private constant ANSWER = 36_000;
+    uint256 private constant ANSWER = 41_000;
+    uint256 private constant FOLD = 7_000;
     uint256 private constant WORD = 1_100;
     uint256 private constant SLOT = 20_000;
 
@@ -66,13 +67,21 @@ contract DisputeMoneyTest is GamePlay {
         (here.anchor, here.left) = (quarters()[0], leftOf(here.left, 0, revealingLeaves(0).siblings));
         does(me, naming().data());
         uint256 words = (64 + headerOf(PRODUCT).length + 128) / 32 + 2 + 8;
-        _repaid(runningArgs().data(), ANSWER + words * WORD, 1 gwei);
+        _repaid(runningArgs().data(), ANSWER + FOLD + words * WORD, 1 gwei);
+    }
+
+    function test_TheTotals() public {
+        toChain(LONG);
+        vm.deal(operator, 0);
+        (uint256 had, uint256 words) = (now_().bond, (12 + headerOf(LONG).length + 128) / 32 + 2 + 8);
+        does(operator, runningArgs().data());
+        eq(had - now_().bond, ANSWER + words * WORD, "nothing is folded");
     }
 
     function test_TheSpan() public {
         toRunning(2);
         uint256 words = (8 + headerOf(LONG).length + 12) / 32 + 8;
-        _repaid(spanArgs().data(), ANSWER + words * WORD, 1 gwei);
+        _repaid(spanArgs().data(), ANSWER + FOLD + words * WORD, 1 gwei);
     }
 
     /// forge-config: default.fuzz.runs = 64

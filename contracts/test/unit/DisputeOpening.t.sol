@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IDisputeEvents} from "../../src/interfaces/IDisputeEvents.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
-import {Case, Conviction, Game, Job, Phase} from "../../src/types/DisputeTypes.sol";
+import {Case, Conviction, DisputeTerms, Game, Job, Phase} from "../../src/types/DisputeTypes.sol";
 import {Bid, LeaseId, LeaseState} from "../../src/types/Types.sol";
 import {GameCalls, Opening, Tracing} from "../base/GameCalls.sol";
 import {GamePlay} from "../base/GamePlay.sol";
@@ -287,5 +287,28 @@ contract DisputeOpeningTest is GamePlay {
         (me, seal) = (CHALLENGER, any(9));
         uint256 value = bond();
         no(me, value, opening().data(), with(IDisputeEvents.Disputes_Convicted.selector, lease));
+    }
+}
+
+/// @notice The same on a chain whose coin is cheap: an item is worth more of it than a game can hold.
+contract DisputeDearItemTest is GamePlay {
+    using GameCalls for *;
+
+    uint256 private constant MOST = ((1 << 42) - 1) * 1 gwei;
+
+    function disputeTerms() internal pure override returns (DisputeTerms memory t) {
+        t = super.disputeTerms();
+        t.coinPrices[0] = 1_000_000 ether;
+    }
+
+    function test_AChallengeIsAlwaysPossible() public {
+        eq(bond(), MOST, "as much as a game can hold");
+        (me, seal) = (CHALLENGER, any(77));
+        vm.deal(me, MOST);
+        bytes memory low =
+            abi.encodeWithSelector(IDisputeEvents.Disputes_BondTooLow.selector, MOST, MOST - 1 gwei);
+        no(me, MOST - 1 gwei, opening().data(), low);
+        openSealed(MOST);
+        eq(uint256(now_().bond) * 1 gwei, MOST, "and no more");
     }
 }

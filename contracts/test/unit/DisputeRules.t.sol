@@ -133,7 +133,7 @@ contract DisputeRulesTest is GamePlay {
 
     /// A provider that tips its own block builder gains nothing; one that pays little gets what it pays.
     function test_Rule12_TippedRepayment() public {
-        uint256 fixed_ = 36_000 + 40_000 + 32 * 1_100;
+        uint256 fixed_ = 41_000 + 40_000 + 32 * 1_100;
         open(COPY);
         uint256 fork = vm.snapshotState();
         vm.deal(operator, 0);
@@ -153,7 +153,7 @@ contract DisputeRulesTest is GamePlay {
     /// bond, and no further than an answer below.
     function test_Rule12_FiftyShamsDrainNoPurse() public {
         uint256 held = bond();
-        uint256 answer = (36_000 + 40_000 + 32 * 1_100) * 1 gwei;
+        uint256 answer = (41_000 + 40_000 + 32 * 1_100) * 1 gwei;
         for (uint256 i; i < 50; ++i) {
             _play(CHEAT, any(i));
             openSealed(held);
@@ -172,11 +172,11 @@ contract DisputeRulesTest is GamePlay {
         node = 0;
         for (uint256 i; i < 50; ++i) {
             _play(CHEAT, any(i));
-            _spend(36_000 + (i == 0 ? uint256(40_000) : 20_000) + 32 * 1_100);
+            _spend(41_000 + (i == 0 ? uint256(40_000) : 20_000) + 32 * 1_100);
             trace();
             le(least, operator.balance, "after a trace");
             pick(0);
-            _spend(36_000 + (2 + 5) * 1_100);
+            _spend(41_000 + (2 + 5) * 1_100);
             reveal();
             le(least, operator.balance, "after an answer");
         }

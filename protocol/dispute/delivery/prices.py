@@ -6,6 +6,7 @@ BIG_OUTPUT = 800
 _WORK_GAS, _WORD_GAS = 61_700, 640
 _FLOOR_GAS, _FLOOR_WORD_GAS = 31_500, 1_280
 _BOND_PARTS = 4
+_GWEI = 10**9
 
 
 def answer_gas(size: int) -> int:
@@ -15,8 +16,9 @@ def answer_gas(size: int) -> int:
 
 
 def bond_of(size: int, base_fee: int, data_fee: int = 0) -> int:
-    """The least bond in wei for an answer of `size` bytes, at a base fee and a charge per byte in wei."""
-    return _BOND_PARTS * answer_gas(size) * base_fee + size * data_fee
+    """The least bond for an answer of `size` bytes, rounded up to gwei. All in wei."""
+    least = _BOND_PARTS * answer_gas(size) * base_fee + size * data_fee
+    return -(-least // _GWEI) * _GWEI
 
 
 ASK_GAS = 110_000

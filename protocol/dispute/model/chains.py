@@ -1,4 +1,4 @@
-"""Running values of chains. The twin of the last part of `DisputeMoves`."""
+"""Running values of chains. The twin of `DisputeChains`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,6 +6,8 @@ from dataclasses import replace
 from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute.facts import LEAF_BYTES, Facts
 from protocol.dispute.model.rules import (
+    ANSWER_GAS,
+    FOLD_GAS,
     mine,
     owed,
     pay,
@@ -61,7 +63,7 @@ def running(state: State, call: ShowRunning, ctx: Context) -> State:
     phase = Phase.SPAN if long else Phase.PROVE
     now = replace(held.game, phase=phase, chosen=facts.spans - 1)
     words = (len(call.values) + len(call.header) + len(call.leaf)) // 32 + len(call.siblings) + 8
-    now, wei = repay(state, ctx, now, words)
+    now, wei = repay(state, ctx, now, words, ANSWER_GAS + (0 if long else FOLD_GAS))
     after = Position(anchor_of(call.values, claimed), call.position.site, left, ctx.sender)
     return pay(store(state, call.game, now, after.hash), ctx.sender, wei)
 
@@ -86,7 +88,7 @@ def running_of_span(state: State, call: ShowSpan, ctx: Context) -> State:
     ends = [*totals[:number][-1:], *_ends(facts, _numbers(call.values))]
     require(fold(call.header, ends) == totals[number], "BadFold")
     words = (len(call.values) + len(call.header) + len(call.totals)) // 32 + 8
-    now, wei = repay(state, ctx, replace(held.game, phase=Phase.PROVE), words)
+    now, wei = repay(state, ctx, replace(held.game, phase=Phase.PROVE), words, ANSWER_GAS + FOLD_GAS)
     after = replace(call.position, anchor=anchor_of(call.values, call.claimed), operator=ctx.sender)
     return pay(store(state, call.game, now, after.hash), ctx.sender, wei)
 

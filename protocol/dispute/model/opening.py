@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from protocol.crypto import keccak256
+from protocol.dispute.bonds import MOST_BOND
 from protocol.dispute.facts import depth_of
 from protocol.dispute.levels import step
 from protocol.dispute.model.rules import (
     ANSWER_GAS,
-    MOST_BOND,
     MOST_LEFT,
     SLOT_GAS,
     bond_of,

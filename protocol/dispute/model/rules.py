@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from protocol.dispute.bonds import BOND_BYTES, BOND_GAS, MOST_BOND
 from protocol.dispute.model.state import (
     GWEI,
     NO_SENTENCE,
@@ -20,10 +21,8 @@ from protocol.messages import Bid
 from protocol.types import Address, Hash32, LeaseId
 
 MOST_LEFT = (1 << 24) - 1
-MOST_BOND = (1 << 42) - 1
 _TAG = (1 << 48) - 1
-ANSWER_GAS, WORD_GAS, SLOT_GAS = 36_000, 1_100, 20_000
-BOND_GAS, BOND_BYTES = 700_000, 12_000
+ANSWER_GAS, WORD_GAS, SLOT_GAS, FOLD_GAS = 41_000, 1_100, 20_000, 7_000
 NONE = Stored(Game(Phase.NONE))
 
 
@@ -129,7 +128,7 @@ def bond_of(state: State, bid: Bid, items: int, base_fee: int) -> int:
     item = (bid.rate_per_block * bid.max_blocks + bid.completion_fee) // items
     price = terms.coin_prices[bid.token if bid.token < len(terms.coin_prices) else 0]
     least = 4 * BOND_GAS * base_fee + BOND_BYTES * terms.data_fee + item * price // 10**18
-    return -(-least // GWEI) * GWEI
+    return min(-(-least // GWEI), MOST_BOND) * GWEI
 
 
 # --------------------------------------------------------------------------------------------- the Escrow

@@ -171,4 +171,6 @@ def test_a_lease_that_another_judge_convicted_gives_bonds_back() -> None:
 
 
 def test_a_bond_is_four_answers() -> None:
-    assert bond_of(4096, 7, 3) == 4 * answer_gas(4096) * 7 + 4096 * 3
+    gwei = 10**9
+    assert bond_of(4096, 7 * gwei, 3 * gwei) == (4 * answer_gas(4096) * 7 + 4096 * 3) * gwei
+    assert bond_of(64, 1) == gwei  # whole gwei are what a demand keeps

@@ -1,15 +1,19 @@
 """What a game is said to cost, everywhere alike, and what it was measured to cost."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 from click.testing import CliRunner
 
 from client_sdk.commands.job import job
 from protocol.dispute import bonds
-from protocol.dispute.model import rules
 from protocol.dispute.purse import GAME_COSTS, GAME_GAS, slowness
+from tests.dispute_cast import work
+from tests.dispute_table import GWEI, STRANGER, TERMS, Table, salts
+from tests.strategies.tapes import random_tape
 from watchtower.commands import watchtower
 
 ROOT = Path(__file__).parents[3]
@@ -29,8 +33,16 @@ def test_pages_say_the_same(page) -> None:
     assert GAME_COSTS in plain((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8"))
 
 
-def test_bonds_are_reckoned_as_the_model_of_the_contract_does() -> None:
-    assert (bonds.BOND_GAS, bonds.BOND_BYTES) == (rules.BOND_GAS, rules.BOND_BYTES)
+def test_no_more_is_asked_than_a_game_can_keep() -> None:
+    rng = Random(5)
+    played = work(rng, *random_tape(rng, 2))
+    table = Table(played, played.honest, rng)
+    dear = replace(TERMS, coin_prices=(10**30,) * 4)
+    table.state = replace(table.state, terms=dear)
+    call, most = table.challenge(salts(rng)), bonds.MOST_BOND * GWEI
+    assert table.do(call, STRANGER, most - GWEI) == "Disputes_BondTooLow"
+    assert table.do(call, STRANGER, most + GWEI) == "Disputes_BondTooHigh"
+    assert table.do(call, STRANGER, most) is None
 
 
 def test_the_figures_are_those_of_the_largest_game_measured() -> None:
