@@ -6,7 +6,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "adversaries.md").read_text()
 NAMED = set(re.findall(r"`([\w/.]+)::(\w+)`", TEXT))
-BETWEEN_PROCESSES = ("test_adversaries.py", "test_adversaries_in_blocks.py", "test_withheld.py")
+BETWEEN_PROCESSES = (
+    "test_adversaries.py",
+    "test_adversaries_in_blocks.py",
+    "test_shams.py",
+    "test_withheld.py",
+)
 
 
 def names_in(file: Path) -> set[str]:
