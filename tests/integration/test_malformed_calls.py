@@ -27,7 +27,7 @@ LAWFUL = {
     OWNER: ("Escrow.cancelNonces", "Staking.unbond"),
     OPERATOR: ("Audits.commitAsProvider", "Delivery.deliver", "Escrow.beat", "Escrow.cancelNonces"),
     CHALLENGER: ("Disputes.pick", "Disputes.resign"),
-    AUDITOR: ("Audits.commit", "Audits.quit"),
+    AUDITOR: ("Audits.abstain", "Audits.commit", "Audits.quit"),
     NOBODY: (),
 }
 """Whose turn it is, and what goes on beside the lease. Every other call is at the wrong point."""
