@@ -14,7 +14,6 @@ from protocol.auction.defence import (
     Means,
     easy_item_ms,
     job_flaw,
-    reading_ms,
     run_flaw,
     trace_ms,
 )
@@ -183,9 +182,7 @@ class Jobs:
         return room_flaw(replace(own, over_ms=over_ms), bound(leases, audits), means)
 
     def _trace_ms(self, state: ProviderLease, measured: Measured) -> int:
-        assert state.spec is not None, "checking follows fetching"
-        reading = reading_ms(state.spec.program_bytes + state.spec.input_bytes)
-        found = trace_ms(measured.item_ms, measured.value_bytes) + reading
+        found = trace_ms(measured.item_ms, measured.value_bytes)
         # Measured was where the job runs: if it is defended elsewhere, the offer's figures are all we have.
         elsewhere = self.means is not None and self.means.device not in ("", state.device)
         return max(found, state.trace_ms) if elsewhere else found

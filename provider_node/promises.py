@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from protocol.auction.clocks import Promise
-from protocol.auction.defence import RAN_FACTOR
+from protocol.auction.defence import RAN_FACTOR, reading_ms
 from protocol.lease.provider_types import Phase, ProviderLease, Stage
 from protocol.types import BidFlags, BlockNo, LeaseId, Verification
 
@@ -36,8 +36,9 @@ def promise_of(lease: LeaseId, state: ProviderLease, audits: bool) -> Promise | 
     if state.result is not None:
         over = state.result.over_ms
     audited = audits and not bid.flags & BidFlags.PRIVATE
-    allowance = bid.trace_allowance * block_ms
-    return Promise(lease, items, state.trace_ms, allowance, cap, over, audited, BlockNo(until))
+    spec, allowance = state.spec, bid.trace_allowance * block_ms
+    reading = reading_ms(spec.program_bytes + spec.input_bytes if spec else state.offer.transfer_bytes)
+    return Promise(lease, items, state.trace_ms, allowance, cap, reading, over, audited, BlockNo(until))
 
 
 def bound(leases: Mapping[LeaseId, ProviderLease], audits: bool) -> tuple[Promise, ...]:
@@ -64,12 +65,18 @@ def possible(
 def _any_of(bids: Iterable[Promise]) -> Promise:
     """Return a promise that asks at any time for as much as any of these, or more."""
     known = list(bids)
-    longest = max(each.run_ms for each in known)
+    run, reading = max(each.run_ms for each in known), max(each.reading_ms for each in known)
     return Promise(
         known[0].lease,
-        max(-(-each.items * each.run_ms // max(longest, 1)) for each in known),
-        longest,
+        max(max(_runs(each, run), _runs(each, run + reading, each.reading_ms)) for each in known),
+        run,
         min(each.allowance_ms for each in known),
         min(each.cap_ms for each in known),
+        reading,
         audited=any(each.audited for each in known),
     )
+
+
+def _runs(bid: Promise, each_ms: int, reading_ms: int = 0) -> int:
+    """Return how many runs of a length take as long as all of a bid's."""
+    return -(-bid.items * (bid.run_ms + reading_ms) // max(each_ms, 1))

@@ -317,7 +317,7 @@ def _require_defence(offer: Offer, house: House, found: _Estimate) -> int:
     worst = worst_ms(item_ms, _family(device.name), means)
     if flaw := offer_flaw(item_ms, worst, offer.memory_bytes, means):
         raise _RefusedError(flaw)
-    return trace_ms(item_ms) + reading_ms(offer.transfer_bytes)
+    return trace_ms(item_ms)
 
 
 def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) -> None:
@@ -330,6 +330,7 @@ def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) 
         terms.trace_ms,
         terms.bid.trace_allowance * market.block_ms,
         RAN_FACTOR * offer.item_count * terms.item_ms,
+        reading_ms(offer.transfer_bytes),
         audited=house.means.audit_clock is not None and not offer.flags & BidFlags.PRIVATE,
     )
     if flaw := room_flaw(new, market.promises, house.means):

@@ -14,19 +14,23 @@ traces are posted in a pace (`protocol.dispute.pace`), that is at most
 
     min(items, 1 + (t - M) / a) * c   for t >= M + min(a, cap),   items * c   for t >= M + cap.
 
-Audits have children of their own, which share the processor with the games' whatever is due first. Each lease
-may have two. With the game's child beside them they have two thirds of the processor or more, so half as much
-again as they take is reckoned, before all else.
+Audits have children of their own, which share the processor with the games' whatever is due first; each lease
+may have two. So games wait for all of them, and they for what the games' child takes from them: of two audits
+and it, a third.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.auction.defence import STARTUP_MS, Means
 from protocol.types import BlockNo, LeaseId
 
 AUDITS = 2
 """Audits that a lease may have: its client's, and one of strangers."""
+AUDIT_START_MS = 1_000
+"""An audit's child is started for it."""
+KEPT = 2
+"""Jobs whose program and inputs a child keeps (`protocol.engines.worker`)."""
 ALL = 0
 """Anything that can be challenged may be challenged at once."""
 _SCALE = 1 << 20
@@ -40,10 +44,12 @@ class Promise:
     lease: LeaseId
     items: int
     run_ms: int
-    """To execute an item again and hash its trace, with the reading of its program."""
+    """To execute an item again and hash its trace."""
     allowance_ms: int
     cap_ms: int
     """Most that allowances add to a clock: six times what the job took."""
+    reading_ms: int = 0
+    """To read program and inputs, where the child does not have them."""
     over_ms: int = 0
     """By how much items took longer than is usual for the job, in all."""
     audited: bool = True
@@ -90,10 +96,22 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL) -> Load
     known = sorted(promises, key=lambda each: each.first_ms)
     if not known:
         return Load()
-    fixed = STARTUP_MS + sum(AUDITS * each.run_ms * 3 // 2 for each in known if each.audited)
     most = _most(known, at_once) if at_once else None
+    audits = sum(AUDITS * _audit_ms(each) for each in known if each.audited)
+    # Once for the child, and once more since each run is expected to need it: what seems late is put back.
+    fixed = 2 * STARTUP_MS + audits
+    if len(known) > KEPT:
+        # Deadlines take turns, so any run may be of another job than the one before.
+        known = [replace(each, run_ms=each.run_ms + each.reading_ms) for each in known]
+    else:
+        fixed += sum(each.reading_ms for each in known) + max(each.reading_ms for each in known)
     later = _longest_later(known)
-    worst, level, slope, begun = Load(0, clock_ms), 0, 0, 0
+    # An audit's allowance is not capped.
+    answered = -(-3 * audits // 2)
+    worst = Load(
+        answered if most is None else min(answered, most), clock_ms + min(each.allowance_ms for each in known)
+    )
+    level, slope, begun = 0, 0, 0
     events = sorted(_events(known))
     for number, (beyond, rise, flat, begins) in enumerate(events):
         level, slope, begun = level + flat, slope + rise, begun + begins
@@ -126,6 +144,10 @@ def room_flaw(new: Promise, others: Sequence[Promise], means: Means) -> str:
     )
 
 
+def _audit_ms(promise: Promise) -> int:
+    return AUDIT_START_MS + promise.reading_ms + promise.run_ms
+
+
 def _events(known: Sequence[Promise]) -> Iterable[tuple[int, int, int, int]]:
     """Yield (time beyond a move clock, change of slope, change of level, leases that begin)."""
     for each in known:
@@ -149,8 +171,9 @@ def _longest_later(known: Sequence[Promise]) -> list[int]:
 
 def _most(known: Sequence[Promise], at_once: int) -> int:
     """Return what so many runs take, in any order."""
-    total, left = STARTUP_MS + sum(each.over_ms for each in known), at_once
-    for each in sorted(known, key=lambda each: -each.run_ms):
+    starts = min(at_once, sum(AUDITS for each in known if each.audited)) * AUDIT_START_MS
+    total, left = 2 * STARTUP_MS + starts + sum(each.over_ms for each in known), at_once
+    for each in sorted(known, key=lambda each: -each.run_ms - each.reading_ms):
         count = min(each.items + AUDITS * each.audited, left)
-        total, left = total + count * each.run_ms, left - count
+        total, left = total + count * (each.run_ms + each.reading_ms), left - count
     return total

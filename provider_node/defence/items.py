@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import trio
 
-from protocol.auction.defence import STARTUP_MS, trace_ms
+from protocol.auction.defence import STARTUP_MS, reading_ms, trace_ms
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
 from protocol.lease.provider_types import ProviderLease
@@ -48,7 +48,9 @@ class Items:
         state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
         if state is None or state.spec is None or state.result is None:
             return STARTUP_MS
-        return trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1)) + STARTUP_MS
+        # As it was reckoned when the lease was promised (`protocol.auction.clocks`).
+        plain = state.trace_ms or trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1))
+        return plain + STARTUP_MS + reading_ms(state.spec.program_bytes + state.spec.input_bytes)
 
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
         """Return the paths of a lease's program and inputs, and the device to use."""

@@ -18,7 +18,7 @@ from protocol.engines.worker.devices import KeepingEngine, open_keeping_engine
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
-from protocol.engines.worker.programs import Program, load_program
+from protocol.engines.worker.programs import KEPT, Program, load_program
 from protocol.engines.worker.room import LENT, running_bytes, value_bytes
 from protocol.tape import Tape
 from protocol.types import InputError
@@ -75,7 +75,7 @@ class Traces:
         """The job of a program over its inputs; the last two are kept."""
         key = (_file(Path(program_path)), _file(Path(input_path)))
         if key not in self._jobs:
-            while len(self._jobs) > 1:
+            while len(self._jobs) >= KEPT:
                 self._jobs.popitem(last=False)
             program = load_program(Path(program_path))
             inputs = ItemFile(Path(input_path))

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocol.engines.worker import items, jobs, traces
+from protocol.auction import clocks
+from protocol.engines.worker import items, jobs, programs, traces
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import RunArgs
@@ -111,3 +112,7 @@ def test_the_next_item_is_not_run_in_memory_that_a_trace_reads(job, monkeypatch,
     kept.get(item(job, 1))
     assert first.node_leaf(3, 0) == bits
     assert Traces().get(item(job, 0)).root == first.root
+
+
+def test_a_provider_reckons_with_as_many_kept_jobs_as_a_worker_keeps() -> None:
+    assert clocks.KEPT == programs.KEPT

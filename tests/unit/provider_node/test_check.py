@@ -99,7 +99,7 @@ async def test_what_cannot_be_defended_is_refused_with_the_reason(
     assert await checked(replace(SMALL, **changes), means=None)(), "there is no judge"
 
 
-@pytest.mark.parametrize(("over", "posted"), [(57_000, True), (57_001, False)])
+@pytest.mark.parametrize(("over", "posted"), [(54_000, True), (57_001, False)])
 async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
     tmp_path: Path, over: int, posted: bool
 ) -> None:

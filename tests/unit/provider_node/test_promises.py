@@ -21,6 +21,9 @@ def test_a_lease_promises_its_items_by_measure_and_clocks_by_the_chain() -> None
     """Allowance 6 blocks of a second; 4 items of a tenth: 2.4 s until the chain says how long the job ran."""
     before = promise_of(LEASE, STATE, audits=True)
     assert before == Promise(LEASE, 4, 400, 6_000, 2_400, audited=True, until=0)
+    large = replace(STATE, offer=replace(STATE.offer, transfer_bytes=80_000_000))
+    assert (found := promise_of(LEASE, large, audits=True)) is not None
+    assert found.reading_ms == 200
     posted = replace(STATE, phase=Phase.POSTED, chain=POSTED, result=replace(RESULT, over_ms=70))
     after = promise_of(LEASE, posted, audits=True)
     assert after == Promise(LEASE, 4, 400, 6_000, 60_000, over_ms=70, audited=True, until=170)
@@ -61,25 +64,29 @@ def test_of_the_bids_of_a_slot_one_counts_and_none_of_the_slot_that_is_bid_for()
 
 @given(
     st.lists(
-        st.tuples(st.integers(1, 99), st.integers(0, 9_000), st.integers(1, 99)), min_size=1, max_size=4
+        st.tuples(st.integers(1, 99), st.integers(0, 9_000), st.integers(1, 99), st.integers(0, 10**9)),
+        min_size=1,
+        max_size=4,
     ),
     st.integers(0, 60_000),
+    st.integers(0, 3),
 )
 def test_what_stands_for_the_bids_of_a_slot_is_no_lighter_than_any(
-    bids: list[tuple[int, int, int]], clock: int
+    bids: list[tuple[int, int, int, int]], clock: int, beside: int
 ) -> None:
     states = [
         replace(
             STATE,
-            offer=replace(STATE.offer, item_count=items),
+            offer=replace(STATE.offer, item_count=items, transfer_bytes=count),
             bid=replace(STATE.bid, trace_allowance=allowance),
             trace_ms=trace,
         )
-        for items, trace, allowance in bids
+        for items, trace, allowance, count in bids
     ]
     leases = {LeaseId(bytes([n]) * 32): each for n, each in enumerate(states)}
-    together = load(possible(leases, audits=True), clock)
+    others = [Promise(LEASE, 3, 900, 6_000, 9_000)] * beside
+    together = load([*others, *possible(leases, audits=True)], clock)
     for id, each in leases.items():
         alone = promise_of(id, each, audits=True)
         assert alone is not None
-        assert load([alone], clock).percent <= together.percent
+        assert load([*others, alone], clock).percent <= together.percent
