@@ -28,7 +28,7 @@ from protocol.dispute.audits import (
 )
 from protocol.engines.worker.dispute_records import JobTermsArgs, JobTermsResult
 from protocol.engines.worker.game_wire import JOBS
-from protocol.engines.worker.interface import from_wire, to_wire
+from protocol.games.asking import ask, reading
 from protocol.games.audit_sight import read_sight
 from protocol.messages import Bid
 from protocol.runtime.retry import backoff
@@ -143,8 +143,10 @@ class Auditing:
         await self._none_pending()
         spec, store = self.wanted().spec, self.results.store
         args = JobTermsArgs(str(store.path(spec.program)), str(store.path(spec.inputs)))
-        terms = from_wire(await self.results.child.call(args.OP, to_wire(args)), JobTermsResult)
-        job, fee = JOBS.decode(terms.job), await chain.run(Chain.audit_fee, bid, spec.item_count)
+        terms = await ask(self.results.child, args, JobTermsResult)
+        with reading(self.results.child, args.OP):
+            job = JOBS.decode(terms.job)
+        fee = await chain.run(Chain.audit_fee, bid, spec.item_count)
         calls, cost = chain.blocking.audits, Amount(tasks * fee)
         name = f"audit {bid.lease_id().hex()}"
         token = chain.blocking.token(bid.token)

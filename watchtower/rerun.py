@@ -11,9 +11,9 @@ from protocol.engines.worker.interface import (
     CompareResult,
     VerifyArgs,
     VerifyResult,
-    from_wire,
     to_wire,
 )
+from protocol.games.asking import ask
 from protocol.runtime.child import (
     Child,
     ChildDiedError,
@@ -88,13 +88,13 @@ async def _compare(rig: Rig, child: Child, result: PostedResult, found: Obtained
     program, inputs, outputs = (str(path) for path in (files.program, files.inputs, files.outputs))
     check = CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count)
     try:
-        await _call(child, check)
+        await child.call(check.OP, to_wire(check))
     except ChildOutOfMemoryError:
         raise  # this machine's fault
     except InputError as error:
         raise WrongArtifactsError(error.message) from error
     verify = VerifyArgs(program, outputs, spec.item_count, result.output_root)
-    if not from_wire(await _call(child, verify), VerifyResult).matches:
+    if not (await ask(child, verify, VerifyResult)).matches:
         raise WithheldError("the outputs served are not those posted", found)
     compare = CompareArgs(
         program_path=program,
@@ -105,8 +105,4 @@ async def _compare(rig: Rig, child: Child, result: PostedResult, found: Obtained
         device=rig.config.device,
         time_limit=rig.config.item_seconds * spec.item_count,
     )
-    return from_wire(await _call(child, compare), CompareResult)
-
-
-async def _call(child: Child, args: CheckArgs | VerifyArgs | CompareArgs) -> object:
-    return await child.call(args.OP, to_wire(args))
+    return await ask(child, compare, CompareResult)

@@ -39,7 +39,7 @@ from protocol.dispute.purse import COIN
 from protocol.dispute.records import Verdict
 from protocol.engines.worker.delivery_records import DemandTermsArgs, DemandTermsResult
 from protocol.engines.worker.game_wire import JOBS
-from protocol.engines.worker.interface import from_wire, to_wire
+from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.tape import DType, TensorType
@@ -72,13 +72,14 @@ class DemandTerms:
 
 
 async def demand_terms(child: Child, program: str, inputs: str) -> DemandTerms:
-    """Return the terms of a job, from its bytes."""
+    """Return the terms of a job, from its bytes. `ChildFaultError` if the child answers something else."""
     args = DemandTermsArgs(program, inputs)
-    found = from_wire(await child.call(args.OP, to_wire(args)), DemandTermsResult)
-    job = JOBS.decode(found.job)
-    types = tuple(TensorType(DType(kind), shape) for kind, shape in found.types)
-    headers = tuple((header, tuple(map(Hash32, proof))) for header, proof in found.headers)
-    return DemandTerms(job, Shape(job.items, types), headers)
+    found = await ask(child, args, DemandTermsResult)
+    with reading(child, args.OP):
+        job = JOBS.decode(found.job)
+        types = tuple(TensorType(DType(kind), shape) for kind, shape in found.types)
+        headers = tuple((header, tuple(map(hash32, proof))) for header, proof in found.headers)
+        return DemandTerms(job, Shape(job.items, types), headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ from protocol.messages import Bid
 from protocol.types import (
     Address,
     BlockNo,
-    BrokenInvariant,
     Hash32,
     InputError,
     LeaseId,
@@ -301,7 +300,8 @@ class Player:
     async def _charge(self, item: int) -> Charge:
         charge = await (await self._work()).accuse(item)
         if charge.job.hash != self.bid.job_hash:
-            raise BrokenInvariant("the worker took apart another job than the bid names")
+            self._shop = None  # nor is anything else that it says to be believed
+            raise TransientError("the worker took apart another job than the bid names")
         return charge
 
     async def _played(self, board: Board, case: Case) -> Played:

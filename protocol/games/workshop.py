@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 import trio
 
-from protocol.dispute.moves import ChallengerMove, Claim
+from protocol.chain.disputes import DisputeCalls
+from protocol.dispute.moves import Call, ChallengerMove, Claim
 from protocol.dispute.names import Case, Job, seal_of
 from protocol.dispute.records import Place
 from protocol.dispute.replay import Played, View
@@ -20,12 +19,10 @@ from protocol.engines.worker.dispute_records import (
     SealOpeningArgs,
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, write_shown
-from protocol.engines.worker.interface import from_wire, to_wire
+from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
-from protocol.types import Address, BrokenInvariant, Hash32
-
-T = TypeVar("T")
+from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, Hash32
 
 
 @dataclass(frozen=True)
@@ -86,16 +83,17 @@ class Workshop:
         if item not in self._charges:
             args = AccuseArgs(self._item(item), str(self.files.outputs))
             began = trio.current_time()
-            found = await self._call(args, AccuseResult)
-            self._charges[item] = Charge(
-                item,
-                Hash32(found.trace_root),
-                Hash32(found.item_root),
-                Hash32(found.posted_root),
-                tuple(map(Hash32, found.proof)),
-                JOBS.decode(found.job),
-                trio.current_time() - began,
-            )
+            found = await ask(self._child, args, AccuseResult)
+            with reading(self._child, args.OP):
+                self._charges[item] = Charge(
+                    item,
+                    hash32(found.trace_root),
+                    hash32(found.item_root),
+                    hash32(found.posted_root),
+                    tuple(map(hash32, found.proof)),
+                    JOBS.decode(found.job),
+                    trio.current_time() - began,
+                )
         return self._charges[item]
 
     async def move(self, bid: Bid, played: Played, view: View) -> ChallengerMove | None:
@@ -108,19 +106,25 @@ class Workshop:
             VIEWS.encode(view),
             write_shown(played.shown),
         )
-        found = (await self._call(args, MoveResult)).move
-        move = MOVES.decode(found) if found is not None else None
-        if move is not None and not isinstance(move, ChallengerMove):
-            raise BrokenInvariant(f"the worker made a {type(move).__name__} for a challenger")
+        found = (await ask(self._child, args, MoveResult)).move
+        if found is None:
+            return None
+        with reading(self._child, args.OP):
+            move = MOVES.decode(found)
+            if not isinstance(move, ChallengerMove):
+                raise BrokenInvariant(f"a {type(move).__name__} for a challenger")
+            _encoded(move)
         return move
 
     async def claim(self, case: Case, place: Place, salt: Hash32) -> Claim:
         """Return the claim that opens the seal with that salt."""
         args = SealOpeningArgs(self._item(case.item), CASES.encode(case), PLACES.encode(place), salt)
-        found = (await self._call(args, MoveResult)).move
-        claim = MOVES.decode(found) if found is not None else None
-        if not isinstance(claim, Claim):
-            raise BrokenInvariant("the worker opened no seal")
+        found = (await ask(self._child, args, MoveResult)).move
+        with reading(self._child, args.OP):
+            claim = MOVES.decode(found) if found is not None else None
+            if not isinstance(claim, Claim):
+                raise BrokenInvariant("no claim")
+            _encoded(claim)
         return claim
 
     def _item(self, item: int) -> Item:
@@ -128,9 +132,7 @@ class Workshop:
         paths = str(self.files.program), str(self.files.inputs)
         return Item(*paths, item, how.device, how.threads, how.item_seconds)
 
-    async def _call(self, args: AccuseArgs | ChallengeMoveArgs | SealOpeningArgs, kind: type[T]) -> T:
-        plain: dict[str, object] = to_wire(args)
-        try:
-            return from_wire(await self._child.call(args.OP, plain), kind)
-        except msgspec.ValidationError as error:
-            raise BrokenInvariant(f"the worker answered {args.OP} with something else: {error}") from error
+
+def _encoded(call: Call) -> None:
+    """Raise `BrokenInvariant` for a call that no transaction can carry."""
+    DisputeCalls(ZERO_ADDRESS).move(call)

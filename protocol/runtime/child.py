@@ -130,6 +130,13 @@ class Child:
             process.kill()
             self._nursery.start_soon(process.reap)
 
+    def blame(self, op: str, why: object) -> ChildFaultError:
+        """Return the error of a result that makes no sense, and end the child: the next call starts anew."""
+        fault = ChildFaultError(f"the result of {op} makes no sense: {why}")
+        self.kill()
+        self._count(op, fault)
+        return fault
+
     def _count(self, op: str, fault: GavelError) -> None:
         Faults.count += 1
         log.error("%s failed in %s and is started again: %s", self._module, op, fault)

@@ -1,9 +1,5 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
-from typing import TypeVar
-
-import msgspec
-
 from protocol.dispute.audits import Roots
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
@@ -16,17 +12,15 @@ from protocol.engines.worker.interface import (
     CheckArgs,
     VerifyArgs,
     VerifyResult,
-    from_wire,
     to_wire,
 )
+from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.types import BlockNo, Hash32, InputError, TransientError
 from watchtower.auditing.survey import Seen
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
-
-T = TypeVar("T")
 
 
 async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
@@ -49,8 +43,10 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
     if not served:
         return await _roots(child, item, fresh=False)
     keep(rig, result, job)  # a game may follow, in which the provider serves nothing
-    found = await _call(child, AccuseArgs(item, str(files.outputs)), AccuseResult)
-    roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
+    args = AccuseArgs(item, str(files.outputs))
+    found = await ask(child, args, AccuseResult)
+    with reading(child, args.OP):
+        roots = Roots(hash32(found.trace_root), hash32(found.item_root))
     # A false accusation costs half of the stake: what differs from the result is computed twice.
     if found.differs and await _roots(child, item, fresh=True) != roots:
         raise TransientError(f"item {item.item} comes out in two ways on this machine")
@@ -58,8 +54,10 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
 
 
 async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:
-    found = await _call(child, OpenTraceArgs(item, fresh), OpenTraceResult)
-    return Roots(Hash32(found.trace_root), Hash32(found.item_root))
+    args = OpenTraceArgs(item, fresh)
+    found = await ask(child, args, OpenTraceResult)
+    with reading(child, args.OP):
+        return Roots(hash32(found.trace_root), hash32(found.item_root))
 
 
 async def _result(rig: Rig, seen: Seen) -> PostedResult:
@@ -76,14 +74,6 @@ async def _is_posted(child: Child, job: Obtained, result: PostedResult) -> bool:
     files = job.files
     args = VerifyArgs(str(files.program), str(files.outputs), files.items, result.output_root)
     try:
-        return (await _call(child, args, VerifyResult)).matches
+        return (await ask(child, args, VerifyResult)).matches
     except InputError:
         return False  # no outputs of this program at all
-
-
-async def _call(child: Child, args: AccuseArgs | OpenTraceArgs | VerifyArgs, kind: type[T]) -> T:
-    reply = await child.call(args.OP, to_wire(args))
-    try:
-        return from_wire(reply, kind)
-    except msgspec.ValidationError as error:
-        raise TransientError(f"the worker answered {args.OP} with something else: {error}") from error
