@@ -15,7 +15,16 @@ from protocol.dispute import moves
 from protocol.dispute.names import Case, Job, Program
 from protocol.messages import Bid
 from protocol.types import Amount, Blocks, Hash32, Verification, Wei
-from tests.chain_helpers import OPERATOR, STRANGER, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from tests.chain_helpers import (
+    CLIENT,
+    OPERATOR,
+    STRANGER,
+    UNIT,
+    make_bid,
+    ready_client,
+    ready_provider,
+    sign_bid,
+)
 
 NODES, OUTPUTS = 40, 1
 """39 inner nodes: six levels, of which a trace shows five and a reveal the last."""
@@ -70,10 +79,17 @@ def posted(localnet: Localnet) -> Rig:
     """Open, start and post a job of one item."""
     net = with_disputes(localnet)
     ready_provider(net)
-    client = ready_client(net)
+    ready_client(net)
+    return post_job(net)
+
+
+def post_job(net: Localnet, nonce: int = 1) -> Rig:
+    """The same under any deployment, where provider and client are ready."""
+    client = net.chain(CLIENT)
     roots = (Hash32(keccak256(name)) for name in (b"inputs", b"constants", b"nodes"))
     job = Job(Program(1, 0, NODES, OUTPUTS, *roots), keccak256(b"input"), 1)
-    bid = make_bid(net, job_hash=job.hash, verification=int(Verification.TAPE), challenge_window=Blocks(300))
+    kind, window = int(Verification.TAPE), Blocks(300)
+    bid = make_bid(net, nonce, job_hash=job.hash, verification=kind, challenge_window=window)
     client.send(client.escrow.open_lease(bid, sign_bid(net, bid)))
     operator, item_root = net.chain(OPERATOR), keccak256(b"item")
     operator.send(operator.escrow.start(bid))
