@@ -1,0 +1,172 @@
+"""Each game and each audited item has a child process of its own: no long run makes another one late."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import trio
+
+from protocol.chain.audits import AuditCalls
+from protocol.dispute.audits import Part, Roots, Stage
+from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
+from protocol.games.asking import ask, hash32
+from protocol.games.workshop import CaseFiles, How, Workshop
+from protocol.runtime.child import Child
+from protocol.runtime.metrics import Metrics
+from protocol.types import BlockNo, LeaseId, TransientError, Wei
+from tests.held_runs import CHILD, HASH, HeldRuns, until
+from tests.strategies.provider import BID
+from tests.unit.dispute.test_audits import ME, sight
+from watchtower import games
+from watchtower.auditing import auditor
+from watchtower.auditing.auditor import Auditing
+from watchtower.auditing.notes import Notes
+from watchtower.auditing.survey import Seen
+from watchtower.config import WatchtowerConfig
+from watchtower.games import Games
+from watchtower.spending import Spending
+
+pytestmark = pytest.mark.trio
+LONG, SHORT = (LeaseId(bytes([n]) * 32) for n in (1, 2))
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HeldRuns:
+    for module in (games, auditor):
+        monkeypatch.setattr(module, "WORKER", CHILD)
+    return HeldRuns.under(tmp_path, monkeypatch)
+
+
+class FirstQuestions(Games):
+    """Of each game only the first question to the worker: what the item comes to here."""
+
+    runs: HeldRuns
+    answered: set[LeaseId]
+
+    async def _played(
+        self, lease: Any, suspect: int | None, shown: Any, workshop: Callable[[], Awaitable[Workshop]]
+    ) -> None:
+        await (await workshop()).accuse(suspect or 0)
+        self.answered.add(lease.lease)
+
+    async def _workshop(self, lease: Any, child: Child) -> Workshop:
+        files = CaseFiles(self.runs.program(lease.lease.hex()), Path("i"), Path("o"), 1)
+        return Workshop(child, files, How("cpu", 1, 60.0))
+
+
+async def test_a_game_does_not_wait_for_the_run_of_another(held: HeldRuns) -> None:
+    rig: Any = SimpleNamespace(config=WatchtowerConfig())
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        playing = FirstQuestions(rig, nothing, nothing, nursery, Metrics())
+        playing.runs, playing.answered = held, set()
+        playing.accuse(SimpleNamespace(lease=LONG), 1, HASH)  # type: ignore[arg-type]
+        await held.begun(LONG.hex())
+        held.let_go(SHORT.hex())
+        playing.accuse(SimpleNamespace(lease=SHORT), 1, HASH)  # type: ignore[arg-type]
+        await until(lambda: SHORT in playing.answered)
+        assert LONG not in playing.answered
+        held.let_go(LONG.hex())
+        await until(lambda: LONG in playing.answered)
+
+
+class Desk:
+    """An auditor's desk whose runs last as long as the test wants, and the calls that it sends."""
+
+    def __init__(self, runs: HeldRuns, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.runs, self.sent = runs, list[str]()
+        network = SimpleNamespace(seconds=lambda blocks: 60)
+        blocking = SimpleNamespace(address=ME, network=network, audits=AuditCalls(ME))
+        rig: Any = SimpleNamespace(
+            config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, send=self._send)
+        )
+        gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
+        self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), None)
+        monkeypatch.setattr(auditor, "run_item", self._run)
+        self.lacking = set[LeaseId]()
+
+    async def _send(self, call: Any, effect: str) -> Any:
+        self.sent.append(f"{call.what} {effect.split()[1][:2]}")
+        return SimpleNamespace(fee=Wei(0), gas_used=1)
+
+    async def _run(self, rig: Any, child: Child, seen: Seen, limit_s: float) -> Roots:
+        lease = seen.name[0]
+        if lease in self.lacking:
+            raise TransientError("nobody serves the inputs")
+        args = AccuseArgs(Item(str(self.runs.program(lease.hex())), "i", 3), "o")
+        found = await ask(child, args, AccuseResult)
+        return Roots(hash32(found.trace_root), hash32(found.item_root))
+
+    async def look(self, nursery: trio.Nursery, number: int, until_: int, now: int = 100) -> LeaseId:
+        """Have the desk look at the audit of a lease, which has drawn it."""
+        lease = LeaseId(bytes([number]) * 32)
+        seen = sight(Stage.DRAWN, Part.ASSIGNED, audit={"commit_until": BlockNo(until_)}, now=BlockNo(now))
+        opened: Any = SimpleNamespace(bid=BID)
+        await self.desk._begin(nursery, Seen((lease, True), opened, seen))
+        return lease
+
+    def said(self, lease: LeaseId) -> str:
+        return self.desk.doing.get((lease, True), "")
+
+
+@pytest.fixture
+def desk(held: HeldRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(held, tmp_path, monkeypatch)
+
+
+async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: HeldRuns, desk: Desk) -> None:
+    async with trio.open_nursery() as nursery:
+        long = [await desk.look(nursery, number, 1_000) for number in (1, 2, 3)]
+        for each in long:
+            await held.begun(each.hex())
+        late = await desk.look(nursery, 4, 2_000)
+        assert desk.said(late) == "waits for other items to be executed"
+        held.let_go((bytes([5]) * 32).hex())
+        first = await desk.look(nursery, 5, 500)
+        await until(lambda: desk.said(first) == "ran item 3")
+        assert [desk.said(each) for each in long] == ["runs item 3"] * 3
+        assert not held.has_begun(late.hex())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_run_under_way_ends_before_the_auditor_abstains(held: HeldRuns, desk: Desk) -> None:
+    """At 110 the commitments end, the clock is 10: a run that is under way has until 108."""
+    async with trio.open_nursery() as nursery:
+        lease = await desk.look(nursery, 1, 110)
+        await held.begun(lease.hex())
+        await desk.look(nursery, 1, 110, now=107)
+        assert desk.said(lease) == "runs item 3"
+        await desk.look(nursery, 1, 110, now=108)
+        assert desk.sent == [], "nothing is sent while the run goes on"
+        await until(lambda: "cannot be had and run in time" in desk.said(lease))
+        await desk.look(nursery, 1, 110, now=108)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_a_run_that_ends_in_time_is_committed_to(held: HeldRuns, desk: Desk) -> None:
+    async with trio.open_nursery() as nursery:
+        lease = await desk.look(nursery, 1, 110)
+        await held.begun(lease.hex())
+        held.let_go(lease.hex())
+        await until(lambda: desk.said(lease) == "ran item 3")
+        await desk.look(nursery, 1, 110, now=109)
+        await until(lambda: desk.said(lease).startswith("committed"))
+        assert desk.sent == ["Audits.commit 01"]
+
+
+async def test_a_job_that_cannot_be_had_is_tried_until_half_of_the_clock_is_left(
+    held: HeldRuns, desk: Desk
+) -> None:
+    async with trio.open_nursery() as nursery:
+        lease = LeaseId(bytes([1]) * 32)
+        desk.lacking = {lease}
+        for now in (100, 104):
+            await desk.look(nursery, 1, 110, now=now)
+            await until(lambda: "nobody serves" in desk.said(lease) and not desk.desk._busy)
+        await desk.look(nursery, 1, 110, now=105)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.said(lease).endswith(": nobody serves the inputs")
+        assert desk.sent == ["Audits.abstain 01"]
