@@ -30,6 +30,9 @@ fmt: setup  ## format and mend what the linter can mend
 soak: setup  ## long tests, and all others with new random examples
 	@GAVEL_RANDOM=1 $(BIN)/pytest --timeout 3600 -m "soak or not soak" $(ARGS)
 
+broken: setup  ## break the contracts on purpose, see the adversaries' tests fail: takes an hour (BROKEN="--between copy")
+	@$(BIN)/python -m scripts.broken $(BROKEN)
+
 prove: setup  ## prove the soft float with halmos: takes minutes (PROVE="Sum Order" for those whose names begin so)
 	@scripts/prove/prove.sh float $(PROVE)
 
@@ -42,4 +45,4 @@ lock:  ## resolve and pin Python dependencies again
 clean:  ## remove what set-up and builds made
 	@rm -rf $(VENV) contracts/node_modules contracts/out contracts/cache build protocol/engines/cpu/_kernels*.so *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help setup demo test contracts-test lint fmt soak prove bench lock clean
+.PHONY: help setup demo test contracts-test lint fmt soak broken prove bench lock clean
