@@ -1,7 +1,7 @@
 """Plays games about wrong results: one task per lease, until nothing of it is still to be had."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -18,7 +18,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
-from watchtower.judge import PostedResult
+from watchtower.judge import PostedResult, ResultId
 from watchtower.obtaining import Rig, obtain
 from watchtower.rerun import WORKER, options
 from watchtower.standings import Standing, Standings
@@ -48,7 +48,8 @@ class Games:
     nursery: trio.Nursery
     metrics: Metrics
     playing: set[LeaseId] = field(default_factory=set)
-    left: dict[LeaseId, str] = field(default_factory=dict)
+    left: dict[ResultId, str] = field(default_factory=dict)
+    """Results about which nothing was to be done any more, for as long as they stand."""
 
     def __post_init__(self) -> None:
         self._open = self.metrics.gauge("gavel_watchtower_playing", "Leases whose games are played now.")
@@ -66,71 +67,80 @@ class Games:
         for lease in await self.rig.chain.run(unfinished):
             self._start(lease, None)
 
-    async def look_after(self, results: tuple[PostedResult, ...], wrong: dict[LeaseId, int]) -> None:
+    async def look_after(self, results: tuple[PostedResult, ...], wrong: Mapping[ResultId, int]) -> None:
         """Start a player for each posted result that a re-run found wrong."""
+        standing = {each.id for each in results}
+        # What a re-org took away and a later block posts again is looked at again.
+        self.left = {each: why for each, why in self.left.items() if each in standing}
         self._coin.set(await self.rig.chain.run(lambda chain: chain.balance(chain.address)) / 10**18)
-        fresh = [each.lease for each in results if each.lease in wrong]
-        fresh = [lease for lease in fresh if lease not in self.playing and lease not in self.left]
+        fresh = [each.id for each in results if each.id in wrong]
+        fresh = [each for each in fresh if each.lease not in self.playing and each not in self.left]
         if fresh:
             opened = {each.lease: each for each in await self.rig.chain.run(Chain.leases_of)}
-            for lease in fresh:
-                if lease not in opened:
+            for each in fresh:
+                if each.lease not in opened:
                     continue  # a re-org: the next look will know
-                if opened[lease].bid.verification == Verification.TAPE:
-                    self._start(opened[lease], wrong[lease])
+                if opened[each.lease].bid.verification == Verification.TAPE:
+                    self._start(opened[each.lease], wrong[each], root=each.root)
                 else:
-                    self.left[lease] = "no tape: nobody can judge it"
+                    self.left[each] = "no tape: nobody can judge it"
 
     def accuse(self, lease: OpenedLease, item: int, shown: Hash32) -> None:
         """Play about an item that an audit found to differ. `shown`: the trace that the provider revealed."""
-        if lease.lease not in self.left:
+        if all(each.lease != lease.lease for each in self.left):
             self._start(lease, item, shown)
 
-    def _start(self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None = None) -> None:
+    def _start(
+        self,
+        lease: OpenedLease,
+        suspect: int | None,
+        shown: Hash32 | None = None,
+        root: Hash32 | None = None,
+    ) -> None:
         if lease.lease not in self.playing:
             self.playing.add(lease.lease)
             self._open.set(len(self.playing))
-            self.nursery.start_soon(self._play, lease, suspect, shown)
+            self.nursery.start_soon(self._play, lease, suspect, shown, root)
 
-    async def _play(self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None) -> None:
+    async def _play(
+        self, lease: OpenedLease, suspect: int | None, shown: Hash32 | None, root: Hash32 | None
+    ) -> None:
         async def workshop() -> Workshop:
-            return await self._workshop(lease, child)
+            return await self._workshop(player, child)
+
+        since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
+        player = Player(
+            self.rig.chain,
+            lease.bid,
+            since,
+            self.who,
+            suspect,
+            workshop,
+            log.warning,
+            opening=self._opening,
+            shown=shown,
+            root=root,
+        )
 
         # A child of its own, which keeps the item's trace until the end: the run of an item of another lease
         # must not let this one's clock run out.
         kept = replace(options(self.rig.config), idle_s=_KEPT_S)
         async with open_child(WORKER, options=kept) as child:
-            await self._played(lease, suspect, shown, workshop)
+            await self._played(player)
 
-    async def _played(
-        self,
-        lease: OpenedLease,
-        suspect: int | None,
-        shown: Hash32 | None,
-        workshop: Callable[[], Awaitable[Workshop]],
-    ) -> None:
-        with about(lease=to_hex(lease.lease)):
-            since = BlockNo(max(self.rig.chain.blocking.deployment.block, lease.block - _DEEPEST))
-            player = Player(
-                self.rig.chain,
-                lease.bid,
-                since,
-                self.who,
-                suspect,
-                workshop,
-                log.warning,
-                opening=self._opening,
-                shown=shown,
-            )
+    async def _played(self, player: Player) -> None:
+        lease = player.lease
+        with about(lease=to_hex(lease)):
             try:
                 why = await self._until_over(player)
             except InputError as error:
                 why = str(error)
                 log.error("no game is played: %s", error)
-                self._write(Standing(to_hex(lease.lease), 0, "", why, ()))
-            self.left[lease.lease] = why
-            self.playing.discard(lease.lease)
-            self._lack(lease.lease, "")
+                self._write(Standing(to_hex(lease), 0, "", why, ()))
+            if player.root is not None:
+                self.left[ResultId(lease, player.root)] = why
+            self.playing.discard(lease)
+            self._lack(lease, "")
             self._open.set(len(self.playing))
             log.info("left alone from now on: %s", why)
 
@@ -167,8 +177,8 @@ class Games:
         self._lacking = self._lacking | {lease} if why else self._lacking - {lease}
         self._refused.set(len(self._lacking))
 
-    async def _workshop(self, lease: OpenedLease, child: Child) -> Workshop:
-        result, until = await self.rig.chain.run(_posted, lease)
+    async def _workshop(self, player: Player, child: Child) -> Workshop:
+        result, until = await self.rig.chain.run(_posted, player.bid, player.root)
         found = await obtain(self.rig, result, until)
         config = self.rig.config
         return Workshop(child, found.files, How(config.device, config.threads, config.item_seconds))
@@ -182,15 +192,18 @@ def unfinished(chain: Chain) -> tuple[OpenedLease, ...]:
     return tuple(each for each in chain.leases_of() if each.lease in leases) if leases else ()
 
 
-def _posted(chain: Chain, lease: OpenedLease) -> tuple[PostedResult, int]:
+def _posted(chain: Chain, bid: Bid, root: Hash32 | None) -> tuple[PostedResult, int]:
     """The result, and the reading until which a game about it may last; blocking."""
-    view, terms, bid = chain.lease(lease.lease), chain.game_terms, lease.bid
+    lease, terms = bid.lease_id(), chain.game_terms
+    view = chain.lease(lease)
     if view.state is not LeaseState.POSTED:
         raise InputError("no result stands any more")
+    if root not in (None, view.output_root):
+        raise TransientError("the chain changed while its games were read")
     end = view.last_beat + bid.challenge_window
     trace = 6 * (view.last_beat - view.started_at)
     longest = trace + _MOVES * (terms.move_clock + terms.increment) + terms.claim_period
-    result = PostedResult(lease.lease, bid, Hash32(view.output_root), BlockNo(end))
+    result = PostedResult(lease, bid, view.output_root, BlockNo(end))
     return result, end + longest
 
 

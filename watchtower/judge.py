@@ -6,6 +6,7 @@ restart, so nothing about it needs to be stored.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from protocol.crypto import keccak256
 from protocol.messages import Bid
@@ -18,6 +19,16 @@ _LONGEST_PART, _LAST_PART = 8, 16
 _MOST_DOUBLINGS = 32
 
 
+class ResultId(NamedTuple):
+    """A lease and the root posted on it: a re-org may put another root on the same lease.
+
+    Whatever is found out about a result, or is under way about it, is of both.
+    """
+
+    lease: LeaseId
+    root: Hash32
+
+
 @dataclass(frozen=True, slots=True)
 class PostedResult:
     """A result that stands on chain and is not final."""
@@ -28,6 +39,11 @@ class PostedResult:
     window_end: BlockNo
     is_held: bool = False
     """Whether a game, a demand or an audit holds it."""
+
+    @property
+    def id(self) -> ResultId:
+        """Which result this is."""
+        return ResultId(self.lease, self.output_root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +66,11 @@ class View:
 
     height: BlockNo
     results: tuple[PostedResult, ...]
-    judged: frozenset[LeaseId]
-    """Leases with a verdict on disk."""
-    running: frozenset[LeaseId]
-    again: Mapping[LeaseId, int] = field(default_factory=dict)
-    """From which reading on a lease with a verdict is tried again: one that could not be judged."""
+    judged: frozenset[ResultId]
+    """Results with a verdict on disk."""
+    running: frozenset[ResultId]
+    again: Mapping[ResultId, int] = field(default_factory=dict)
+    """From which reading on a result with a verdict is tried again: one that could not be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +100,8 @@ def judge(view: View, policy: Policy) -> tuple[Action, ...]:
     actions: list[Action] = []
     free = policy.parallel - len(view.running)
     # What nobody has looked at yet comes before what was tried already.
-    for result in sorted(open_results, key=lambda r: (r.lease in view.judged, r.window_end, r.lease)):
-        if result.lease in view.running or not _is_due(result.lease, view):
+    for result in sorted(open_results, key=lambda r: (r.id in view.judged, r.window_end, r.lease)):
+        if result.id in view.running or not _is_due(result.id, view):
             continue
         reason = why_not(result, policy)
         if reason:
@@ -108,10 +124,10 @@ def next_try(result: PostedResult, now: BlockNo, tries: int, least: Blocks) -> i
     return min(now + pause, last) if now < last else 0
 
 
-def _is_due(lease: LeaseId, view: View) -> bool:
-    if lease not in view.judged:
+def _is_due(result: ResultId, view: View) -> bool:
+    if result not in view.judged:
         return True
-    again = view.again.get(lease)
+    again = view.again.get(result)
     return again is not None and again <= view.height
 
 

@@ -21,7 +21,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.types import BlockNo, Blocks, InputError, LeaseId, TransientError, to_hex
 from watchtower.demanding import KeySends
-from watchtower.judge import PostedResult
+from watchtower.judge import PostedResult, ResultId
 from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,13 @@ class Keeping:
         )
         self._at_once = trio.CapacityLimiter(_AT_ONCE)
 
-    def look_after(self, height: BlockNo, held: Iterable[PostedResult], right: frozenset[LeaseId]) -> None:
-        """Look at each held lease whose time has come. `right`: those whose result was found right."""
+    def look_after(self, height: BlockNo, held: Iterable[PostedResult], right: frozenset[ResultId]) -> None:
+        """Look at each held lease whose time has come. `right`: the results found right."""
         for result in held:
             lease = result.lease
             if lease not in self.busy and self._next.get(lease, 0) <= height:
                 self.busy.add(lease)
-                self.nursery.start_soon(self._look, result, lease in right, height)
+                self.nursery.start_soon(self._look, result, result.id in right, height)
 
     async def _look(self, result: PostedResult, is_right: bool, height: BlockNo) -> None:
         lease, network = result.lease, self.chain.blocking.network
@@ -78,7 +78,8 @@ class Keeping:
                 async with self._at_once:
                     price = await self.chain.run(lambda chain: fee_now(chain.node, network.fees).max_fee)
                     left = await trio.to_thread.run_sync(self.gas.left)
-                    found = await keeper.look(right=is_right, most=left // max(1, IDLE_GAS * price))
+                    most = left // max(1, IDLE_GAS * price)
+                    found = await keeper.look(right=is_right, root=result.output_root, most=most)
                 again = found.again_at
                 if found.fees:
                     await trio.to_thread.run_sync(self.gas.add, found.fees)

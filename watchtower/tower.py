@@ -24,12 +24,12 @@ from watchtower.auditing.auditor import Court
 from watchtower.auditing.survey import Seen
 from watchtower.demanding import can_demand
 from watchtower.games import Games
-from watchtower.judge import Policy, PostedResult, Rerun, View, judge, next_try, why_not
+from watchtower.judge import Policy, PostedResult, Rerun, ResultId, View, judge, next_try, why_not
 from watchtower.keeping import Keeping
 from watchtower.obtaining import Rig, WithheldError, WrongArtifactsError
 from watchtower.rerun import rerun, rerun_withheld
 from watchtower.scan import Scan
-from watchtower.verdicts import Finding, Verdict, Verdicts, lease_name, wrong_item
+from watchtower.verdicts import Finding, Verdict, Verdicts, wrong_item
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ _AGAIN_S = 60.0
 class Tower:
     """Polls, asks the judge, and does what it says. Verdicts on disk are its only memory.
 
-    `known`: the newest verdict of each lease; `wrong`: the first wrong item of each with a mismatch.
+    `known`: the newest verdict of each lease. It is about one posted root, and says nothing of another that
+    a re-org puts in its place: that one is judged anew.
     """
 
     rig: Rig
@@ -54,13 +55,12 @@ class Tower:
     games: Games | None = None
     keeping: Keeping | None = None
     demand_budget: Wei = Wei(0)  # noqa: RUF009 - a number
-    running: set[LeaseId] = field(default_factory=set)
-    demanding: set[LeaseId] = field(default_factory=set)
+    running: set[ResultId] = field(default_factory=set)
+    demanding: set[ResultId] = field(default_factory=set)
     passed: dict[LeaseId, str] = field(default_factory=dict)
     height: BlockNo = BlockNo(0)  # noqa: RUF009 - a number
     chain_state: str = "not read yet"
     known: dict[LeaseId, Verdict] = field(default_factory=dict)
-    wrong: dict[LeaseId, int] = field(default_factory=dict)
     resumed: int = -1
 
     def __post_init__(self) -> None:
@@ -94,8 +94,7 @@ class Tower:
     async def run(self) -> None:
         """Poll until cancelled."""
         failures = 0
-        for lease, verdict in (await trio.to_thread.run_sync(self.verdicts.by_lease)).items():
-            self._know(lease, verdict)
+        self.known |= await trio.to_thread.run_sync(self.verdicts.by_lease)
         while True:
             try:
                 await self._turn()
@@ -116,33 +115,33 @@ class Tower:
             if self.resumed != self.scan.rollbacks:  # at the start, and after a re-org
                 self.resumed = self.scan.rollbacks
                 await self.games.resume()
-            await self.games.look_after(results, self.wrong)
+            await self.games.look_after(results, self._wrong())
         if self.keeping is not None:
             held = [each for each in results if each.is_held and not why_not(each, self.rules)]
             self.keeping.look_after(height, held, frozenset(self._right()))
-        judged = await trio.to_thread.run_sync(self.verdicts.judged)
-        view = View(height, results, judged | self.demanding, frozenset(self.running), self._again())
+        judged = frozenset(each.about for each in self.known.values()) | self.demanding
+        view = View(height, results, judged, frozenset(self.running), self._again())
         for action in judge(view, self.rules):
             match action:
                 case Rerun(result):
-                    self.running.add(result.lease)
+                    self.running.add(result.id)
                     self._running.set(len(self.running))
                     self.nursery.start_soon(self._rerun, result)
                 case pass_:
                     self._note(pass_.lease, pass_.why)
 
-    def _know(self, lease: LeaseId, verdict: Verdict) -> None:
-        self.known[lease] = verdict
-        if (item := wrong_item(verdict)) is not None:
-            self.wrong[lease] = item
+    def _wrong(self) -> dict[ResultId, int]:
+        """The first wrong item of each result with a mismatch."""
+        items = ((each.about, wrong_item(each)) for each in self.known.values())
+        return {result: item for result, item in items if item is not None}
 
-    def _right(self) -> Iterator[LeaseId]:
-        return (lease for lease, each in self.known.items() if each.finding is Finding.MATCH)
+    def _right(self) -> Iterator[ResultId]:
+        return (each.about for each in self.known.values() if each.finding is Finding.MATCH)
 
-    def _again(self) -> dict[LeaseId, int]:
-        """When leases that could not be judged are tried again; none that is being tried right now."""
-        waiting = ((lease, each.again_at) for lease, each in self.known.items() if each.again_at)
-        return {lease: at for lease, at in waiting if lease not in self.demanding}
+    def _again(self) -> dict[ResultId, int]:
+        """When results that could not be judged are tried again; none that is being tried right now."""
+        waiting = ((each.about, each.again_at) for each in self.known.values() if each.again_at)
+        return {result: at for result, at in waiting if result not in self.demanding}
 
     def _note(self, lease: LeaseId, why: str) -> None:
         if lease not in self.passed:
@@ -152,17 +151,19 @@ class Tower:
     async def _rerun(self, result: PostedResult) -> None:
         with about(lease=to_hex(result.lease)):
             before = self.known.get(result.lease)
+            if before is not None and before.about != result.id:
+                before = None
             log.info("re-running the result of 0x%s", result.bid.owner.hex())
             started = trio.current_time()
             found = await self._find(result, started, again=before is not None)
             verdict = self._dated(result, found, before)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
-            self._know(result.lease, verdict)
+            self.known[result.lease] = verdict
             if before is None or before.finding is not verdict.finding:
                 self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
             log.log(level, "%s (%s)", verdict.sentence(), file)
-        self.running.discard(result.lease)
+        self.running.discard(result.id)
         self._running.set(len(self.running))
 
     def _dated(self, result: PostedResult, found: Verdict, before: Verdict | None) -> Verdict:
@@ -200,24 +201,24 @@ class Tower:
 
     async def _demand(self, result: PostedResult, withheld: WithheldError, started: float) -> Verdict:
         """Judge by outputs that are demanded on chain. Meanwhile others are re-run: that takes clocks."""
-        self.running.discard(result.lease)
-        self.demanding.add(result.lease)
+        self.running.discard(result.id)
+        self.demanding.add(result.id)
         try:
             found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
         except InputError as error:
             detail = f"{withheld.message}; {error.message}"
             return self._verdict(result, Finding.UNAVAILABLE, started, detail)
         finally:
-            self.running.add(result.lease)  # until its verdict is written
-            self.demanding.discard(result.lease)
+            self.running.add(result.id)  # until its verdict is written
+            self.demanding.discard(result.id)
         return self._compared(result, found, started)
 
     def _compared(self, result: PostedResult, found: CompareResult, started: float) -> Verdict:
         return Verdict(
-            lease=lease_name(result.lease),
+            lease=to_hex(result.lease),
             owner=to_hex(result.bid.owner),
             finding=Finding.MATCH if found.matches else Finding.MISMATCH,
-            claimed_root=to_hex(found.claimed_root),
+            claimed_root=to_hex(result.output_root),
             own_root=to_hex(found.own_root),
             first_different_item=found.first_different,
             claimed_item_root=to_hex(found.claimed_item_root or b"") if not found.matches else "",
@@ -228,7 +229,7 @@ class Tower:
 
     def _verdict(self, result: PostedResult, finding: Finding, started: float, detail: str) -> Verdict:
         return Verdict(
-            lease=lease_name(result.lease),
+            lease=to_hex(result.lease),
             owner=to_hex(result.bid.owner),
             finding=finding,
             claimed_root=to_hex(result.output_root),

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from protocol.types import InputError, LeaseId, to_hex
+from protocol.types import Hash32, InputError, LeaseId
+from watchtower.judge import ResultId
 
 
 class Finding(StrEnum):
@@ -27,7 +28,10 @@ class Finding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One finding. Roots are hex; the item is the first whose output differs."""
+    """One finding, about the result whose root is `claimed_root`, and about no other of the same lease.
+
+    Roots are hex; the item is the first whose output differs.
+    """
 
     lease: str
     owner: str
@@ -45,6 +49,12 @@ class Verdict:
     tries: int = 1
     again_at: int = 0
     """Clock reading of the next try; 0: there is none."""
+
+    @property
+    def about(self) -> ResultId:
+        """The result that was judged."""
+        lease, root = (bytes.fromhex(each[2:]) for each in (self.lease, self.claimed_root))
+        return ResultId(LeaseId(lease), Hash32(root))
 
     def sentence(self) -> str:
         """Return the finding as one line for people."""
@@ -69,15 +79,11 @@ class Verdict:
 
 
 class Verdicts:
-    """The folder of verdicts."""
+    """The folder of verdicts: of each lease the newest."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-
-    def judged(self) -> frozenset[LeaseId]:
-        """Return the leases that have a verdict."""
-        return frozenset(LeaseId(bytes.fromhex(path.stem[2:])) for path in self._folder.glob("0x*.json"))
 
     def add(self, verdict: Verdict) -> Path:
         """Write a verdict so that it is there whole or not at all; return its file."""
@@ -97,7 +103,7 @@ class Verdicts:
 
     def by_lease(self) -> dict[LeaseId, Verdict]:
         """Return every verdict, by its lease."""
-        return {LeaseId(bytes.fromhex(each.lease[2:])): each for each in self.all()}
+        return {each.about.lease: each for each in self.all()}
 
 
 def wrong_item(verdict: Verdict) -> int | None:
@@ -105,14 +111,11 @@ def wrong_item(verdict: Verdict) -> int | None:
     return verdict.first_different_item if verdict.finding is Finding.MISMATCH else None
 
 
-def lease_name(lease: LeaseId) -> str:
-    """Return a lease id as verdicts name it."""
-    return to_hex(lease)
-
-
 def _read(path: Path) -> Verdict:
     try:
         fields = json.loads(path.read_text())
-        return Verdict(**{**fields, "finding": Finding(fields["finding"])})
+        found = Verdict(**{**fields, "finding": Finding(fields["finding"])})
+        found.about  # noqa: B018 - ids that cannot be read are damage too
+        return found
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"verdict {path} is damaged: {error}", "delete it to have it made again") from error

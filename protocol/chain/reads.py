@@ -7,7 +7,7 @@ from protocol.chain.calls import Call
 from protocol.chain.codec import decode_values
 from protocol.chain.escrow import EscrowCalls, words
 from protocol.chain.networks import Deployment, Network
-from protocol.chain.node import Node
+from protocol.chain.node import Node, Tag
 from protocol.chain.staking import StakingCalls, TokenCalls
 from protocol.chain.views import LeaseMoney, LeaseState, LeaseView, Limits, Listing, StakeView
 from protocol.messages import Bid, Domain
@@ -41,12 +41,12 @@ class Reads:
         """Return one lease; state NONE if it was never opened."""
         return _lease_view(self._escrow("leaseOf", lease)[0])
 
-    def leases(self, leases: Sequence[LeaseId]) -> tuple[LeaseView, ...]:
-        """Return many leases, in order."""
+    def leases(self, leases: Sequence[LeaseId], tag: Tag = "latest") -> tuple[LeaseView, ...]:
+        """Return many leases, in order, as they stood in a block."""
         views: list[LeaseView] = []
         for first in range(0, len(leases), _LEASES_PER_CALL):
             part = list(leases[first : first + _LEASES_PER_CALL])
-            views.extend(map(_lease_view, self._escrow("leasesOf", part)[0]))
+            views.extend(map(_lease_view, self._escrow("leasesOf", part, tag=tag)[0]))
         return tuple(views)
 
     def money(self, bid: Bid) -> LeaseMoney:
@@ -157,9 +157,9 @@ class Reads:
     def _number(self, call: Call) -> int:
         return int(decode_values(["uint256"], self.node.call(call), call.what)[0])
 
-    def _escrow(self, function: str, *args: Any) -> tuple[Any, ...]:
+    def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
         data = self.escrow.abi.call_data(function, *args)
-        answer = self.node.call(Call(self.escrow.address, data, f"Escrow.{function}"))
+        answer = self.node.call(Call(self.escrow.address, data, f"Escrow.{function}"), tag=tag)
         return self.escrow.abi.results(function, answer)
 
     def _staking(self, function: str, *args: Any) -> tuple[Any, ...]:

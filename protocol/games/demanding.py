@@ -175,7 +175,7 @@ class Demander:
         return COIN.about(Amount(self.budget))
 
     def _table(self, look: Look, known: Known) -> Table:
-        posted = look.lease.state is LeaseState.POSTED
+        posted = look.lease.state is LeaseState.POSTED and look.lease.output_root == self.root
         refused = self.why_not(look)
         table = Table(
             now=look.now,

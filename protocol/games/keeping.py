@@ -22,7 +22,7 @@ from protocol.dispute.idle import Action, EndDemand, EndGame, Held, OpenDemand, 
 from protocol.dispute.names import Case
 from protocol.games.demanding import Sends
 from protocol.messages import Bid
-from protocol.types import BlockNo, Blocks, InputError, LeaseId, Wei, to_hex
+from protocol.types import BlockNo, Blocks, Hash32, InputError, LeaseId, Wei, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +47,14 @@ class Keeper:
     patience: Blocks
     """Readings after a clock's end in which its players are left to call it themselves."""
 
-    async def look(self, *, right: bool, most: int | None = None) -> Kept:
+    async def look(self, *, right: bool, root: Hash32 | None = None, most: int | None = None) -> Kept:
         """Look, and do what is due, in at most `most` calls. `right`: the result was found right here.
 
+        `root`: which one was; a re-org may have put another in its place, of which nothing is known.
         `TransientError` while the chain cannot be reached. A revert says that somebody else was quicker, or
         that the chain changed: a later look will tell.
         """
-        held = await self.chain.run(read_held, self.bid, self.patience, right=right)
+        held = await self.chain.run(read_held, self.bid, self.patience, right=right, root=root)
         found = due(held)
         now = BlockNo(held.now)
         if not found.actions:
@@ -100,8 +101,8 @@ def settling(lease: LeaseId, since: int) -> str:
     return f"settle {lease.hex()} {since}"
 
 
-def read_held(chain: Chain, bid: Bid, patience: int, *, right: bool) -> Held:
-    """Read what holds the lease of `bid`, by whomever; blocking."""
+def read_held(chain: Chain, bid: Bid, patience: int, *, right: bool, root: Hash32 | None = None) -> Held:
+    """Read what holds the lease of `bid`, by whomever; blocking. `right` is said of `root`."""
     lease = bid.lease_id()
     view = chain.lease(lease)
     posted = view.state is LeaseState.POSTED
@@ -113,7 +114,7 @@ def read_held(chain: Chain, bid: Bid, patience: int, *, right: bool) -> Held:
         games=_games(chain, bid, view.last_beat) if posted else (),
         demands=_demands(chain, lease, view.last_beat) if posted else (),
         patience=patience,
-        right=right,
+        right=right and root in (None, view.output_root),
     )
 
 

@@ -43,6 +43,7 @@ from protocol.games.reporter import Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
 from protocol.messages import Bid
 from protocol.types import (
+    ZERO_HASH,
     Address,
     BlockNo,
     Hash32,
@@ -108,6 +109,8 @@ class Player:
     """Held while a game is opened: by all players of one wallet."""
     shown: Hash32 | None = None
     """The trace of `suspect` that the provider revealed in an audit; a game is due if it is not one's own."""
+    root: Hash32 | None = None
+    """The posted result that is played about; None: the first that is seen."""
     _shop: Workshop | None = None
     _done: set[Hash32] = field(default_factory=set)
     _unclaimable: set[Hash32] = field(default_factory=set)
@@ -127,6 +130,9 @@ class Player:
         next turn looks anew.
         """
         board = await self.chain.run(read_board, self.bid, self.since)
+        if not self._is_about(board.lease.output_root):
+            why = "a re-org put another result in the place of this one"
+            return Turn(board.block, board.now, (), why, over=why)
         actions = await self._judge(board)
         said: list[str] = []
         for action in actions:
@@ -142,6 +148,12 @@ class Player:
         waits = [action for action in actions if isinstance(action, Wait)]
         waiting = "" if len(waits) < len(actions) else doing
         return Turn(board.block, board.now, reports, doing, left, refused, waiting)
+
+    def _is_about(self, posted: Hash32) -> bool:
+        """Whether the result on the chain is the one that suspect and artifacts are of, or there is none."""
+        if self.root is None and posted != ZERO_HASH:
+            self.root = posted
+        return posted in (ZERO_HASH, self.root)
 
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address

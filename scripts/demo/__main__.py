@@ -135,7 +135,7 @@ def _run_job(processes: Processes, cast: stage.Stage, job: work.Work) -> tuple[b
 def _await_end(processes: Processes, cast: stage.Stage, net: Localnet, lease: bytes) -> None:
     show.heading("The watchtower runs it again; after the challenge window anybody may finalize")
     verdicts = Verdicts(cast.home / "watchtower" / "verdicts")
-    processes.wait_until("the watchtower has no verdict", lambda: LeaseId(lease) in verdicts.judged(), 180)
+    processes.wait_until("the watchtower has no verdict", lambda: LeaseId(lease) in verdicts.by_lease(), 180)
     (verdict,) = (each for each in verdicts.all() if each.lease == f"0x{lease.hex()}")
     show.line("watchtower: " + verdict.sentence())
     if verdict.finding is not Finding.MATCH:

@@ -75,7 +75,7 @@ def _watch(processes: Processes, cast: stage.Stage, chain: Chain, bid: Bid) -> N
     show.heading("The watchtower runs it again, and does not stop at saying so")
     lease = bid.lease_id()
     verdicts = Verdicts(cast.home / "watchtower" / "verdicts")
-    processes.wait_until("the watchtower has no verdict", lambda: lease in verdicts.judged(), 180)
+    processes.wait_until("the watchtower has no verdict", lambda: lease in verdicts.by_lease(), 180)
     (verdict,) = (each for each in verdicts.all() if each.lease == f"0x{lease.hex()}")
     show.line("watchtower: " + verdict.sentence())
     if verdict.finding is not Finding.MISMATCH:

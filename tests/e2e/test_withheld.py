@@ -35,7 +35,7 @@ async def test_a_right_root_whose_outputs_are_withheld_is_forced_out_or_convicts
         bids = await made.post_all()
         chain, verdicts = made.chain, Verdicts(tmp_path / "tower" / "verdicts")
         with trio.fail_after(400):
-            while len(await trio.to_thread.run_sync(verdicts.judged)) < len(lies):
+            while len(await trio.to_thread.run_sync(verdicts.by_lease)) < len(lies):
                 assert made.tower.alive, made.tower.said()
                 await trio.sleep(0.5)
         await made.convicted([bids[WRONG]])

@@ -63,9 +63,11 @@ async def test_a_game_whose_challenger_vanished_is_lost_and_lets_the_result_go(r
     assert not (await keeper(rig).look(right=True)).said
     rig.net.anvil.mine(1)
     assert not (await keeper(rig).look(right=False)).said, "a wrong result is not helped along"
+    other = Hash32(b"\7" * 32)
+    assert not (await keeper(rig).look(right=True, root=other)).said, "nor one that a re-org put in its place"
     assert "the budget allows none" in (await keeper(rig).look(right=True, most=0)).said[0]
     assert chain.lease(rig.bid.lease_id()).freezes == 1
-    found = await keeper(rig).look(right=True)
+    found = await keeper(rig).look(right=True, root=chain.result(rig.bid.lease_id()))
     assert "the challenger's clock ran out, the game is lost" in found.said[0]
     assert found.fees > 0
     assert chain.games_of(rig.bid)[0].now.phase is Phase.LOST

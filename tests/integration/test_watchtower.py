@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
 from protocol.runtime.metrics import Metrics
-from protocol.types import ArtifactId, LeaseId, to_hex
+from protocol.types import ArtifactId, Blocks, LeaseId, Verification, to_hex
 from tests.chain_helpers import OPERATOR, OWNER, make_bid, ready_client, ready_provider, sign_bid
 from tests.provider_rig import make_job
 from tests.watch_rig import ITEMS, open_provider
@@ -136,6 +137,72 @@ async def test_what_is_found_after_the_window_is_said_to_be_late(localnet: Local
             found = await verdict_of(localnet, tmp_path, lease, metrics, attempts=50)
         assert (found.finding, found.late) == (Finding.MISMATCH, True)
         assert found.sentence().endswith(f"first different item: {BAD_ITEM}; found after the window")
+
+
+async def test_rule8_another_root_that_a_reorg_puts_on_a_lease_is_judged_anew(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """A provider posts what is right, a re-org undoes it, and it posts something else for the same lease."""
+    net = localnet
+    async with open_provider(net, tmp_path) as provider, trio.open_nursery() as nursery:
+        wrong = flipped(provider.outputs, tmp_path)
+        bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
+        snapshot = net.anvil.snapshot()
+        await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
+        config = WatchtowerConfig(
+            providers=(f"0x{net.chain(OWNER).address.hex()}",), data_dir=str(tmp_path / "tower")
+        )
+        nursery.start_soon(partial(watch, config, net.network, net.keys[TOWER], Metrics()))
+        verdicts, chain = Verdicts(tmp_path / "tower" / "verdicts"), net.chain()
+
+        async def judged(outputs: Path) -> Finding:
+            root = f"0x{provider.root_of(outputs).hex()}"
+            with trio.fail_after(60):
+                while True:
+                    found = verdicts.by_lease().get(bid.lease_id())
+                    if found is not None and found.claimed_root == root:
+                        return found.finding
+                    await trio.sleep(0.05)
+
+        assert await judged(provider.outputs) is Finding.MATCH
+        net.anvil.revert(snapshot)
+        await trio.to_thread.run_sync(provider.post_under, bid, wrong)
+        assert await judged(wrong) is Finding.MISMATCH
+        with trio.fail_after(60):
+            while not await trio.to_thread.run_sync(chain.games_of, bid):
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_end_that_a_shallow_reorg_undoes_is_not_believed(localnet: Localnet, tmp_path: Path) -> None:
+    """Three confirmations; a lease ends in the newest block, which is undone: its result is open again."""
+    net, deep = localnet, Chain.connect(replace(localnet.network, confirmations=3))
+    async with open_provider(net, tmp_path) as provider:
+        bid = provider.bid(1, challenge_window=Blocks(10))
+        await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
+        net.anvil.mine(13)
+        scan, ender = Scan(deep), net.chain(1)
+
+        def seen() -> list[LeaseId]:
+            return [each.lease for each in scan.poll(deep)[1]]
+
+        assert seen() == [bid.lease_id()]
+        snapshot = net.anvil.snapshot()
+        ender.send(ender.escrow.finalize(bid))
+        assert seen() == []
+        net.anvil.revert(snapshot)
+        net.anvil.call("anvil_setCoinbase", "0x" + "11" * 20)  # another block in its place
+        net.anvil.mine(1)
+        assert seen() == [bid.lease_id()]
+        assert scan.rollbacks == 1, "and whatever was left alone is looked at again"
+        again = net.chain(1)
+        again.send(again.escrow.finalize(bid))
+        net.anvil.mine(1)
+        assert seen() == []
+        assert scan.is_following(bid.lease_id())
+        net.anvil.mine(1)
+        assert seen() == []
+        assert not scan.is_following(bid.lease_id()), "the end is confirmed"
 
 
 async def test_reorganisations_that_remove_a_lease_and_bring_it_back_are_followed(localnet: Localnet) -> None:

@@ -66,13 +66,13 @@ def everything(parallel: int = 1) -> Policy:
 
 @given(RESULTS, st.integers(0, 60), st.integers(1, 3))
 def test_never_more_than_parallel_never_late_never_twice(results, height, parallel) -> None:
-    running = frozenset(r.lease for r in results[:1])
-    judged = frozenset(r.lease for r in results[1:2])
+    running = frozenset(r.id for r in results[:1])
+    judged = frozenset(r.id for r in results[1:2])
     seen = View(BlockNo(height), results, judged, running)
     actions = judge(seen, everything(parallel))
     reruns = [a.result for a in actions if isinstance(a, Rerun)]
     assert len(reruns) + len(running) <= max(parallel, len(running))
-    assert all(r.window_end > height and r.lease not in judged | running for r in reruns)
+    assert all(r.window_end > height and r.id not in judged | running for r in reruns)
     assert judge(seen, everything(parallel)) == actions
 
 
@@ -113,12 +113,21 @@ def test_private_results_and_services_are_passed_with_the_reason() -> None:
 
 def test_what_could_not_be_judged_is_tried_again_after_what_nobody_has_looked_at() -> None:
     old, new = result(1, end=50), result(2, end=90)
-    seen = View(BlockNo(10), (old, new), frozenset({old.lease}), frozenset(), {old.lease: 10})
+    seen = View(BlockNo(10), (old, new), frozenset({old.id}), frozenset(), {old.id: 10})
     assert judge(seen, everything(1)) == (Rerun(new),)
     assert judge(seen, everything(2)) == (Rerun(new), Rerun(old))
     assert judge(dataclasses.replace(seen, height=BlockNo(9)), everything(2)) == (Rerun(new),)
     final = dataclasses.replace(seen, again={})
     assert judge(final, everything(2)) == (Rerun(new),)
+
+
+def test_a_verdict_says_nothing_of_another_root_on_the_same_lease() -> None:
+    """A re-org undoes a right result, and a wrong one is posted in its place."""
+    right = result(1)
+    wrong = dataclasses.replace(right, output_root=Hash32(b"\1" * 32))
+    assert judge(view(right, judged=[right.id]), everything()) == ()
+    assert judge(view(wrong, judged=[right.id]), everything()) == (Rerun(wrong),)
+    assert judge(view(wrong, judged=[right.id], running=[wrong.id]), everything()) == ()
 
 
 @given(st.integers(1, 10_000), st.integers(0, 10_000), st.integers(1, 300))
