@@ -20,6 +20,7 @@ abstract contract GameCast is GameBase {
     uint256 internal constant COPY_INPUT = 43; // of input 1
     uint256 internal constant COPY_CONSTANT = 44; // of constant 1
     uint256 internal constant RAGGED = 45; // 9 rows of 30 columns
+    uint256 internal constant RAGGED_PRODUCT = 46; // 512 terms, as PRODUCT, but 9 rows: leaves 9 to 15 are padding
     uint256 internal constant OUTPUT = 64; // a copy of node 9
     uint256 internal constant OUTPUT_OF_OUTPUT = 65; // a copy of node 64
     uint256 internal constant LEAF = 3;
@@ -49,7 +50,7 @@ abstract contract GameCast is GameBase {
             roots[5 + side] = _operandRoot(PRODUCT, side);
             roots[7 + side] = _operandRoot(LONG, side);
         }
-        for (uint256 node = PRODUCT; node <= RAGGED; ++node) {
+        for (uint256 node = PRODUCT; node <= RAGGED_PRODUCT; ++node) {
             roots[node] = tensorRoot(leavesOf(node));
         }
         outputs.push(tensorRoot(leavesOf(OUTPUT)));
@@ -75,7 +76,7 @@ abstract contract GameCast is GameBase {
 
     function _makeJob() private {
         nodeHashes = proof(9000, 128);
-        for (uint256 node = PRODUCT; node <= RAGGED; ++node) {
+        for (uint256 node = PRODUCT; node <= RAGGED_PRODUCT; ++node) {
             nodeHashes[node] = keccak256(abi.encodePacked(TAG_NODE, headerOf(node)));
         }
         nodeHashes[OUTPUT] = keccak256(abi.encodePacked(TAG_NODE, headerOf(OUTPUT)));
@@ -100,8 +101,9 @@ abstract contract GameCast is GameBase {
     // --------------------------------------------------------------------------------------------- headers
 
     function headerOf(uint256 node) internal pure returns (bytes memory) {
-        if (node == PRODUCT) return _product(5, 512);
-        if (node == LONG) return _product(7, 8256);
+        if (node == PRODUCT) return _product(5, 512, 16);
+        if (node == LONG) return _product(7, 8256, 16);
+        if (node == RAGGED_PRODUCT) return _product(5, 512, 9);
         if (node == COPY_INPUT) return _move(1, 16, 32);
         if (node == COPY_CONSTANT) return _move(3, 16, 32);
         if (node == RAGGED) return _move(uint32(FIRST + SOURCE), 9, 30);
@@ -109,15 +111,15 @@ abstract contract GameCast is GameBase {
         return _move(uint32(FIRST + SOURCE), 16, 32);
     }
 
-    /// @dev 16 x 32 elements; rows of the left operand times rows of the right one.
-    function _product(uint32 left, uint32 terms) private pure returns (bytes memory) {
+    /// @dev Rows of 32 elements; rows of the left operand times rows of the right one.
+    function _product(uint32 left, uint32 terms, uint32 rows) private pure returns (bytes memory) {
         uint32 value = uint32(FIRST) + left;
         return abi.encodePacked(
             hex"020102",
-            uint32(16),
+            rows,
             uint32(32),
             hex"01",
-            abi.encodePacked(value, hex"01", uint32(16), terms, int32(0), int32(1), int32(0)),
+            abi.encodePacked(value, hex"01", rows, terms, int32(0), int32(1), int32(0)),
             abi.encodePacked(value + 1, hex"01", uint32(32), terms, int32(0), int32(0), int32(1))
         );
     }

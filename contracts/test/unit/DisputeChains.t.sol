@@ -58,6 +58,20 @@ contract DisputeChainsTest is GamePlay {
         no(me, a.data(), with(WRONG_PLACE, here.site));
     }
 
+    /// In the padding there is no element: an honest provider would have no running values for it.
+    function test_ElementBeyondTheShape() public {
+        toLanded(RAGGED_PRODUCT);
+        reveal();
+        pick(2);
+        revealLeaves(2);
+        Naming memory a = naming();
+        a.number = 9 * 32;
+        no(me, a.data(), with(NO_ELEMENT, 9 * 32));
+        a.number = 8 * 32;
+        does(me, a.data());
+        inPhase(Phase.Chain);
+    }
+
     function test_ElementOfNoChain() public {
         toLeaves(COPY);
         no(me, naming().data(), with(NO_ELEMENT, ELEMENT));
