@@ -53,6 +53,16 @@ class Workers:
             self._freed.set()
             self._freed = trio.Event()
 
+    def hold(self, device: str) -> None:
+        """Stop jobs that run on this kind of device until `go_on`: there is something more urgent."""
+        for each in self._all:
+            each.hold(device.partition(":")[0])
+
+    def go_on(self) -> None:
+        """Let all jobs go on."""
+        for each in self._all:
+            each.go_on()
+
     async def calibrate(self, cache: Path, key: str) -> tuple[DeviceSpeed, ...]:
         """Return this machine's devices, measured once and remembered in `cache` under `key`.
 

@@ -123,6 +123,15 @@ class Child:
         if not self._lock.locked():
             self.kill()
 
+    def hold(self) -> bool:
+        """Stop the child until `go_on`, if it runs; return whether that was done."""
+        return self._process is not None and self._process.hold()
+
+    def go_on(self) -> None:
+        """Let the child go on."""
+        if self._process is not None:
+            self._process.go_on()
+
     def kill(self) -> None:
         """Kill the child and all it started, if it runs; the next call starts a new one."""
         if self._process is not None:

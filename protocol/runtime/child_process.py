@@ -21,6 +21,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 _NO_MEMORY = ("MemoryError", "Cannot allocate memory", "bad_alloc", "out of memory")
 _LINE = 2000
+_TIED_S = 5.0
+"""By then a child has asked the kernel to end it with its parent (`protocol.runtime.launch`)."""
 
 
 class ChildDiedError(TransientError):
@@ -66,6 +68,7 @@ class ChildProcess:
     reader: FrameReader = field(default_factory=FrameReader)
     said: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     silent: trio.Event = field(default_factory=trio.Event)
+    begun: float = field(default_factory=trio.current_time)
 
     @classmethod
     def start(cls, module: str, args: Sequence[str], options: ChildOptions) -> "ChildProcess":
@@ -126,6 +129,22 @@ class ChildProcess:
         """Send SIGKILL to the child and all it started. A child that ended is left alone."""
         if self.popen.poll() is None:
             os.killpg(self.popen.pid, signal.SIGKILL)
+
+    def hold(self) -> bool:
+        """Stop the child and all it started until `go_on`; return whether that was done.
+
+        One that began just now runs on: until it has tied its life to this process, nobody would end it.
+        """
+        young = trio.current_time() < self.begun + _TIED_S
+        if young or self.popen.poll() is not None:
+            return False
+        os.killpg(self.popen.pid, signal.SIGSTOP)
+        return True
+
+    def go_on(self) -> None:
+        """Let a child that was held go on."""
+        if self.popen.poll() is None:
+            os.killpg(self.popen.pid, signal.SIGCONT)
 
     async def reap(self) -> None:
         """Wait for the end of a child that was killed, and close its pipes."""

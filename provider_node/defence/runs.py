@@ -52,6 +52,18 @@ class Sources(Protocol):
         ...
 
 
+class Beside(Protocol):
+    """What else uses the devices."""
+
+    def hold(self, device: str) -> None:
+        """Keep it off this kind of device; more than once is like once."""
+        ...
+
+    def go_on(self) -> None:
+        """Let it go on."""
+        ...
+
+
 @dataclass
 class _Wanted:
     """An item that somebody needs: the deadlines of all who wait, and what they are told in the end."""
@@ -71,9 +83,15 @@ class Runs:
     """Executes while `run` runs."""
 
     def __init__(
-        self, executor: Executor, items: Sources, shelf: Shelf, height: Callable[[], BlockNo]
+        self,
+        executor: Executor,
+        items: Sources,
+        shelf: Shelf,
+        height: Callable[[], BlockNo],
+        beside: Beside | None = None,
     ) -> None:
         self.shelf = shelf
+        self._beside, self._device = beside, ""
         self._executor, self._items, self._height = executor, items, height
         self._wanted: dict[Name, _Wanted] = {}
         self._took_ms: dict[LeaseId, int] = {}
@@ -132,7 +150,15 @@ class Runs:
                 await self._execute(self._wanted[chosen.name])
 
     async def _execute(self, wanted: _Wanted) -> None:
-        """Run to the end, or until it has to give way; then it is still wanted."""
+        """Run to the end, or until it has to give way; then it is still wanted. Jobs wait meanwhile."""
+        try:
+            await self._execute_alone(wanted)
+        finally:
+            self._device = ""
+            if self._beside is not None:
+                self._beside.go_on()
+
+    async def _execute_alone(self, wanted: _Wanted) -> None:
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._look, wanted, scope)
@@ -153,6 +179,8 @@ class Runs:
         lease, number = wanted.name
         path, left = self.shelf.path(wanted.name), wanted.deadline - self._height()
         item = await self._items.numbered(lease, number, left, wanted.doubts)
+        self._device = item.device
+        self._hold_jobs()
         log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
         found: OpenTraceResult = await self._executor.build(item, path)
         self._took_ms[lease] = max(self._took_ms.get(lease, 0), int(found.seconds * 1_000))
@@ -165,6 +193,7 @@ class Runs:
             with trio.move_on_after(_LOOK_S):
                 await changed.wait()
             self._expire()
+            self._hold_jobs()
             if self._wanted.get(wanted.name) is not wanted:
                 log.info("item %d is not asked for any more", wanted.name[1])
                 scope.cancel()
@@ -175,6 +204,11 @@ class Runs:
                 log.warning("item %d gives way to one that is due sooner", wanted.name[1])
                 scope.cancel()
                 return
+
+    def _hold_jobs(self) -> None:
+        """Clocks are reckoned for the whole machine; jobs that began meanwhile are held as well."""
+        if self._beside is not None and self._device:
+            self._beside.hold(self._device)
 
     def _want(self, name: Name) -> _Wanted:
         return self._wanted.setdefault(name, _Wanted(name))

@@ -4,6 +4,7 @@ import itertools
 import logging
 import math
 import os
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -80,6 +81,9 @@ class TapeExecutor:
         self._child, self._options = child, options
         self.speeds: dict[str, Speed] = {}
         self._checked: dict[Hash32, ProgramInfo] = {}
+        self._device = ""
+        self._held_since: float | None = None
+        self._held_s = 0.0
 
     async def calibrate(self) -> tuple[DeviceSpeed, ...]:
         """Measure every device that the engine finds and the options allow.
@@ -155,6 +159,7 @@ class TapeExecutor:
     async def run(self, job: Job, output: Path, on_progress: Progress) -> Output:
         """Run all items, with a time limit that only a hung child exceeds."""
         info = await self._info(job)
+        self._device = job.device
         limit = _FLOOR_S + _SLACK * info.item_seconds_worst * job.spec.item_count
         args = RunArgs(
             program_path=str(job.program),
@@ -166,13 +171,15 @@ class TapeExecutor:
             device=job.device,
         )
 
-        before, over = 0.0, 0.0
+        before, over, held = 0.0, 0.0, self._held_s
 
         def progressed(plain: dict[str, Any]) -> None:
-            nonlocal before, over
+            nonlocal before, over, held
             seen = from_wire(plain, RunProgress)
-            over += max(seen.wall_seconds - before - job.item_ms / 1_000, 0.0) if job.item_ms else 0.0
-            before = seen.wall_seconds
+            # Being held is not the item's fault.
+            took = seen.wall_seconds - before - (self._held_s - held)
+            over += max(took - job.item_ms / 1_000, 0.0) if job.item_ms else 0.0
+            before, held = seen.wall_seconds, self._held_s
             on_progress(seen.done, seen.total)
 
         plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
@@ -193,6 +200,18 @@ class TapeExecutor:
     def stop(self) -> None:
         """Kill the child; the next call starts a new one."""
         self._child.kill()
+
+    def hold(self, kind: str) -> None:
+        """Stop a job on this kind of device until `go_on`; more than once is like once."""
+        if self._device.partition(":")[0] == kind and self._child.hold() and self._held_since is None:
+            self._held_since = time.monotonic()
+
+    def go_on(self) -> None:
+        """Let a job that was held go on."""
+        if self._held_since is not None:
+            self._held_s += time.monotonic() - self._held_since
+            self._held_since = None
+            self._child.go_on()
 
     async def _info(self, job: Job) -> ProgramInfo:
         """Return what `check_job` says; asked once for each job, and again after a restart of the daemon."""

@@ -31,6 +31,8 @@ class Bench:
     fault: Exception | None = None
     at_work: int = 0
     rested: int = 0
+    held: list[str] = field(default_factory=list)
+    """Every time that jobs were told to wait, since they last went on."""
 
     async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
         return Item(lease.hex(), "", item, time_limit=blocks)
@@ -54,6 +56,12 @@ class Bench:
             return OpenTraceResult(b"", b"", 0.001, 5)
         finally:
             self.at_work -= 1
+
+    def hold(self, device: str) -> None:
+        self.held.append(device)
+
+    def go_on(self) -> None:
+        self.held.clear()
 
     def rest(self) -> None:
         self.rested += 1
@@ -98,7 +106,7 @@ async def opened(bench: Bench, folder: Path, room: int = 1 << 30) -> AsyncIterat
     async with trio.open_nursery() as nursery:
         shelf = Shelf(folder / "traces", room)
         world = World(bench, None, nursery)  # type: ignore[arg-type]
-        world.runs = Runs(bench, bench, shelf, lambda: BlockNo(world.height))
+        world.runs = Runs(bench, bench, shelf, lambda: BlockNo(world.height), bench)
         nursery.start_soon(world.runs.run)
         yield world
         nursery.cancel_scope.cancel()
@@ -260,3 +268,18 @@ async def test_traces_of_an_earlier_life_are_found_and_halves_are_not(bench, tmp
         assert (await world.runs.built((A, 3), BlockNo(500))).exists()
         assert bench.begun == []
         await world.until(lambda: len(list(folder.iterdir())) == 1)
+
+
+async def test_jobs_on_the_same_kind_of_device_wait_while_an_item_is_executed(bench, tmp_path) -> None:
+    """A clock is reckoned for the whole machine. Jobs that begin during the run are held as well."""
+    async with opened(bench, tmp_path) as world:
+        world.want(A, 0, 1_000)
+        await world.until(lambda: len(bench.held) > 1)
+        assert set(bench.held) == {"cpu"}
+        bench.end(A, 0).set()
+        await world.until(lambda: world.built == [(A, 0)])
+        await world.until(lambda: not bench.held)
+        bench.fault = InputError("broken")
+        with pytest.RaisesGroup(InputError, allow_unwrapped=True):
+            await world.runs.built((B, 0), BlockNo(1_000))
+        await world.until(lambda: not bench.held)

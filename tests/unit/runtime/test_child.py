@@ -159,3 +159,38 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
             break
         time.sleep(0.01)
     assert not alive(pid)
+
+
+def state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.trio
+async def test_a_child_is_held_and_goes_on_where_it_was() -> None:
+    async with open_child(ECHO) as child:
+        assert not child.hold(), "none runs"
+        pid = (await child.call("echo", {}))["pid"]
+        assert not child.hold(), "it may not have tied its life to ours yet"
+        process = child._process
+        assert process is not None
+        process.begun -= 60
+        assert child.hold()
+        assert child.hold(), "twice is like once"
+        with trio.fail_after(60):
+            while state_of(pid) != "T":
+                await trio.sleep(0.01)
+        with trio.move_on_after(0.3) as scope:
+            async with trio.open_nursery() as nursery:
+
+                async def ask() -> None:
+                    assert (await child.call("echo", {"x": 1}))["pid"] == pid
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(ask)
+                await trio.sleep(0.2)
+                assert state_of(pid) == "T"
+                child.go_on()
+                scope.deadline = trio.current_time() + 60
+        assert not scope.cancelled_caught
+        assert child.hold()
+    assert not alive(pid), "also a held one ends with the block"
