@@ -22,10 +22,12 @@ class Starting:
 def health_of(parts: Parts) -> Health:
     """Return how a running daemon is."""
     trouble = parts.watcher.trouble
+    rooms = "; ".join(filter(None, (room.trouble() for room in parts.rooms)))
     return Health(
-        ok=not trouble,
+        ok=not trouble and not rooms,
         parts={
             "chain": trouble or f"at {parts.watcher.height}",
+            "duties": rooms or "ok",
             "net": f"{len(parts.node.peers())} peers",
             "leases": str(parts.living),
             "draining": str(parts.market.draining).lower(),

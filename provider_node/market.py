@@ -3,6 +3,7 @@
 import logging
 import os
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -38,6 +39,10 @@ _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
 
 
+def _able() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Rules:
     """What does not change while the daemon runs."""
@@ -69,6 +74,8 @@ class Market:
     draining: bool = False
     suspended: str = ""
     """Why this machine is not trusted with new jobs, or empty."""
+    unable: Callable[[], str] = _able
+    """Why results could not be defended now, or empty."""
     counts: dict[str, int] = field(default_factory=lambda: {"offers": 0, "bids": 0, "declines": 0})
     last_decline: str = ""
     _stake: tuple[BlockNo, StakeView] | None = None
@@ -131,6 +138,8 @@ class Market:
             return Refusal("this provider is draining: it takes no new jobs")
         if self.suspended:
             return Refusal(f"this provider takes no new jobs: {self.suspended}")
+        if unable := self.unable():
+            return Refusal(f"this provider takes no new jobs: {unable}")
         if len(bids) >= self.rules.open_bids:
             return Refusal(f"{len(bids)} bids are open here, no more are made until some expire")
         if sum(each.peer == offer.signer for each in bids) >= self.rules.open_bids_per_client:

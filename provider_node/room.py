@@ -23,6 +23,10 @@ def _none() -> int:
     return 0
 
 
+def _fine() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Room:
     """Every hook is optional. They are called in the order in which they stand here."""
@@ -39,5 +43,7 @@ class Room:
     """Adds to the answer of `gavel provider status`; asks no chain."""
     metrics: "Callable[[], Iterable[Metric]]" = tuple
     """Adds to what Prometheus sees; asks no chain."""
+    trouble: Callable[[], str] = _fine
+    """Why it cannot do its duty now, for `/healthz`; empty if it can."""
     living: Callable[[], int] = _none
     """What is still to be brought to its end before a drained daemon may leave."""

@@ -1,4 +1,4 @@
-"""The coin that answers are paid from: warn before it runs low, and take what lost games left."""
+"""The key that answers and the coin that it pays with: warn if either fails. Takes what lost games left."""
 
 import logging
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from protocol.dispute.moves import WithdrawCoin
 from protocol.runtime.loop import Loop
 from protocol.types import Address, GavelError, Wei
 from provider_node.defence.scout import KIND
+from provider_node.plain import ADVICE, code_of
 from provider_node.sending import Sending
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ _WORTH = 10
 
 @dataclass
 class Purse:
-    """Looks at the operator's coin, and at the owner's in Disputes, while `run` runs."""
+    """Looks at the operator's key and coin, and at the owner's coin in Disputes, while `run` runs."""
 
     chain: AsyncChain
     loop: Loop
@@ -38,6 +39,13 @@ class Purse:
     held: Wei = Wei(0)  # noqa: RUF009 - a number
     needed: Wei = Wei(0)  # noqa: RUF009
     won: Wei = Wei(0)  # noqa: RUF009
+    code: str = ""
+    """What code the operator's key carries, in words; empty while it is a plain key."""
+
+    @property
+    def unable(self) -> str:
+        """Why nothing can be answered, however much coin there is; empty if it can."""
+        return f"its operator key {self.code}, and can answer nothing" if self.code else ""
 
     @property
     def low(self) -> bool:
@@ -54,8 +62,9 @@ class Purse:
             await trio.sleep(_EVERY_S)
 
     async def look(self) -> None:
-        """Take the figures, warn if coin has become low, take what was won if that may be done here."""
+        """Take the figures, warn if key or coin will not do, take what was won if that may be done here."""
         before = self.low
+        await self._look_at_key()
         games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
         self.held, price, self.won = await self.chain.run(_figures, self.operator, self.owner)
         self.needed = Wei((games + _GAMES_AHEAD) * BOND_GAS * price)
@@ -71,6 +80,20 @@ class Purse:
         if self.operator == self.owner and self.won > _WORTH * _WITHDRAW_GAS * price:
             log.info("taking %d wei that challengers lost", self.won)
             await self.sending.send(self.chain.blocking.disputes.move(WithdrawCoin(self.owner)))
+
+    async def _look_at_key(self) -> None:
+        """A wallet may put code on a key that was plain when the daemon started."""
+        code = await self.chain.run(code_of, self.operator)
+        if code and code != self.code:
+            log.error(
+                "the operator 0x%s %s: the judges take no answers from an account with code. %s",
+                self.operator.hex(),
+                code,
+                ADVICE,
+            )
+        elif self.code and not code:
+            log.warning("the operator 0x%s is a plain key again", self.operator.hex())
+        self.code = code
 
 
 def _figures(chain: Chain, operator: Address, owner: Address) -> tuple[Wei, int, Wei]:

@@ -72,6 +72,7 @@ def defending(parts: Parts) -> Room:
     )
     scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, runs, network.confirmations)
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
+    parts.market.unable = lambda: purse.unable
     tasks = (executing.run, tracer.run, runs.run, scout.run, purse.run)
     states = partial(parts.loop.states, KIND)
     return Room(
@@ -80,6 +81,7 @@ def defending(parts: Parts) -> Room:
         operations={"resume": partial(_resume, suspension)},
         status=partial(_status, parts, scout, purse, executing),
         metrics=partial(game_metrics, states, answering, purse, partial(load_of, parts)),
+        trouble=lambda: purse.unable,
         living=lambda: sum(not machine.ended(state) for state in states().values()),
     )
 
@@ -118,6 +120,7 @@ def _status(parts: Parts, scout: Scout, purse: Purse, executing: Tracer) -> dict
         "games_workers": executing.alive + scout.tracer.alive,
         "games_traces": len(scout.runs.shelf.names()),
         "clocks_percent": load_of(parts).percent,
+        "unable": purse.unable,
         "coin_low": purse.low,
         "coin_needed_wei": purse.needed,
         "coin_won_wei": purse.won,

@@ -75,3 +75,24 @@ async def test_what_lost_games_leave_is_taken_by_who_may(localnet: Localnet, tmp
         nursery.cancel_scope.cancel()
     assert rig.challenger.coin(owner) == 0
     assert rig.challenger.balance(owner) > before + won // 2
+
+
+async def test_a_key_that_gets_code_while_the_daemon_runs_is_noticed(
+    localnet: Localnet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wallet delegates it: from then on the judges take no answer of it."""
+    rig = await trio.to_thread.run_sync(posted, localnet)
+    purse = purse_of(rig, OPERATOR, rig.net.chain(OWNER).address, tmp_path)
+    await purse.look()
+    assert (purse.unable, caplog.records) == ("", [])
+    operator = "0x" + purse.operator.hex()
+    rig.net.anvil.call("anvil_setCode", operator, "0xef0100" + "ab" * 20)
+    await purse.look()
+    await purse.look()
+    assert purse.unable == f"its operator key delegates to 0x{'ab' * 20}, and can answer nothing"
+    assert len(caplog.records) == 1, "once, not at every look"
+    assert "take no answers from an account with code" in caplog.text
+    rig.net.anvil.call("anvil_setCode", operator, "0x")
+    await purse.look()
+    assert purse.unable == ""
+    assert "plain key again" in caplog.text
