@@ -199,8 +199,8 @@ class JobRun:
             self._tell_cost()
 
     def progressed(self, done: int, total: int) -> None:
-        """Note how far the provider says it is."""
-        self.items = (done, total)
+        """Note how far the provider says it is. After its restart it counts again what it has kept."""
+        self.items = (max(done, self.items[0]), total)
 
     def _tell_cost(self) -> None:
         """Tell the running cost once a block."""

@@ -89,10 +89,15 @@ class AuctionLostError(InputError):
 
 def lost(state: Lost) -> AuctionLostError:
     """Return a lost auction as an error."""
-    advice = {
-        "no bids": "is a provider running on this network? gavel market lists those registered",
-    }.get(state.reason, "")
-    return AuctionLostError(state.reason, refusals_of(state), advice)
+    refusals = refusals_of(state)
+    if state.reason == "no bids":
+        advice = "is a provider running on this network? gavel market lists those registered"
+    elif any("challenge window" in each.reason for each in refusals):
+        advice = "limits.window in the job file asks for another challenge window"
+    else:
+        advice = ""
+    # Where the last try to open is the reason, it need not be said a second time.
+    return AuctionLostError(state.reason, [each for each in refusals if each.reason != state.reason], advice)
 
 
 class NoResultError(InputError):

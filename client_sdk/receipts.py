@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from client_sdk.auditing import Outcome
 
 VERSION = 1
+_FIELDS = frozenset(("version", "network", "chain_id", "escrow", "bid", "receipt", "readable", "audit"))
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,10 @@ def read_receipt(path: Path) -> ReceiptFile:
         raise InputError(f"{path} is not JSON") from None
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise InputError(f"{path} is no receipt of version {VERSION}")
+    if unknown := sorted(set(content) - _FIELDS):
+        raise InputError(
+            f"{path}: unknown field {unknown[0]}", "a receipt was changed, or is of a newer version"
+        )
     try:
         domain = Domain(int(content["chain_id"]), parse_address(content["escrow"]))
         bid = Bid.from_packed(bytes.fromhex(content["bid"].removeprefix("0x")))

@@ -85,6 +85,7 @@ class Session:
 
     async def auction(self, prepared: PreparedJob, cap: Amount) -> tuple[JobRun, Proposed | Lost]:
         """Offer a job, collect and weigh bids. Nothing is paid yet."""
+        await self._check_purse()
         height = await self.chain.run(Chain.clock)
         cap = cap_of_deposit(cap, prepared, self.market)
         if prepared.job.audits and not await self.chain.run(Chain.auditors_at, height):
@@ -109,6 +110,18 @@ class Session:
         text = f"{count} quote{'' if count == 1 else 's'}, {len(collected.declines)} declined"
         run.tell(Kind.QUOTES, text, Amount(0))
         return run, await run.weigh(collected)
+
+    async def _check_purse(self) -> None:
+        """Raise `InputError` if the wallet could open no lease whatever: nobody shall bid in vain."""
+        wallet, token = self.setup.wallet, self.setup.token
+        if not await self.chain.run(Chain.balance, wallet.peer):
+            raise InputError(f"{to_hex(wallet.peer)} has no coin to pay for gas", "send it some")
+        credits_ = await self.chain.run(Chain.credits, token, wallet.client)
+        if not credits_ + await self.chain.run(Chain.token_balance, token, wallet.client):
+            raise InputError(
+                f"too little money: {to_hex(wallet.client)} has neither {self.unit.symbol} nor credits",
+                "send it some; gavel wallet balance shows what it has",
+            )
 
     def audits_cost(self, run: JobRun, bid: Bid) -> Amount:
         """Return what a job's audits cost if the lease of `bid` is opened, all auditors drawn."""

@@ -28,8 +28,8 @@ from protocol.types import (
 )
 
 _MARGIN_BLOCKS = 60
-_RUN_FACTOR = 4
-"""The window fits a provider that takes three times as long as this machine would, and some."""
+_SLOWNESS, _PROMISE = 3, 3
+"""The window fits a provider three times as slow as this machine that promises a third of its speed."""
 _RESULT_FACTOR = 4
 """Honest providers state three times their estimate, at most what is funded, and 20 blocks to post."""
 _MAX_U16 = (1 << 16) - 1
@@ -184,29 +184,31 @@ def _window(prepared: PreparedJob, market: MarketTerms, *, judged: bool) -> Bloc
                 "ask for a shorter window",
             )
         return window
-    lease = expected_lease(market.network, prepared.run_seconds)
-    if not judged:
-        return Blocks(min(lease, longest))
-    window = fitting_window(
-        market.network,
-        market.judging,
-        lease,
-        item_seconds=prepared.info.item_seconds,
-        items=prepared.spec.item_count,
-        private=prepared.job.private,
-    )
-    if window > longest:
-        raise InputError(
-            f"a lease of up to {lease} blocks needs a challenge window of {window}, this deployment allows "
-            f"{longest}",
-            "split the job, or set verification to none: then nobody can convict a wrong result",
+    info, private = prepared.info, prepared.job.private
+    for slowness in (_SLOWNESS, 1):
+        lease = expected_lease(market.network, slowness * prepared.run_seconds)
+        if not judged:
+            return Blocks(min(lease, longest))
+        window = fitting_window(
+            market.network,
+            market.judging,
+            lease,
+            item_seconds=slowness * info.item_seconds,
+            items=prepared.spec.item_count,
+            private=private,
         )
-    return window
+        if window <= longest:
+            return window if slowness == _SLOWNESS else longest
+    raise InputError(
+        f"a lease of up to {lease} blocks needs a challenge window of {window}, this deployment allows "
+        f"{longest}",
+        "split the job, or set verification to none: then nobody can convict a wrong result",
+    )
 
 
 def expected_lease(network: Network, run_seconds: float) -> Blocks:
-    """Return a length that a provider's lease for a job of `run_seconds` should not exceed."""
-    return Blocks(network.span(_RUN_FACTOR * run_seconds) + _MARGIN_BLOCKS)
+    """Return a length that the lease of a provider that takes `run_seconds` should not exceed."""
+    return Blocks(network.span(_PROMISE * run_seconds) + _MARGIN_BLOCKS)
 
 
 def fitting_window(
@@ -214,10 +216,10 @@ def fitting_window(
 ) -> Blocks:
     """Return a challenge window that fits a judged lease of that length, where the user states none.
 
-    RULES 14: it holds the lease, demands and an audit, for a provider that is as slow as the lease allows;
+    RULES 14: it holds the lease, demands and an audit, for a provider that takes `item_seconds` for one item;
     who finds the result wrong may be kept out of the chain for a while.
     """
-    allowance = Blocks(TRACE_FACTOR * max(network.span(_RUN_FACTOR * item_seconds), 1))
+    allowance = Blocks(TRACE_FACTOR * max(network.span(item_seconds), 1))
     least = judging.least_window(lease, allowance, items, private=private)
     return Blocks(least + network.forced_inclusion_blocks)
 

@@ -6,6 +6,7 @@ from typing import Any
 import trio
 
 from client_sdk.commands.table import columns
+from client_sdk.config import network_of
 from protocol.auction.money import Unit
 from protocol.auction.quotes import Standing, readable
 from protocol.auction.scoring import history_of
@@ -21,7 +22,7 @@ from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to
 
 def show_market(settings: Settings, token: int, listen: float) -> None:
     """Print the registered providers, and the offers heard in `listen` seconds."""
-    network = load_network(settings.network or "local")
+    network = load_network(network_of(settings))
     chain = Chain.connect(network)
     chain.check()
     tokens = chain.deployment.tokens

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from client_sdk.burning import burn_fee, check_burn, terms_of
+from client_sdk.config import network_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import open_wallet
@@ -26,7 +27,7 @@ def burn_job_fee(
     contract: str | None,
 ) -> int:
     """Burn the fee of a job's lease, after asking; `InputError` says why it cannot be burnt."""
-    network = load_network(settings.network or "local")
+    network = load_network(network_of(settings))
     home = ClientHome.of(network.name)
     folder = home.job(name)
     record = load_record(folder)

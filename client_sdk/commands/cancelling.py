@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from client_sdk.config import network_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import open_wallet
@@ -23,7 +24,7 @@ def cancel_job(
     settings: Settings, name: str, wallet: str | None, password_file: Path | None, contract: str | None
 ) -> int:
     """Close the lease of a job; `InputError` says why it cannot be closed."""
-    network = load_network(settings.network or "local")
+    network = load_network(network_of(settings))
     folder = ClientHome.of(network.name).job(name)
     record = load_record(folder)
     lease = record.lease_id

@@ -5,31 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from client_sdk.commands.options import budget_option, contract_option, password_option, wallet_option
 from protocol.runtime.settings import Settings, pass_settings
 
 if TYPE_CHECKING:
     from client_sdk.client import Connection
 
-_wallet = click.option(
-    "--wallet", help="Wallet that pays: name or file; else the one named default (local-client on localnet)."
-)
-_password = click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File with the wallet's password; else GAVEL_PASSWORD_FILE, else asked.",
-)
-_contract = click.option("--contract", help="Contract wallet that pays; --wallet is its session key.")
 _wait = click.option(
     "--wait/--no-wait",
     "wait",
     default=None,
     help="Wait until the result is final. Without either: if that is less than three minutes away.",
-)
-
-_demand_budget = click.option(
-    "--demand-budget",
-    help="Most coin to spend on demanding outputs on chain that nobody serves.  "
-    "[default: 0.1; 0 for a private job]",
 )
 
 
@@ -47,11 +33,11 @@ def job() -> None:
     type=click.IntRange(0, 8),
     help="Pay so many auditors, drawn after the result is posted, to run an item again; else as in FILE.",
 )
-@_wallet
-@_password
-@_contract
+@wallet_option
+@password_option
+@contract_option
 @_wait
-@_demand_budget
+@budget_option
 @pass_settings
 def run(
     settings: Settings,
@@ -68,6 +54,7 @@ def run(
 ) -> int:
     """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
     from client_sdk.commands.running import run_job
+    from client_sdk.config import network_of
     from client_sdk.job import load_job
     from protocol.auction.money import Unit, check_sum
     from protocol.chain.networks_file import load_network, newest
@@ -77,7 +64,7 @@ def run(
     if demand_budget is not None:
         check_sum(demand_budget, "--demand-budget")
     described = load_job(file, {"audits": audits} if audits is not None else None)
-    token = newest(load_network(settings.network or "local")).tokens[0]
+    token = newest(load_network(network_of(settings))).tokens[0]
     unit = Unit(token.symbol, token.decimals)
     unit.parse(max_price, "--max-price")
     unit.parse(described.carbon_price, f"{file}: field carbon_price")
@@ -106,11 +93,11 @@ def status(settings: Settings, name: str) -> None:
 
 @job.command()
 @click.argument("name", default="last")
-@_wallet
-@_password
-@_contract
+@wallet_option
+@password_option
+@contract_option
 @_wait
-@_demand_budget
+@budget_option
 @pass_settings
 def result(
     settings: Settings,
@@ -131,9 +118,9 @@ def result(
 
 @job.command()
 @click.argument("name", default="last")
-@_wallet
-@_password
-@_contract
+@wallet_option
+@password_option
+@contract_option
 @pass_settings
 def cancel(
     settings: Settings, name: str, wallet: str | None, password_file: Path | None, contract: str | None
@@ -141,17 +128,18 @@ def cancel(
     """End a job: before its start for the show-up sum, after it within one grace."""
     from client_sdk.commands.cancelling import cancel_job
     from client_sdk.commands.logs import log_to_file
+    from client_sdk.config import network_of
 
-    log_to_file(settings, settings.network or "local")
+    log_to_file(settings, network_of(settings))
     return cancel_job(settings, name, wallet, password_file, contract)
 
 
 @job.command(name="top-up")
 @click.argument("name", default="last")
 @click.option("--blocks", type=int, help="How many more blocks; else as many as the bid allows.")
-@_wallet
-@_password
-@_contract
+@wallet_option
+@password_option
+@contract_option
 @pass_settings
 def top_up(
     settings: Settings,
@@ -165,8 +153,9 @@ def top_up(
     """Fund more paid blocks of a running job, up to what its bid allows; any wallet may."""
     from client_sdk.commands.logs import log_to_file
     from client_sdk.commands.topping import top_up_job
+    from client_sdk.config import network_of
 
-    log_to_file(settings, settings.network or "local")
+    log_to_file(settings, network_of(settings))
     return top_up_job(
         settings, name, blocks=blocks, wallet=wallet, password_file=password_file, contract=contract
     )
@@ -175,9 +164,9 @@ def top_up(
 @job.command(name="burn-fee")
 @click.argument("name", default="last")
 @click.option("--yes", "-y", is_flag=True, help="Burn without asking.")
-@_wallet
-@_password
-@_contract
+@wallet_option
+@password_option
+@contract_option
 @pass_settings
 def burn_fee(
     settings: Settings,
@@ -194,8 +183,9 @@ def burn_fee(
     """
     from client_sdk.commands.burning import burn_job_fee
     from client_sdk.commands.logs import log_to_file
+    from client_sdk.config import network_of
 
-    log_to_file(settings, settings.network or "local")
+    log_to_file(settings, network_of(settings))
     return burn_job_fee(
         settings, name, yes=yes, wallet=wallet, password_file=password_file, contract=contract
     )
@@ -241,8 +231,8 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
     metavar="0xADDRESS",
     help="For a delegate's wallet on a private lease: an address that its bid names, once for each of them.",
 )
-@_wallet
-@_password
+@wallet_option
+@password_option
 @pass_settings
 def challenge(
     settings: Settings,
@@ -280,13 +270,14 @@ def _connect(
 ) -> "Connection":
     from client_sdk.client import Client
     from client_sdk.commands.logs import log_to_file
+    from client_sdk.config import network_of
     from client_sdk.wallet import open_wallet
     from protocol.types import parse_address
 
-    log_to_file(settings, settings.network or "local")
+    log_to_file(settings, network_of(settings))
 
     # Opened here, not in the network's thread: the password may have to be asked for.
     paying = parse_address(contract, "--contract") if contract else None
-    opened = open_wallet(wallet, password_file, paying, settings.network or "local")
-    settings.say(f"opening a node on network {settings.network or 'local'}")
-    return Client.connect(settings.network or "local", wallet=opened, demand_budget=demand_budget)
+    opened = open_wallet(wallet, password_file, paying, network_of(settings))
+    settings.say(f"opening a node on network {network_of(settings)}")
+    return Client.connect(network_of(settings), wallet=opened, demand_budget=demand_budget)

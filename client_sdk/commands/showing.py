@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from client_sdk.commands.table import columns
+from client_sdk.config import network_of
 from client_sdk.home import ClientHome, JobFolder
 from client_sdk.record import Record, load_record
 from protocol.chain.client import Chain
@@ -16,7 +17,7 @@ from protocol.types import BlockNo, TransientError, parse_address
 
 def list_jobs(settings: Settings) -> None:
     """Print this client's jobs."""
-    home = ClientHome.of(settings.network or "local")
+    home = ClientHome.of(network_of(settings))
     found = [(folder, load_record(folder)) for folder in home.jobs()]
     rows = [
         (
@@ -35,7 +36,7 @@ def list_jobs(settings: Settings) -> None:
 
 def show_status(settings: Settings, name: str) -> None:
     """Print one job, and what the chain says of it now."""
-    home = ClientHome.of(settings.network or "local")
+    home = ClientHome.of(network_of(settings))
     folder = home.job(name)
     record = load_record(folder)
     known = _plain(folder, record)

@@ -41,7 +41,7 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
             each.provider[:10],
             short(each.price),
             short(each.per_hour),
-            f"{each.grams_co2:.2f}",
+            _grams(each.grams_co2),
             f"{each.expected_seconds:.0f}",
             *([short(each.audits)] if audited else []),
             short(each.bond),
@@ -52,3 +52,8 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
         for each in quotes
     ]
     return columns(head, rows, frozenset(range(1, 8 if audited else 7)))
+
+
+def _grams(grams: float) -> str:
+    """Two decimals, or two digits of less than that: the quotes of a small job differ there."""
+    return f"{grams:.2f}" if grams == 0 or grams >= 0.1 else f"{float(f'{grams:.1e}'):.9f}".rstrip("0")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from client_sdk.config import network_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import Wallet, open_wallet
@@ -28,7 +29,7 @@ def top_up_job(
     contract: str | None,
 ) -> int:
     """Fund `blocks` more of a job's lease, or all that its bid allows; anybody may. `InputError` if not."""
-    network = load_network(settings.network or "local")
+    network = load_network(network_of(settings))
     folder = ClientHome.of(network.name).job(name)
     record = load_record(folder)
     lease = record.lease_id

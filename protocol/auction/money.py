@@ -10,6 +10,20 @@ def check_sum(text: str, what: str) -> None:
     _digits(text, what, "tokens")
 
 
+def sum_setting(text: str) -> str:
+    """Return a setting's text, which spells a sum of whole tokens; `ValueError` otherwise."""
+    try:
+        _digits(text, "", "tokens")
+    except InputError:
+        raise ValueError("a number of whole tokens or coins, such as 0.40") from None
+    return text.strip()
+
+
+def sum_or_empty(text: str) -> str:
+    """The same, where nothing means something too."""
+    return text if text == "" else sum_setting(text)
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """How a token is written: its symbol and the decimals of its smallest unit."""

@@ -85,6 +85,12 @@ class Chain(AuditReads):
         listed = tuple(listing.token for listing in self.listings())
         if listed != tuple(token.address for token in self.deployment.tokens):
             raise InputError(f"{where}: tokens must be {', '.join(map(to_hex, listed))}, as the Escrow lists")
+        for index, token in enumerate(self.deployment.tokens):
+            # A wrong number of decimals makes "0.40" another sum than the one that was meant.
+            if (found_decimals := self.decimals(index)) not in (None, token.decimals):
+                raise InputError(
+                    f"{where}: token {token.symbol} has {found_decimals} decimals, as it says itself"
+                )
 
     # -- sending ---------------------------------------------------------------------------------------
 

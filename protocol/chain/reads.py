@@ -5,6 +5,7 @@ from typing import Any
 
 from protocol.chain.calls import Call
 from protocol.chain.codec import decode_values
+from protocol.chain.errors import Revert
 from protocol.chain.escrow import EscrowCalls, words
 from protocol.chain.networks import Deployment, Network
 from protocol.chain.node import Node, Tag
@@ -103,6 +104,13 @@ class Reads:
             Blocks(self._escrow("maxChallengeWindow")[0]),
             Blocks(self._staking("unbondingDelay")[0]),
         )
+
+    def decimals(self, token: int) -> int | None:
+        """Return the decimals that a listed token states; None if it states none."""
+        try:
+            return self._number(self.token(token).decimals())
+        except (Revert, InputError):
+            return None
 
     def domain_separator(self) -> Hash32:
         """Return the EIP-712 domain separator that the Escrow checks signatures under."""

@@ -31,13 +31,23 @@ from protocol.types import InputError
 T = TypeVar("T")
 
 
-def option(default: Any, help: str, unit: str = "", parse: Callable[[str], Any] | None = None) -> Any:
+def option(
+    default: Any,
+    help: str,
+    unit: str = "",
+    parse: Callable[[str], Any] | None = None,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+) -> Any:
     """Return a dataclass field with a default and one line of help.
 
     `unit="bytes"` lets an int be written as "64 GiB", `unit="seconds"` a float as "5 min". `parse` makes
-    the value from its text and raises `ValueError` saying what is expected.
+    the value from its text and raises `ValueError` saying what is expected. Numbers are refused below
+    `least` and above `most`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "unit": unit, "parse": parse})
+    metadata = {"help": help, "unit": unit, "parse": parse, "least": least, "most": most}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)

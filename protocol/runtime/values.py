@@ -42,10 +42,10 @@ def from_yaml(hint: Any, raw: Any, metadata: Mapping[str, Any]) -> Any:
             raise Malformed(describe(hint, metadata), raw)
         return _scalar(hint, str(raw), metadata)
     if hint is float and type(raw) is int:
-        return float(raw)
+        raw = float(raw)
     if type(raw) is not hint:
         raise Malformed(describe(hint, metadata), raw)
-    return raw
+    return _bounded(hint, raw, metadata)
 
 
 def from_text(hint: Any, text: str, metadata: Mapping[str, Any]) -> Any:
@@ -81,7 +81,7 @@ def describe(hint: Any, metadata: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(each.name.lower() for each in hint)
     unit = metadata.get("unit")
     example = {"bytes": ' of bytes, such as "64 GiB"', "seconds": ' of seconds, such as "5 min"'}
-    return _NAMES.get(hint, str(hint)) + example.get(unit or "", "")
+    return _NAMES.get(hint, str(hint)) + example.get(unit or "", "") + _bounds(metadata)
 
 
 def _scalar(hint: Any, text: str, metadata: Mapping[str, Any]) -> Any:
@@ -106,8 +106,23 @@ def _scalar(hint: Any, text: str, metadata: Mapping[str, Any]) -> Any:
     elif hint is Path:
         return Path(text).expanduser()
     elif hint in (int, float):
-        return _number(hint, text, metadata)
+        return _bounded(hint, _number(hint, text, metadata), metadata)
     raise Malformed(describe(hint, metadata), text)
+
+
+def _bounded(hint: Any, value: Any, metadata: Mapping[str, Any]) -> Any:
+    least, most = metadata.get("least"), metadata.get("most")
+    # Written so that not-a-number is refused too.
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
+        raise Malformed(describe(hint, metadata), value)
+    return value
+
+
+def _bounds(metadata: Mapping[str, Any]) -> str:
+    least, most = metadata.get("least"), metadata.get("most")
+    if least is None:
+        return "" if most is None else f", at most {most}"
+    return f", at least {least}" if most is None else f", from {least} to {most}"
 
 
 def _number(hint: type, text: str, metadata: Mapping[str, Any]) -> Any:

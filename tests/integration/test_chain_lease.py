@@ -152,3 +152,6 @@ def test_check_tells_what_networks_yaml_has_wrong(localnet: Localnet) -> None:
     tokens = (replace(localnet.deployment.tokens[0], address=localnet.chain(1).address),)
     with pytest.raises(InputError, match="tokens must be"):
         Chain.connect(localnet.network, deployment=replace(localnet.deployment, tokens=tokens)).check()
+    tokens = (replace(localnet.deployment.tokens[0], decimals=6),)
+    with pytest.raises(InputError, match="has 18 decimals"):
+        Chain.connect(localnet.network, deployment=replace(localnet.deployment, tokens=tokens)).check()

@@ -31,7 +31,7 @@ def judging_of(network: Network) -> Judging:
 
 @pytest.mark.parametrize("private", [False, True])
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia"])
-@pytest.mark.parametrize(("run", "items"), [(0.1, 1), (5.0, 1), (5.0, 500), (3600.0, 40)])
+@pytest.mark.parametrize(("run", "items"), [(0.1, 1), (5.0, 1), (55.0, 1_119), (5.0, 500), (3600.0, 40)])
 def test_rule_14_providers_bid_in_a_fitted_window_and_in_none_much_shorter(
     name: str, run: float, items: int, private: bool
 ) -> None:
@@ -53,3 +53,21 @@ def test_a_window_that_nobody_judges_in_outlasts_the_lease_alone() -> None:
     network = shipped_network("local")
     plain = fitting_window(network, Judging(), Blocks(70), item_seconds=1.0, items=5, private=False)
     assert plain == 70 + network.forced_inclusion_blocks
+
+
+def test_a_fitted_window_serves_a_provider_three_times_as_slow_that_promises_a_third() -> None:
+    """A window for this machine's own speed was refused by every provider, for a job of a minute."""
+    network, run, items = shipped_network("local"), 55.0, 1_119
+    slow = 3 * run
+    window = fitting_window(
+        network,
+        judging_of(network),
+        expected_lease(network, slow),
+        item_seconds=slow / items,
+        items=items,
+        private=False,
+    )
+    offer = replace(OFFER, item_fma=round(10**9 * slow / items), item_count=items, max_blocks=1 << 30)
+    market = replace(MARKET, block_ms=1_000 * network.seconds_per_block, judging=judging_of(network))
+    found = answer(replace(offer, flags=0, challenge_window=window), HOUSE, market, SLOTS)
+    assert isinstance(found, Terms), found

@@ -41,6 +41,8 @@ class Example:
     peers: tuple[str, ...] = option((), "bootstrap")
     prices: dict[str, int] = field(default_factory=dict)
     store: Store = field(default_factory=Store)
+    slots: int = option(1, "jobs at a time", least=1, most=8)
+    share: float = option(5.0, "a share", least=0)
 
 
 FILE = """
@@ -159,6 +161,29 @@ def test_a_mistake_in_the_environment_or_a_flag_names_it() -> None:
         load_config(Example, "example", flags={"stake": "x"}, environ={})
     with pytest.raises(InputError, match="unknown setting steak; did you mean stake"):
         load_config(Example, "example", flags={"steak": 1}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("slots: 0", "field slots: expected a whole number, from 1 to 8, got 0"),
+        ("slots: '9'", "field slots: expected a whole number, from 1 to 8, got 9"),
+        ("share: -1", "field share: expected a number, at least 0, got -1.0"),
+        ("share: .nan", "field share: expected a number, at least 0, got nan"),
+    ],
+)
+def test_a_number_out_of_its_bounds_is_named_with_them(home: Path, line: str, problem: str) -> None:
+    write(home, line)
+    with pytest.raises(InputError) as caught:
+        load_config(Example, "example", environ={})
+    assert problem in caught.value.message
+
+
+def test_bounds_hold_for_the_environment_and_flags_too() -> None:
+    with pytest.raises(InputError, match="from 1 to 8, got 0"):
+        load_config(Example, "example", environ={"GAVEL_EXAMPLE_SLOTS": "0"})
+    with pytest.raises(InputError, match="from 1 to 8, got 9"):
+        load_config(Example, "example", flags={"slots": "9"}, environ={})
 
 
 def test_a_file_that_was_named_must_be_there(home: Path) -> None:
