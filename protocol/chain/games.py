@@ -1,7 +1,7 @@
 """Games with all their moves, read from the chain alone: what a player needs after any gap."""
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
 from protocol.chain.dispute_events import Adopted, Challenged, Moved
@@ -20,7 +20,7 @@ from protocol.types import Address, BlockNo, Hash32, LeaseId, TransientError
 _PER_FILTER = 200
 """Games that one query for logs names."""
 _REMEMBERED = 4_096
-"""Transactions kept: their hashes fix them, so they never need to be read again."""
+"""Transactions kept, or as many as one lease has: their hashes fix them, so none need be read again."""
 
 
 def in_order(games: Iterable[PlayedGame]) -> tuple[Step, ...]:
@@ -58,14 +58,16 @@ class GameReader:
         events = self._events(games, opened[0].at.block, last)
         transactions = self._transactions([*opened, *events])
         views = self._reads.games_now(games, last)
+        of_game: defaultdict[Hash32 | None, list[Event]] = defaultdict(list)
+        for event in events:
+            of_game[getattr(event, "game", None)].append(event)
         played = []
         for begin, view in zip(opened, views, strict=True):
             if view.game.phase is Phase.NONE:
                 raise TransientError("the chain changed while its games were read")
             case = Case(begin.lease, bid.job_hash, begin.item, begin.item_root)
-            own = [event for event in events if getattr(event, "game", None) == begin.game]
             reader = StepReader(bid, job, case, begin, self._parsed, transactions)
-            played.append(reader.game(own, view.game, view.position))
+            played.append(reader.game(of_game[begin.game], view.game, view.position))
         return tuple(played)
 
     def _parsed(self, to: Address | None, data: bytes) -> Call | None:
@@ -97,6 +99,8 @@ class GameReader:
         read = dict(zip(missing, self._reads.node.transactions(missing), strict=True))
         with self._lock:
             self._known.update(read)
-            while len(self._known) > _REMEMBERED:
+            for tx in held:
+                self._known.move_to_end(tx)
+            while len(self._known) > max(_REMEMBERED, len(wanted)):
                 self._known.popitem(last=False)
         return held | read

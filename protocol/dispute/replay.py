@@ -36,7 +36,7 @@ from protocol.dispute.moves import (
 )
 from protocol.dispute.names import Case, Job, Position, hash2, site_hash, word
 from protocol.dispute.records import Game, Phase
-from protocol.dispute.shown import TRACE, Shown
+from protocol.dispute.shown import TRACE, Gathering, Shown
 from protocol.dispute.trees import leaf_hashes, left_among, left_of, root_of, words_of
 from protocol.types import ZERO_HASH, Address, BrokenInvariant, Hash32
 
@@ -116,33 +116,52 @@ class Played:
 
 def replay(case: Case, job: Job, moves: Iterable[Made]) -> Played:
     """The games about a case after these moves: all that were accepted, of all its games, in order."""
-    played = Played(case, job)
+    following = Following(Played(case, job))
     for made in moves:
-        played = follow(played, made)
-    return played
+        following.take(made)
+    return following.played()
 
 
 def follow(played: Played, made: Made) -> Played:
     """The same after one more accepted move. BrokenInvariant if one before it was left out."""
-    move = made.move
-    if isinstance(move, Challenge):
-        view = _opened(played, made, move)
-    else:
-        held = played.views.get(made.game)
-        if held is None:
-            raise BrokenInvariant(f"a move of game {made.game.hex()}, which was never opened")
-        view = _after(played.job, held, made)
-        played = replace(played, shown=_opens(played.shown, held, made))
-    if isinstance(move, PostTrace):
-        played = replace(played, trace_root=root_of(move.children))
-    return replace(played, views={**played.views, made.game: view})
+    following = Following(played)
+    following.take(made)
+    return following.played()
 
 
-def _opened(played: Played, made: Made, move: Challenge) -> View:
-    inner = played.job.program.inner
-    known = played.trace_root is not None or inner == 0
+class Following:
+    """Takes accepted moves one by one, each in time that does not grow with those before it."""
+
+    def __init__(self, played: Played) -> None:
+        self.case, self.job, self.trace_root = played.case, played.job, played.trace_root
+        self.views: dict[Hash32, View] = dict(played.views)
+        self._shown = Gathering(played.shown)
+
+    def take(self, made: Made) -> None:
+        """Follow one more accepted move. BrokenInvariant if one before it was left out."""
+        move = made.move
+        if isinstance(move, Challenge):
+            view = _opened(self.job, self.trace_root, made, move)
+        else:
+            held = self.views.get(made.game)
+            if held is None:
+                raise BrokenInvariant(f"a move of game {made.game.hex()}, which was never opened")
+            view = _after(self.job, held, made)
+            _opens(self._shown, held, made)
+        if isinstance(move, PostTrace):
+            self.trace_root = root_of(move.children)
+        self.views[made.game] = view
+
+    def played(self) -> Played:
+        """Return where the games stand; no move is taken after that."""
+        return Played(self.case, self.job, self.trace_root, self.views, self._shown.shown())
+
+
+def _opened(job: Job, trace_root: Hash32 | None, made: Made, move: Challenge) -> View:
+    inner = job.program.inner
+    known = trace_root is not None or inner == 0
     phase = Phase.PICK if known else Phase.TRACE
-    position = Position(anchor=played.trace_root or ZERO_HASH)
+    position = Position(anchor=trace_root or ZERO_HASH)
     return View(made.game, made.by, move.seal, phase, position, levels=depth_of(inner))
 
 
@@ -244,25 +263,25 @@ def _summed(view: View, move: ShowRunning) -> View:
     return replace(view, phase=phase, position=position, chosen=facts.spans - 1, sums=sums)
 
 
-def _opens(shown: Shown, view: View, made: Made) -> Shown:
-    """What the move adds to what is known of the provider's trace."""
+def _opens(shown: Gathering, view: View, made: Made) -> None:
+    """Add what the move tells of the provider's trace."""
     move = made.move
     match move:
         case PostTrace():
-            return shown.with_nodes(TRACE, view.levels - step(False, view.levels), 0, move.children)
+            shown.nodes(TRACE, view.levels - step(False, view.levels), 0, move.children)
         case Jump():
             height = view.levels - len(move.siblings)
             index = view.path << len(move.siblings) | move.index
-            return shown.with_path(view.tree, height, index, move.node, move.siblings)
+            shown.path(view.tree, height, index, move.node, move.siblings)
         case Land():
-            return shown.with_path(TRACE, 0, move.node, move.tensor_root, move.siblings)
+            shown.path(TRACE, 0, move.node, move.tensor_root, move.siblings)
         case Reveal():
             below = view.levels - view.shown
             height = below - step(view.landing is not None, below)
             first = (view.path << view.shown | view.chosen) << (below - height)
-            return shown.with_nodes(view.tree, height, first, move.children)
+            shown.nodes(view.tree, height, first, move.children)
         case RevealLeaves():
             first = (view.path << view.shown | view.chosen) << (view.levels - view.shown)
-            return shown.with_leaves(view.tree, first, move.leaves)
+            shown.leaves(view.tree, first, move.leaves)
         case _:
-            return shown
+            pass

@@ -23,29 +23,33 @@ class Shown:
     hashes: Mapping[Spot, Hash32] = field(default_factory=dict)
     leaves: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
 
-    def with_nodes(self, tree: int, height: int, first: int, nodes: Sequence[Hash32]) -> "Shown":
+
+class Gathering:
+    """What is shown, move by move: in place, since shams can make a provider show thousands of nodes."""
+
+    def __init__(self, shown: Shown) -> None:
+        self._hashes, self._leaves = dict(shown.hashes), dict(shown.leaves)
+
+    def nodes(self, tree: int, height: int, first: int, nodes: Sequence[Hash32]) -> None:
         """Also 2^k neighbours, the first of them at `first` of level `height`, and all above them up to the
         node that they hang on.
         """
-        found = dict(self.hashes)
         for up, layer in enumerate(layers_of(nodes)):
             for at, node in enumerate(layer):
-                found[tree, height + up, (first >> up) + at] = node
-        return Shown(found, self.leaves)
+                self._hashes[tree, height + up, (first >> up) + at] = node
 
-    def with_leaves(self, tree: int, first: int, leaves: bytes) -> "Shown":
+    def leaves(self, tree: int, first: int, leaves: bytes) -> None:
         """Also 2^k whole leaves."""
-        held = dict(self.leaves)
         for at in range(len(leaves) // LEAF_BYTES):
-            held[tree, first + at] = leaves[at * LEAF_BYTES : (at + 1) * LEAF_BYTES]
-        return Shown(self.hashes, held).with_nodes(tree, 0, first, leaf_hashes(leaves))
+            self._leaves[tree, first + at] = leaves[at * LEAF_BYTES : (at + 1) * LEAF_BYTES]
+        self.nodes(tree, 0, first, leaf_hashes(leaves))
 
-    def with_path(
-        self, tree: int, height: int, index: int, node: Hash32, siblings: Sequence[Hash32]
-    ) -> "Shown":
+    def path(self, tree: int, height: int, index: int, node: Hash32, siblings: Sequence[Hash32]) -> None:
         """Also a node, proven by its siblings, and these."""
-        found = dict(self.hashes)
-        found[tree, height, index] = node
+        self._hashes[tree, height, index] = node
         for up, sibling in enumerate(siblings):
-            found[tree, height + up, index >> up ^ 1] = sibling
-        return Shown(found, self.leaves)
+            self._hashes[tree, height + up, index >> up ^ 1] = sibling
+
+    def shown(self) -> Shown:
+        """Return all of it; nothing is gathered after that."""
+        return Shown(self._hashes, self._leaves)

@@ -322,7 +322,8 @@ class Player:
             self._replayed = (board, {})
         held = self._replayed[1]
         if case not in held:
-            held[case] = board.played(self.bid, case, (await self._charge(case.item)).job)
+            job = (await self._charge(case.item)).job
+            held[case] = await trio.to_thread.run_sync(board.played, self.bid, case, job)
         return held[case]
 
     async def _reports(self, board: Board, doing: str, over: bool) -> tuple[GameReport, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import trio
 
 from protocol.chain.disputes import DisputeCalls
+from protocol.dispute.handing import Handing
 from protocol.dispute.moves import Call, ChallengerMove, Claim
 from protocol.dispute.names import Case, Job, seal_of
 from protocol.dispute.records import Place
@@ -98,15 +99,18 @@ class Workshop:
 
     async def move(self, bid: Bid, played: Played, view: View) -> ChallengerMove | None:
         """Return the next move of an own game; None if there is none yet."""
-        args = ChallengeMoveArgs(
-            self._item(played.case.item),
-            str(self.files.outputs),
-            bid.packed(),
-            CASES.encode(played.case),
-            VIEWS.encode(view),
-            write_shown(played.shown),
-        )
-        found = (await ask(self._child, args, MoveResult)).move
+        handing, missed = Handing(played.shown), True
+        while missed:
+            args = ChallengeMoveArgs(
+                self._item(played.case.item),
+                str(self.files.outputs),
+                bid.packed(),
+                CASES.encode(played.case),
+                VIEWS.encode(view),
+                write_shown(handing.part()),
+            )
+            result = await ask(self._child, args, MoveResult)
+            found, missed = result.move, handing.give(result.missed)
         if found is None:
             return None
         with reading(self._child, args.OP):

@@ -12,7 +12,7 @@ from protocol.chain.game_steps import PlayedGame, Step
 from protocol.dispute.defence_types import SeenGame
 from protocol.dispute.moves import Challenge, Made, PostTrace
 from protocol.dispute.names import Case
-from protocol.dispute.replay import Played, View, follow
+from protocol.dispute.replay import Following, Played, View
 from protocol.dispute.trees import root_of
 from protocol.types import ZERO_HASH, Hash32, InputError, TransientError
 
@@ -60,33 +60,32 @@ async def _replayed(case: Case, games: Sequence[PlayedGame], find: Find) -> Play
     first = next(opening, None)
     if first is None:
         return None
-    played, broken = Played(case, first.job), set()
+    following, broken = Following(Played(case, first.job)), set()
     for game, step in steps:
         if game in broken:
-            played = _knowing(played, step)
+            _knowing(following, step)
             continue
         try:
-            made = step.made or await _unseen(played, game, step, find)
-            played = follow(played, made)
+            made = step.made or await _unseen(following, game, step, find)
+            following.take(made)
         except TransientError as error:
             broken.add(game)
-            played = _knowing(played, step)
+            _knowing(following, step)
             log.info("game 0x%s cannot be followed yet: %s", game.hex(), error)
         except Exception as error:  # whatever a challenger made of it: the other games must be played
             broken.add(game)
-            played = _knowing(played, step)
+            _knowing(following, step)
             log.error("game 0x%s cannot be followed: %r", game.hex(), error)
-    return played
+    return following.played()
 
 
-def _knowing(played: Played, step: Step) -> Played:
+def _knowing(following: Following, step: Step) -> None:
     """What a game that cannot be followed still tells all others: the root of the trace."""
     if step.made and isinstance(step.made.move, PostTrace):
-        return replace(played, trace_root=root_of(step.made.move.children))
-    return played
+        following.trace_root = root_of(step.made.move.children)
 
 
-async def _unseen(played: Played, game: Hash32, step: Step, find: Find) -> Made:
+async def _unseen(played: Following, game: Hash32, step: Step, find: Find) -> Made:
     if game not in played.views or step.state is None:
         raise InputError("its opening cannot be read")
     made = await find(played.case, played.views[game], step)

@@ -106,7 +106,7 @@ class FindMoveArgs(msgspec.Struct, frozen=True):
 
 
 class ChallengeMoveArgs(msgspec.Struct, frozen=True):
-    """The challenger's next move in the game `view`, after all that was `shown` in the case.
+    """The challenger's next move in the game `view`, knowing what is handed over of all that was shown.
 
     `bid` is the lease's, packed; `output_path` the outputs that the provider posted.
     """
@@ -160,6 +160,8 @@ class MoveResult(msgspec.Struct, frozen=True):
     """A move; None if the game waits for none of this side."""
 
     move: bytes | None
+    missed: tuple[tuple[int, int, int], ...] = ()
+    """Spots looked at that were not handed over: if one was shown, the move is to be made again with it."""
 
 
 DISPUTE_RESULTS: dict[str, type[msgspec.Struct]] = {

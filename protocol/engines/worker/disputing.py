@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from protocol.dispute.answers import Answering, answer
 from protocol.dispute.claims import claim_of
+from protocol.dispute.handing import Noting
 from protocol.dispute.moves import ChallengerMove, Claim, ProviderMove
 from protocol.dispute.picks import Accusing, next_move
 from protocol.dispute.replay import Played
@@ -99,7 +100,9 @@ def challenge_move(args: ChallengeMoveArgs) -> MoveResult:
     own = TRACES.get(args.item)
     case, view = _read(CASES.decode, args.case), _read(VIEWS.decode, args.view)
     by = Accusing(Bid.from_packed(args.bid), own, _posted_roots(Path(args.output_path), own))
-    return _written(next_move(Played(case, own.plan.job, shown=read_shown(args.shown)), view, by))
+    noting = Noting(read_shown(args.shown))
+    found = next_move(Played(case, own.plan.job, shown=noting.shown), view, by)
+    return MoveResult(_written(found).move, noting.missed)
 
 
 def seal_opening(args: SealOpeningArgs) -> MoveResult:
