@@ -201,6 +201,7 @@ class TowerProcess:
         name: str = "tower",
     ) -> None:
         self.process: subprocess.Popen[bytes] | None = None
+        self.module = "protocol.runtime.cli"
         self.folder = folder / name
         self.home = folder / f"{name}-home"
         self.home.mkdir(mode=0o700)
@@ -216,7 +217,7 @@ class TowerProcess:
         self.env = {**os.environ, **given, "PYTHONPATH": str(ROOT)}
 
     def command(self, *args: str) -> list[str]:
-        return [sys.executable, "-m", "protocol.runtime.cli", "watchtower", *args]
+        return [sys.executable, "-m", self.module, "watchtower", *args]
 
     def start(self) -> "subprocess.Popen[bytes]":
         with (self.home / "out").open("ab") as out:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from protocol.dispute.records import Conviction
-from tests.adversary_rig import World, check_money, world
+from tests.adversary_rig import BEAT_S, MOVE_CLOCK, World, check_money, world
 from tests.cheat.job import NAN, ZERO, specimen
 
 pytestmark = [pytest.mark.xdist_group("e2e-cheat"), pytest.mark.trio]
@@ -85,6 +85,24 @@ async def test_a_malformed_trace_and_children_of_another_tree_convict(
 @pytest.mark.timeout(600)
 async def test_silence_at_every_move_convicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     await all_are_convicted(MOVES, tmp_path, monkeypatch)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_the_long_run_of_one_lie_makes_no_move_about_another_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run takes longer than a move may: where games shared a child, the first one was lost."""
+    lies = (FALSE, f"flip {NODE('relu')} 40 5")
+    async with world(tmp_path, monkeypatch, lies, watched=False) as made:
+        longer = 1.5 * MOVE_CLOCK * BEAT_S
+        made.tower.module, made.tower.env["SLOW_S"] = "tests.cheat.slow", str(longer)
+        made.tower.start()
+        before = made.accounts()
+        bids = await made.post_all()
+        await made.convicted(list(bids.values()))
+        assert [how(made, bid) for bid in bids.values()] == [("last", "Prove"), ("relu", "Prove")]
+        check_money(made, before, list(bids.values()))
 
 
 async def all_are_convicted(lies: Expected, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

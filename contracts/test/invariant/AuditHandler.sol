@@ -21,7 +21,7 @@ contract AuditHandler is AuditBase {
     mapping(address who => uint256) public draws;
     mapping(address who => uint256) public commits;
     mapping(address who => uint256) public abstentions;
-    uint256 private _steps;
+    uint256 public steps;
     uint256 public done;
     uint256 public leases;
 
@@ -39,7 +39,7 @@ contract AuditHandler is AuditBase {
     /// @dev One door; what cannot be done at the moment is tried all the same, and must revert by itself. Seeds of a
     /// fuzzer are too like each other to choose among so many actions.
     function act(uint256 seed) external {
-        seed = uint256(keccak256(abi.encode(seed, ++_steps)));
+        seed = uint256(keccak256(abi.encode(seed, ++steps)));
         uint256 action = seed % 100;
         seed /= 100;
         if (action < 12) _try(abi.encodeCall(this.orderAny, (seed)));

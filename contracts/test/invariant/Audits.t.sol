@@ -117,6 +117,7 @@ contract AuditInvariantsTest is Assertions {
         LeaseState state = handler.leaseState();
         yes(state == LeaseState.Finalized || state == LeaseState.Convicted, "the lease has ended");
         eq(handler.tokensHeld(), handler.burnt(), "what is left is burnt");
-        yes(handler.done() > 10, "things happened");
+        // A walk that is cut down to what broke it is short.
+        yes(handler.done() > 10 || handler.steps() < 100, "things happened");
     }
 }
