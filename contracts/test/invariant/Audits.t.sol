@@ -33,6 +33,7 @@ contract AuditInvariantsTest is Assertions {
     }
 
     /// @dev One walk for all: a walk for each would take five times as long and see no more.
+    /// forge-config: default.invariant.runs = 3
     function invariant_WhateverHappens() public view {
         everyTokenIsAccountedFor();
         whoIsBusyHasOpenTasks();
