@@ -50,6 +50,7 @@ def means(
         device=config.defence.device,
         slow_inputs=config.defence.slow_inputs,
         at_once=at_once(config.defence),
+        jobs=config.lease.slots,
         audit_clock=audit_clock,
     )
 

@@ -15,8 +15,8 @@ traces are posted in a pace (`protocol.dispute.pace`), that is at most
     min(items, 1 + (t - M) / a) * c   for t >= M + min(a, cap),   items * c   for t >= M + cap.
 
 Audits have children of their own, which share the processor with the games' whatever is due first; each lease
-may have two. So games wait for all of them, and they for what the games' child takes from them: of two audits
-and it, a third.
+may have two. So games wait for all of them. They wait for what is taken from them, by the games' child or, while
+it rests, by jobs: of two audits and one of these, a third.
 """
 
 from collections.abc import Iterable, Sequence
@@ -87,11 +87,11 @@ class Load:
         return -(-100 * self.needed_ms // max(self.span_ms, 1))
 
 
-def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL) -> Load:
+def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: int = 1) -> Load:
     """Return the fullest span, where up to `at_once` runs are asked for at once (`ALL`: as many as can be).
 
-    Takes n log n for n promises. Between the spans that are looked at the work grows evenly, so none of the
-    others is fuller. Rounded up.
+    `jobs` may run beside audits. Takes n log n for n promises. Between the spans that are looked at the work
+    grows evenly, so none of the others is fuller. Rounded up.
     """
     known = sorted(promises, key=lambda each: each.first_ms)
     if not known:
@@ -107,7 +107,7 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL) -> Load
         fixed += sum(each.reading_ms for each in known) + max(each.reading_ms for each in known)
     later = _longest_later(known)
     # An audit's allowance is not capped.
-    answered = -(-3 * audits // 2)
+    answered = -(-(AUDITS + max(jobs, 1)) * audits // AUDITS)
     worst = Load(
         answered if most is None else min(answered, most), clock_ms + min(each.allowance_ms for each in known)
     )
@@ -126,7 +126,7 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL) -> Load
 
 def room_flaw(new: Promise, others: Sequence[Promise], means: Means) -> str:
     """Return why a result could not be defended beside the others; empty if it could."""
-    found = load((new, *others), means.shortest_ms, means.at_once)
+    found = load((new, *others), means.shortest_ms, means.at_once, means.jobs)
     if found.fits:
         return ""
     if not others:

@@ -37,6 +37,8 @@ class Means:
     """Whether to reckon with a client that puts the slowest numbers in."""
     at_once: int = 0
     """Runs that may be asked for at once, over all leases; 0: all that can be (`clocks.ALL`)."""
+    jobs: int = 1
+    """That may run beside audits."""
     audit_clock: Blocks | None = None
     """For a commitment in an audit, beside the allowance; None where there are no audits."""
 

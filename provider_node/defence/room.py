@@ -93,7 +93,7 @@ def load_of(parts: Parts) -> Load:
         return Load()
     leases = {LeaseId(id): state for id, state in parts.loop.states(LEASE).items()}
     promised = possible(leases, means.audit_clock is not None)
-    return load(promised, means.shortest_ms, means.at_once)
+    return load(promised, means.shortest_ms, means.at_once, means.jobs)
 
 
 def _wire(parts: Parts, answering: Answering) -> None:

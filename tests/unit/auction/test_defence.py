@@ -176,6 +176,8 @@ def test_audits_are_reckoned_with_where_there_are_any() -> None:
     audited = [replace(each, audited=True) for each in held]
     assert "of the 66000 ms" in room_flaw(audited[0], audited[1:], MEANS)
     assert room_flaw(audited[0], audited[1:], replace(MEANS, move_clock=Blocks(90))) == ""
+    crowded = replace(MEANS, move_clock=Blocks(90), jobs=4)
+    assert "of the 96000 ms" in room_flaw(audited[0], audited[1:], crowded)
     brief = replace(MEANS, move_clock=Blocks(90), audit_clock=Blocks(60))
     assert "of the 66000 ms" in room_flaw(audited[0], audited[1:], brief)
 
