@@ -15,8 +15,8 @@ traces are posted in a pace (`protocol.dispute.pace`), that is at most
     min(items, 1 + (t - M) / a) * c   for t >= M + min(a, cap),   items * c   for t >= M + cap.
 
 Audits have children of their own, which share the processor with the games' whatever is due first; each lease
-may have two. So games wait for all of them. They wait for what is taken from them, by the games' child or, while
-it rests, by jobs: of two audits and one of these, a third.
+may have two. So games wait for all of them. They wait for what is taken from them, by the games' child or,
+while it rests, by jobs: of two audits and one of these, a third.
 """
 
 from collections.abc import Iterable, Sequence
