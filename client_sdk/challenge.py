@@ -1,4 +1,4 @@
-"""Challenges a wrong result on chain, from its receipt: runs it again, and plays the game to its end."""
+"""Challenges a wrong result on chain, from its evidence: runs it again, and plays the game to its end."""
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import trio
 
+from client_sdk.evidence import Evidence, read_evidence
 from client_sdk.home import ClientHome
-from client_sdk.receipts import ReceiptFile, read_receipt
 from client_sdk.verify import Fetcher, chain_of, hold_to_job
 from client_sdk.wallet import Wallet
 from protocol.chain.async_chain import AsyncChain
@@ -89,16 +89,16 @@ def challenge_receipt(
 ) -> Challenged:
     """Run a result's items again and, if one differs, play the game about it to its end; blocking.
 
-    Called again after it was broken off, it goes on: games are found on the chain, and their seals are made
-    from the wallet's key. `delegates`: all those of a private lease, where the wallet is one of them. `say`
-    gets a line for each thing done. Raises `InputError` with the reason where
-    nothing can be challenged, or the wallet does not hold bond and gas, `TransientError` if chain or
-    artifacts cannot be reached.
+    `path`: a receipt, or a job's evidence. Called again after it was broken off, it goes on: games are found
+    on the chain, and their seals are made from the wallet's key. `delegates`: all those of a private lease,
+    where the wallet is one of them. `say` gets a line for each thing done. Raises `InputError` with the
+    reason where nothing can be challenged, or the wallet does not hold bond and gas, `TransientError` if
+    chain or artifacts cannot be reached.
     """
-    file = read_receipt(Path(path))
+    file = read_evidence(Path(path))
     known = load_network(network or file.network)
     journal = FileJournal(home.root / f"challenges-{wallet.peer.hex()}.json")
-    chain = chain_of(file, known, wallet.key, journal)
+    chain = chain_of(file.domain, known, wallet.key, journal)
     limits = Limits(max_bond, _NO_LIMIT, _NO_LIMIT, _NO_LIMIT)
     who = Challenger.of(wallet.key, limits)
     return trio.run(_challenge, _Setting(file, chain, home, who, rerun or Rerunning(), delegates, say))
@@ -106,7 +106,7 @@ def challenge_receipt(
 
 @dataclass(frozen=True)
 class _Setting:
-    file: ReceiptFile
+    file: Evidence
     chain: Chain
     home: ClientHome
     who: Challenger
@@ -185,15 +185,13 @@ def _has_games(chain: Chain, bid: Bid, since: BlockNo) -> bool:
 async def _fetched(
     stack: AsyncExitStack, chain: AsyncChain, store: Artifacts, at: _Setting
 ) -> tuple[CaseFiles, JobSpec]:
-    signed = at.file.signed()
-    receipt = signed.message
-    fetch = Fetcher(stack, chain, store, signed.signer)
-    spec = JobSpec.decode((await fetch.get(receipt.spec, _SMALL)).read_bytes())
+    fetch = Fetcher(stack, chain, store, at.file.provider)
+    spec = JobSpec.decode((await fetch.get(at.file.spec, _SMALL)).read_bytes())
     if spec.job_hash() != at.file.bid.job_hash:
-        raise InputError("the receipt's job specification is not the one that the bid names")
+        raise InputError("the job specification is not the one that the bid names")
     program = await fetch.get(spec.program, spec.program_bytes)
     inputs = await fetch.get(spec.inputs, spec.input_bytes)
-    outputs = await fetch.get(receipt.outputs, receipt.output_bytes)
+    outputs = await fetch.get(at.file.outputs, at.file.output_bytes)
     return CaseFiles(program, inputs, outputs, spec.item_count), spec
 
 
@@ -202,7 +200,7 @@ async def _differing(child: Child, files: CaseFiles, spec: JobSpec, at: _Setting
     posted = (await AsyncChain(at.chain).run(Chain.lease, at.file.bid.lease_id())).output_root
     verify = VerifyArgs(str(files.program), str(files.outputs), spec.item_count, posted)
     if not from_wire(await child.call(verify.OP, to_wire(verify)), VerifyResult).matches:
-        raise InputError("the receipt's outputs are not those posted on chain")
+        raise InputError("the outputs are not those posted on chain")
     items = None if at.rerun.item is None else (at.rerun.item,)
     at.say(f"running {'all items' if items is None else f'item {items[0]}'} again")
     compare = CompareArgs(

@@ -41,6 +41,11 @@ class JobFolder:
         """The receipt file."""
         return self.path / "receipt.json"
 
+    @property
+    def evidence(self) -> Path:
+        """What a challenge starts from, also where the provider signed no receipt."""
+        return self.path / "evidence.json"
+
     def read(self, name: str) -> dict[str, Any]:
         """Return one of the folder's JSON files; empty if it is not there yet."""
         try:

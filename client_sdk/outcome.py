@@ -167,9 +167,9 @@ def result_of(state: ClientLease, folder: JobFolder) -> Result:
 
 def _consequence(state: ClientLease, folder: JobFolder) -> str:
     if state.work == Work.WRONG:
-        if not folder.receipt.exists():
+        if not folder.evidence.exists():
             return "this client will not make it final"
-        return f"gavel job challenge {folder.receipt} proves it on chain, within the challenge window"
+        return f"gavel job challenge {folder.evidence} proves it on chain, within the challenge window"
     if state.work == Work.LOST:
         return "gavel job result asks again"
     return "what was not earned came back as credits" if state.phase == Phase.REFUNDED else ""

@@ -1,6 +1,8 @@
 """The receipt file: what is needed to check a finished job from chain and artifacts alone."""
 
 import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,8 +74,8 @@ def note_audit(path: Path, outcome: "Outcome", unit: Unit) -> None:
     write_whole(path, json.dumps(content, indent=1).encode())
 
 
-def read_receipt(path: Path) -> ReceiptFile:
-    """Return what `write_receipt` wrote; `InputError` names the file and the field that is wrong."""
+def load(path: Path) -> dict[str, Any]:
+    """Return the content of a receipt or of a job's evidence; `InputError` if it is neither."""
     try:
         content = json.loads(path.read_text())
     except OSError as error:
@@ -82,18 +84,36 @@ def read_receipt(path: Path) -> ReceiptFile:
         raise InputError(f"{path} is not JSON") from None
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise InputError(f"{path} is no receipt of version {VERSION}")
-    if unknown := sorted(set(content) - _FIELDS):
+    return content
+
+
+def known_fields(path: Path, content: dict[str, Any], names: Iterable[str]) -> None:
+    """Raise `InputError` if there are other fields than these."""
+    if unknown := sorted(set(content) - set(names)):
         raise InputError(
-            f"{path}: unknown field {unknown[0]}", "a receipt was changed, or is of a newer version"
+            f"{path}: unknown field {unknown[0]}", "the file was changed, or is of a newer version"
         )
+
+
+@contextmanager
+def parsed(path: Path) -> Iterator[None]:
+    """Say in which file a field is wrong."""
     try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: a field is missing or malformed: {error}") from None
+
+
+def read_receipt(path: Path) -> ReceiptFile:
+    """Return what `write_receipt` wrote; `InputError` names the file and the field that is wrong."""
+    content = load(path)
+    known_fields(path, content, _FIELDS)
+    with parsed(path):
         domain = Domain(int(content["chain_id"]), parse_address(content["escrow"]))
         bid = Bid.from_packed(bytes.fromhex(content["bid"].removeprefix("0x")))
         envelope = bytes.fromhex(content["receipt"].removeprefix("0x"))
         readable = dict(content.get("readable", {}))
         return ReceiptFile(str(content["network"]), domain, bid, envelope, readable)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: a field is missing or malformed: {error}") from None
 
 
 def _readable(receipt: Receipt) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import trio
 
 from client_sdk.bidders import Bidders
+from client_sdk.evidence import Evidence
 from client_sdk.formats import find_format
 from client_sdk.home import JobFolder
 from client_sdk.receipts import write_receipt
@@ -118,6 +119,8 @@ class Results:
         count, root = wanted.spec.item_count, effect.output_root
         verify = VerifyArgs(str(program), str(outputs), count, root)
         found = from_wire(await self._call(verify), VerifyResult)
+        if found.matches:
+            self._write_evidence(effect.outputs, wanted)
         if not found.matches or not effect.rerun_ppm:
             return DidCheck(Verdict(root, Hash32(found.output_root), 0, None))
         items = draw(count, effect.rerun_ppm)
@@ -130,7 +133,7 @@ class Results:
         )
         again = from_wire(await self._call(compare), CompareResult)
         if again.first_different is not None:
-            self._write_receipt(effect.outputs, wanted)  # a challenge begins with it
+            self._write_receipt(effect.outputs, wanted)
         verdict = Verdict(root, Hash32(again.own_root), again.compared, again.first_different)
         return DidCheck(verdict)
 
@@ -149,6 +152,14 @@ class Results:
         self._write_receipt(effect.outputs, wanted)
         folder.write("summary", {"summary": summary, "path": str(path)})
         return DidSave(str(path))
+
+    def _write_evidence(self, outputs: Outputs, wanted: Wanted) -> None:
+        chain = self.chain.blocking
+        size = self.store.path(outputs.artifact).stat().st_size
+        where = (chain.network.name, chain.domain, wanted.bid)
+        Evidence(*where, wanted.spec_id, outputs.artifact, size, wanted.operator).write(
+            wanted.folder.evidence
+        )
 
     def _write_receipt(self, outputs: Outputs, wanted: Wanted) -> None:
         if not outputs.receipt:

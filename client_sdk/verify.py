@@ -25,7 +25,7 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
-from protocol.messages import JobSpec
+from protocol.messages import Domain, JobSpec
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOutOfMemoryError, open_child
 from protocol.store.artifacts import Artifacts
@@ -71,7 +71,7 @@ def verify_receipt(
 
 
 async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:
-    chain = AsyncChain(chain_of(file, network))
+    chain = AsyncChain(chain_of(file.domain, network))
     signed = file.signed()
     findings = [await chain.run(_on_chain, file), await chain.run(_signer, file)]
     store = await trio.to_thread.run_sync(Artifacts, home / "artifacts")
@@ -89,19 +89,18 @@ async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: in
 
 
 def chain_of(
-    file: ReceiptFile, network: Network, key: bytes | None = None, journal: SentJournal | None = None
+    domain: Domain, network: Network, key: bytes | None = None, journal: SentJournal | None = None
 ) -> Chain:
-    """Return the chain that a receipt is of; `InputError` if the network has not got its contracts."""
-    if network.chain_id != file.domain.chain_id:
+    """Return the chain that a lease is of; `InputError` if the network has not got its contracts."""
+    if network.chain_id != domain.chain_id:
         raise InputError(
-            f"the receipt is of chain {file.domain.chain_id}, "
-            f"network {network.name} is chain {network.chain_id}"
+            f"the lease is of chain {domain.chain_id}, network {network.name} is chain {network.chain_id}"
         )
     for deployment in network.deployments:
-        if deployment.escrow == file.domain.escrow:
+        if deployment.escrow == domain.escrow:
             return Chain.connect(network, key, deployment, journal)
     raise InputError(
-        f"the receipt's escrow {to_hex(file.domain.escrow)} is not in network {network.name}",
+        f"the lease's escrow {to_hex(domain.escrow)} is not in network {network.name}",
         f"add its deployment to {network.source}",
     )
 

@@ -1,4 +1,4 @@
-"""A provider that posts a right result, serves nothing, and answers on chain what a test says."""
+"""A provider that posts a result, serves nothing, and answers on chain what a test says."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,8 +16,9 @@ from protocol.chain.localnet import Localnet
 from protocol.engines.worker import jobs
 from protocol.engines.worker.delivering import deliver
 from protocol.engines.worker.delivery_records import DeliverArgs
-from protocol.engines.worker.interface import RunArgs
+from protocol.engines.worker.interface import RunArgs, VerifyArgs
 from protocol.messages import Bid
+from protocol.types import Hash32
 from tests.client_rig import UNIT, bids, small_job, stub_provider
 
 PROVIDER = 2
@@ -27,13 +28,15 @@ Answers = Callable[[SeenDemand], bool]
 
 @dataclass
 class Silent:
-    """A provider that posts a right root, serves nothing, and answers such demands as it likes."""
+    """A provider that posts a root, serves nothing, and answers such demands as it likes."""
 
     net: Localnet
     session: Session
     run: JobRun
     folder: Path
     answers: Answers
+    wrong: bool = False
+    """Whether one bit of each item's output is another."""
     answered: list[SeenDemand] = field(default_factory=list)
 
     @property
@@ -43,9 +46,17 @@ class Silent:
     def post(self) -> None:
         """Start, run and post; blocking."""
         spec, store, chain = self.run.record.job_spec, self.session.store, self.net.chain(PROVIDER + 1)
-        outputs = str(self.folder / "outputs")
-        args = RunArgs(str(store.path(spec.program)), str(store.path(spec.inputs)), outputs, spec.item_count)
+        program, outputs = str(store.path(spec.program)), self.folder / "outputs"
+        args = RunArgs(program, str(store.path(spec.inputs)), str(outputs), spec.item_count)
         root = jobs.run(args, lambda _: None).output_root
+        if self.wrong:
+            data, step = bytearray(outputs.read_bytes()), outputs.stat().st_size // (spec.item_count + 1)
+            for item in range(spec.item_count):
+                data[-1 - item * step] ^= 1
+            outputs.chmod(0o600)
+            outputs.write_bytes(bytes(data))
+            verify = VerifyArgs(program, str(outputs), spec.item_count, bytes(32))
+            root = Hash32(jobs.verify(verify).output_root)
         chain.send(chain.escrow.start(self.bid))
         chain.send(chain.escrow.post_result(self.bid.owner, self.bid.struct_hash(), root))
 
@@ -76,6 +87,8 @@ async def silent(
     session: Session,
     items: int = ITEMS,
     depth: int = 1,
+    *,
+    wrong: bool = False,
     **bid: int,
 ) -> AsyncIterator[Silent]:
     """A posted result that nobody serves."""
@@ -84,7 +97,7 @@ async def silent(
         run, state = await session.auction(await session.prepare(job), 5 * UNIT)
         assert isinstance(state, Proposed)
         assert isinstance(await session.open(run), Won)
-        provider = Silent(net, session, run, folder, answers)
+        provider = Silent(net, session, run, folder, answers, wrong)
         await trio.to_thread.run_sync(provider.post)
         run.delivery.patience_s = 1.0
         nursery.start_soon(provider.play)

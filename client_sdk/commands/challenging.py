@@ -5,8 +5,8 @@ from pathlib import Path
 
 from client_sdk.challenge import Challenged, Rerunning, challenge_receipt
 from client_sdk.commands.logs import log_to_file
+from client_sdk.evidence import find_evidence, read_evidence
 from client_sdk.home import ClientHome
-from client_sdk.receipts import read_receipt
 from client_sdk.wallet import open_wallet
 from protocol.dispute.purse import COIN
 from protocol.runtime.exit_codes import ExitCode
@@ -17,21 +17,22 @@ from protocol.types import Wei, parse_address, to_hex
 
 def challenge_job(
     settings: Settings,
-    receipt: Path,
+    name: str,
     max_bond: str,
     wallet: tuple[str | None, Path | None],
     rerun: Rerunning,
     *,
     delegates: tuple[str, ...] = (),
 ) -> int:
-    """Challenge the result of a receipt; `wallet` is name and password file. Return the exit code."""
+    """Challenge a result of a job or a receipt; `wallet` is name and password file. Return the exit code."""
     bond = Wei(COIN.parse(max_bond, "--max-bond"))
-    network = settings.network or read_receipt(receipt).network
+    path = find_evidence(name, settings.network or "local")
+    network = settings.network or read_evidence(path).network
     log_to_file(settings, network)
     opened = open_wallet(*wallet, network=network)
     try:
         found = challenge_receipt(
-            receipt,
+            path,
             ClientHome.of(network),
             opened,
             network=network,
@@ -46,7 +47,7 @@ def challenge_job(
             raise
         settings.say(
             f"\na game that is open goes on without you, and is lost when your clock runs out: "
-            f"gavel job challenge {receipt} goes on with it"
+            f"gavel job challenge {name} goes on with it"
         )
         return ExitCode.INTERRUPTED
     plain = {

@@ -216,7 +216,7 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
 
 
 @job.command()
-@click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name", default="last")
 @click.option(
     "--item", type=click.IntRange(0), metavar="N", help="Run this item alone again; else all of them."
 )
@@ -237,7 +237,7 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
 def challenge(
     settings: Settings,
     *,
-    receipt: Path,
+    name: str,
     item: int | None,
     max_bond: str,
     threads: int,
@@ -247,18 +247,20 @@ def challenge(
 ) -> int:
     """Run a result again and, if it is wrong, prove it on chain: the provider loses its bond.
 
+    NAME is a job (its id, its lease, or "last") whose outputs this client checked, or a receipt file.
+
     A game takes a bond in the chain's coin and about half a million gas; a million is set aside. The bond
     comes back when the provider is convicted, less what was paid out of it for answers by then; a lost
     game costs all of it.
 
     The exit code is 1 if the result is right, or the game was lost. Broken off, the same command goes on with
-    the game: its seal is made from the wallet's key, so nothing has to be kept but that and the receipt.
+    the game: its seal is made from the wallet's key, so nothing else has to be kept but what NAME names.
     """
     from client_sdk.challenge import Rerunning
     from client_sdk.commands.challenging import challenge_job
 
     rerun = Rerunning(item=item, threads=threads)
-    return challenge_job(settings, receipt, max_bond, (wallet, password_file), rerun, delegates=delegates)
+    return challenge_job(settings, name, max_bond, (wallet, password_file), rerun, delegates=delegates)
 
 
 def _connect(

@@ -77,14 +77,9 @@ contract Delivery is DeliveryAsks {
         DemandWord d = _demands[demand];
         if (!d.isOpen()) revert Delivery_NotOpen(demand, d.status());
         if (clock() <= d.until()) revert Delivery_InTime(demand, d.until());
-        Queue storage queue = _queues[leaseId];
-        if (queue.silent != 0) revert Delivery_Silent(leaseId);
-        uint32 open = queue.asked + queue.requested;
-        queue.silent = open;
         _demands[demand] = d.withStatus(Status.Unanswered);
-        emit Withheld(demand, leaseId);
-        // INVARIANT: silence is a conviction, and nothing cheaper (rule 6). The lease stays held until it has ended.
-        _disputes.silence(bid, uint32(open < MOST_SHARES ? open : MOST_SHARES), open);
+        Queue memory queue = _queues[leaseId];
+        _fallSilent(bid, demand, queue.asked + queue.requested);
     }
 
     /// @inheritdoc IDelivery

@@ -33,17 +33,32 @@ abstract contract DeliveryAsks is DeliveryState {
     ) external payable returns (bytes32) {
         bytes32 root = _hold(bid, job, delegates);
         uint256 depth = TreeLib.depth(job.items);
-        // An item's root has no descendants in this tree.
-        if (siblings.length >= depth) revert Delivery_Count(depth, siblings.length);
+        if (siblings.length > depth) revert Delivery_Count(depth, siblings.length);
         uint256 levels = depth - siblings.length;
         _requirePlace(index, siblings.length);
-        // Beyond the items the tree is zero by definition: nothing is withheld there.
-        if (index << levels >= job.items) revert Delivery_NoItem(index << levels, job.items);
         if (TreeLib.climb(node, index, siblings) != root) revert Delivery_BadProof();
+        Spot memory spot = Spot(0, 0, uint32(index), uint8(levels));
+        if (index << levels >= job.items) {
+            // INVARIANT: beyond the items the tree is zero by definition, and every honest one is.
+            bool isZero = siblings.length == 0 || node == TreeLib.rootOfZeros(levels);
+            if (isZero) revert Delivery_NoItem(index << levels, job.items);
+            return _expose(bid, node, spot);
+        }
+        // An item's root has no descendants in this tree.
+        if (levels == 0) revert Delivery_Count(depth, siblings.length);
         uint256 size = 32 << (levels < STEP ? levels : STEP);
-        return _open(
-            bid, delegates, Wanted(Kind.Items, node, uint32(size)), Spot(0, 0, uint32(index), uint8(levels))
-        );
+        return _open(bid, delegates, Wanted(Kind.Items, node, uint32(size)), spot);
+    }
+
+    /// @dev No bytes show that such a node is right, so it is unanswered at once. It waits in no queue: whoever fills the
+    /// strangers' places keeps nobody out. Its size is no answer's: the same node may stand among the items too.
+    function _expose(bytes32[6] calldata bid, bytes32 node, Spot memory spot) private returns (bytes32 demand) {
+        LeaseId leaseId = bid.leaseId();
+        demand = _idOf(leaseId, Kind.Items, node, 0);
+        _demands[demand] = DemandLib.opened(Status.Unanswered, clock(), _bond(0), msg.sender);
+        emit Demanded(demand, leaseId, msg.sender, Wanted(Kind.Items, node, 0), spot, clock());
+        Queue memory queue = _queues[leaseId];
+        _fallSilent(bid, demand, queue.asked + queue.requested + 1);
     }
 
     /// @inheritdoc IDelivery
@@ -160,13 +175,32 @@ abstract contract DeliveryAsks is DeliveryState {
     {
         LeaseId leaseId = bid.leaseId();
         demand = _idOf(leaseId, wanted.kind, wanted.node, wanted.size);
-        Status known = _demands[demand].status();
-        if (known != Status.None) revert Delivery_Known(demand, known);
+        bool isParty = bid.isParty(msg.sender, delegates);
+        DemandWord known = _demands[demand];
+        if (isParty && known.status() == Status.Requested) {
+            _hasten(bid, demand, known);
+            return demand;
+        }
+        if (known.status() != Status.None) revert Delivery_Known(demand, known.status());
         uint256 bond = _bond(wanted.size);
-        (Status status, uint256 place) = _enqueue(leaseId, bid.isParty(msg.sender, delegates));
+        (Status status, uint256 place) = _enqueue(leaseId, isParty);
         uint256 until = clock() + place * _demandClock;
         _demands[demand] = DemandLib.opened(status, until, bond, msg.sender);
         emit Demanded(demand, leaseId, msg.sender, wanted, spot, until);
+    }
+
+    /// @dev INVARIANT: what a stranger demanded first comes to a party no later than if it alone had demanded it
+    /// (rule 16). It moves to the party's queue, and stays the stranger's in everything else.
+    function _hasten(bytes32[6] calldata bid, bytes32 demand, DemandWord d) private {
+        LeaseId leaseId = bid.leaseId();
+        (Status status, uint256 place) = _enqueue(leaseId, true);
+        uint256 until = clock() + place * _demandClock;
+        if (until >= d.until()) revert Delivery_Known(demand, d.status());
+        --_queues[leaseId].requested;
+        _demands[demand] = DemandLib.opened(status, until, d.bond(), d.demander());
+        emit Hastened(demand, leaseId, msg.sender, until);
+        _escrow.release(bid); // the demand holds the lease already
+        _send(msg.sender, msg.value);
     }
 
     function _bond(uint256 size) private view returns (uint256 gwei_) {

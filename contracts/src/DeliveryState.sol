@@ -6,6 +6,7 @@ import {IDelivery} from "./interfaces/IDelivery.sol";
 import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {IReferee} from "./interfaces/IReferee.sol";
+import {BidLib} from "./libraries/BidLib.sol";
 import {DemandWord} from "./libraries/DemandLib.sol";
 import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {DeliveryTerms, Kind, Queue, Wanted} from "./types/DeliveryTypes.sol";
@@ -13,6 +14,8 @@ import {LeaseId} from "./types/Types.sol";
 
 /// @title What demanding and answering share: storage, fixed values, names and prices
 abstract contract DeliveryState is Clock, IDelivery {
+    using BidLib for bytes32[6];
+
     /// @inheritdoc IDelivery
     /// @dev 100 kB. A byte costs the demander some 71 gas (docs/disputes.md), so this much 7.3M.
     uint256 public constant BIG_OUTPUT = 800;
@@ -20,7 +23,7 @@ abstract contract DeliveryState is Clock, IDelivery {
     uint256 internal constant MOST_REQUESTED = 8;
     /// @dev Demands earn a claim each, up to four: four claims of games are a token's whole reserve (rule 4), and pay
     /// the gas of an honest demand also beside eight of the provider's own.
-    uint256 internal constant MOST_SHARES = 4;
+    uint256 private constant MOST_SHARES = 4;
     /// @dev A bond holds four times the answer's gas at the base fee of its opening (rule 12).
     uint256 private constant BOND_PARTS = 4;
     /// @dev Short answers: the work of the call, with a bid of few zero bytes; then calldata and hashing per word.
@@ -86,6 +89,17 @@ abstract contract DeliveryState is Clock, IDelivery {
     /// @dev What an answer is repaid out of a bond, both in gwei.
     function _repayment(uint256 size, uint256 bond) internal view returns (uint256) {
         return JudgeLib.repayment(answerGas(size), size, _tip, _dataFee, bond);
+    }
+
+    /// @dev INVARIANT: silence is a conviction, and nothing cheaper (rule 6). The lease stays held until it has ended.
+    /// @param open demands that have a part in the reward
+    function _fallSilent(bytes32[6] calldata bid, bytes32 demand, uint32 open) internal {
+        LeaseId leaseId = bid.leaseId();
+        Queue storage queue = _queues[leaseId];
+        if (queue.silent != 0) revert Delivery_Silent(leaseId);
+        queue.silent = open;
+        emit Withheld(demand, leaseId);
+        _disputes.silence(bid, uint32(open < MOST_SHARES ? open : MOST_SHARES), open);
     }
 
     function _send(address to, uint256 amount) internal {

@@ -30,8 +30,18 @@ class Delivered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Hastened(Event):
+    """The client or a delegate needs what a stranger demanded: it is owed at `until` now."""
+
+    demand: Hash32
+    lease: LeaseId
+    by: Address
+    until: BlockNo
+
+
+@dataclass(frozen=True, slots=True)
 class Withheld(Event):
-    """The clock ran out: the lease is convicted of silence."""
+    """The clock ran out, or no answer can exist: the lease is convicted of silence."""
 
     demand: Hash32
     lease: LeaseId
@@ -47,7 +57,7 @@ class Collected(Event):
     reward: Amount
 
 
-CLASSES: tuple[type[Event], ...] = (Demanded, Delivered, Withheld, Collected)
+CLASSES: tuple[type[Event], ...] = (Demanded, Delivered, Hastened, Withheld, Collected)
 
 
 def _wanted(values: tuple[Any, ...]) -> Wanted:

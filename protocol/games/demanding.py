@@ -19,13 +19,14 @@ from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.fees import fee_now
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.dispute import moves
-from protocol.dispute.delivery import Known, Shape, Status, estimate, gather, missing, tensors
+from protocol.dispute.delivery import Known, Shape, Status, beyond, estimate, gather, missing, tensors
 from protocol.dispute.delivery.demander import (
     MOST_OF_STRANGERS,
     MOST_OPEN,
     Action,
     Ask,
     Collect,
+    Hasten,
     Leave,
     Settle,
     Standing,
@@ -34,6 +35,8 @@ from protocol.dispute.delivery.demander import (
     Wait,
     judge,
 )
+from protocol.dispute.delivery.names import NO_ANSWER
+from protocol.dispute.delivery.planning import Demand
 from protocol.dispute.names import Job
 from protocol.dispute.purse import COIN
 from protocol.dispute.records import Verdict
@@ -44,7 +47,7 @@ from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
-from protocol.types import Address, Amount, BlockNo, Hash32, InputError, TransientError, Wei, to_hex
+from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, TransientError, Wei, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -92,14 +95,15 @@ class Look:
     demands: tuple[SeenDemand, ...]
     price: int
     """Most that a unit of gas may cost now, in wei."""
+    demand_clock: Blocks
 
 
 def read_look(chain: Chain, bid: Bid, since: BlockNo | None) -> Look:
     """Look at a lease; blocking."""
     lease = bid.lease_id()
     demands = chain.demands_of(lease, since)
-    price = fee_now(chain.node, chain.network.fees).max_fee
-    return Look(chain.clock(), chain.lease(lease), chain.verdict(lease), demands, price)
+    price, clock = fee_now(chain.node, chain.network.fees).max_fee, chain.delivery_terms.demand_clock
+    return Look(chain.clock(), chain.lease(lease), chain.verdict(lease), demands, price, clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,9 @@ class Demander:
             missing=() if self.terms.shape.big else tuple(missing(self.terms.shape, known)),
             most_open=MOST_OPEN if self._is_party else MOST_OF_STRANGERS,
             refused=refused,
+            beyond=tuple(beyond(self.terms.shape, known)),
+            party=self._is_party,
+            demand_clock=look.demand_clock,
         )
         if refused:
             self._tell_once(refused)
@@ -220,16 +227,16 @@ class Demander:
                 return why
             case Ask(demand):
                 bond = await self.chain.run(Chain.demand_bond, demand.wanted.size)
-                call = delivery.demand(
-                    self.bid,
-                    self.terms.job,
-                    demand,
-                    bond,
-                    headers=self.terms.headers,
-                    delegates=self.delegates,
-                )
-                await self.sends.send(call, f"demand {demand.wanted.demand(lease).hex()}")
+                name = f"demand {demand.wanted.demand(lease).hex()}"
+                await self.sends.send(self._call(demand, bond), name)
+                if demand.wanted.size == NO_ANSWER:
+                    return self._told_now(
+                        "the result has items that the job has not: the provider is convicted"
+                    )
                 return f"demanded {demand.wanted.size} bytes"
+            case Hasten(demand):
+                await self.sends.send(self._call(demand, Wei(0)), "")
+                return f"hastened {demand.wanted.size} bytes that a stranger demanded"
             case TimeOut(wanted):
                 name = wanted.demand(lease).hex()
                 await self.sends.send(delivery.timeout(self.bid, wanted), f"timeout {name}")
@@ -242,6 +249,12 @@ class Demander:
             case Collect(wanted):
                 await self.sends.send(delivery.collect(self.bid, wanted), "")
                 return "collected a bond"
+
+    def _call(self, demand: Demand, bond: Wei) -> Call:
+        delivery, headers = self.chain.blocking.delivery, self.terms.headers
+        return delivery.demand(
+            self.bid, self.terms.job, demand, bond, headers=headers, delegates=self.delegates
+        )
 
     def _told_now(self, line: str) -> str:
         self.tell(line)

@@ -98,6 +98,14 @@ def _twice(pad: bytes) -> Hash32:
     return cut_keccak256(pad + pad)
 
 
+def root_of_zeros(levels: int) -> Hash32:
+    """The node that stands so many levels above zero words alone."""
+    node = ZERO_HASH
+    for _ in range(levels):
+        node = _twice(node)
+    return node
+
+
 def tree(leaf_hashes: bytes, pad: bytes = ZERO_HASH, hasher: Hasher = PLAIN) -> Tree:
     """The tree over concatenated leaf hashes; over none it is the padding alone."""
     layers, pads = [leaf_hashes or pad], [pad]

@@ -12,18 +12,23 @@ from typing import Any
 import pytest
 import trio
 
+from client_sdk.calls import settled_for_user
 from client_sdk.challenge import Challenged, Rerunning, challenge_receipt, check_open
 from client_sdk.home import ClientHome
+from client_sdk.outcome import NoResultError, result_of
 from client_sdk.receipts import write_receipt
 from client_sdk.wallet import Wallet
 from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
 from protocol.dispute.records import Conviction
 from protocol.messages import Bid, delegates_hash
 from protocol.runtime.keystore import store_key
 from protocol.types import BidFlags, InputError, Verification, Wei
 from tests.chain_helpers import CLIENT, make_bid
+from tests.client_rig import client_session
 from tests.game_rig import House, house, networks_file
 from tests.provider_rig import ROOT
+from tests.silent_rig import silent
 
 pytestmark = [pytest.mark.trio]
 
@@ -144,3 +149,42 @@ async def test_a_broken_off_command_says_how_to_go_on_and_goes_on(
         assert "this game convicted the provider by a proof" in found.games[0].sentence()
         assert "reward 5 " in found.games[0].sentence()
         assert len(world.net.chain().games_of(world.bid)) == 1
+
+
+async def test_a_client_without_a_receipt_challenges_from_what_it_checked(
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider signs nothing, answers all demands, and what it posted is wrong."""
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", lambda _: True, session, wrong=True) as provider,
+    ):
+        run = provider.run
+        with trio.fail_after(120):
+            await run.loop.wait_for(run.machine, settled_for_user)
+            await run.delivery.idle()
+        with pytest.raises(NoResultError, match="first at item") as told:
+            result_of(run.lease_state(), run.folder)  # type: ignore[arg-type]
+    assert not run.folder.receipt.exists()
+    assert f"gavel job challenge {run.folder.evidence} proves it on chain" in told.value.advice
+    monkeypatch.setenv("GAVEL_NETWORKS", str(networks_file(localnet, tmp_path)))
+    home, said = ClientHome.of("local", tmp_path / "client"), list[str]()
+    challenge = partial(
+        challenge_receipt, run.folder.evidence, home, Wallet(localnet.keys[CLIENT]), say=said.append
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(pass_time_once_it_is_open, localnet, said)
+        with trio.fail_after(120):
+            found = await trio.to_thread.run_sync(challenge, abandon_on_cancel=True)
+        nursery.cancel_scope.cancel()
+    assert found.convicted, said
+    assert localnet.chain().lease(provider.bid.lease_id()).state is LeaseState.CONVICTED
+
+
+async def pass_time_once_it_is_open(net: Localnet, said: list[str]) -> None:
+    """The provider, which serves nothing, plays no game either."""
+    while not any("opened game" in line for line in said):
+        await trio.sleep(0.1)
+    while True:
+        await trio.to_thread.run_sync(net.anvil.mine, 20)
+        await trio.sleep(0.5)

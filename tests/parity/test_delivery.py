@@ -15,22 +15,32 @@ from protocol.chain.localnet import Localnet
 from protocol.crypto import keccak256
 from protocol.dispute.delivery import (
     BIG_OUTPUT,
+    DemandItems,
+    Kind,
     Known,
     Shape,
+    Spot,
     Status,
+    Wanted,
     answer,
     answer_gas,
+    beyond,
+    gather,
     learn,
+    missing,
     next_demand,
 )
+from protocol.dispute.delivery.names import NO_ANSWER
 from protocol.dispute.names import Job, Program
+from protocol.dispute.records import Conviction
 from protocol.messages import Bid
 from protocol.tape import Tape
 from protocol.tape.encoding import node_headers
+from protocol.tape.merkle import tree
 from protocol.tape.roots import leaf_count, nodes_tree
 from protocol.tape.tape import TensorType
-from protocol.types import Amount, Blocks, Verification, Wei
-from tests.chain_helpers import OPERATOR, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from protocol.types import ZERO_HASH, Amount, Blocks, Hash32, Verification, Wei
+from tests.chain_helpers import OPERATOR, STRANGER, UNIT, make_bid, ready_client, ready_provider, sign_bid
 from tests.delivered import made
 from tests.dispute_rig import TERMS
 from tests.strategies.tapes import random_tape
@@ -53,9 +63,9 @@ def large_tape() -> Tape:
 
 
 class Rig:
-    """A posted job with outputs made up, and its client's and provider's chains."""
+    """A posted job with outputs made up, `garbage` behind its items, and the chains of its roles."""
 
-    def __init__(self, localnet: Localnet) -> None:
+    def __init__(self, localnet: Localnet, garbage: Hash32 = ZERO_HASH) -> None:
         network, sender = localnet.network, localnet.chain(0).sender
         token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT), coin_price=Wei(10**15))
         terms = default_terms(network, [token], longest_window_seconds=600, disputes=TERMS)
@@ -65,15 +75,17 @@ class Rig:
         ready_provider(net)
         self.client, self.operator = ready_client(net), net.chain(OPERATOR)
         tape = large_tape()
-        tree = nodes_tree(tape)
+        headers = nodes_tree(tape)
         self.shape = Shape(ITEMS, outputs_of(tape))
         self.made = made(self.shape, Random(7))
-        roots = (keccak256(b"inputs"), keccak256(b"constants"), tree.root)
+        roots = (keccak256(b"inputs"), keccak256(b"constants"), headers.root)
         first = len(tape.nodes) - tape.outputs
         self.job = Job(Program(1, 1, len(tape.nodes), tape.outputs, *roots), keccak256(b"in"), ITEMS)
         self.headers: list[Header] = [
-            (header, tuple(tree.proof(first + i))) for i, header in enumerate(node_headers(tape)[first:])
+            (header, tuple(headers.proof(first + i))) for i, header in enumerate(node_headers(tape)[first:])
         ]
+        self.posted = tree(b"".join([*self.made.item_roots(), ZERO_HASH, garbage, ZERO_HASH]))
+        self.stranger = net.chain(STRANGER)
         self.bid = self._post(net)
         self.calls = DeliveryCalls(deployed.delivery)
 
@@ -82,7 +94,7 @@ class Rig:
         bid = make_bid(net, job_hash=self.job.hash, verification=kind, challenge_window=Blocks(400))
         self.client.send(self.client.escrow.open_lease(bid, sign_bid(net, bid)))
         self.operator.send(self.operator.escrow.start(bid))
-        self.operator.send(self.operator.escrow.post_result(bid.owner, bid.struct_hash(), self.made.root))
+        self.operator.send(self.operator.escrow.post_result(bid.owner, bid.struct_hash(), self.posted.root))
         return bid
 
     def view(self, chain: Chain, function: str, *values: object) -> tuple[object, ...]:
@@ -165,3 +177,62 @@ def test_a_demand_for_what_is_no_part_of_the_result_is_refused(rig: Rig) -> None
     with pytest.raises(Revert) as refused:
         rig.client.send(rig.calls.demand(rig.bid, rig.job, demand, Wei(10**17), headers=rig.headers))
     assert refused.value.name == "Delivery_BadProof"
+
+
+def test_the_client_hastens_what_a_stranger_demanded_and_has_its_coin_back(rig: Rig) -> None:
+    shape, lease = rig.shape, rig.bid.lease_id()
+    known = Known.of_result(rig.made.root, shape.depth)
+    first = next_demand(shape, known, 0, 0, 0)
+    assert first is not None
+    known = learn(known, first.wanted, first.spot, shape.depths, answer(rig.made, first.wanted, first.spot))
+    roots = [next_demand(shape, known, item, 0, 0) for item in range(2)]
+    for demand in roots:
+        assert demand is not None
+        bond = rig.stranger.demand_bond(demand.wanted.size)
+        rig.stranger.send(rig.calls.demand(rig.bid, rig.job, demand, bond, headers=rig.headers))
+    second = roots[1]
+    assert second is not None
+    first_now, before = (each.now for each in rig.client.demands_of(lease))
+    bond = rig.client.demand_bond(second.wanted.size)  # as if it had not known of the stranger
+    rig.client.send(rig.calls.demand(rig.bid, rig.job, second, bond, headers=rig.headers))
+    now = rig.client.demands_of(lease)[1].now
+    assert (now.status, now.demander, now.bond) == (Status.ASKED, rig.stranger.address, before.bond)
+    assert now.until == rig.client.clock() + rig.client.delivery_terms.demand_clock < before.until
+    queue = rig.client.queue(lease)
+    assert (queue.asked, queue.requested, rig.client.lease(lease).freezes) == (1, 1, 2)
+    assert rig.client.node.balance(rig.calls.address) == first_now.bond + before.bond
+    assert len(rig.client.demands_of(lease)) == 2, "it is one demand"
+    with pytest.raises(Revert, match="status ASKED"):
+        rig.client.send(rig.calls.demand(rig.bid, rig.job, second, Wei(0), headers=rig.headers))
+
+
+def test_garbage_beyond_the_items_convicts_at_once_and_pays(localnet: Localnet) -> None:
+    """RULES 18: what the twin finds beyond the items, the contract takes for a conviction."""
+    rig = Rig(localnet, keccak256(b"garbage"))
+    shape, lease = rig.shape, rig.bid.lease_id()
+    root = rig.posted.root
+    (first,) = missing(shape, gather(shape, root, {}))
+    shown = b"".join(rig.posted.hash_at(0, index) for index in range(8))
+    known = gather(shape, root, {first.wanted: shown})
+    found = beyond(shape, known)
+    assert {(each.spot.levels, each.spot.index) for each in found} == {(0, 6), (1, 3)}
+    demand = found[0]
+    bond = rig.stranger.demand_bond(demand.wanted.size)
+    rig.stranger.send(rig.calls.demand(rig.bid, rig.job, demand, bond))
+    (seen,) = rig.stranger.demands_of(lease)
+    assert (seen.demand, seen.wanted, seen.spot) == (demand.wanted.demand(lease), demand.wanted, demand.spot)
+    assert seen.now.status is Status.UNANSWERED
+    assert rig.stranger.verdict(lease).how is Conviction.SILENT
+    rig.stranger.send(rig.calls.collect(rig.bid, demand.wanted))
+    assert rig.client.node.balance(rig.calls.address) == 0, "the bond is back"
+
+
+def test_an_honest_tree_is_not_convicted_beyond_its_items(rig: Rig) -> None:
+    shape = rig.shape
+    for level, index in ((0, 5), (0, 7), (1, 3)):
+        siblings = tuple(rig.posted.hash_at(level + up, index >> up ^ 1) for up in range(shape.depth - level))
+        wanted = Wanted(Kind.ITEMS, rig.posted.hash_at(level, index), NO_ANSWER)
+        demand = DemandItems(wanted, Spot(0, 0, index, level), siblings)
+        with pytest.raises(Revert) as refused:
+            rig.stranger.send(rig.calls.demand(rig.bid, rig.job, demand, Wei(10**16)))
+        assert refused.value.name == "Delivery_NoItem"

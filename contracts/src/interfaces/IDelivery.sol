@@ -17,13 +17,15 @@ import {LeaseId} from "../types/Types.sol";
 ///   -          demandItems    D    open        a node above the items' roots
 ///   -          demandRoots    D    open        an item's root
 ///   -          demandOutput   D    open        a node of an output's tensor tree
+///   -          demandItems    D    Unanswered  a node beyond the items that is not zero: the lease is convicted of silence
+///   Requested  demand...      D*   Asked       the client or a delegate needs the same bytes, sooner
 ///   open       deliver        P    Answered    bytes that hash to that node, in time
 ///   open       timeout        any  Unanswered  too late: the lease is convicted of silence (`IDisputes.silence`)
 ///   Answered   collect        D    Closed      the rest of the bond
 ///   open,      collect        D    Closed      after a conviction: the bond, and a part of the reward if it was for
 ///   Unanswered                                 silence towards this contract and is settled
 ///
-/// "open" is Asked (by the client or a delegate) or Requested (by a stranger).
+/// "open" is Asked (by the client or a delegate) or Requested (by a stranger). D* is the client or a delegate.
 ///
 /// What an answer is. Of a node with levels below it in the items' tree: its descendants min(5, levels) levels down. Of an
 /// item's root: its tensor roots. Of a node of a tensor's tree: all leaves if five levels or fewer are below it (at
@@ -33,7 +35,13 @@ import {LeaseId} from "../types/Types.sol";
 ///
 /// Time. Two queues per lease, of its client with its delegates, and of strangers: the k-th open demand of the client is
 /// given k x demandClock, the k-th of strangers as well; at most 8 of strangers are open (rule 16). So strangers
-/// delay no client. A demand is possible within the challenge window, and holds the lease.
+/// delay no client: nor do they by demanding first what it needs. If its own queue would be quicker, its demand for the
+/// same bytes moves theirs into it (`Hastened`), and its coin comes straight back; the bond, the rest and the part of
+/// the reward stay with who demanded first. A demand is possible within the challenge window, and holds the lease.
+///
+/// Beyond the items. The items' tree is zero there by definition, so that no answer can show another node to be
+/// right. Who proves that one stands there has convicted the lease by that call, as if a demand had run out of time;
+/// places in queues do not matter.
 ///
 /// Money. The bond is coin: `bondOf`. The answer is repaid from it at once, a fixed amount of gas at no more than the base
 /// fee and `tip`; the rest is the demander's. The provider has nothing more from it, so that it never gains by serving

@@ -19,7 +19,10 @@ interface IDeliveryEvents {
     );
     /// @notice Answered: the bytes are the last argument of this transaction's call.
     event Delivered(bytes32 indexed demand, LeaseId indexed leaseId);
-    /// @notice The provider let the clock run out: the lease is convicted of silence.
+    /// @notice The client or a delegate needs what a stranger demanded: it is owed at `until` now.
+    event Hastened(bytes32 indexed demand, LeaseId indexed leaseId, address indexed by, uint256 until);
+    /// @notice The provider let the clock run out, or posted what no answer shows to be right: the lease is convicted of
+    /// silence.
     event Withheld(bytes32 indexed demand, LeaseId indexed leaseId);
     /// @notice Coin of the bond, and part of the reward, went to the demander.
     event Collected(bytes32 indexed demand, address indexed demander, uint256 coin, uint256 reward);
@@ -32,7 +35,7 @@ interface IDeliveryEvents {
     error Delivery_WrongJob(bytes32 jobHash);
     /// @notice As many demands of strangers are open as may be.
     error Delivery_Full(uint256 most);
-    /// @notice These bytes were demanded already: they stand in the answer, or are owed.
+    /// @notice These bytes were demanded already: they stand in the answer, or are owed as soon as the caller could have them.
     error Delivery_Known(bytes32 demand, Status status);
     error Delivery_BondTooLow(uint256 needed, uint256 given);
     error Delivery_BondTooHigh(uint256 most, uint256 given);

@@ -28,6 +28,13 @@ library TreeLib {
         }
     }
 
+    /// @notice The root over 2^levels zero words.
+    function rootOfZeros(uint256 levels) internal pure returns (bytes32 root) {
+        for (uint256 i; i < levels; ++i) {
+            root = hash2(root, root);
+        }
+    }
+
     /// @notice The root that a node and its siblings give. Bits of `index` above the siblings do not matter.
     function climb(bytes32 node, uint256 index, bytes32[] calldata siblings) internal pure returns (bytes32 root) {
         assembly ("memory-safe") {

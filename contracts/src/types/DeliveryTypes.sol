@@ -15,7 +15,7 @@ struct DeliveryTerms {
 /// @notice What an answer consists of.
 enum Kind {
     None,
-    Items, //  hashes some levels below a node of the items' tree
+    Items, //  hashes some levels below a node of the items' tree; none (size 0) of a node beyond the items
     Roots, //  tensor roots of an item
     Nodes, //  hashes some levels below a node of an output's tensor tree
     Leaves //  all leaves below such a node, 128 bytes each
@@ -69,10 +69,10 @@ struct SizeProof {
 /// @notice How a demand stands.
 enum Status {
     None,
-    Asked, //      by the client or a delegate; the provider owes the answer
+    Asked, //      by the client or a delegate, or hastened by one; the provider owes the answer
     Requested, //  the same, by a stranger
     Answered, //   by `deliver`
-    Unanswered, // the clock ran out, and the lease is convicted of it
+    Unanswered, // the clock ran out, or no answer exists, and the lease is convicted of it
     Closed //      the demander has all that it can get
 }
 
@@ -86,7 +86,7 @@ struct Demand {
 
 /// @notice Demands of a lease.
 struct Queue {
-    uint32 asked; //     open, of the client and its delegates
+    uint32 asked; //     open, of the client and its delegates, what they hastened included
     uint32 requested; // open, of strangers
     uint32 silent; //    open when the lease was convicted of silence; then none is opened or answered any more
 }

@@ -47,6 +47,16 @@ contract DeliveryInvariantsTest is Assertions {
         if (handler.leaseState() == LeaseState.Posted) le(handler.owing(), handler.freezes(), "holds");
     }
 
+    /// @dev Whoever hastens whatever, each open demand stands in one queue.
+    function invariant_QueuesCountWhatWaits() public view {
+        yes(handler.counted(), "queues");
+    }
+
+    /// @dev An honest tree of items is zero beyond them, and nobody convicts it there.
+    function invariant_NothingIsExposed() public view {
+        yes(!handler.exposed(), "beyond the items");
+    }
+
     /// @dev A lease with an open demand never becomes final.
     function invariant_NothingOpenIsFinal() public view {
         if (handler.leaseState() == LeaseState.Finalized) eq(handler.owing(), 0, "open");

@@ -5,6 +5,7 @@ import {DeliveryBase} from "../base/DeliveryBase.sol";
 import {TestTree} from "../base/TestTree.sol";
 import {vm} from "../base/Vm.sol";
 import {Kind, Queue, Status, Wanted} from "../../src/types/DeliveryTypes.sol";
+import {Conviction} from "../../src/types/DisputeTypes.sol";
 import {LeaseState} from "../../src/types/Types.sol";
 
 /// @notice Demands, answers, silence, games, convictions and collections in any order, on one lease. It owns the whole
@@ -16,6 +17,7 @@ contract DeliveryHandler is DeliveryBase {
     address[] private _by;
     mapping(bytes32 demand => uint256) private _seed; // of the demand, which says what answers it
     uint256 public done;
+    bool public exposed;
 
     function coin() external view returns (uint256) {
         return address(delivery).balance;
@@ -29,9 +31,17 @@ contract DeliveryHandler is DeliveryBase {
         return state(bid);
     }
 
-    function queued() external view returns (uint256) {
+    /// @dev Whether the queues count the demands that wait in them, as long as nobody is convicted.
+    function counted() external view returns (bool) {
+        if (disputes.verdictOf(idOf(bid)).how != Conviction.None) return true;
         Queue memory q = delivery.queueOf(idOf(bid));
-        return uint256(q.asked) + q.requested;
+        return q.asked == with(Status.Asked) && q.requested == with(Status.Requested);
+    }
+
+    function with(Status status) public view returns (uint256 count) {
+        for (uint256 i; i < _wanted.length; ++i) {
+            if (delivery.demandOf(id(_wanted[i])).status == status) ++count;
+        }
     }
 
     /// @dev One door; what cannot be done at the moment is tried all the same, and must revert by itself.
@@ -44,6 +54,7 @@ contract DeliveryHandler is DeliveryBase {
         else if (action < 75) this.tryGame(seed);
         else if (action < 82) this.tryTimeout(seed);
         else if (action < 86) this.trySettle();
+        else if (action < 89) this.tryExpose();
         else skip(1 + seed % 5);
     }
 
@@ -70,9 +81,10 @@ contract DeliveryHandler is DeliveryBase {
             demandBelow(by, item, 2, index);
             wanted = wantedBelow(item, 2, index);
         }
+        if (_seed[id(wanted)] != 0) return; // hastened: it is in the list, and who made it owns it
         _wanted.push(wanted);
         _by.push(by);
-        _seed[id(wanted)] = seed;
+        _seed[id(wanted)] = seed + 1;
     }
 
     function tryDeliver(uint256 seed) external {
@@ -83,7 +95,7 @@ contract DeliveryHandler is DeliveryBase {
     }
 
     function deliverAny(uint256 i) external {
-        uint256 seed = _seed[id(_wanted[i])];
+        uint256 seed = _seed[id(_wanted[i])] - 1;
         uint256 item = seed / 8 % ITEMS;
         if (seed % 8 == 0) deliverItems();
         else if (seed % 8 < 3) deliverRoots(item);
@@ -97,6 +109,20 @@ contract DeliveryHandler is DeliveryBase {
         try delivery.collect(bid, _wanted[i]) {
             ++done;
         } catch {}
+    }
+
+    /// @dev The tree is honest: what lies beyond its three items is zero.
+    function tryExpose() external {
+        try this.expose() {
+            exposed = true;
+        } catch {}
+    }
+
+    function expose() external {
+        bytes32[] memory proof = itemsTree().proof(0, ITEMS);
+        uint256 bond = delivery.bondOf(0);
+        vm.prank(STRANGER);
+        delivery.demandItems{value: bond}(bid, job(), none, 0, ITEMS, proof);
     }
 
     function tryTimeout(uint256 seed) external {

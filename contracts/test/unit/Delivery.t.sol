@@ -125,7 +125,7 @@ contract DeliveryTest is DeliveryBase {
         delivery.demandRoots{value: bond}(bid, job(), none, 3, node, proof);
         // An item's root has no descendants in the items' tree.
         vm.expectRevert(abi.encodeWithSelector(IDeliveryEvents.Delivery_Count.selector, 2, 2));
-        delivery.demandItems{value: bond}(bid, job(), none, node, 3, proof);
+        delivery.demandItems{value: bond}(bid, job(), none, tree[0][2], 2, tree.proof(0, 2));
         vm.stopPrank();
     }
 

@@ -11,6 +11,7 @@ from protocol.dispute.delivery.planning import (
     DemandOutput,
     DemandRoots,
     Shape,
+    beyond,
     demands,
     next_demand,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Wanted",
     "answer",
     "answer_gas",
+    "beyond",
     "bond_of",
     "demands",
     "estimate",

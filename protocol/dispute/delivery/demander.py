@@ -1,16 +1,18 @@
 """What a demander does next: demand, convict of silence, settle, take its money back. Pure.
 
+a node beyond the items  Ask: that alone convicts the lease
 demand open, in time     wait
 demand open, too late    TimeOut: convicts the lease
 demand answered          Collect: what is left of the bond
 lease convicted          Settle once the claim period is over, then Collect bond and share
-outputs incomplete       Ask for what can be asked for, within the window and the budget
+outputs incomplete       Ask for what can be asked for, within the window and the budget;
+                         Hasten what a stranger asked for, where the own queue is quicker
 """
 
 from dataclasses import dataclass
 
 from protocol.dispute.delivery.names import Status, Wanted
-from protocol.dispute.delivery.planning import Demand
+from protocol.dispute.delivery.planning import Demand, DemandItems
 from protocol.dispute.records import Conviction, Verdict
 
 _MARGIN = 2
@@ -49,11 +51,23 @@ class Table:
     most_open: int = MOST_OPEN
     refused: str = ""
     """Why no more is demanded: what the budget does not allow."""
+    beyond: tuple[DemandItems, ...] = ()
+    """Nodes beyond the items that are not zero."""
+    party: bool = False
+    """Whether the demander is the client or a delegate."""
+    demand_clock: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Demand these bytes."""
+
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Hasten:
+    """Demand what a stranger demanded already, for the own queue's clock; it costs no bond."""
 
     demand: Demand
 
@@ -92,7 +106,7 @@ class Leave:
     why: str
 
 
-Action = Ask | TimeOut | Settle | Collect | Wait | Leave
+Action = Ask | Hasten | TimeOut | Settle | Collect | Wait | Leave
 
 
 def judge(table: Table) -> tuple[Action, ...]:
@@ -118,13 +132,32 @@ def judge(table: Table) -> tuple[Action, ...]:
 
 
 def _asking(table: Table) -> list[Action]:
-    if table.refused or not table.posted or table.now + _MARGIN > table.window_end:
+    if not table.posted or table.now + _MARGIN > table.window_end:
         return []
-    known = {each.wanted for each in table.demands}
+    if table.beyond:
+        return [Ask(table.beyond[0])]
+    if table.refused:
+        return []
+    known = {each.wanted: each for each in table.demands}
     free = table.most_open - sum(each.own and each.status.open for each in table.demands)
+    place = sum(each.status is Status.ASKED for each in table.demands)
     # Equal outputs hash to equal nodes: the same bytes are demanded once.
-    fresh = {each.wanted: each for each in reversed(table.missing) if each.wanted not in known}
-    return [Ask(each) for each in list(reversed(fresh.values()))[: max(free, 0)]]
+    once = {each.wanted: each for each in reversed(table.missing)}
+    actions: list[Action] = []
+    for wanted, demand in reversed(once.items()):
+        if len(actions) >= free:
+            break
+        until = table.now + (place + len(actions) + 1) * table.demand_clock
+        if wanted not in known:
+            actions.append(Ask(demand))
+        elif table.party and _slower(known[wanted], until + _MARGIN):
+            actions.append(Hasten(demand))
+    return actions
+
+
+def _slower(known: Standing, until: int) -> bool:
+    """Whether a stranger's demand is open, and owed later than that."""
+    return known.status is Status.REQUESTED and known.until > until
 
 
 def _after(table: Table) -> tuple[Action, ...]:

@@ -15,6 +15,10 @@ STEP = 5
 """Levels that one answer spans: 32 hashes, or 32 leaves."""
 
 
+NO_ANSWER = 0
+"""Size of the answer for a node beyond the items: none shows that it is right."""
+
+
 class Kind(IntEnum):
     """What an answer consists of."""
 
@@ -34,7 +38,9 @@ class Status(IntEnum):
 
     NONE = 0
     ASKED = 1
+    """By the client or a delegate, or hastened by one."""
     REQUESTED = 2
+    """By a stranger."""
     ANSWERED = 3
     UNANSWERED = 4
     CLOSED = 5

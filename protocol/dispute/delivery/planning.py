@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from protocol.dispute.delivery.knowledge import Known
-from protocol.dispute.delivery.names import Kind, Spot, Wanted, size_of, step
+from protocol.dispute.delivery.names import NO_ANSWER, Kind, Spot, Wanted, size_of, step
 from protocol.dispute.delivery.prices import BIG_OUTPUT
 from protocol.tape import TensorType
-from protocol.tape.merkle import depth_of
+from protocol.tape.merkle import depth_of, root_of_zeros
 from protocol.tape.roots import leaf_count
 from protocol.types import Hash32, InputError
 
@@ -43,7 +43,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class DemandItems:
-    """`Delivery.demandItems`: siblings from the node up to the posted result."""
+    """`Delivery.demandItems`: siblings from the node up to the posted result.
+
+    A node beyond the items is proven so too; unless it is zero at its level, the call convicts.
+    """
 
     wanted: Wanted
     spot: Spot
@@ -112,6 +115,26 @@ def next_demand(shape: Shape, known: Known, item: int, output: int, leaf: int) -
         _siblings(items, 0, item, shape.depth),
         known.roots[item],
     )
+
+
+def beyond(shape: Shape, known: Known) -> list[DemandItems]:
+    """The known nodes of the items' tree that lie beyond the items and are not zero: each convicts the lease.
+
+    None of an honest result. All that can be found are known with the siblings of the last item's root.
+    """
+
+    def items(level: int, index: int) -> Hash32 | None:
+        return known.items.get((level, index))
+
+    return [
+        DemandItems(
+            Wanted(Kind.ITEMS, node, NO_ANSWER),
+            Spot(0, 0, index, level),
+            _siblings(items, level, index, shape.depth),
+        )
+        for (level, index), node in known.items.items()
+        if index << level >= shape.items and node != root_of_zeros(level)
+    ]
 
 
 def _towards_item(shape: Shape, items: Reader, item: int) -> Demand:

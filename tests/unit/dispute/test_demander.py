@@ -4,25 +4,35 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from protocol.crypto import keccak256
 from protocol.dispute.delivery import (
+    Demand,
+    DemandItems,
     Kind,
+    Known,
     Shape,
     Status,
     Wanted,
     answer,
     answer_gas,
+    beyond,
     bond_of,
     estimate,
     gather,
+    learn,
     missing,
+    next_demand,
+    step,
     tensors,
 )
 from protocol.dispute.delivery.demander import (
     MOST_OPEN,
     Ask,
     Collect,
+    Hasten,
     Leave,
     Settle,
     Standing,
@@ -31,10 +41,12 @@ from protocol.dispute.delivery.demander import (
     Wait,
     judge,
 )
+from protocol.dispute.delivery.names import NO_ANSWER
 from protocol.dispute.delivery.prices import ASK_GAS, COLLECT_GAS
 from protocol.dispute.records import Conviction, Verdict
 from protocol.tape import F32, I8, I32, TensorType
-from protocol.types import Hash32, InputError
+from protocol.tape.merkle import climb, tree
+from protocol.types import ZERO_HASH, Hash32, InputError
 from tests.delivered import made
 
 SHAPES = [
@@ -174,3 +186,82 @@ def test_a_bond_is_four_answers() -> None:
     gwei = 10**9
     assert bond_of(4096, 7 * gwei, 3 * gwei) == (4 * answer_gas(4096) * 7 + 4096 * 3) * gwei
     assert bond_of(64, 1) == gwei  # whole gwei are what a demand keeps
+
+
+def test_what_a_stranger_demanded_is_hastened_where_the_own_queue_is_quicker() -> None:
+    """RULES 16: else strangers in eight places would give a provider eight clocks for each level."""
+    (first,) = TABLE.missing
+    client = replace(TABLE, party=True, demand_clock=10)
+    last = Standing(first.wanted, Status.REQUESTED, 180, 5, own=False)
+    assert judge(replace(client, demands=(last,))) == (Hasten(first),)
+    soon = replace(last, until=112)
+    assert judge(replace(client, demands=(soon,))) == (Wait("the provider is to answer", 112),)
+    stranger = replace(client, party=False)
+    assert judge(replace(stranger, demands=(last,))) == (Wait("the provider is to answer", 180),)
+    done = replace(last, status=Status.ASKED, until=110)
+    assert judge(replace(client, demands=(done,))) == (Wait("the provider is to answer", 110),)
+
+
+def test_hastening_counts_the_places_before_it() -> None:
+    """The k-th open demand of the client and its delegates has k clocks, what was hastened included."""
+    client = replace(TABLE, party=True, demand_clock=10, missing=tuple(_items(4)))
+    strangers = [Standing(each.wanted, Status.REQUESTED, 145, 5, own=False) for each in client.missing]
+    asked = Standing(ROOTS, Status.ASKED, 110, 5, own=False)
+    hastened = judge(replace(client, demands=(asked, *strangers)))
+    assert hastened == tuple(map(Hasten, client.missing[:3])), "at 120, 130, 140, but not at 150"
+
+
+def _items(count: int) -> list[Demand]:
+    shape = Shape(count, (TensorType(F32, (4,)),))
+    outputs = made(shape, Random(3))
+    first = missing(shape, gather(shape, outputs.root, {}))
+    answers = {each.wanted: answer(outputs, each.wanted, each.spot) for each in first}
+    return missing(shape, gather(shape, outputs.root, answers))
+
+
+@pytest.mark.parametrize("items", range(1, 70))
+def test_no_honest_result_has_anything_beyond_its_items(items: int) -> None:
+    shape = Shape(items, (TensorType(F32, (4,)),))
+    outputs = made(shape, Random(items))
+    answers: dict[Wanted, bytes] = {}
+    for _ in range(3):  # all levels of the items' tree
+        known = gather(shape, outputs.root, answers)
+        assert beyond(shape, known) == []
+        asked = [each for each in missing(shape, known) if each.wanted.kind is Kind.ITEMS]
+        answers |= {each.wanted: answer(outputs, each.wanted, each.spot) for each in asked}
+
+
+@given(items=st.integers(3, 70), at=st.integers(0, 1 << 16), word=st.binary(min_size=32, max_size=32))
+def test_any_word_beyond_the_items_is_found_on_the_way_to_the_last_item(
+    items: int, at: int, word: bytes
+) -> None:
+    """RULES 18, 21: wherever it stands, the siblings of the last item's root tell."""
+    shape = Shape(items, (TensorType(F32, (4,)),))
+    room = (1 << shape.depth) - items
+    assume(room and word != ZERO_HASH)
+    outputs = made(shape, Random(1))
+    place = items + at % room
+    leaves = [*outputs.item_roots(), *[ZERO_HASH] * room]
+    leaves[place] = Hash32(word)
+    posted = tree(b"".join(leaves))
+    known = Known.of_result(posted.root, shape.depth)
+    while items - 1 not in known.roots and not beyond(shape, known):
+        wanted = next_demand(shape, known, items - 1, 0, 0)
+        assert isinstance(wanted, DemandItems)
+        spot, (_, down) = wanted.spot, step(Kind.ITEMS, wanted.spot.levels)
+        first, level = spot.index << down, spot.levels - down
+        shown = b"".join(posted.hash_at(level, first + i) for i in range(1 << down))
+        known = learn(known, wanted.wanted, spot, shape.depths, shown)
+    found = beyond(shape, known)
+    assert found
+    for each in found:
+        assert each.spot.index << each.spot.levels >= items
+        assert climb(each.wanted.node, each.spot.index, each.siblings) == posted.root
+        assert each.wanted.size == NO_ANSWER
+    table = replace(TABLE, missing=(), beyond=tuple(found))
+    assert judge(table) == (Ask(found[0]),)
+    assert judge(replace(table, refused="no budget")) == (Ask(found[0]),), "it costs one call, and pays"
+    assert judge(replace(table, now=199)) == (Leave("all outputs are here"),), "the window is over"
+    mine = Standing(found[0].wanted, Status.UNANSWERED, 100, 5, own=True)
+    silent = Verdict(Conviction.SILENT, since=100)
+    assert judge(replace(table, demands=(mine,), verdict=silent)) == (Wait("the claim period runs", 110),)
