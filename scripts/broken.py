@@ -23,6 +23,8 @@ LIST = ROOT / "tests" / "broken.yaml"
 LINKED = (".venv", "contracts/node_modules")
 KEPT = ("contracts/out", "contracts/cache")
 """What was built already is not built again."""
+SAID = ("E  ", "| AssertionError", "[FAIL")
+"""How the lines begin that say why a test failed."""
 BUILT = "protocol/engines/cpu/_kernels*.so"
 
 
@@ -77,8 +79,8 @@ def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=False)
 
 
-def sees(root: Path, test: str) -> bool:
-    """Tell whether a test fails; `RuntimeError` if it does not run."""
+def sees(root: Path, test: str) -> str:
+    """Return what a test says that fails, nothing if it passes; `RuntimeError` if it does not run."""
     file, _, name = test.partition("::")
     if file.endswith(".sol"):
         path = file.removeprefix("contracts/")
@@ -92,7 +94,8 @@ def sees(root: Path, test: str) -> bool:
         failed, passed = done.returncode == 1, done.returncode == 0
     if failed == passed:
         raise RuntimeError(f"{test} does not run: {(done.stdout + done.stderr)[-3000:]}")
-    return failed
+    said = [line.strip() for line in done.stdout.splitlines() if line.lstrip().startswith(SAID)]
+    return (said[0] if said else "failed")[:160] if failed else ""
 
 
 def play(root: Path, group: Sequence[Breakage], between: bool) -> int:
@@ -110,9 +113,9 @@ def play(root: Path, group: Sequence[Breakage], between: bool) -> int:
             raise RuntimeError(f"does not compile: {(done.stdout + done.stderr)[-3000:]}")
         for each in group:
             for test in (*each.fails, *(each.between if between else ())):
-                seen = sees(root, test)
-                missed += not seen
-                print(f"{each.name}: {each.broken}: {'seen' if seen else 'NOT SEEN'} by {test}", flush=True)
+                said = sees(root, test)
+                missed += not said
+                print(f"{each.name}: {each.broken}: {test}: {said or 'NOT SEEN'}", flush=True)
         return missed
     finally:
         for file, text in whole.items():

@@ -22,7 +22,7 @@ from tests.adversary_rig import World
 from tests.provider_rig import OPERATOR
 
 ACCOUNTS = (4, 5, 8, 9)
-_GAS, _AT_ONCE = 1_000_000, 250
+_GAS, _AT_ONCE = 1_000_000, 50
 """Gas of a call; blocks that are made in one request."""
 
 
@@ -45,9 +45,13 @@ class Sham:
     game: Hash32
     turns: int = 0
 
+    def stalls(self, now: Game) -> bool:
+        """Whether all that happens is that its clock runs."""
+        return self.way is Way.STALLS and now.phase is Phase.PICK
+
     def turn(self, bid: Bid, now: Game) -> Resign | Pick | None:
         """What is done about it in the next block, if it waits for its challenger."""
-        if now.phase is not Phase.PICK or self.way is Way.STALLS:
+        if now.phase is not Phase.PICK or self.stalls(now):
             return None
         self.turns += 1
         if self.way is Way.PICKS and self.turns == 1 and 0 < now.shown < now.levels:
@@ -69,6 +73,8 @@ class Shams:
     over: set[Hash32] = field(default_factory=set)
     not_before: int = 0
     """Those that wait are opened in the block of this number."""
+    hurries: bool = False
+    """Whether time is let pass as soon as nothing but clocks of shams runs."""
 
     def add(self, count: int, item: int, not_before: int = 0) -> None:
         """Open so many, in the block of that number or the next one."""
@@ -92,9 +98,14 @@ class Shams:
                 self._send(sham, chain.disputes.challenge(move, bond))
             self.opened, self.waiting = self.opened + self.waiting, []
             return
-        for sham, now in self.now():
+        live = self.now()
+        for sham, now in live:
             if move := sham.turn(self.bid, now):
                 self._send(sham, chain.disputes.move(move))
+        if self.hurries and live and all(sham.stalls(now) for sham, now in live):
+            until = min(now.moved_at + now.mover_left for _, now in live)
+            if (rest := until - chain.block_number()) > 0:
+                self.net.anvil.mine(min(rest, _AT_ONCE))
 
     def now(self) -> list[tuple[Sham, Game]]:
         """How those that are not over stand."""
