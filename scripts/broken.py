@@ -95,7 +95,7 @@ def sees(root: Path, test: str) -> str:
     if failed == passed:
         raise RuntimeError(f"{test} does not run: {(done.stdout + done.stderr)[-3000:]}")
     said = [line.strip() for line in done.stdout.splitlines() if line.lstrip().startswith(SAID)]
-    return (said[0] if said else "failed")[:160] if failed else ""
+    return (said[0] if said else "failed")[:400] if failed else ""
 
 
 def play(root: Path, group: Sequence[Breakage], between: bool) -> int:

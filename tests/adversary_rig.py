@@ -120,6 +120,8 @@ class World:
     items: int = ITEMS
     """Of each job; all alike."""
     window: int = WINDOW
+    told: dict[LeaseId, str] = field(default_factory=dict)
+    """Which lie a lease is about."""
 
     @property
     def chain(self) -> Chain:
@@ -138,6 +140,7 @@ class World:
         while not isinstance(quote := await self._ask(job), Quote):
             assert "every slot is working" in quote.reason, quote
         lease = await self.client.open(quote)
+        self.told[lease] = lie
         await self.client.until(lease, "posted")
         return quote.terms()
 
@@ -180,8 +183,16 @@ class World:
                         assert self.tower.alive, self.tower.said()
                         await trio.sleep(0.2)
         except trio.TooSlowError:
-            said = [(self.chain.lease(bid.lease_id()).state, self.standing(bid.lease_id())) for bid in bids]
-            raise AssertionError(f"not over: {said}") from None
+            raise AssertionError(f"not over: {self.pending(bids)}") from None
+
+    def pending(self, bids: Sequence[Bid]) -> dict[str, tuple[str, str]]:
+        """Lies about which the watchtower is not done: how the lease stands, and what is done about it."""
+        found = {}
+        for lease in (bid.lease_id() for bid in bids):
+            seen, state = self.standing(lease), self.chain.lease(lease).state
+            if not (seen and seen.over):
+                found[self.told[lease]] = (state.name, seen.doing if seen else "nothing")
+        return found
 
     def games(self, bid: Bid) -> tuple[PlayedGame, ...]:
         """All games about a lease."""

@@ -56,6 +56,7 @@ MOVES = {
 Expected = Mapping[str, tuple[str | None, str]]
 
 
+@pytest.mark.timeout(600)
 async def test_a_false_product_a_false_copy_and_a_byte_outside_are_convicted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
