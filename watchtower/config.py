@@ -40,6 +40,12 @@ class WatchtowerConfig:
         "0.1", "most coin for moves in audits that others could make too, in a day", parse=sum_setting
     )
     max_bytes: int = option(16 << 30, "largest artifact that is fetched", unit="bytes", least=1)
+    least_rate: int = option(
+        64 << 10, "bytes a second below which a provider is not waited for", unit="bytes", least=1
+    )
+    stall_seconds: float = option(
+        30.0, "time without a byte after which it is not either", unit="seconds", least=1
+    )
     quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes", least=1 << 20)
     data_dir: str = option("", "verdicts and artifacts; empty: watchtower in GAVEL_HOME")
     listen: tuple[str, ...] = option(("/ip4/127.0.0.1/tcp/0",), "multiaddrs to listen on")

@@ -8,10 +8,11 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
-from protocol.games.demanding import Demander, demand_terms, item_file
+from protocol.dispute.delivery import posted_roots
+from protocol.games.demanding import Demander, demand_terms
 from protocol.runtime.child import Child
 from protocol.runtime.retry import backoff
-from protocol.types import Address, InputError, TransientError, Verification, Wei, to_hex
+from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, keep_shown
 
@@ -41,7 +42,7 @@ def can_demand(rig: Rig, result: PostedResult, budget: Wei) -> bool:
 
 
 async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path, Path], budget: Wei) -> Path:
-    """Return the outputs of a result as the chain shows them; `job` are its program and inputs.
+    """Return the file of a result's roots as the chain shows them; `job` are its program and inputs.
 
     `InputError` with the reason if they are not to be had: the provider was silent and is convicted, or they
     are too large, or cost more than the budget. Either way no bond is left behind.
@@ -55,10 +56,8 @@ async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path
         try:
             turn = await demander.turn()
             if found is None and turn.known is not None:
-                data = item_file(terms.shape, turn.known)
-                found = await trio.to_thread.run_sync(rig.store.put_bytes, data)
-                rig.store.pin(found, to_hex(result.lease), result.window_end)
-                keep_shown(rig, result, found)
+                # Not the outputs' bytes: there are results that no outputs hash to.
+                found = keep_shown(rig, result, posted_roots(terms.shape, result.output_root, turn.known))
             if turn.over:
                 break
             failures = 0
@@ -68,4 +67,4 @@ async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path
         await trio.sleep(backoff(failures) if failures else rig.chain.blocking.network.look_s)
     if found is None:
         raise InputError(turn.over)
-    return rig.store.path(found)
+    return found

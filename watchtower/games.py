@@ -18,6 +18,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
+from watchtower.fetching import Hold
 from watchtower.judge import PostedResult, ResultId
 from watchtower.obtaining import Rig, obtain
 from watchtower.rerun import WORKER, options
@@ -179,7 +180,8 @@ class Games:
 
     async def _workshop(self, player: Player, child: Child) -> Workshop:
         result, until = await self.rig.chain.run(_posted, player.bid, player.root)
-        found = await obtain(self.rig, result, until)
+        hold = Hold(f"game {to_hex(result.lease)}", until)
+        found = await obtain(self.rig, child, result, hold)
         config = self.rig.config
         return Workshop(child, found.files, How(config.device, config.threads, config.item_seconds))
 

@@ -1,34 +1,49 @@
-"""Fetches a posted result and the job that it answers, and keeps what a game about it needs.
+"""Obtains a posted result and the job that it answers, and keeps what a game about it needs.
 
-A provider that is challenged may serve nothing from then on. So once everything is here and is what was
-posted, the receipt is kept too: with it the artifacts are found again without the provider.
+What is returned was checked: program and inputs are the job's, outputs are those posted. Nobody's word is
+taken for a size: those of inputs and outputs follow from the checked program. Outputs that are not what was
+posted count as not served.
+
+A provider that is challenged may serve nothing from then on. So once everything is here, the receipt is kept
+too: with it the artifacts are found again without the provider.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
+from protocol.dispute.delivery import PostedRoots
+from protocol.engines.worker.interface import (
+    CheckArgs,
+    ProgramInfo,
+    TensorInfo,
+    VerifyArgs,
+    VerifyResult,
+)
+from protocol.games.asking import ask
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Domain, JobSpec, Receipt, open_signed
 from protocol.net import Node, protocol_id
+from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.store.artifacts import Artifacts
 from protocol.store.files import write_whole
+from protocol.tape import DType, TensorType
+from protocol.tape.encoding import Items
 from protocol.types import ZERO_ADDRESS, Address, ArtifactId, InputError, TransientError, to_hex
 from watchtower.config import WatchtowerConfig
+from watchtower.fetching import LEAST_S, PARTS, Fetcher, Hold, Patience, TooSlowError, WrongArtifactsError
 from watchtower.judge import PostedResult
 
 _SMALL = 1 << 20
 _ASK_S = 20.0
 
 
-class WrongArtifactsError(InputError):
-    """The provider serves something, but not what it committed to on chain."""
-
-
 @dataclass(frozen=True)
 class Rig:
-    """What a re-run works with. `folder` keeps receipts."""
+    """What a re-run works with. `folder` keeps receipts, and roots that the chain has shown."""
 
     chain: AsyncChain
     domain: Domain
@@ -37,48 +52,66 @@ class Rig:
     config: WatchtowerConfig
     folder: Path
 
+    def patience(self, result: PostedResult) -> Patience:
+        """Return how long one try to obtain a result may take, from now on."""
+        window = self.chain.blocking.network.seconds(result.bid.challenge_window)
+        ends = trio.current_time() + max(window / PARTS, LEAST_S)
+        return Patience(self.config.least_rate, self.config.stall_seconds, ends)
+
 
 @dataclass(frozen=True)
 class Obtained:
-    """A result with its job, on disk. `receipt` is the provider's signed one."""
+    """A result with its job, on disk. `receipt` is the provider's signed one.
+
+    The file of the outputs may be the roots that the chain has shown (`PostedRoots`).
+    """
 
     spec: JobSpec
     files: CaseFiles
     receipt: bytes
+    shown: bool = False
+    """Whether the outputs are such roots."""
 
 
 class WithheldError(TransientError):
-    """All of the job is here, but not the outputs. `job` holds the rest."""
+    """All of the job is here, but not the outputs. `job` holds the rest; `again`: asking again may help."""
 
-    def __init__(self, message: str, job: Obtained) -> None:
+    def __init__(self, message: str, job: Obtained, *, again: bool) -> None:
         super().__init__(message)
-        self.job = job
+        self.job, self.again = job, again
 
 
-async def obtain(rig: Rig, result: PostedResult, until: int) -> Obtained:
-    """Return a result with its job; its artifacts stay here until the reading `until`.
+async def obtain(
+    rig: Rig, child: Child, result: PostedResult, hold: Hold, patience: Patience | None = None
+) -> Obtained:
+    """Return a result with its job, checked by `child`; its artifacts are held.
 
-    `TransientError` if the provider cannot be reached or has not got the artifacts, `WithheldError` if it has
-    all but the outputs. `WrongArtifactsError` if what it serves contradicts the chain.
+    `TransientError` if the provider cannot be reached or has not got the artifacts, `TooSlowError` if it
+    takes too long, `WithheldError` if it has all but the outputs. `WrongArtifactsError` if the job that it
+    serves is not the one on chain, another `InputError` if this machine cannot take the job.
     """
-    envelope = _kept(rig, result)
-    peers: list[Address] = []
-    if envelope is None:
-        peers = [await _operator(rig, result.bid.owner)]
-        envelope = await _asked(rig, result, peers[0])
-    receipt = open_signed(envelope, Receipt, rig.domain).message
-    fetch = _Fetch(rig, result, until, peers)
-    spec = JobSpec.decode((await fetch.get(receipt.spec, _SMALL)).read_bytes())
-    if spec.job_hash() != result.bid.job_hash:
-        raise WrongArtifactsError("the job specification is not the one that the bid names")
+    fetch = _Fetch(rig, result, hold, patience or rig.patience(result))
+    envelope, receipt = await _receipt(rig, result, fetch)
+    spec = _spec(await fetch.get(receipt.spec, _SMALL), result)
     program = await fetch.get(spec.program, spec.program_bytes)
-    inputs = await fetch.get(spec.inputs, spec.input_bytes)
+    info = await _checked(child, spec, program, None)
+    inputs = await fetch.get(spec.inputs, _bytes(info.inputs, spec.item_count))
+    await _checked(child, spec, program, inputs)
+    job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
+    if (shown := _shown(rig, result)) is not None:
+        return replace(job, files=replace(job.files, outputs=shown), shown=True)
+    if receipt.output_root != result.output_root:
+        raise WithheldError("the receipt names another output root than the chain", job, again=False)
     try:
-        outputs = _shown(rig, result) or await fetch.get(receipt.outputs, receipt.output_bytes)
-    except TransientError as error:
-        job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
-        raise WithheldError(error.message, job) from error
-    return Obtained(spec, CaseFiles(program, inputs, outputs, spec.item_count), envelope)
+        outputs = await fetch.get(receipt.outputs, _bytes(info.outputs, spec.item_count))
+    except (TransientError, WrongArtifactsError) as error:
+        again = not isinstance(error, TooSlowError | WrongArtifactsError)
+        raise WithheldError(error.message, job, again=again) from error
+    files = replace(job.files, outputs=outputs)
+    if not await _are_posted(child, files, result):
+        rig.store.unpin(receipt.outputs, hold.reason)
+        raise WithheldError("the outputs served are not those posted", job, again=False)
+    return replace(job, files=files)
 
 
 def keep(rig: Rig, result: PostedResult, found: Obtained) -> None:
@@ -87,32 +120,50 @@ def keep(rig: Rig, result: PostedResult, found: Obtained) -> None:
     write_whole(_file(rig, result), found.receipt)
 
 
-def keep_shown(rig: Rig, result: PostedResult, outputs: ArtifactId) -> None:
-    """Remember outputs that the chain has shown: the receipt may name others."""
+def keep_shown(rig: Rig, result: PostedResult, posted: PostedRoots) -> Path:
+    """Remember roots that the chain has shown, outside the store: no quota drops them. Return their file."""
     rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_whole(_file(rig, result).with_suffix(".outputs"), outputs)
+    file = _file(rig, result).with_suffix(".posted")
+    write_whole(file, posted.to_bytes())
+    return file
 
 
 def _shown(rig: Rig, result: PostedResult) -> Path | None:
+    file = _file(rig, result).with_suffix(".posted")
     try:
-        artifact = ArtifactId(_file(rig, result).with_suffix(".outputs").read_bytes())
-    except FileNotFoundError:
+        posted = PostedRoots.from_bytes(file.read_bytes())
+    except (FileNotFoundError, InputError):
         return None
-    return rig.store.path(artifact) if rig.store.has(artifact) else None
+    return file if posted.root == result.output_root else None
 
 
 def _file(rig: Rig, result: PostedResult) -> Path:
     return rig.folder / to_hex(result.lease)
 
 
-def _kept(rig: Rig, result: PostedResult) -> bytes | None:
+# ------------------------------------------------------------------------------------------------ the receipt
+
+
+async def _receipt(rig: Rig, result: PostedResult, fetch: "_Fetch") -> tuple[bytes, Receipt]:
+    """The receipt that is kept, else the provider's; one that names another root still names the job."""
+    kept = _kept(rig, result)
+    if kept is not None and kept[1].output_root == result.output_root:
+        return kept
+    try:
+        return await _asked(rig, result, await fetch.operator())
+    except (TransientError, WrongArtifactsError):
+        if kept is None:
+            raise
+        return kept
+
+
+def _kept(rig: Rig, result: PostedResult) -> tuple[bytes, Receipt] | None:
     try:
         envelope = _file(rig, result).read_bytes()
         receipt = open_signed(envelope, Receipt, rig.domain).message
     except (FileNotFoundError, InputError):
         return None
-    stands = receipt.lease == result.lease and receipt.output_root == result.output_root
-    return envelope if stands else None
+    return (envelope, receipt) if receipt.lease == result.lease else None
 
 
 async def _operator(rig: Rig, owner: Address) -> Address:
@@ -124,18 +175,21 @@ async def _operator(rig: Rig, owner: Address) -> Address:
     raise TransientError(f"owner 0x{owner.hex()} has no operator key now")
 
 
-async def _asked(rig: Rig, result: PostedResult, operator: Address) -> bytes:
+async def _asked(rig: Rig, result: PostedResult, operator: Address) -> tuple[bytes, Receipt]:
     protocol = protocol_id(rig.domain.chain_id, rig.domain.escrow, "receipt")
-    data = await rig.node.request(operator, protocol, result.lease, timeout_s=_ASK_S)
-    if not data:
-        raise TransientError(f"provider 0x{operator.hex()} has no receipt of this lease yet")
-    signed = open_signed(data, Receipt, rig.domain)
-    receipt = signed.message
-    if signed.signer != operator or receipt.lease != result.lease:
+    try:
+        data = await rig.node.request(operator, protocol, result.lease, timeout_s=_ASK_S)
+        if not data:
+            raise TransientError(f"provider 0x{operator.hex()} has no receipt of this lease yet")
+        signed = open_signed(data, Receipt, rig.domain)
+    except InputError as error:
+        raise WrongArtifactsError(error.message) from error
+    if signed.signer != operator or signed.message.lease != result.lease:
         raise WrongArtifactsError("the receipt is not the operator's for this lease")
-    if receipt.output_root != result.output_root:
-        raise WrongArtifactsError("the receipt names another output root than the chain")
-    return data
+    return data, signed.message
+
+
+# ------------------------------------------------------------------------------------------------ the bytes
 
 
 @dataclass
@@ -144,18 +198,58 @@ class _Fetch:
 
     rig: Rig
     result: PostedResult
-    until: int
-    peers: list[Address]
+    hold: Hold
+    patience: Patience
+    _peer: list[Address] = field(default_factory=list)
+
+    async def operator(self) -> Address:
+        """Return who serves the job."""
+        if not self._peer:
+            self._peer.append(await _operator(self.rig, self.result.bid.owner))
+        return self._peer[0]
 
     async def get(self, artifact: ArtifactId, size: int) -> Path:
+        """Return the file of an artifact of at most `size` bytes."""
         store, limit = self.rig.store, self.rig.config.max_bytes
         if size > limit:
             raise InputError(
                 f"an artifact of {size} bytes is over this watchtower's limit", "raise max_bytes"
             )
-        store.pin(artifact, to_hex(self.result.lease), self.until)
-        if not store.has(artifact):
-            if not self.peers:
-                self.peers.append(await _operator(self.rig, self.result.bid.owner))
-            await self.rig.node.fetch_artifact(store, artifact, self.peers, max_size=max(size, 1))
-        return store.path(artifact)
+        peers = [] if store.has(artifact) else [await self.operator()]
+        return await Fetcher(self.rig.node, store, self.hold, self.patience).get(artifact, size, peers)
+
+
+def _spec(path: Path, result: PostedResult) -> JobSpec:
+    try:
+        spec = JobSpec.decode(path.read_bytes())
+    except InputError as error:
+        raise WrongArtifactsError(error.message) from error
+    if spec.job_hash() != result.bid.job_hash:
+        raise WrongArtifactsError("the job specification is not the one that the bid names")
+    return spec
+
+
+async def _checked(child: Child, spec: JobSpec, program: Path, inputs: Path | None) -> ProgramInfo:
+    path = None if inputs is None else str(inputs)
+    args = CheckArgs(str(program), path, spec.program_root, spec.input_root, spec.item_count)
+    try:
+        return await ask(child, args, ProgramInfo)
+    except ChildOutOfMemoryError:
+        raise  # this machine's fault
+    except InputError as error:
+        raise WrongArtifactsError(error.message) from error
+
+
+async def _are_posted(child: Child, files: CaseFiles, result: PostedResult) -> bool:
+    args = VerifyArgs(str(files.program), str(files.outputs), files.items, result.output_root)
+    try:
+        return (await ask(child, args, VerifyResult)).matches
+    except ChildOutOfMemoryError:
+        raise  # this machine's fault
+    except InputError:
+        return False  # no outputs of this program at all
+
+
+def _bytes(tensors: tuple[TensorInfo, ...], items: int) -> int:
+    """The exact size of an item file."""
+    return Items(tuple(TensorType(DType[each.dtype.upper()], each.shape) for each in tensors), items).nbytes

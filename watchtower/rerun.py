@@ -6,11 +6,8 @@ import trio
 
 from protocol.engines.worker.interface import (
     CalibrateArgs,
-    CheckArgs,
     CompareArgs,
     CompareResult,
-    VerifyArgs,
-    VerifyResult,
     to_wire,
 )
 from protocol.games.asking import ask
@@ -19,27 +16,32 @@ from protocol.runtime.child import (
     ChildDiedError,
     ChildFaultError,
     ChildOptions,
-    ChildOutOfMemoryError,
     open_child,
 )
 from protocol.runtime.retry import backoff
-from protocol.types import InputError, Wei
+from protocol.types import InputError, TransientError, Wei, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
+from watchtower.fetching import Hold, Patience
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Obtained, Rig, WithheldError, WrongArtifactsError, keep, obtain
+from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
 
 WORKER = "protocol.engines.worker"
 
 
-async def rerun(rig: Rig, result: PostedResult) -> CompareResult:
+async def rerun(rig: Rig, result: PostedResult, patience: Patience) -> CompareResult:
     """Return the comparison of the posted outputs with outputs computed here.
 
-    Raises `TransientError` if the provider cannot be reached or has not got the artifacts,
-    `WrongArtifactsError` if what it serves contradicts the chain, and `InputError` if this machine cannot run
-    the job within its limits.
+    Raises as `obtain` does if the job cannot be had, and `InputError` if this machine cannot run it within
+    its limits.
     """
-    return await _judged(rig, result, await obtain(rig, result, result.window_end))
+    async with open_child(WORKER, options=options(rig.config)) as child:
+        found = await obtain(rig, child, result, held(result), patience)
+        if found.shown:  # by demands that an earlier process made, and may not have seen to their end
+            raise WithheldError("the outputs were demanded", found, again=False)
+        compared = await _compare(rig, child, found)
+    keep(rig, result, found)
+    return compared
 
 
 async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: Wei) -> CompareResult:
@@ -52,18 +54,20 @@ async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: 
         try:
             async with open_child(WORKER, options=options(rig.config)) as child:
                 parts = (job.files.program, job.files.inputs)
-                outputs = await demanded(rig, child, result, parts, budget)
-            return await _judged(rig, result, replace(job, files=replace(job.files, outputs=outputs)))
+                posted = await demanded(rig, child, result, parts, budget)
+                found = replace(job, files=replace(job.files, outputs=posted), shown=True)
+                compared = await _compare(rig, child, found)
         except (ChildDiedError, ChildFaultError):
             await trio.sleep(backoff(attempt))
+        else:
+            keep(rig, result, found)
+            return compared
     raise InputError("the worker failed each time that it judged the outputs")
 
 
-async def _judged(rig: Rig, result: PostedResult, found: Obtained) -> CompareResult:
-    async with open_child(WORKER, options=options(rig.config)) as child:
-        compared = await _compare(rig, child, result, found)
-    keep(rig, result, found)
-    return compared
+def held(result: PostedResult) -> Hold:
+    """Return why a re-run keeps artifacts."""
+    return Hold(f"re-run {to_hex(result.lease)}", result.window_end)
 
 
 async def prove(config: WatchtowerConfig) -> None:
@@ -83,26 +87,20 @@ def options(config: WatchtowerConfig) -> ChildOptions:
     return ChildOptions(memory=config.memory, gpu=config.device.startswith("cuda"))
 
 
-async def _compare(rig: Rig, child: Child, result: PostedResult, found: Obtained) -> CompareResult:
-    spec, files = found.spec, found.files
-    program, inputs, outputs = (str(path) for path in (files.program, files.inputs, files.outputs))
-    check = CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count)
-    try:
-        await child.call(check.OP, to_wire(check))
-    except ChildOutOfMemoryError:
-        raise  # this machine's fault
-    except InputError as error:
-        raise WrongArtifactsError(error.message) from error
-    verify = VerifyArgs(program, outputs, spec.item_count, result.output_root)
-    if not (await ask(child, verify, VerifyResult)).matches:
-        raise WithheldError("the outputs served are not those posted", found)
-    compare = CompareArgs(
-        program_path=program,
-        input_path=inputs,
-        output_path=outputs,
-        item_count=spec.item_count,
+async def _compare(rig: Rig, child: Child, found: Obtained) -> CompareResult:
+    files = found.files
+    args = CompareArgs(
+        program_path=str(files.program),
+        input_path=str(files.inputs),
+        output_path=str(files.outputs),
+        item_count=files.items,
         threads=rig.config.threads,
         device=rig.config.device,
-        time_limit=rig.config.item_seconds * spec.item_count,
+        time_limit=rig.config.item_seconds * files.items,
     )
-    return await ask(child, compare, CompareResult)
+    try:
+        return await ask(child, args, CompareResult)
+    except (ChildDiedError, ChildFaultError):
+        raise
+    except TransientError as error:
+        raise InputError(error.message) from error  # its time is over here: the next try would take as long

@@ -23,11 +23,12 @@ from protocol.types import (
 from watchtower.auditing.auditor import Court
 from watchtower.auditing.survey import Seen
 from watchtower.demanding import can_demand
+from watchtower.fetching import TooSlowError, WrongArtifactsError
 from watchtower.games import Games
 from watchtower.judge import Policy, PostedResult, Rerun, ResultId, View, judge, next_try, why_not
 from watchtower.keeping import Keeping
-from watchtower.obtaining import Rig, WithheldError, WrongArtifactsError
-from watchtower.rerun import rerun, rerun_withheld
+from watchtower.obtaining import Rig, WithheldError
+from watchtower.rerun import held, rerun, rerun_withheld
 from watchtower.scan import Scan
 from watchtower.verdicts import Finding, Verdict, Verdicts, wrong_item
 
@@ -159,6 +160,8 @@ class Tower:
             verdict = self._dated(result, found, before)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
             self.known[result.lease] = verdict
+            if verdict.finding is not Finding.MISMATCH:  # no game will need it
+                await trio.to_thread.run_sync(self.rig.store.release, held(result).reason)
             if before is None or before.finding is not verdict.finding:
                 self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO
@@ -182,9 +185,10 @@ class Tower:
     async def _find(self, result: PostedResult, started: float, *, again: bool = False) -> Verdict:
         """Judge a result; `again`: it was tried before, so one attempt to fetch it is enough for now."""
         detail, withheld = "", None
+        patience = self.rig.patience(result)
         for attempt in range(1 if again else self.rig.config.attempts):
             try:
-                found = await rerun(self.rig, result)
+                found = await rerun(self.rig, result, patience)
             except WrongArtifactsError as error:
                 return self._verdict(result, Finding.UNAVAILABLE, started, error.message)
             except InputError as error:
@@ -192,6 +196,8 @@ class Tower:
             except TransientError as error:
                 detail, withheld = error.message, error if isinstance(error, WithheldError) else None
                 log.info("cannot re-run yet: %s", error)
+                if isinstance(error, TooSlowError) or (withheld is not None and not withheld.again):
+                    break
                 await trio.sleep(backoff(attempt))
             else:
                 return self._compared(result, found, started)
@@ -205,7 +211,7 @@ class Tower:
         self.demanding.add(result.id)
         try:
             found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
-        except InputError as error:
+        except (InputError, TransientError) as error:
             detail = f"{withheld.message}; {error.message}"
             return self._verdict(result, Finding.UNAVAILABLE, started, detail)
         finally:

@@ -119,6 +119,10 @@ class Artifacts:
         """Drop the pin for `reason`, if there is one."""
         self._index.unpin(artifact, reason)
 
+    def release(self, reason: str) -> None:
+        """Drop every pin for `reason`."""
+        self._index.release(reason)
+
     def expire(self, height: int) -> None:
         """Drop every pin whose height is at or below `height`."""
         self._index.expire(height)

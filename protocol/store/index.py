@@ -79,6 +79,10 @@ class Index:
         """Let go what `reason` holds."""
         self._run("DELETE FROM pin WHERE id = ? AND reason = ?", artifact, reason)
 
+    def release(self, reason: str) -> None:
+        """Let go everything that `reason` holds."""
+        self._run("DELETE FROM pin WHERE reason = ?", reason)
+
     def expire(self, height: int) -> None:
         """Let go every pin until `height` or lower."""
         self._run("DELETE FROM pin WHERE until <= ?", height)

@@ -8,19 +8,14 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceArgs,
     OpenTraceResult,
 )
-from protocol.engines.worker.interface import (
-    CheckArgs,
-    VerifyArgs,
-    VerifyResult,
-    to_wire,
-)
 from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
-from protocol.types import BlockNo, Hash32, InputError, TransientError
+from protocol.types import Hash32, TransientError, to_hex
 from watchtower.auditing.survey import Seen
+from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
+from watchtower.obtaining import Rig, WithheldError, keep, obtain
 
 
 async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
@@ -31,15 +26,18 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
     """
     result = await _result(rig, seen)
     try:
-        job = await obtain(rig, result, _keep_until(result, seen))
-        served = await _is_posted(child, job, result)
+        job, served = await obtain(rig, child, result, _held(result, seen)), True
     except WithheldError as error:
         job, served = error.job, False
-    spec, files = job.spec, job.files
-    program, inputs = str(files.program), str(files.inputs)
-    check = CheckArgs(program, inputs, spec.program_root, spec.input_root, spec.item_count)
-    await child.call(check.OP, to_wire(check))
-    item = Item(program, inputs, seen.sight.audit.item, rig.config.device, rig.config.threads, limit_s)
+    files = job.files
+    item = Item(
+        str(files.program),
+        str(files.inputs),
+        seen.sight.audit.item,
+        rig.config.device,
+        rig.config.threads,
+        limit_s,
+    )
     if not served:
         return await _roots(child, item, fresh=False)
     keep(rig, result, job)  # a game may follow, in which the provider serves nothing
@@ -66,14 +64,5 @@ async def _result(rig: Rig, seen: Seen) -> PostedResult:
     return PostedResult(bid.lease_id(), bid, Hash32(root), seen.sight.window_end)
 
 
-def _keep_until(result: PostedResult, seen: Seen) -> BlockNo:
-    return BlockNo(result.window_end + seen.sight.clocks.game_span)
-
-
-async def _is_posted(child: Child, job: Obtained, result: PostedResult) -> bool:
-    files = job.files
-    args = VerifyArgs(str(files.program), str(files.outputs), files.items, result.output_root)
-    try:
-        return (await ask(child, args, VerifyResult)).matches
-    except InputError:
-        return False  # no outputs of this program at all
+def _held(result: PostedResult, seen: Seen) -> Hold:
+    return Hold(f"audit {to_hex(result.lease)}", result.window_end + seen.sight.clocks.game_span)

@@ -15,10 +15,13 @@ from protocol.dispute.delivery.planning import (
     demands,
     next_demand,
 )
+from protocol.dispute.delivery.posted import MAGIC as POSTED_MAGIC
+from protocol.dispute.delivery.posted import PostedItem, PostedRoots, posted_roots
 from protocol.dispute.delivery.prices import BIG_OUTPUT, answer_gas, bond_of
 
 __all__ = [
     "BIG_OUTPUT",
+    "POSTED_MAGIC",
     "Demand",
     "DemandItems",
     "DemandOutput",
@@ -27,6 +30,8 @@ __all__ = [
     "Kind",
     "Known",
     "Outputs",
+    "PostedItem",
+    "PostedRoots",
     "Shape",
     "Spot",
     "Status",
@@ -42,6 +47,7 @@ __all__ = [
     "missing",
     "next_demand",
     "node_of",
+    "posted_roots",
     "step",
     "tensors",
 ]

@@ -108,7 +108,8 @@ class FindMoveArgs(msgspec.Struct, frozen=True):
 class ChallengeMoveArgs(msgspec.Struct, frozen=True):
     """The challenger's next move in the game `view`, knowing what is handed over of all that was shown.
 
-    `bid` is the lease's, packed; `output_path` the outputs that the provider posted.
+    `bid` is the lease's, packed; `output_path` the outputs that the provider posted, or their roots as in
+    `VerifyArgs`.
     """
 
     OP: ClassVar[str] = "challenge_move"
@@ -131,7 +132,10 @@ class SealOpeningArgs(msgspec.Struct, frozen=True):
 
 
 class AccuseArgs(msgspec.Struct, frozen=True):
-    """What a challenge of the item needs, beside its seal: from one's own run, and the posted outputs."""
+    """What a challenge of the item needs, beside its seal: from one's own run, and the posted outputs.
+
+    `output_path` as in `ChallengeMoveArgs`.
+    """
 
     OP: ClassVar[str] = "accuse"
     item: Item

@@ -30,13 +30,11 @@ from protocol.engines.worker.dispute_records import (
     SealOpeningArgs,
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, WORDS, read_shown
-from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.items import ItemFile
+from protocol.engines.worker.posted import Posted, read_posted
 from protocol.engines.worker.room import value_bytes
 from protocol.engines.worker.stored import Shelf, TraceGoneError, write_trace
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
-from protocol.tape.roots import items_tree, tensor_root
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
 
 T = TypeVar("T")
@@ -99,7 +97,8 @@ def challenge_move(args: ChallengeMoveArgs) -> MoveResult:
     """The challenger's next move."""
     own = TRACES.get(args.item)
     case, view = _read(CASES.decode, args.case), _read(VIEWS.decode, args.view)
-    by = Accusing(Bid.from_packed(args.bid), own, _posted_roots(Path(args.output_path), own))
+    posted = _posted(Path(args.output_path), own).tensor_roots(own.item)
+    by = Accusing(Bid.from_packed(args.bid), own, posted)
     noting = Noting(read_shown(args.shown))
     found = next_move(Played(case, own.plan.job, shown=noting.shown), view, by)
     return MoveResult(_written(found).move, noting.missed)
@@ -114,13 +113,13 @@ def seal_opening(args: SealOpeningArgs) -> MoveResult:
 def accuse(args: AccuseArgs) -> AccuseResult:
     """One's own run of an item beside the posted one."""
     own = TRACES.get(args.item)
-    outputs = _posted(Path(args.output_path), own)
-    posted = items_tree(list(outputs.roots()), HASHER)
+    posted = _posted(Path(args.output_path), own)
+    proof = posted.proof(own.item)
     return AccuseResult(
         trace_root=bytes(own.root),
         item_root=bytes(own.item_root),
-        posted_root=bytes(posted.hash_at(0, own.item)),
-        proof=tuple(map(bytes, posted.proof(own.item))),
+        posted_root=bytes(posted.item_roots[own.item]),
+        proof=tuple(map(bytes, proof)),
         job=JOBS.encode(own.plan.job),
     )
 
@@ -144,19 +143,8 @@ def _opened(trace: Trace, start: float) -> OpenTraceResult:
     return OpenTraceResult(*roots, time.monotonic() - start, value_bytes(trace.plan.tape))
 
 
-def _posted_roots(path: Path, own: Trace) -> tuple[Hash32, ...]:
-    """The tensor roots of the item's outputs as the provider served them."""
-    types = own.plan.tape.output_types
-    tensors = zip(types, _posted(path, own)[own.item], strict=True)
-    return tuple(tensor_root(kind, array.tobytes(), HASHER) for kind, array in tensors)
-
-
-def _posted(path: Path, own: Trace) -> ItemFile:
-    outputs = ItemFile(path)
-    outputs.expect(own.plan.tape.output_types, "the outputs")
-    if len(outputs) != own.plan.job.items:
-        raise InputError(f"the outputs hold {len(outputs)} items, the job has {own.plan.job.items}")
-    return outputs
+def _posted(path: Path, own: Trace) -> Posted:
+    return read_posted(path, own.plan.tape.output_types, own.plan.job.items)
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T:

@@ -197,7 +197,11 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 class VerifyArgs(msgspec.Struct, frozen=True):
-    """Recompute the output root from the bytes at `output_path`, without running anything."""
+    """Recompute the output root from the bytes at `output_path`, without running anything.
+
+    Here, and wherever posted outputs are read, `output_path` may also hold the roots that the chain has shown
+    of them (`protocol.dispute.delivery.PostedRoots`).
+    """
 
     OP: ClassVar[str] = "verify"
     program_path: str
@@ -214,9 +218,10 @@ class VerifyResult(msgspec.Struct, frozen=True):
 
 
 class CompareArgs(msgspec.Struct, frozen=True):
-    """Run the job again and compare with the outputs at `output_path`.
+    """Run the job again and compare with the outputs at `output_path`, or their roots as in `VerifyArgs`.
 
-    `items` names the items to re-run; None is all of them. `output_root` of the result covers claimed outputs
+    `items` names the items to re-run; None is all of them. Items that only the posted root covers are run,
+    not compared. `output_root` of the result covers claimed outputs
     with the
     re-run items put in their places, so that it equals the claimed root exactly when nothing differs.
     """
@@ -246,8 +251,8 @@ class CompareResult(msgspec.Struct, frozen=True):
 
     @property
     def matches(self) -> bool:
-        """Whether every re-run item gave the claimed bits."""
-        return self.first_different is None
+        """Whether every re-run item gave the claimed bits, and nothing stands behind the last item."""
+        return self.own_root == self.claimed_root
 
 
 class CalibrateArgs(msgspec.Struct, frozen=True):

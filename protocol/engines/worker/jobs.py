@@ -19,6 +19,7 @@ from protocol.engines.worker.interface import (
     VerifyResult,
 )
 from protocol.engines.worker.items import ItemFile, OutputFile
+from protocol.engines.worker.posted import read_posted
 from protocol.engines.worker.programs import describe, load_program
 from protocol.tape import Tape
 from protocol.tape.encoding import Items
@@ -103,27 +104,19 @@ def _peak_bytes() -> int:
     return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
-def _outputs(program_path: str, output_path: str, item_count: int) -> ItemFile:
-    program = load_program(Path(program_path))
-    outputs = ItemFile(Path(output_path))
-    outputs.expect(program.tape.output_types, "the outputs")
-    if len(outputs) != item_count:
-        raise InputError(f"the outputs hold {len(outputs)} items, the job has {item_count}")
-    return outputs
-
-
 def verify(args: VerifyArgs) -> VerifyResult:
     """Recompute the root of outputs from their bytes."""
-    outputs = _outputs(args.program_path, args.output_path, args.item_count)
-    root = bytes(items_root(outputs.roots(), HASHER))
+    types = load_program(Path(args.program_path)).tape.output_types
+    root = bytes(read_posted(Path(args.output_path), types, args.item_count).root)
     return VerifyResult(root == args.expected_root, root)
 
 
 def compare(args: CompareArgs, report: Report) -> CompareResult:
     """Run items again and compare with what is claimed."""
     wall, cpu = time.monotonic(), time.process_time()
-    claimed = _outputs(args.program_path, args.output_path, args.item_count)
     program = load_program(Path(args.program_path))
+    types = program.tape.output_types
+    claimed = read_posted(Path(args.output_path), types, args.item_count)
     inputs = ItemFile(Path(args.input_path))
     inputs.expect(program.tape.inputs, "the inputs")
     if len(inputs) != args.item_count:
@@ -131,21 +124,22 @@ def compare(args: CompareArgs, report: Report) -> CompareResult:
     chosen = sorted(set(range(args.item_count) if args.items is None else args.items))
     if not chosen or chosen[0] < 0 or chosen[-1] >= args.item_count:
         raise InputError(f"items to compare must lie within 0 to {args.item_count - 1}")
-    theirs = list(claimed.roots())
-    ours = list(theirs)
-    types = program.tape.output_types
+    theirs = claimed.item_roots
+    if unknown := {*range(args.item_count)} - {*theirs} - {*chosen}:
+        raise InputError(f"item {min(unknown)} is not known, and is not to be run")
+    ours = dict(theirs)
     first: int | None = None
     engine = program.engine(args.device, args.threads)
     start = time.monotonic()
     for done, index in enumerate(chosen, 1):
         outputs = engine.run(inputs[index], remaining(start, args.time_limit))
         ours[index] = item_root(types, outputs, HASHER)
-        if first is None and ours[index] != theirs[index]:
+        if first is None and ours[index] != theirs.get(index, ours[index]):
             first = index
         report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
     return CompareResult(
-        claimed_root=bytes(items_root(theirs, HASHER)),
-        own_root=bytes(items_root(ours, HASHER)),
+        claimed_root=bytes(claimed.root),
+        own_root=bytes(items_root([ours[item] for item in range(args.item_count)], HASHER)),
         compared=len(chosen),
         first_different=first,
         claimed_item_root=None if first is None else bytes(theirs[first]),

@@ -1,0 +1,104 @@
+"""The posted side of a comparison: an item file, or the roots that the chain has shown of a result."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from protocol.dispute.delivery import POSTED_MAGIC, PostedItem, PostedRoots
+from protocol.engines.worker.hashing import HASHER
+from protocol.engines.worker.items import ItemFile
+from protocol.tape import TensorType
+from protocol.tape.merkle import Tree, depth_of
+from protocol.tape.roots import items_tree, tensor_root
+from protocol.types import Hash32, InputError
+
+
+class Posted(Protocol):
+    """What a provider posted, as far as it is known here."""
+
+    @property
+    def root(self) -> Hash32:
+        """The root of all items."""
+
+    @property
+    def item_roots(self) -> Mapping[int, Hash32]:
+        """The roots of the items that are known."""
+
+    def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
+        """The roots of an item's outputs. InputError if the item is not known."""
+
+    def proof(self, item: int) -> tuple[Hash32, ...]:
+        """The siblings from an item's root up to the root of all. InputError if the item is not known."""
+
+
+def read_posted(path: Path, types: Sequence[TensorType], items: int) -> Posted:
+    """What is posted, from a file of either kind. InputError if it is of another program or job."""
+    try:
+        with path.open("rb") as file:
+            is_shown = file.read(len(POSTED_MAGIC)) == POSTED_MAGIC
+    except (FileNotFoundError, IsADirectoryError) as fault:
+        raise InputError(f"there are no outputs {path}") from fault
+    if not is_shown:
+        outputs = ItemFile(path)
+        outputs.expect(types, "the outputs")
+        if len(outputs) != items:
+            raise InputError(f"the outputs hold {len(outputs)} items, the job has {items}")
+        return _Served(outputs)
+    shown = PostedRoots.from_bytes(path.read_bytes())
+    for number, item in shown.items.items():
+        if number >= items or len(item.roots) != len(types) or len(item.proof) != depth_of(items):
+            raise InputError(f"the posted roots have an item {number} that the job has not")
+    return _Shown(shown)
+
+
+class _Served:
+    """Whole outputs: everything is known."""
+
+    def __init__(self, file: ItemFile) -> None:
+        self._file = file
+
+    @cached_property
+    def _tree(self) -> Tree:
+        return items_tree(self._file.roots(), HASHER)
+
+    @property
+    def root(self) -> Hash32:
+        return self._tree.root
+
+    @property
+    def item_roots(self) -> Mapping[int, Hash32]:
+        return {item: self._tree.hash_at(0, item) for item in range(len(self._file))}
+
+    def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
+        tensors = zip(self._file.items.types, self._file[item], strict=True)
+        return tuple(tensor_root(kind, array.tobytes(), HASHER) for kind, array in tensors)
+
+    def proof(self, item: int) -> tuple[Hash32, ...]:
+        return tuple(self._tree.proof(item))
+
+
+class _Shown:
+    """What the chain has shown."""
+
+    def __init__(self, shown: PostedRoots) -> None:
+        self._shown = shown
+
+    @property
+    def root(self) -> Hash32:
+        return self._shown.root
+
+    @property
+    def item_roots(self) -> Mapping[int, Hash32]:
+        return {number: item.root for number, item in self._shown.items.items()}
+
+    def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
+        return self._item(item).roots
+
+    def proof(self, item: int) -> tuple[Hash32, ...]:
+        return self._item(item).proof
+
+    def _item(self, number: int) -> PostedItem:
+        if number not in self._shown.items:
+            raise InputError(f"the chain has not shown item {number} of the result")
+        return self._shown.items[number]
