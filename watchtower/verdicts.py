@@ -31,6 +31,7 @@ class Verdict:
     """One finding, about the result whose root is `claimed_root`, and about no other of the same lease.
 
     Roots are hex; the item is the first whose output differs.
+    A mismatch without an item: every item is right, but something stands behind the last.
     """
 
     lease: str
