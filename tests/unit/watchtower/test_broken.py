@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
 from protocol.types import InputError, TransientError, Wei
 from watchtower import rerun
 from watchtower.config import WatchtowerConfig
+from watchtower.obtaining import Obtained
 
 pytestmark = pytest.mark.trio
 
@@ -21,16 +23,19 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 RIG: Any = SimpleNamespace(config=WatchtowerConfig(attempts=2))
-RESULT: Any = SimpleNamespace(output_root=bytes(32))
-FILES = SimpleNamespace(program=Path("p"), inputs=Path("i"), outputs=Path("o"))
-FOUND: Any = SimpleNamespace(
-    spec=SimpleNamespace(program_root=bytes(32), input_root=bytes(32), item_count=1), files=FILES
-)
+RESULT: Any = SimpleNamespace(lease=bytes(32), output_root=bytes(32), window_end=9)
+SPEC: Any = SimpleNamespace(program_root=bytes(32), input_root=bytes(32), item_count=1)
+FOUND = Obtained(SPEC, CaseFiles(Path("p"), Path("i"), Path("o"), 1), b"")
+PATIENCE: Any = None
 
 
-async def test_a_re_run_that_breaks_is_tried_again() -> None:
+async def test_a_re_run_that_breaks_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def obtain(*_: Any) -> Obtained:
+        return FOUND
+
+    monkeypatch.setattr(rerun, "obtain", obtain)
     with pytest.raises(TransientError, match="KeyError: 7") as caught:
-        await rerun._judged(RIG, RESULT, FOUND)
+        await rerun.rerun(RIG, RESULT, PATIENCE)
     assert caught.type is ChildFaultError
 
 
