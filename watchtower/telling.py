@@ -38,8 +38,7 @@ def _verdict(verdict: Verdict) -> Iterator[str]:
         case Finding.MATCH:
             yield f"the result of {verdict.owner} is right{late}"
         case Finding.MISMATCH:
-            item = f"item {verdict.first_different_item} is the first that differs"
-            yield f"WRONG RESULT of {verdict.owner}: {item}{late}"
+            yield f"WRONG RESULT of {verdict.owner}: {verdict.where}{late}"
             yield f"  posted {verdict.claimed_root}"
             yield f"  re-run {verdict.own_root}"
         case _:

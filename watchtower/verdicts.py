@@ -67,13 +67,14 @@ class Verdict:
             case Finding.MISMATCH:
                 return (
                     f"{about}: WRONG RESULT: posted {self.claimed_root}, re-run gives {self.own_root}; "
-                    f"{self._where}{late}"
+                    f"{self.where}{late}"
                 )
             case _:
                 return f"{about}: {self.finding}: {self.detail}; {self.tried}{late}"
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Where a result is wrong."""
         if self.first_different_item is None:
             return "every item is right, but something stands behind the last one"
         return f"first different item: {self.first_different_item}"

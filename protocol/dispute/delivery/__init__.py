@@ -2,7 +2,8 @@
 
 from protocol.dispute.delivery.answers import Outputs, answer
 from protocol.dispute.delivery.assembling import gather, missing, tensors
-from protocol.dispute.delivery.costs import Estimate, estimate
+from protocol.dispute.delivery.costs import Estimate, estimate, estimate_way
+from protocol.dispute.delivery.difference import towards_difference
 from protocol.dispute.delivery.knowledge import Known, learn
 from protocol.dispute.delivery.names import Kind, Spot, Status, Wanted, node_of, step
 from protocol.dispute.delivery.planning import (
@@ -42,6 +43,7 @@ __all__ = [
     "bond_of",
     "demands",
     "estimate",
+    "estimate_way",
     "gather",
     "learn",
     "missing",
@@ -50,4 +52,5 @@ __all__ = [
     "posted_roots",
     "step",
     "tensors",
+    "towards_difference",
 ]

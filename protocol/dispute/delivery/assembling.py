@@ -1,6 +1,6 @@
 """From known leaves back to the raw bytes of outputs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from protocol.dispute.delivery.knowledge import Known, learn
 from protocol.dispute.delivery.names import Wanted
@@ -22,13 +22,21 @@ def missing(shape: Shape, known: Known) -> list[Demand]:
     return list(dict.fromkeys(found))
 
 
-def gather(shape: Shape, output_root: Hash32, answers: Mapping[Wanted, bytes]) -> Known:
+def gather(
+    shape: Shape,
+    output_root: Hash32,
+    answers: Mapping[Wanted, bytes],
+    next_of: Callable[[Known], list[Demand]] | None = None,
+) -> Known:
     """What follows from a posted root and answers to whatever was demanded, in any order.
 
-    The same bytes may stand at several places, and are demanded once: an answer counts wherever it is wanted.
+    `next_of`: which demands lead on from what is known; all that are missing if it is not given. The same
+    bytes may stand at several places, and are demanded once: an answer counts wherever it is wanted.
     """
     known = Known.of_result(output_root, shape.depth)
-    while fresh := [each for each in missing(shape, known) if each.wanted in answers]:
+    while fresh := [
+        each for each in (next_of(known) if next_of else missing(shape, known)) if each.wanted in answers
+    ]:
         for each in fresh:
             known = learn(known, each.wanted, each.spot, shape.depths, answers[each.wanted])
     return known

@@ -23,8 +23,21 @@ def estimate(shape: Shape) -> Estimate:
     sizes = [*_sizes(Kind.ITEMS, shape.items), *[HASH_BYTES * len(shape.types)] * shape.items]
     for kind in shape.types:
         sizes += [*_sizes(Kind.NODES, leaf_count(kind))] * shape.items if leaf_count(kind) else []
-    gas = sum(ASK_GAS + answer_gas(size) + COLLECT_GAS for size in sizes)
-    return Estimate(len(sizes), gas)
+    return _estimate(sizes)
+
+
+def estimate_way(shape: Shape) -> Estimate:
+    """What demanding the tensor roots of one item takes, and all that proves them."""
+    sizes, level = [HASH_BYTES * len(shape.types)], shape.depth
+    while level > 0:
+        _, down = step(Kind.ITEMS, level)
+        sizes.append(size_of(Kind.ITEMS, down))
+        level -= down
+    return _estimate(sizes)
+
+
+def _estimate(sizes: list[int]) -> Estimate:
+    return Estimate(len(sizes), sum(ASK_GAS + answer_gas(size) + COLLECT_GAS for size in sizes))
 
 
 def _sizes(kind: Kind, leaves: int) -> Iterator[int]:

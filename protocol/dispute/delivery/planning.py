@@ -103,7 +103,7 @@ def next_demand(shape: Shape, known: Known, item: int, output: int, leaf: int) -
         return known.nodes.get((item, output, level, index))
 
     if item not in known.roots:
-        return _towards_item(shape, items, item)
+        return towards_item(shape, known, item)
     depth = shape.depths[output]
     level = next(level for level in range(depth + 1) if nodes(level, leaf >> level) is not None)
     index = leaf >> level
@@ -137,7 +137,12 @@ def beyond(shape: Shape, known: Known) -> list[DemandItems]:
     ]
 
 
-def _towards_item(shape: Shape, items: Reader, item: int) -> Demand:
+def towards_item(shape: Shape, known: Known, item: int) -> DemandItems | DemandRoots:
+    """The demand that leads furthest towards the tensor roots of an item, which are not known."""
+
+    def items(level: int, index: int) -> Hash32 | None:
+        return known.items.get((level, index))
+
     level = next(level for level in range(shape.depth + 1) if items(level, item >> level) is not None)
     index = item >> level
     siblings = _siblings(items, level, index, shape.depth)

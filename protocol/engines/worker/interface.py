@@ -248,6 +248,8 @@ class CompareResult(msgspec.Struct, frozen=True):
     own_item_root: bytes | None
     cpu_seconds: float
     wall_seconds: float
+    own_item_roots: tuple[bytes, ...] = ()
+    """Of all items, where no claimed one is known; empty above MAX_ITEM_ROOTS."""
 
     @property
     def matches(self) -> bool:

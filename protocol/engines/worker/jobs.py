@@ -137,13 +137,15 @@ def compare(args: CompareArgs, report: Report) -> CompareResult:
         if first is None and ours[index] != theirs.get(index, ours[index]):
             first = index
         report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
+    own = [ours[item] for item in range(args.item_count)]
     return CompareResult(
         claimed_root=bytes(claimed.root),
-        own_root=bytes(items_root([ours[item] for item in range(args.item_count)], HASHER)),
+        own_root=bytes(items_root(own, HASHER)),
         compared=len(chosen),
         first_different=first,
         claimed_item_root=None if first is None else bytes(theirs[first]),
         own_item_root=None if first is None else bytes(ours[first]),
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - wall,
+        own_item_roots=() if theirs or len(ours) > MAX_ITEM_ROOTS else tuple(map(bytes, own)),
     )

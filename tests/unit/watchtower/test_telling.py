@@ -48,7 +48,7 @@ def test_findings_and_games_lease_by_lease() -> None:
     assert lines == [
         "2 results re-run: 1 WRONG, 1 unavailable; 1 game open",
         f"lease {LEASE}",
-        f"  WRONG RESULT of {OWNER[:42]}: item 2 is the first that differs",
+        f"  WRONG RESULT of {OWNER[:42]}: first different item: 2",
         "    posted 0x01",
         "    re-run 0x02",
         "  game 0xdddddddd",
