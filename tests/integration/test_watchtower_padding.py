@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from protocol.chain.localnet import Localnet
+from protocol.chain.views import LeaseState
 from protocol.dispute.records import Conviction
 from protocol.runtime.metrics import Metrics
 from protocol.types import Blocks, Verification
@@ -45,14 +46,24 @@ async def test_a_byte_behind_a_row_is_forced_out_and_convicted(localnet: Localne
         nursery.cancel_scope.cancel()
 
 
-async def test_a_word_behind_the_last_item_is_found(localnet: Localnet, tmp_path: Path) -> None:
+async def test_a_word_behind_the_last_item_is_convicted(localnet: Localnet, tmp_path: Path) -> None:
     async with open_provider(localnet, tmp_path, width=20) as provider, trio.open_nursery() as nursery:
         lie = Padded(provider, None)
         provider.root_of = lie.root_of
         bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
         await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
         nursery.start_soon(lie.defend, operator(provider), bid)
-        found = await verdict_of(localnet, tmp_path, bid.lease_id())
+        chain, lease = localnet.chain(), bid.lease_id()
+
+        async def pass_time() -> None:
+            while not (await trio.to_thread.run_sync(chain.verdict, lease)).since:
+                await trio.sleep(0.1)
+            await trio.to_thread.run_sync(localnet.anvil.mine, 12)
+
+        nursery.start_soon(pass_time)
+        found = await verdict_of(localnet, tmp_path, lease)
         nursery.cancel_scope.cancel()
-        assert (found.finding, found.first_different_item) == (Finding.MISMATCH, None), found.detail
-        assert "behind the last one" in found.sentence()
+        assert (found.finding, "the provider is convicted" in found.detail) == (Finding.UNAVAILABLE, True)
+        assert chain.verdict(lease).how is Conviction.SILENT
+        assert chain.lease(lease).state is LeaseState.CONVICTED
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
