@@ -90,6 +90,11 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """The job's inputs are served to nobody."""
+
+
+@dataclass(frozen=True)
 class Mute:
     """The demand for these leaves of an output is not answered, all others are; -1, -1: none is."""
 
@@ -97,11 +102,11 @@ class Mute:
     index: int
 
 
-Part = Flip | Given | Outside | Beyond | Missing | Swap | Silent | Foreign | Count | Withheld | Mute
+Part = Flip | Given | Outside | Beyond | Missing | Swap | Silent | Foreign | Count | Withheld | Hidden | Mute
 Lie = tuple[Part, ...]
 _KINDS: dict[str, type[Any]] = {
     kind.__name__.lower(): kind
-    for kind in (Flip, Given, Outside, Beyond, Missing, Swap, Silent, Foreign, Count, Withheld, Mute)
+    for kind in (Flip, Given, Outside, Beyond, Missing, Swap, Silent, Foreign, Count, Withheld, Hidden, Mute)
 }
 
 

@@ -15,11 +15,14 @@ import trio
 import yaml
 
 from protocol.chain.localnet import Localnet, run_localnet
+from protocol.dispute.audits import Part, Stage
 from protocol.runtime.keystore import store_key
-from tests.client_rig import small_job
+from protocol.types import LeaseId
+from tests.cheat.provider import TITLE
+from tests.client_rig import UNIT, small_job
 from tests.provider_rig import ROOT, provider_home
 
-pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("e2e-audits")]
+pytestmark = [pytest.mark.soak, pytest.mark.xdist_group("e2e-audits"), pytest.mark.timeout(900)]
 TOWERS, CLIENT, WINDOW = (6, 7), 1, 500
 
 
@@ -72,7 +75,10 @@ class Home:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Localnet, Home, list[Home]]]:
+def world(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Localnet, Home, list[Home]]]:
+    """With the parameter `cheat` the provider is one that can be told to cheat, by a job's title."""
     networks = tmp_path / "networks.yaml"
     with ExitStack() as stack:
         net = stack.enter_context(run_localnet(block_time=1, networks_file=networks))
@@ -90,29 +96,69 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Loc
             )
             tower.start(stack, "watchtower", "run", "--share-percent", "0")
         net.anvil.mine(200)  # longer than any start deadline
+        if getattr(request, "param", "") == "cheat":
+            provider.module, provider.extra = "tests.cheat.provider", {"CHEAT_LIES": "[]"}
         provider.start()
         trio.run(provider.seen, "listens on")
         yield net, client, towers
+
+
+def audited(client: Home, folder: Path, **described: object) -> Any:
+    """Have a job run with two auditors, and leave."""
+    small_job(folder, items=4)
+    described |= {
+        "model": "model.tape",
+        "inputs": {"path": "x.npy", "format": "raw"},
+        "limits": {"time": "200 s", "window": f"{WINDOW} s", "auction": "1 s"},
+    }
+    file = folder / "job.yaml"
+    file.write_text(yaml.safe_dump(described))
+    left = client.answer("job", "run", str(file), "--max-price", "20", "--yes", "--audits", "2", "--no-wait")
+    assert left["state"] == "checked"
+    assert "ordered 2 auditors" in left["audit"]
+    return left
+
+
+@pytest.mark.parametrize("world", ["cheat"], indirect=True)
+def test_inputs_that_are_served_to_nobody_drive_no_auditor_out_and_the_client_is_told(
+    world: tuple[Localnet, Home, list[Home]], tmp_path: Path
+) -> None:
+    net, client, towers = world
+    chain, auditors = net.chain(), [net.chain(each).address for each in TOWERS]
+    left = audited(client, tmp_path / "job", title=f"{TITLE}hidden")
+    lease = LeaseId(bytes.fromhex(client.answer("job", "status", left["job"])["lease"][2:]))
+
+    async def over() -> None:
+        with trio.fail_after(300):
+            while chain.audit(lease, True).stage is not Stage.OVER:
+                await trio.sleep(0.5)
+
+    trio.run(over)
+    assert [each.part for each in chain.audit_tasks(lease, True)] == [Part.DONE, Part.DONE]
+    for each in auditors:
+        stands = chain.auditor(each)
+        assert (stands.stake, stands.left_at, stands.busy) == (4 * UNIT, 0, 0)
+        assert chain.audit_credit(0, each) == 0
+    net.anvil.mine(WINDOW)
+    final = client.answer("job", "result", left["job"], "--wait")
+    assert final["state"] == "final"
+    assert float(final["audits_paid"]) == 0
+    assert "2 auditors abstained" in final["audit"]
+    assert "nobody has checked the result" in final["audit"]
+    assert json.loads(Path(final["receipt"]).read_text())["audit"]["abstained"] == 2
+    for tower in towers:
+        (audit,) = tower.answer("watchtower", "status")["audits"]
+        assert (audit["over"], int(audit["fee"])) == (True, 0)
+        assert "abstained, without pay or loss" in audit["doing"]
 
 
 def test_two_watchtowers_are_paid_by_a_client_that_left(
     world: tuple[Localnet, Home, list[Home]], tmp_path: Path
 ) -> None:
     net, client, towers = world
-    small_job(tmp_path / "job", items=4)
-    described = {
-        "model": "model.tape",
-        "inputs": {"path": "x.npy", "format": "raw"},
-        "limits": {"time": "200 s", "window": f"{WINDOW} s", "auction": "1 s"},
-    }
-    file = tmp_path / "job" / "job.yaml"
-    file.write_text(yaml.safe_dump(described))
     chain, auditors = net.chain(), [net.chain(each).address for each in TOWERS]
     before = [chain.token_balance(0, each) for each in auditors]
-    run = ("job", "run", str(file), "--max-price", "20", "--yes", "--audits", "2", "--no-wait")
-    left = client.answer(*run)
-    assert left["state"] == "checked"
-    assert "ordered 2 auditors" in left["audit"]
+    left = audited(client, tmp_path / "job")
 
     async def paid() -> None:
         with trio.fail_after(180):
