@@ -1,6 +1,6 @@
 """Each game and each audited item has a child process of its own: no long run makes another one late."""
 
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,9 @@ from protocol.chain.audits import AuditCalls
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
+from protocol.games.player import Player
 from protocol.games.workshop import CaseFiles, How, Workshop
+from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.runtime.metrics import Metrics
 from protocol.types import BlockNo, LeaseId, TransientError, Wei
@@ -29,7 +31,6 @@ from watchtower.games import Games
 from watchtower.spending import Spending
 
 pytestmark = pytest.mark.trio
-LONG, SHORT = (LeaseId(bytes([n]) * 32) for n in (1, 2))
 
 
 @pytest.fixture
@@ -45,31 +46,35 @@ class FirstQuestions(Games):
     runs: HeldRuns
     answered: set[LeaseId]
 
-    async def _played(
-        self, lease: Any, suspect: int | None, shown: Any, workshop: Callable[[], Awaitable[Workshop]]
-    ) -> None:
-        await (await workshop()).accuse(suspect or 0)
-        self.answered.add(lease.lease)
+    async def _played(self, player: Player) -> None:
+        await (await player.workshop()).accuse(1)
+        self.answered.add(player.lease)
 
-    async def _workshop(self, lease: Any, child: Child) -> Workshop:
-        files = CaseFiles(self.runs.program(lease.lease.hex()), Path("i"), Path("o"), 1)
+    async def _workshop(self, player: Player, child: Child) -> Workshop:
+        files = CaseFiles(self.runs.program(player.lease.hex()), Path("i"), Path("o"), 1)
         return Workshop(child, files, How("cpu", 1, 60.0))
 
 
+def opened(bid: Bid) -> Any:
+    return SimpleNamespace(lease=bid.lease_id(), bid=bid, block=0)
+
+
 async def test_a_game_does_not_wait_for_the_run_of_another(held: HeldRuns) -> None:
-    rig: Any = SimpleNamespace(config=WatchtowerConfig())
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking))
     nothing: Any = None
+    long, short = (replace(BID, capacity_nonce=nonce) for nonce in (1, 2))
     async with trio.open_nursery() as nursery:
         playing = FirstQuestions(rig, nothing, nothing, nursery, Metrics())
         playing.runs, playing.answered = held, set()
-        playing.accuse(SimpleNamespace(lease=LONG), 1, HASH)  # type: ignore[arg-type]
-        await held.begun(LONG.hex())
-        held.let_go(SHORT.hex())
-        playing.accuse(SimpleNamespace(lease=SHORT), 1, HASH)  # type: ignore[arg-type]
-        await until(lambda: SHORT in playing.answered)
-        assert LONG not in playing.answered
-        held.let_go(LONG.hex())
-        await until(lambda: LONG in playing.answered)
+        playing.accuse(opened(long), 1, HASH)
+        await held.begun(long.lease_id().hex())
+        held.let_go(short.lease_id().hex())
+        playing.accuse(opened(short), 1, HASH)
+        await until(lambda: short.lease_id() in playing.answered)
+        assert long.lease_id() not in playing.answered
+        held.let_go(long.lease_id().hex())
+        await until(lambda: long.lease_id() in playing.answered)
 
 
 class Desk:
