@@ -13,12 +13,16 @@ from client_sdk.session import Session
 from protocol.auction.auction import Proposed, Won
 from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.localnet import Localnet
+from protocol.crypto import keccak256
+from protocol.dispute.delivery import Kind
 from protocol.engines.worker import jobs
 from protocol.engines.worker.delivering import deliver
 from protocol.engines.worker.delivery_records import DeliverArgs
 from protocol.engines.worker.interface import RunArgs, VerifyArgs
+from protocol.engines.worker.items import ItemFile
 from protocol.messages import Bid
-from protocol.types import Hash32
+from protocol.tape.merkle import Tree, depth_of, tree
+from protocol.types import ZERO_HASH, Hash32
 from tests.client_rig import UNIT, bids, small_job, stub_provider
 
 PROVIDER = 2
@@ -37,6 +41,8 @@ class Silent:
     answers: Answers
     wrong: bool = False
     """Whether one bit of each item's output is another."""
+    behind: bool = False
+    """Whether something stands behind the last item of what it posts."""
     answered: list[SeenDemand] = field(default_factory=list)
 
     @property
@@ -57,6 +63,8 @@ class Silent:
             outputs.write_bytes(bytes(data))
             verify = VerifyArgs(program, str(outputs), spec.item_count, bytes(32))
             root = Hash32(jobs.verify(verify).output_root)
+        if self.behind:
+            root = self._garbled().root
         chain.send(chain.escrow.start(self.bid))
         chain.send(chain.escrow.post_result(self.bid.owner, self.bid.struct_hash(), root))
 
@@ -68,9 +76,18 @@ class Silent:
                 wanted, spot = each.wanted, each.spot
                 where = (spot.item, spot.output, spot.index, spot.levels)
                 file = str(self.folder / "outputs")
-                data = deliver(DeliverArgs(file, wanted.kind, wanted.node, wanted.size, *where)).data
+                if self.behind and wanted.kind is Kind.ITEMS:
+                    data = self._garbled().layers[0]
+                else:
+                    data = deliver(DeliverArgs(file, wanted.kind, wanted.node, wanted.size, *where)).data
                 chain.send(chain.delivery.deliver(self.bid, wanted.kind, data))
                 self.answered.append(each)
+
+    def _garbled(self) -> Tree:
+        roots = list(ItemFile(self.folder / "outputs").roots())
+        room = (1 << depth_of(len(roots))) - len(roots)
+        assert room > 0
+        return tree(b"".join([*roots, *[ZERO_HASH] * (room - 1), keccak256(b"garbage")]))
 
     async def play(self) -> None:
         """Answer until cancelled."""
@@ -89,6 +106,7 @@ async def silent(
     depth: int = 1,
     *,
     wrong: bool = False,
+    behind: bool = False,
     **bid: int,
 ) -> AsyncIterator[Silent]:
     """A posted result that nobody serves."""
@@ -97,7 +115,7 @@ async def silent(
         run, state = await session.auction(await session.prepare(job), 5 * UNIT)
         assert isinstance(state, Proposed)
         assert isinstance(await session.open(run), Won)
-        provider = Silent(net, session, run, folder, answers, wrong)
+        provider = Silent(net, session, run, folder, answers, wrong, behind)
         await trio.to_thread.run_sync(provider.post)
         run.delivery.patience_s = 1.0
         nursery.start_soon(provider.play)

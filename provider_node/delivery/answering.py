@@ -53,7 +53,8 @@ class Delivering:
     """Demands answered since the start."""
     desk: Desk = field(default_factory=Desk)
     _busy: set[Hash32] = field(default_factory=set)
-    _again_at: dict[Hash32, int] = field(default_factory=dict)
+    _again_at: dict[tuple[Hash32, int], int] = field(default_factory=dict)
+    """By demand and its last reading: one that is hastened is tried at once."""
     _looked: object = None
 
     async def run(self) -> None:
@@ -81,7 +82,7 @@ class Delivering:
             except GavelError as error:  # the other leases' clocks run all the same
                 trouble = str(error)
         for until, lease, demand in sorted(self._open(held), key=lambda each: each[0]):
-            if until >= height >= self._again_at.get(demand.demand, 0):
+            if until >= height >= self._again_at.get((demand.demand, until), 0):
                 self._busy.add(demand.demand)
                 nursery.start_soon(self._answer, lease, posted[lease], demand)
         self._looked = None if trouble else looking
@@ -125,7 +126,7 @@ class Delivering:
             except Revert as error:
                 # Answered by an earlier life, or the lease is sentenced: the chain will say.
                 left = demand.now.until - self.watcher.height
-                self._again_at[name] = self.watcher.height + max(left // _TRIES, 1)
+                self._again_at[name, demand.now.until] = self.watcher.height + max(left // _TRIES, 1)
                 log.warning("an answer was refused: %s", error)
             except GavelError as error:
                 self._looked = None

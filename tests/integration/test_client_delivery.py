@@ -85,6 +85,25 @@ async def test_a_client_that_was_away_finds_its_demands_answered_and_collects(
         nursery.cancel_scope.cancel()
 
 
+async def test_garbage_behind_the_last_item_convicts_though_all_is_answered(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """No outputs hash to what was posted, and nobody can be asked to show more: the root itself is wrong."""
+    async with (
+        client_session(localnet, tmp_path) as session,
+        silent(localnet, tmp_path / "job", lambda _: True, session, behind=True) as provider,
+    ):
+        run, chain, lease = provider.run, localnet.chain(), provider.bid.lease_id()
+        with trio.fail_after(60):
+            while "the result has items that the job has not" not in said(run):
+                await trio.sleep(0.1)
+        assert len(provider.answered) == 1, "the items' tree was enough"
+        await trio.to_thread.run_sync(localnet.anvil.mine, 12)  # the claim period
+        await settled(run)
+        assert (await trio.to_thread.run_sync(chain.lease, lease)).state is LeaseState.CONVICTED
+        assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+
+
 @pytest.mark.parametrize(
     ("answers", "what"),
     [
