@@ -198,8 +198,8 @@ def test_what_a_stranger_demanded_is_hastened_where_the_own_queue_is_quicker() -
     assert judge(replace(client, demands=(soon,))) == (Wait("the provider is to answer", 112),)
     stranger = replace(client, party=False)
     assert judge(replace(stranger, demands=(last,))) == (Wait("the provider is to answer", 180),)
-    done = replace(last, status=Status.ASKED, until=110)
-    assert judge(replace(client, demands=(done,))) == (Wait("the provider is to answer", 110),)
+    done = replace(last, status=Status.ASKED, until=190)
+    assert judge(replace(client, demands=(done,))) == (Wait("the provider is to answer", 190),)
 
 
 def test_hastening_counts_the_places_before_it() -> None:
