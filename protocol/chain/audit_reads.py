@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from protocol.chain.audits import CONTRACT, AuditCalls
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, Due
 from protocol.chain.delivery_reads import DeliveryReads
 from protocol.dispute.audits import Answer, Audit, AuditClocks, Part, Stage, Task, fee_of
 from protocol.dispute.windows import Judging
@@ -72,6 +72,12 @@ class AuditReads(DeliveryReads):
     def auditor(self, account: Address) -> AuditorView:
         """Return how an auditor stands."""
         return AuditorView(*self._audits("auditorOf", account)[0])
+
+    def answer_due(self, audit: Audit, token: int, amount: int, *, opens: bool) -> Due:
+        """Return the clock of a commitment to an audit, or of its opening, where silence costs a sum."""
+        clocks, end = self.audit_clocks, audit.commit_until
+        since, until = (end, end + clocks.reveal) if opens else (end - clocks.commit, end)
+        return Due.between(since, until, self.worth(token, amount))
 
     def auditors_at(self, reading: BlockNo) -> int:
         """Return how many auditors were enrolled at a clock reading."""

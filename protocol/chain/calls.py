@@ -8,6 +8,21 @@ NOTHING = Wei(0)
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A clock that runs against whoever makes a call, and what its silence costs (`fees.ceiling`)."""
+
+    presses: BlockNo
+    """Reading of the Escrow's clock at which half of the time is gone: from then on the call may be dear."""
+    worth: Wei | None
+    """What is lost at the clock's end, in native coin; None: nobody knows the token's price."""
+
+    @classmethod
+    def between(cls, since: int, until: int, worth: Wei | None) -> "Due":
+        """Return what a clock that began at `since` and ends at `until` asks for."""
+        return cls(BlockNo((since + until) // 2), worth)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call of a contract. A contract wallet (ERC-1271) sends it by its own means; `Sender` for a key."""
 
@@ -19,6 +34,13 @@ class Call:
     value: Wei = NOTHING
     spare: int = 0
     """Gas beyond a node's estimate: what is cheap in the newest block may be dearer in a later one."""
+
+    due: Due | None = None
+    """What its being late costs; None: it may wait until gas is cheap."""
+
+    def by(self, due: Due) -> "Call":
+        """Return this call with what its being late costs."""
+        return replace(self, due=due)
 
     def paying(self, value: Wei) -> "Call":
         """Return this call with native coin attached."""

@@ -94,6 +94,11 @@ class DisputeReads(Reads):
             tuple(map(Wei, prices)),
         )
 
+    def worth(self, token: int, amount: int) -> Wei | None:
+        """Return a sum of a token in coin, at the price that the deployment fixed; None without one."""
+        price = self.game_terms.coin_prices[token] if self.deployment.disputes is not None else 0
+        return Wei(amount * price // _COIN_UNIT) if price else None
+
     def least_bond(self, bid: Bid, items: int, base_fee: Wei) -> Wei:
         """Return the contract's `bondOf` in a block of that base fee, for a job of that many items.
 

@@ -10,8 +10,8 @@ from eth_account import Account
 
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.errors import Revert, revert_of
-from protocol.chain.fees import Fee, bumped, fee_now
-from protocol.chain.networks import Network
+from protocol.chain.fees import Fee, bumped, ceiling, fee_now
+from protocol.chain.networks import Clock, Network
 from protocol.chain.node import Node
 from protocol.chain.rpc import BUSY_CODES, RpcRefused
 from protocol.chain.sent import Attempt, MemoryJournal, Sent, SentJournal, trimmed
@@ -80,12 +80,13 @@ class Sender:
         """Sign and broadcast `call`; return at once, before it is in a block.
 
         `Revert` if it would fail now, `InputError` if the balance does not reach (with the figures),
-        `TransientError` if no node answers or the base fee is above the network's limit.
+        `TransientError` if no node answers or the base fee is above what the call may cost (`fees.ceiling`).
         """
         self._verify_chain()
         if known := self._of_effect(effect):
             return Ticket(known.nonce, known.call.what)
-        gas, fee = self._gas(call), fee_now(self._node, self._network.fees)
+        gas = self._gas(call)
+        fee = fee_now(self._node, self._network.fees, self._most(call, gas))
         self._check_balance(call, gas, fee)
         block = self._node.block_number()
         with self._lock:
@@ -121,13 +122,13 @@ class Sender:
         if spent > sent.nonce:
             self._miss(sent)
             return None
-        block = self._node.block_number()
+        block, most = self._node.block_number(), self._most(sent.call, sent.gas)
         with self._lock:
             # Lower nonces first: while one of them is missing, this one cannot be mined at any price.
             waiting = [s for n, s in sorted(self._sent.items()) if spent <= n <= sent.nonce]
             for each in waiting:
                 if block - each.since >= _PATIENCE_BLOCKS:
-                    self._replace(each, block)
+                    self._replace(each, block, most)
                 elif not self._node.knows_transaction(each.attempts[-1].tx):
                     self._repeat(each)
         return None
@@ -247,8 +248,18 @@ class Sender:
         with suppress(TransientError):
             self._node.send_raw(sent.attempts[-1].raw)
 
-    def _replace(self, sent: Sent, block: BlockNo) -> None:
-        fee = bumped(self._node, self._network.fees, sent.attempts[-1])
+    def _most(self, call: Call, gas: int) -> Wei:
+        if call.due is None:
+            return self._network.fees.maximum
+        head = self._node.head()
+        if head is None:
+            raise TransientError("the node has no newest block")
+        now = head.timestamp if self._network.clock is Clock.TIMESTAMP else head.number
+        return ceiling(self._network.fees, call.due, now, gas)
+
+    def _replace(self, sent: Sent, block: BlockNo, most: Wei) -> None:
+        """Pay more; what a later transaction may cost, those that it has to wait for may cost as well."""
+        fee = bumped(self._node, self._network.fees, sent.attempts[-1], most)
         # None: it already pays as much as the network's limit allows. What the balance does not reach for
         # would be refused, and the attempt that it replaces is still good.
         if fee is None or self._node.balance(self.address) < sent.gas * fee.max_fee + sent.call.value:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, Due
 from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, to_hex
 
 _KEPT_MINED = 256
@@ -115,6 +115,7 @@ def _to_json(sent: Sent) -> dict[str, Any]:
         "data": to_hex(sent.call.data),
         "what": sent.call.what,
         "value": sent.call.value,
+        "due": [sent.call.due.presses, sent.call.due.worth] if sent.call.due else None,
         "gas": sent.gas,
         "effect": sent.effect,
         "attempts": [[to_hex(a.tx), to_hex(a.raw), a.max_fee, a.tip] for a in sent.attempts],
@@ -127,7 +128,13 @@ def _from_json(entry: dict[str, Any]) -> Sent:
     to = Address(bytes.fromhex(entry["to"][2:])) if entry["to"] else None
     return Sent(
         nonce=int(entry["nonce"]),
-        call=Call(to, bytes.fromhex(entry["data"][2:]), str(entry["what"]), Wei(int(entry["value"]))),
+        call=Call(
+            to,
+            bytes.fromhex(entry["data"][2:]),
+            str(entry["what"]),
+            Wei(int(entry["value"])),
+            due=_due_from(entry.get("due")),  # journals of earlier versions have none
+        ),
         gas=int(entry["gas"]),
         effect=str(entry["effect"]),
         attempts=tuple(
@@ -137,3 +144,10 @@ def _from_json(entry: dict[str, Any]) -> Sent:
         since=BlockNo(int(entry["since"])),
         mined=bool(entry["mined"]),
     )
+
+
+def _due_from(entry: list[int | None] | None) -> Due | None:
+    if entry is None:
+        return None
+    presses, worth = entry
+    return Due(BlockNo(int(presses or 0)), None if worth is None else Wei(int(worth)))

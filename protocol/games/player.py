@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from protocol.chain.async_chain import AsyncChain
-from protocol.chain.calls import Call, TxReceipt
+from protocol.chain.calls import Call, Due, TxReceipt
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.game_steps import PlayedGame
@@ -50,6 +50,7 @@ from protocol.types import (
     InputError,
     LeaseId,
     TransientError,
+    Wei,
     to_hex,
 )
 
@@ -254,19 +255,23 @@ class Player:
                 "lease %s: nothing differs in game %s, it is given up", to_hex(self.lease), _short(game.game)
             )
             move = moves.Resign(self.bid, game.case, game.opened.seal)
-        receipt = await self._send(move, _effect(type(move).__name__, game))
+        end = game.now.moved_at + game.now.mover_left
+        due = Due.between(game.now.moved_at, end, await self._at_stake(game))
+        receipt = await self._send(move, _effect(type(move).__name__, game), due)
         return self._told(f"game {_short(game.game)}: {self._sentence(move)}, {receipt.gas_used} gas")
 
     async def _claim(self, board: Board, game: PlayedGame, how: Conviction) -> str:
+        since, terms = board.verdict.since, await self.chain.run(lambda chain: chain.game_terms)
+        due = Due.between(since, since + terms.claim_period, await self._at_stake(game))
         if how is Conviction.SILENT:
-            await self._send(moves.ClaimSilence(game.case, game.opened.seal), _effect("claim", game))
+            await self._send(moves.ClaimSilence(game.case, game.opened.seal), _effect("claim", game), due)
             return self._told(f"game {_short(game.game)}: claimed its share")
         if board.place is None:
             raise TransientError("the chain changed while its games were read")
         charge = await self._charge(game.case.item)
         salt = self._salt(charge, game)
         claim = await (await self._work()).claim(game.case, board.place, salt)
-        await self._send(claim, _effect("claim", game))
+        await self._send(claim, _effect("claim", game), due)
         return self._told(f"game {_short(game.game)}: opened the seal, a share of the reward is claimed")
 
     def _salt(self, charge: Charge, game: PlayedGame) -> Hash32:
@@ -292,9 +297,14 @@ class Player:
             case _:
                 pass
 
-    async def _send(self, move: moves.Call, effect: str) -> TxReceipt:
+    async def _send(self, move: moves.Call, effect: str, due: Due | None = None) -> TxReceipt:
         call: Call = self.chain.blocking.disputes.move(move)
-        return await self.chain.send(call, effect)
+        return await self.chain.send(call if due is None else call.by(due), effect)
+
+    async def _at_stake(self, game: PlayedGame) -> Wei | None:
+        """What silence in a game costs its challenger: its bond, and half of the lease's as a reward."""
+        reward = await self.chain.run(lambda chain: chain.worth(self.bid.token, self.bid.bond // 2))
+        return None if reward is None else Wei(reward + game.now.bond * _GWEI)
 
     async def _work(self) -> Workshop:
         if self._shop is None:
@@ -368,6 +378,7 @@ class Player:
 
 
 _MOST_ATTEMPTS = 64
+_GWEI = 10**9
 
 
 def _game(board: Board, game: Hash32) -> PlayedGame:

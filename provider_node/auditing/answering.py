@@ -13,7 +13,7 @@ from operator import itemgetter
 import trio
 
 from protocol.chain.async_chain import AsyncChain
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, Due
 from protocol.chain.errors import Revert
 from protocol.dispute.audits import (
     Close,
@@ -153,6 +153,8 @@ class Auditing:
                     step = type(move).__name__.lower()
                     log.info("audit by %s: %s", "the client" if name[1] else "strangers", step)
                     call = self._call(name, state, move, sight)
+                    if isinstance(move, Commit | Reveal):
+                        call = call.by(await self._due(state, sight, opens=isinstance(move, Reveal)))
                     await self.sending.send(
                         call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.draw_block}"
                     )
@@ -184,6 +186,10 @@ class Auditing:
             raise TransientError(f"item {item} comes out otherwise than it was posted")
         roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
         return Run(item, roots, tuple(map(Hash32, found.proof)))
+
+    async def _due(self, state: ProviderLease, sight: Sight, *, opens: bool) -> Due:
+        bid, audit = state.bid, sight.audit
+        return await self.chain.run(lambda each: each.answer_due(audit, bid.token, bid.bond, opens=opens))
 
     def _call(self, name: Name, state: ProviderLease, move: Move, sight: Sight) -> Call:
         calls, bid, (lease, mine) = self.chain.blocking.audits, state.bid, name

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import trio
 
 from protocol.chain.async_chain import AsyncChain
-from protocol.chain.calls import NOTHING
+from protocol.chain.calls import NOTHING, Due
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.dispute.defence_types import (
@@ -82,7 +82,10 @@ class Answering:
             move = await self.tracer.answer(kept, state.case, seen.view, Hash32(root), by)
         if move is None:
             return DidMove(effect.round, NOTHING)
-        call = self.chain.blocking.disputes.move(move)
+        worth = await self.chain.run(lambda chain: chain.worth(state.bid.token, state.bid.bond))
+        call = self.chain.blocking.disputes.move(move).by(
+            Due.between(seen.word.moved_at, state.deadline, worth)
+        )
         log.info("answering with %s, %d blocks left", call.what, state.deadline - self.watcher.height)
         try:
             receipt = await self.sending.send(call, context.effect_id.hex())

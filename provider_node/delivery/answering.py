@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import trio
 
 from protocol.chain.async_chain import AsyncChain
+from protocol.chain.calls import Due
 from protocol.chain.client import Chain
 from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.errors import Revert
@@ -143,7 +144,12 @@ class Delivering:
             data = await self.bench.answer(str(path), demand)
         left = demand.now.until - self.watcher.height
         log.info("answering a demand for %d bytes, %d blocks left", wanted.size, left)
-        call = delivery.deliver(state.bid, wanted.kind, data)
+        terms = await self.chain.run(lambda chain: chain.delivery_terms)
+        worth = await self.chain.run(lambda chain: chain.worth(state.bid.token, state.bid.bond))
+        until = demand.now.until
+        call = delivery.deliver(state.bid, wanted.kind, data).by(
+            Due.between(until - terms.demand_clock, until, worth)
+        )
         receipt = await self.sending.send(call, f"deliver {demand.demand.hex()}")
         (now,) = await self.chain.run(Chain.demands_now, [demand.demand])
         self.done.add(demand.demand)

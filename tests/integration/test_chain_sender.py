@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, Due
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
@@ -91,6 +91,55 @@ def test_a_fee_is_never_bumped_beyond_the_limit(localnet: Localnet) -> None:
     assert all(attempt.max_fee <= limit for attempt in sender._sent[ticket.nonce].attempts)
     with pytest.raises(TransientError, match=r"base fee is .* the limit is 3000000000"):
         sender.submit(pay(localnet))
+
+
+def dear(net: Localnet, gwei: int, blocks: int = 1) -> None:
+    """Let blocks pass, and let the next one cost the same."""
+    for _ in range(blocks):
+        net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
+        net.anvil.mine()
+    net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(gwei * GWEI))
+
+
+def test_what_is_late_at_the_cost_of_a_bond_may_be_dear_in_the_second_half_of_its_clock(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """A base fee above the limit, for longer than a move may take: silence would convict."""
+    sender, limit = sender_of(localnet, 1), localnet.network.fees.maximum
+    dear(localnet, 600)
+    now = localnet.chain().clock()
+    due = Due.between(now, now + 20, Wei(10**18))
+    for call in (pay(localnet), pay(localnet).by(due)):
+        with pytest.raises(TransientError, match="the limit is 500000000000"):
+            sender.submit(call)
+    dear(localnet, 600, 10)
+    receipt = sender.send(pay(localnet, 5).by(due))
+    assert limit < receipt.fee // receipt.gas_used < 610 * GWEI
+    dear(localnet, 600)
+    with pytest.raises(TransientError, match="the limit is 500000000000"):
+        sender.submit(pay(localnet))
+    small = Due.between(now, now + 20, Wei(10**16))
+    with pytest.raises(TransientError, match="base fee is"):
+        sender.submit(pay(localnet).by(small))
+    assert paid(localnet) == 5
+
+
+def test_what_a_pressing_call_waits_behind_may_be_as_dear(localnet: Localnet, tmp_path: Path) -> None:
+    """Also after a restart: an ordinary transaction with a lower nonce must not hold it up."""
+    first = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    stop_mining(localnet)
+    now = localnet.chain().clock()
+    cheap = first.submit(pay(localnet, 1), "cheap")
+    pressing = first.submit(pay(localnet, 5).by(Due.between(now - 20, now, Wei(10**18))), "pressing")
+    sender = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    dear(localnet, 600, 3)
+    assert sender.poll(cheap) is None
+    dear(localnet, 600, 3)
+    assert paid(localnet) == 0, "for its own sake it costs no more than the limit"
+    assert sender.poll(pressing) is None
+    dear(localnet, 600)
+    assert sender.poll(pressing) is not None
+    assert paid(localnet) == 6
 
 
 def test_an_effect_is_sent_once_whoever_asks_again(localnet: Localnet) -> None:

@@ -1,5 +1,6 @@
 """A provider daemon whose right result is challenged falsely, on a real chain with a real worker."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -7,18 +8,21 @@ import pytest
 import trio
 import yaml
 
+from protocol.chain.client import Chain
 from protocol.crypto import address_of
 from protocol.dispute.moves import PostTrace
 from protocol.dispute.pace import Opened, post_from
+from protocol.dispute.records import Phase
 from protocol.messages import Decline, Quote
 from protocol.runtime.keystore import store_key
-from protocol.types import ZERO_HASH, BlockNo, Blocks, LeaseId
+from protocol.types import ZERO_HASH, BlockNo, Blocks, LeaseId, Wei
 from tests.judged import ITEMS, STALLED, WINDOW, Accuser, Result, World, demander, posted, walleted
 from tests.provider_rig import OPERATOR, OWNER, PASSWORD, Client, make_job, open_client
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.trio]
 
 CHALLENGERS = (4, 5, 6)
+DEAR = 600 * 10**9
 
 
 async def test_false_challenges_of_every_kind_are_all_answered_through_a_power_cut(
@@ -110,6 +114,38 @@ async def test_a_fault_of_the_machine_is_alarmed_about_never_answered_from_and_o
         answer = await trio.to_thread.run_sync(daemon.call, "resume")
         assert answer == {"was": "its results are in doubt"}
         assert isinstance(await another(client, tmp_path / "next"), Quote)
+
+
+async def test_a_base_fee_above_the_limit_does_not_convict(judged: World, tmp_path: Path) -> None:
+    """Gas is dearer than the operator's limit for a whole clock: the answer comes in its second half."""
+    net, daemon = judged.net, judged.daemon
+
+    def dear(blocks: int = 0) -> None:
+        for _ in range(blocks):
+            net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(DEAR))
+            net.anvil.mine()
+        net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(DEAR))
+
+    async with open_client(net, tmp_path) as client:
+        await daemon.meet(client)
+        result = await posted(client, tmp_path / "job")
+        rich = replace(net.network, fees=replace(net.network.fees, maximum=Wei(10 * DEAR)))
+        accuser = Accuser(Chain.connect(rich, net.keys[CHALLENGERS[0]]), result, 0, Random(4), 0)
+        with trio.fail_after(150):
+            dear(1)
+            await trio.to_thread.run_sync(accuser.open)
+            while "the limit is" not in daemon.log()[daemon.mark :]:
+                await trio.sleep(0.1)
+            (game,) = net.chain().games_of(result.bid)
+            assert game.now.phase is Phase.TRACE, "nothing is answered at that price yet"
+            dear(game.now.moved_at + game.now.provider_left // 2 + 1 - net.chain().clock())
+            while (now := net.chain().games_of(result.bid)[0].now).phase is Phase.TRACE:
+                await trio.sleep(0.1)
+            assert now.phase is Phase.PICK
+            assert net.chain().node.base_fee() > net.network.fees.maximum
+            net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+            net.anvil.mine(STALLED)
+            await judged.settled(result)
 
 
 async def test_an_operator_that_is_replaced_in_the_middle_of_a_game_is_taken_over_from(

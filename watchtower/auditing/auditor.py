@@ -18,11 +18,13 @@ from protocol.crypto import keccak256
 from protocol.dispute.audits import (
     Abstain,
     Challenge,
+    Commit,
     Draw,
     Finish,
     Move,
     Part,
     Redraw,
+    Reveal,
     Roots,
     RunItem,
     Stage,
@@ -36,7 +38,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import Address, Blocks, BrokenInvariant, GavelError, Hash32, LeaseId, to_hex
-from watchtower.auditing.moves import SHARED, call_of, effect_of, sentence_of, waiting_for
+from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, waiting_for
 from watchtower.auditing.notes import Notes
 from watchtower.auditing.running import run_item
 from watchtower.auditing.survey import Look, Name, Seen, Survey
@@ -229,6 +231,8 @@ class Auditing:
                 if why:
                     return f"waits: {why}"
                 call = call_of(self.rig.chain.blocking, seen, move, self._salt(seen.name))
+                if isinstance(move, Commit | Reveal):
+                    call = call.by(await self.rig.chain.run(due_of, seen, move))
                 receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
                 why = self._failed.get(seen.name, "no try was over in time")

@@ -1,6 +1,6 @@
 """An auditor's moves as transactions, and in words."""
 
-from protocol.chain.calls import Call
+from protocol.chain.calls import Call, Due
 from protocol.chain.client import Chain
 from protocol.dispute.audits import (
     Abstain,
@@ -23,6 +23,10 @@ from watchtower.auditing.survey import Seen
 
 SHARED = (Draw, Redraw, Finish, SettleLease, TakeReward)
 """Moves that others could make as well, or that can wait: they are paid out of the day's budget."""
+
+
+_BURNT_BY_SILENCE = 8
+"""An eighth of the stake."""
 
 
 def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
@@ -51,6 +55,13 @@ def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
             return calls.take_reward(bid, by_client, task)
         case _:
             raise BrokenInvariant(f"an auditor sends no {type(move).__name__}")
+
+
+def due_of(chain: Chain, seen: Seen, move: Commit | Reveal) -> Due:
+    """Return until when an answer has to be made, and what silence costs; blocking."""
+    prices, audit = chain.audit_prices, seen.sight.audit
+    lost = prices.stake // _BURNT_BY_SILENCE
+    return chain.answer_due(audit, prices.stake_token, lost, opens=isinstance(move, Reveal))
 
 
 def effect_of(seen: Seen, move: Move) -> str:
