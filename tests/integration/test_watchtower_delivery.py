@@ -1,5 +1,6 @@
 """A watchtower whose provider serves the job and not its outputs: they are demanded on chain, then judged."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from protocol.chain.views import LeaseState
 from protocol.engines.worker.delivering import deliver
 from protocol.engines.worker.delivery_records import DeliverArgs
 from protocol.messages import Bid
-from protocol.types import Blocks, Verification
+from protocol.types import Blocks, Hash32, Verification
 from tests.chain_helpers import OPERATOR
 from tests.integration.test_watchtower import BAD_ITEM, flipped, verdict_of
 from tests.watch_rig import Provider, open_provider
@@ -56,6 +57,21 @@ async def test_a_wrong_result_that_nobody_is_served_is_forced_out_and_found(
         assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
         chain = localnet.chain()
         assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+
+
+@pytest.mark.soak
+async def test_every_lie_about_outputs_leads_to_their_demand(localnet: Localnet, tmp_path: Path) -> None:
+    async with open_provider(localnet, tmp_path) as provider, trio.open_nursery() as nursery:
+        wrong, root = flipped(provider.outputs, tmp_path), Hash32(b"\3" * 32)
+        junk = provider.store.put_bytes(b"no outputs at all")
+        lies = ({"outputs": junk}, {"output_bytes": 1 << 50}, {"output_root": root})
+        for nonce, lie in enumerate(lies, 1):
+            bid = provider.bid(nonce, challenge_window=Blocks(400), verification=int(Verification.TAPE))
+            await trio.to_thread.run_sync(partial(provider.post_under, bid, wrong, **lie))
+            nursery.start_soon(answering, localnet, bid, wrong)
+            found = await verdict_of(localnet, tmp_path, bid.lease_id(), attempts=1, challenge=False)
+            assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
+        nursery.cancel_scope.cancel()
 
 
 async def test_silence_towards_a_watchtower_convicts(localnet: Localnet, tmp_path: Path) -> None:
