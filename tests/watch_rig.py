@@ -38,7 +38,7 @@ class Provider:
         found = jobs.verify(VerifyArgs(program, str(outputs), ITEMS, bytes(32)))
         return Hash32(found.output_root)
 
-    def post(self, outputs: Path, nonce: int, **receipt: object) -> LeaseId:
+    def post(self, outputs: Path, nonce: int, /, **receipt: object) -> LeaseId:
         """Take a lease for the job, post the root of `outputs`, and have the receipt ready."""
         return self.post_under(self.bid(nonce), outputs, **receipt).lease_id()
 
@@ -47,7 +47,7 @@ class Provider:
         fields = {"job_hash": self.job.spec.job_hash(), "challenge_window": Blocks(60), **changes}
         return make_bid(self.net, nonce, **fields)
 
-    def post_under(self, bid: Bid, outputs: Path, **receipt: object) -> Bid:
+    def post_under(self, bid: Bid, outputs: Path, /, **receipt: object) -> Bid:
         """The same for a bid of one's own; return it."""
         client, operator = self.net.chain(1), self.net.chain(OPERATOR)
         client.send(client.escrow.open_lease(bid, sign_bid(self.net, bid)))

@@ -2,16 +2,15 @@
 
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
-from protocol.dispute.delivery import posted_roots
-from protocol.games.demanding import Demander, demand_terms
-from protocol.runtime.child import Child
+from protocol.dispute.delivery import PostedRoots, posted_roots
+from protocol.games.demanding import Demander, DemandTerms
 from protocol.runtime.retry import backoff
+from protocol.tape.merkle import Tree
 from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, keep_shown
@@ -41,15 +40,16 @@ def can_demand(rig: Rig, result: PostedResult, budget: Wei) -> bool:
     return has_judge and budget > 0 and result.bid.verification == Verification.TAPE
 
 
-async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path, Path], budget: Wei) -> Path:
-    """Return the file of a result's roots as the chain shows them; `job` are its program and inputs.
+async def demanded(
+    rig: Rig, result: PostedResult, terms: DemandTerms, budget: Wei, own: Tree | None = None
+) -> PostedRoots:
+    """Return a result's roots as the chain shows them, and remember them. `own`: only the first difference's.
 
     `InputError` with the reason if they are not to be had: the provider was silent and is convicted, or they
     are too large, or cost more than the budget. Either way no bond is left behind.
     """
-    terms = await demand_terms(child, *map(str, job))
     demander = Demander(
-        rig.chain, result.bid, result.output_root, terms, KeySends(rig.chain), budget, log.warning
+        rig.chain, result.bid, result.output_root, terms, KeySends(rig.chain), budget, log.warning, own=own
     )
     found, failures = None, 0
     while True:
@@ -57,7 +57,8 @@ async def demanded(rig: Rig, child: Child, result: PostedResult, job: tuple[Path
             turn = await demander.turn()
             if found is None and turn.known is not None:
                 # Not the outputs' bytes: there are results that no outputs hash to.
-                found = keep_shown(rig, result, posted_roots(terms.shape, result.output_root, turn.known))
+                found = posted_roots(terms.shape, result.output_root, turn.known)
+                keep_shown(rig, result, found)
             if turn.over:
                 break
             failures = 0

@@ -121,9 +121,12 @@ def keep(rig: Rig, result: PostedResult, found: Obtained) -> None:
 
 
 def keep_shown(rig: Rig, result: PostedResult, posted: PostedRoots) -> Path:
-    """Remember roots that the chain has shown, outside the store: no quota drops them. Return their file."""
+    """Remember roots that the chain has shown, outside the store: no quota drops them. Return their file.
+
+    Without items it says what everybody knows, and takes no other's place.
+    """
     rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = _file(rig, result).with_suffix(".posted")
+    file = _file(rig, result).with_suffix(".posted" if posted.items else ".root")
     write_whole(file, posted.to_bytes())
     return file
 

@@ -1,9 +1,11 @@
 """Executes a posted result's job here, and compares."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import msgspec
 import trio
 
+from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.interface import (
     CalibrateArgs,
     CompareArgs,
@@ -11,6 +13,7 @@ from protocol.engines.worker.interface import (
     to_wire,
 )
 from protocol.games.asking import ask
+from protocol.games.demanding import DemandTerms, demand_terms
 from protocol.runtime.child import (
     Child,
     ChildDiedError,
@@ -19,12 +22,13 @@ from protocol.runtime.child import (
     open_child,
 )
 from protocol.runtime.retry import backoff
-from protocol.types import InputError, TransientError, Wei, to_hex
+from protocol.tape.roots import items_tree
+from protocol.types import Hash32, InputError, TransientError, Wei, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.fetching import Hold, Patience
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Obtained, Rig, WithheldError, keep, obtain
+from watchtower.obtaining import Obtained, Rig, WithheldError, keep, keep_shown, obtain
 
 WORKER = "protocol.engines.worker"
 
@@ -53,16 +57,50 @@ async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: 
     for attempt in range(rig.config.attempts):
         try:
             async with open_child(WORKER, options=options(rig.config)) as child:
-                parts = (job.files.program, job.files.inputs)
-                posted = await demanded(rig, child, result, parts, budget)
-                found = replace(job, files=replace(job.files, outputs=posted), shown=True)
-                compared = await _compare(rig, child, found)
+                compared = await _Withheld(rig, child, result, job, budget).judged()
         except (ChildDiedError, ChildFaultError):
             await trio.sleep(backoff(attempt))
         else:
-            keep(rig, result, found)
+            keep(rig, result, job)
             return compared
     raise InputError("the worker failed each time that it judged the outputs")
+
+
+@dataclass(frozen=True)
+class _Withheld:
+    """A result whose outputs are not served, and the child that judges it."""
+
+    rig: Rig
+    child: Child
+    result: PostedResult
+    job: Obtained
+    budget: Wei
+
+    async def judged(self) -> CompareResult:
+        files = self.job.files
+        terms = await demand_terms(self.child, str(files.program), str(files.inputs))
+        if terms.shape.big:
+            return await self._by_first_difference(terms)
+        return await self._compared(await demanded(self.rig, self.result, terms, self.budget))
+
+    async def _by_first_difference(self, terms: DemandTerms) -> CompareResult:
+        """What is too large to be demanded is not: only the way to what differs from the own run."""
+        compared = await self._compared(PostedRoots(self.result.output_root, {}))
+        if compared.matches:
+            return compared
+        if not compared.own_item_roots:
+            raise InputError(f"{self.job.files.items} items are too many to find the one that differs")
+        own = items_tree([Hash32(root) for root in compared.own_item_roots])
+        posted = await demanded(self.rig, self.result, terms, self.budget, own)
+        for number, item in posted.items.items():
+            roots = {"claimed_item_root": item.root, "own_item_root": own.hash_at(0, number)}
+            return msgspec.structs.replace(compared, first_different=number, **roots)
+        return compared
+
+    async def _compared(self, posted: PostedRoots) -> CompareResult:
+        outputs = keep_shown(self.rig, self.result, posted)
+        files = replace(self.job.files, outputs=outputs)
+        return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
 
 
 def held(result: PostedResult) -> Hold:

@@ -19,7 +19,19 @@ from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.fees import fee_now
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.dispute import moves
-from protocol.dispute.delivery import Known, Shape, Status, beyond, estimate, gather, missing, tensors
+from protocol.dispute.delivery import (
+    Estimate,
+    Known,
+    Shape,
+    Status,
+    beyond,
+    estimate,
+    estimate_way,
+    gather,
+    missing,
+    tensors,
+    towards_difference,
+)
 from protocol.dispute.delivery.demander import (
     MOST_OF_STRANGERS,
     MOST_OPEN,
@@ -47,6 +59,7 @@ from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
+from protocol.tape.merkle import Tree
 from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, TransientError, Wei, to_hex
 
 log = logging.getLogger(__name__)
@@ -135,14 +148,15 @@ class Demander:
     """Why no more is to be demanded. What is open is followed to its end all the same."""
     since: BlockNo | None = None
     """A block not after the first demand's."""
+    own: Tree | None = None
+    """The items' tree of one's own run: only what a challenge of the first difference needs is demanded."""
     _told: set[str] = field(default_factory=set)
 
     async def turn(self) -> DemandTurn:
         """Look, and do what is to be done now. `TransientError` while the chain cannot be reached."""
         look = await self.chain.run(read_look, self.bid, self.since)
         answers = {each.wanted: each.answer for each in look.demands if each.answer is not None}
-        shape = self.terms.shape
-        known = Known.of_result(self.root, shape.depth) if shape.big else gather(shape, self.root, answers)
+        known = gather(self.terms.shape, self.root, answers, self._missing)
         table = self._table(look, known)
         actions = judge(table)
         said: list[str] = []
@@ -150,25 +164,38 @@ class Demander:
             for action in actions:
                 nursery.start_soon(self._try, action, said)
         left = next((action for action in actions if isinstance(action, Leave)), None)
-        complete = not table.missing and not shape.big
+        complete = not table.missing and not self._too_big
         if left is not None:
             self._tell_once(left.why)
         return DemandTurn("; ".join(said), left.why if left else "", complete, known if complete else None)
 
     def why_not(self, look: Look) -> str:
         """Return why the outputs are not demanded; empty if they are."""
-        shape = self.terms.shape
         if self.paused:
             return self.paused
-        if shape.big:
+        if self._too_big:
+            leaves = self.terms.shape.leaves
             return (
-                f"the outputs are {shape.leaves} leaves of 128 bytes: too many to demand on chain; "
+                f"the outputs are {leaves} leaves of 128 bytes: too many to demand on chain; "
                 "gavel job burn-fee burns the completion fee instead"
             )
-        cost = Wei(estimate(shape).gas * look.price)
+        cost = Wei(self._estimate().gas * look.price)
         if cost > self.budget:
             return f"demanding the outputs may cost {COIN.about(Amount(cost))}, the budget is {self._most}"
         return ""
+
+    @property
+    def _too_big(self) -> bool:
+        return self.own is None and self.terms.shape.big
+
+    def _missing(self, known: Known) -> list[Demand]:
+        if self._too_big:
+            return []
+        shape, own = self.terms.shape, self.own
+        return missing(shape, known) if own is None else towards_difference(shape, known, own)
+
+    def _estimate(self) -> Estimate:
+        return estimate(self.terms.shape) if self.own is None else estimate_way(self.terms.shape)
 
     @property
     def _is_party(self) -> bool:
@@ -189,7 +216,7 @@ class Demander:
             verdict=look.verdict,
             claim_period=self.chain.blocking.game_terms.claim_period,
             demands=tuple(self._standing(each) for each in look.demands),
-            missing=() if self.terms.shape.big else tuple(missing(self.terms.shape, known)),
+            missing=tuple(self._missing(known)),
             most_open=MOST_OPEN if self._is_party else MOST_OF_STRANGERS,
             refused=refused,
             beyond=tuple(beyond(self.terms.shape, known)),
@@ -199,7 +226,7 @@ class Demander:
         if refused:
             self._tell_once(refused)
         elif not any(each.own for each in table.demands) and table.missing:
-            whole = estimate(self.terms.shape)
+            whole = self._estimate()
             cost = COIN.about(Amount(whole.gas * look.price))
             self._tell_once(
                 f"demanding the outputs on chain: {whole.demands} demands, at most {cost} of gas "

@@ -14,7 +14,7 @@ from protocol.messages import Bid
 from protocol.types import Blocks, Hash32, Verification
 from tests.chain_helpers import OPERATOR
 from tests.integration.test_watchtower import BAD_ITEM, flipped, verdict_of
-from tests.watch_rig import Provider, open_provider
+from tests.watch_rig import ITEMS, Provider, open_provider
 from watchtower.verdicts import Finding
 
 pytestmark = [pytest.mark.trio]
@@ -57,6 +57,31 @@ async def test_a_wrong_result_that_nobody_is_served_is_forced_out_and_found(
         assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
         chain = localnet.chain()
         assert chain.balance(chain.delivery.address) == 0, "every bond came back"
+
+
+@pytest.mark.soak
+async def test_of_outputs_too_large_to_demand_the_first_difference_is(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """Two demands instead of some hundreds, and none where the own run says that the root is right."""
+    async with open_provider(localnet, tmp_path, width=1_024) as provider, trio.open_nursery() as nursery:
+        data = bytearray(provider.outputs.read_bytes())
+        data[-1] ^= 1
+        wrong = tmp_path / "wrong"
+        wrong.write_bytes(bytes(data))
+        for nonce, outputs in ((1, wrong), (2, provider.outputs)):
+            bid = provider.bid(nonce, challenge_window=Blocks(400), verification=int(Verification.TAPE))
+            await trio.to_thread.run_sync(provider.post_under, bid, outputs)
+            provider.hidden.add(provider.store.put_file(outputs))
+            nursery.start_soon(answering, localnet, bid, outputs)
+            found = await verdict_of(localnet, tmp_path, bid.lease_id(), attempts=1, challenge=False)
+            asked = localnet.chain().demands_of(bid.lease_id())
+            if outputs is wrong:
+                assert (found.finding, found.first_different_item) == (Finding.MISMATCH, ITEMS - 1)
+                assert len(asked) == 2
+            else:
+                assert (found.finding, asked) == (Finding.MATCH, ())
+        nursery.cancel_scope.cancel()
 
 
 @pytest.mark.soak

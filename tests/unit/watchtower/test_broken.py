@@ -44,11 +44,11 @@ async def test_demanded_outputs_that_break_it_are_given_up_after_some_tries(
 ) -> None:
     tries: list[int] = []
 
-    async def demanded(*_: Any) -> Path:
+    async def demand_terms(*_: Any) -> Any:
         tries.append(1)
         raise ChildFaultError("KeyError: 7")
 
-    monkeypatch.setattr(rerun, "demanded", demanded)
+    monkeypatch.setattr(rerun, "demand_terms", demand_terms)
     with pytest.raises(InputError, match="the worker failed each time"):
         await rerun.rerun_withheld(RIG, RESULT, FOUND, Wei(0))
     assert len(tries) == 2
