@@ -43,7 +43,11 @@ _ASK_S = 20.0
 
 @dataclass(frozen=True)
 class Rig:
-    """What a re-run works with. `folder` keeps receipts, and roots that the chain has shown."""
+    """What a re-run works with. `folder` keeps receipts, and roots that the chain has shown.
+
+    `after_demands`: who executes a job whose outputs were demanded, one at a time; such a result is in no slot
+    of the re-runs while the chain's clocks run.
+    """
 
     chain: AsyncChain
     domain: Domain
@@ -51,6 +55,7 @@ class Rig:
     store: Artifacts
     config: WatchtowerConfig
     folder: Path
+    after_demands: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
 
     def patience(self, result: PostedResult) -> Patience:
         """Return how long one try to obtain a result may take, from now on."""

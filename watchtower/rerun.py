@@ -100,7 +100,8 @@ class _Withheld:
     async def _compared(self, posted: PostedRoots) -> CompareResult:
         outputs = keep_shown(self.rig, self.result, posted)
         files = replace(self.job.files, outputs=outputs)
-        return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
+        async with self.rig.after_demands:
+            return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
 
 
 def held(result: PostedResult) -> Hold:

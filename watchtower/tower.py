@@ -209,6 +209,10 @@ class Tower:
         """Judge by outputs that are demanded on chain. Meanwhile others are re-run: that takes clocks."""
         self.running.discard(result.id)
         self.demanding.add(result.id)
+        store = self.rig.store
+        if await trio.to_thread.run_sync(store.pinned) > store.quota // 2:
+            # Demands take clocks: whoever serves large inputs and no outputs must not fill the disk meanwhile.
+            await trio.to_thread.run_sync(store.release, held(result).reason)
         try:
             found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
         except (InputError, TransientError) as error:

@@ -131,6 +131,10 @@ class Artifacts:
         """Return the bytes of all artifacts here, those being fetched included."""
         return self._index.used()
 
+    def pinned(self) -> int:
+        """Return the bytes that nothing may drop, those of fetches under way included."""
+        return self.used() - sum(each for _, each in self._index.unpinned())
+
     def collect(self, target: int) -> int:
         """Delete unpinned artifacts, longest unused first, until at most `target` bytes are used.
 
@@ -183,7 +187,7 @@ class Artifacts:
     def _make_room(self, size: int, artifact: ArtifactId | None = None) -> None:
         if artifact is not None and self._index.size(artifact) is not None:
             return
-        pinned = self.used() - sum(each for _, each in self._index.unpinned())
+        pinned = self.pinned()
         if pinned + size > self.quota:
             raise QuotaExceededError(
                 f"artifact of {size} bytes does not fit: {pinned} of {self.quota} bytes of quota are pinned",

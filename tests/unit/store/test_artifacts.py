@@ -103,6 +103,13 @@ def test_the_quota_drops_what_was_longest_unused_and_spares_pins(tmp_path: Path)
     with pytest.raises(QuotaExceededError, match=r"2500 bytes .* quota"):
         store.put_bytes(fill(2500, 3))
     assert store.has(new), "what cannot fit drops nothing"
+    assert store.pinned() == 1000
+    store.pin(new, "lease 3")
+    assert store.pinned() == 2000
+    store.release("lease 3")
+    store.release("lease 1")
+    assert store.pinned() == 1000, "lease 2 still holds one of them"
+    store.pin(pinned, "lease 1", until=50)
 
     store.expire(50)
     store.put_bytes(fill(1000, 4))

@@ -54,6 +54,18 @@ async def test_demanded_outputs_that_break_it_are_given_up_after_some_tries(
     assert len(tries) == 2
 
 
+async def test_a_run_past_its_time_limit_is_this_machines_fault_and_not_tried_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ask(*_: Any) -> Any:
+        raise TransientError("the time limit of 1 s is over")
+
+    monkeypatch.setattr(rerun, "ask", ask)
+    nothing: Any = None
+    with pytest.raises(InputError, match="time limit"):
+        await rerun._compare(RIG, nothing, FOUND)
+
+
 async def test_a_device_that_fails_its_self_test_is_refused_at_the_start() -> None:
     with pytest.raises(InputError, match="cpu cannot be used"):
         await rerun.prove(RIG.config)
