@@ -45,8 +45,8 @@ _ASK_S = 20.0
 class Rig:
     """What a re-run works with. `folder` keeps receipts, and roots that the chain has shown.
 
-    `after_demands`: who executes a job whose outputs were demanded, one at a time; such a result is in no slot
-    of the re-runs while the chain's clocks run.
+    `after_demands`: held while a job is executed whose outputs are not served. Such results are in no slot of
+    the re-runs, since the chain's clocks run: so one at a time.
     """
 
     chain: AsyncChain
