@@ -211,7 +211,7 @@ class Tower:
         self.demanding.add(result.id)
         store = self.rig.store
         if await trio.to_thread.run_sync(store.pinned) > store.quota // 2:
-            # Demands take clocks: whoever serves large inputs and no outputs must not fill the disk meanwhile.
+            # Demands take clocks: who serves large inputs and no outputs must not fill the disk meanwhile.
             await trio.to_thread.run_sync(store.release, held(result).reason)
         try:
             found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
