@@ -1,5 +1,6 @@
 """A watchtower whose provider serves the job and not its outputs: they are demanded on chain, then judged."""
 
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from protocol.chain.views import LeaseState
 from protocol.engines.worker.delivering import deliver
 from protocol.engines.worker.delivery_records import DeliverArgs
 from protocol.messages import Bid
-from protocol.types import Blocks, Hash32, Verification
+from protocol.types import ArtifactId, Blocks, Hash32, Verification
 from tests.chain_helpers import OPERATOR
 from tests.integration.test_watchtower import BAD_ITEM, flipped, verdict_of
 from tests.watch_rig import ITEMS, Provider, open_provider
@@ -97,6 +98,30 @@ async def test_every_lie_about_outputs_leads_to_their_demand(localnet: Localnet,
             found = await verdict_of(localnet, tmp_path, bid.lease_id(), attempts=1, challenge=False)
             assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.soak
+async def test_outputs_that_come_too_slowly_are_demanded(
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node's fetch is broken off, and goes on serving whatever else is fetched."""
+    async with open_provider(localnet, tmp_path) as provider, trio.open_nursery() as nursery:
+        wrong = flipped(provider.outputs, tmp_path)
+        slow, read = provider.store.put_file(wrong), provider.store.read_chunk
+
+        def read_slowly(artifact: ArtifactId, index: int) -> bytes:
+            if artifact == slow:
+                time.sleep(8)
+            return read(artifact, index)
+
+        monkeypatch.setattr(provider.store, "read_chunk", read_slowly)
+        bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
+        await trio.to_thread.run_sync(provider.post_under, bid, wrong)
+        nursery.start_soon(answering, localnet, bid, wrong)
+        found = await verdict_of(localnet, tmp_path, bid.lease_id(), challenge=False, stall_seconds=2.0)
+        nursery.cancel_scope.cancel()
+        assert (found.finding, found.first_different_item) == (Finding.MISMATCH, BAD_ITEM), found.detail
+        assert localnet.chain().demands_of(bid.lease_id())
 
 
 async def test_silence_towards_a_watchtower_convicts(localnet: Localnet, tmp_path: Path) -> None:
