@@ -18,7 +18,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
-from watchtower.fetching import Hold
+from watchtower.fetching import Hold, WrongArtifactsError
 from watchtower.judge import PostedResult, ResultId
 from watchtower.obtaining import Rig, obtain
 from watchtower.rerun import WORKER, options
@@ -181,7 +181,11 @@ class Games:
     async def _workshop(self, player: Player, child: Child) -> Workshop:
         result, until = await self.rig.chain.run(_posted, player.bid, player.root)
         hold = Hold(f"game {to_hex(result.lease)}", until)
-        found = await obtain(self.rig, child, result, hold)
+        try:
+            found = await obtain(self.rig, child, result, hold)
+        except WrongArtifactsError as error:
+            # A stranger's bytes end no game: bonds, and an auditor's stake, are at risk until the lease ends.
+            raise TransientError(f"the job is not served: {error.message}") from error
         config = self.rig.config
         return Workshop(child, found.files, How(config.device, config.threads, config.item_seconds))
 

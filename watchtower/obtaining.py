@@ -4,8 +4,8 @@ What is returned was checked: program and inputs are the job's, outputs are thos
 taken for a size: those of inputs and outputs follow from the checked program. Outputs that are not what was
 posted count as not served.
 
-A provider that is challenged may serve nothing from then on. So once everything is here, the receipt is kept
-too: with it the artifacts are found again without the provider.
+A provider that is challenged may serve nothing from then on. So once the checked job is here, the receipt is
+kept too: with it the artifacts are found again without the provider.
 """
 
 from dataclasses import dataclass, field, replace
@@ -120,7 +120,7 @@ async def obtain(
 
 
 def keep(rig: Rig, result: PostedResult, found: Obtained) -> None:
-    """Remember a result whose bytes turned out to be those posted."""
+    """Remember a result whose job is here and checked, with its outputs or without."""
     rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_whole(_file(rig, result), found.receipt)
 

@@ -38,9 +38,11 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
         rig.config.threads,
         limit_s,
     )
+    # Before anything is committed to: a game may follow, in which the provider serves nothing any more.
+    # Outputs that it serves to nobody are demanded then.
+    keep(rig, result, job)
     if not served:
         return await _roots(child, item, fresh=False)
-    keep(rig, result, job)  # a game may follow, in which the provider serves nothing
     args = AccuseArgs(item, str(files.outputs))
     found = await ask(child, args, AccuseResult)
     with reading(child, args.OP):

@@ -1,0 +1,69 @@
+"""What an auditor has checked it keeps, and what a stranger serves instead ends no game."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.dispute.audits import Part, Roots, Stage
+from protocol.games.workshop import CaseFiles
+from protocol.types import Hash32, LeaseId, TransientError, to_hex
+from tests.strategies.provider import BID
+from tests.unit.dispute.test_audits import OWN, sight
+from watchtower import games
+from watchtower.auditing import running
+from watchtower.auditing.survey import Seen
+from watchtower.config import WatchtowerConfig
+from watchtower.fetching import WrongArtifactsError
+from watchtower.games import Games
+from watchtower.judge import PostedResult
+from watchtower.obtaining import Obtained, Rig, WithheldError
+
+pytestmark = pytest.mark.trio
+LEASE: LeaseId = BID.lease_id()
+ROOT = Hash32(b"\7" * 32)
+NOTHING: Any = None
+JOB = Obtained(NOTHING, CaseFiles(Path("p"), Path("i"), Path(), 4), b"the receipt")
+
+
+def rig_of(folder: Path, read: object) -> Rig:
+    async def run(*_: object) -> object:
+        return read
+
+    chain: Any = SimpleNamespace(run=run)
+    return Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(), folder)
+
+
+async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are_withheld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = rig_of(tmp_path, ROOT)
+
+    async def obtain(*_: object) -> Obtained:
+        raise WithheldError("nobody has the outputs", JOB, again=True)
+
+    async def roots(*_: object, fresh: bool) -> Roots:
+        assert (tmp_path / to_hex(LEASE)).read_bytes() == b"the receipt", "kept before it is run"
+        return OWN
+
+    monkeypatch.setattr(running, "obtain", obtain)
+    monkeypatch.setattr(running, "_roots", roots)
+    opened: Any = SimpleNamespace(bid=BID)
+    seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
+    assert await running.run_item(rig, NOTHING, seen, 60.0) == OWN
+
+
+async def test_a_job_that_is_not_the_leases_ends_no_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
+    playing = Games(rig_of(tmp_path, (result, 900)), NOTHING, NOTHING, NOTHING, games.Metrics())
+
+    async def obtain(*_: object) -> Obtained:
+        raise WrongArtifactsError("the job specification is not the one that the bid names")
+
+    monkeypatch.setattr(games, "obtain", obtain)
+    player: Any = SimpleNamespace(bid=BID, root=None)
+    with pytest.raises(TransientError, match="not the one that the bid names"):
+        await playing._workshop(player, NOTHING)
