@@ -105,18 +105,15 @@ class Answering:
         own = None
         if self._own and self._own[0] == sight.audit.item:
             own = Roots(Hash32(self._own[1].trace_root), Hash32(self._own[1].item_root))
-        calls, lease, salt = (
-            self.chain.audits,
-            self.bid.lease_id(),
-            salt_of(b"provider", self.bid.lease_id(), True),
-        )
+        calls, lease, seed = self.chain.audits, self.bid.lease_id(), sight.audit.seed
+        salt = salt_of(b"provider", seed)
         match provider_move(replace(sight, own=own)):
             case RunItem(item):
                 self._own = (item, await self.run(item))
                 return
             case Commit(_, roots):
-                sealed = commitment(roots, self.bid.owner, lease, sight.audit.item, salt)
-                call = calls.commit_as_provider(self.bid, True, sealed)
+                sealed = commitment(roots, self.bid.owner, lease, seed, salt)
+                call = calls.commit_as_provider(self.bid, True, seed, sealed)
             case Reveal(_, roots):
                 assert self._own is not None
                 proof = tuple(map(Hash32, self._own[1].proof))
@@ -199,14 +196,15 @@ class Auditor:
         sight = read_sight(self.chain, self.bid, True)
         if sight is None:
             return None
-        salt = salt_of(b"auditor", lease, True)
+        seed = sight.audit.seed
+        salt = salt_of(b"auditor", seed)
         match auditor_move(replace(sight, own=self.own), self.chain.address):
             case RunItem(item):
                 found = accuse(AccuseArgs(Item(*self.files, item), str(self.outputs)))
                 self.own = Roots(Hash32(found.trace_root), Hash32(found.item_root))
             case Commit(int() as task, roots):
-                sealed = commitment(roots, self.chain.address, lease, sight.audit.item, salt)
-                self.chain.send(calls.commit(lease, True, task, sealed))
+                sealed = commitment(roots, self.chain.address, lease, seed, salt)
+                self.chain.send(calls.commit(lease, True, task, seed, sealed))
             case Reveal(int() as task, roots):
                 self.chain.send(calls.reveal(lease, True, task, roots, salt))
             case Draw() | Finish() | None:

@@ -165,6 +165,7 @@ def open_lease(localnet: Localnet) -> OpenLease:
         "outputRoot:bytes32": items.root,
         "challenger:address": challenger.address,
         "seal:bytes32": SEAL,
+        "seed:bytes32": client.audit(bid.lease_id(), True).seed,
         "game:bytes32": game,
         "tag:uint48": now.tag,
         "children:bytes32[]": CHILDREN,

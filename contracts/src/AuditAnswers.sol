@@ -15,22 +15,22 @@ abstract contract AuditAnswers is AuditDraws {
     // ---------------------------------------------------------------------------------------------- auditors
 
     /// @inheritdoc IAudits
-    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 commitment) external {
+    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 seed, bytes32 commitment) external {
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Assigned);
-        _committing(a, commitment);
+        _committing(a, seed, commitment);
         (t.found, t.part) = (commitment, Part.Committed);
         _audits[id] = a;
         emit Committed(leaseId, byClient, msg.sender);
     }
 
     /// @inheritdoc IAudits
-    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task) external {
+    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task, bytes32 seed) external {
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Assigned);
         // INVARIANT: who abstains can commit no more, so nobody waits for it, and nothing is shown too early.
-        _answering(a);
+        _answering(a, seed);
         ++a.opened;
         _audits[id] = a;
         _disengage(msg.sender);
@@ -50,7 +50,7 @@ abstract contract AuditAnswers is AuditDraws {
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Committed);
         _revealing(a);
-        _requireSeal(t.found, traceRoot, itemRoot, msg.sender, leaseId, a.item, salt);
+        _requireSeal(t.found, traceRoot, itemRoot, msg.sender, leaseId, a.seed, salt);
         (t.found, t.part) = (_found(traceRoot, itemRoot), Part.Revealed);
         _audits[id] = a;
         emit Revealed(leaseId, byClient, msg.sender, traceRoot, itemRoot);
@@ -65,10 +65,12 @@ abstract contract AuditAnswers is AuditDraws {
     // ---------------------------------------------------------------------------------------------- provider
 
     /// @inheritdoc IAudits
-    function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 commitment) external {
+    function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 seed, bytes32 commitment)
+        external
+    {
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.None);
-        _committing(a, commitment);
+        _committing(a, seed, commitment);
         (a.found, a.answer) = (commitment, Answer.Committed);
         _audits[id] = a;
         emit Committed(leaseId, byClient, bid.owner());
@@ -86,7 +88,7 @@ abstract contract AuditAnswers is AuditDraws {
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.Committed);
         _revealing(a);
-        _requireSeal(a.found, traceRoot, itemRoot, bid.owner(), leaseId, a.item, salt);
+        _requireSeal(a.found, traceRoot, itemRoot, bid.owner(), leaseId, a.seed, salt);
         // INVARIANT: an item root that is not under the posted result is no answer: silence, which convicts.
         if (proof.length != TreeLib.depth(a.items)) revert Audits_BadProof();
         if (TreeLib.climb(itemRoot, a.item, proof) != _escrow.resultOf(leaseId)) revert Audits_BadProof();
@@ -109,12 +111,15 @@ abstract contract AuditAnswers is AuditDraws {
 
     // ------------------------------------------------------------------------------------------------ shared
 
-    function _committing(Audit memory a, bytes32 commitment) private view {
+    function _committing(Audit memory a, bytes32 seed, bytes32 commitment) private view {
         if (commitment == 0) revert Audits_ZeroCommitment();
-        _answering(a);
+        _answering(a, seed);
     }
 
-    function _answering(Audit memory a) private view {
+    /// @dev INVARIANT: what answers a draw that a re-org undid is no answer to the one in its place (rule 8). A reveal
+    /// names its draw by the commitment that it opens.
+    function _answering(Audit memory a, bytes32 seed) private view {
+        if (seed != a.seed) revert Audits_OtherDraw(a.seed);
         if (clock() > a.commitUntil) revert Audits_TooLate(a.commitUntil);
         ++a.committed;
     }
@@ -141,10 +146,10 @@ abstract contract AuditAnswers is AuditDraws {
         bytes32 itemRoot,
         address account,
         LeaseId leaseId,
-        uint256 item,
+        bytes32 seed,
         bytes32 salt
     ) private pure {
-        if (keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, item, salt)) != commitment) {
+        if (keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, seed, salt)) != commitment) {
             revert Audits_BadSeal();
         }
     }

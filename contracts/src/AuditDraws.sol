@@ -118,11 +118,11 @@ abstract contract AuditDraws is Auditors {
         if (block.number <= a.drawBlock) revert Audits_NoHash(a.drawBlock);
         if (_isExpired(a)) revert Audits_TooLate(uint256(a.calledAt) + _drawClock);
         // In time, so what is left of the window holds the rest: `order` and `redraw` have seen to it.
-        bytes32 seed = keccak256(abi.encode(blockhash(a.drawBlock), id));
-        a.assigned = uint8(_assign(id, a, bid, byClient, seed));
+        a.seed = keccak256(abi.encode(blockhash(a.drawBlock), id));
+        a.assigned = uint8(_assign(id, a, bid, byClient));
         if (a.assigned == 0) return _callOff(id, a, bid, byClient);
         a.stage = Stage.Drawn;
-        a.item = uint32(_number(seed, 0) % a.items);
+        a.item = uint32(_number(a.seed, 0) % a.items);
         a.commitUntil = uint40(clock() + _commitSpan(bid, byClient));
         _audits[id] = a;
         emit Drawn(leaseId, byClient, a.item, a.commitUntil);
@@ -135,7 +135,7 @@ abstract contract AuditDraws is Auditors {
 
     /// @dev From the list as it was before the lease can have been opened: what is enrolled for this lease alone comes
     /// too late (rule 25).
-    function _assign(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient, bytes32 seed)
+    function _assign(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient)
         private
         returns (uint256 assigned)
     {
@@ -147,7 +147,7 @@ abstract contract AuditDraws is Auditors {
         uint256 count = countAt(reading);
         if (count == 0) return 0;
         for (uint256 i = 1; i <= TRIES * a.tasks && assigned < a.tasks; ++i) {
-            address auditor = _drawn(_number(seed, i), count, reading, a.calledAt);
+            address auditor = _drawn(_number(a.seed, i), count, reading, a.calledAt);
             if (auditor == address(0) || _isAmong(id, assigned, auditor)) continue;
             Task storage task = _tasks[id][assigned];
             (task.auditor, task.part) = (auditor, Part.Assigned);

@@ -47,17 +47,17 @@ class AuditCalls:
         """Have another block draw, since the first one's hash is gone."""
         return self._call("redraw", values_of(bid), by_client)
 
-    def commit(self, lease: LeaseId, by_client: bool, task: int, commitment: Hash32) -> Call:
-        """Commit, as the auditor of a task."""
-        return self._call("commit", lease, by_client, task, commitment)
+    def commit(self, lease: LeaseId, by_client: bool, task: int, seed: Hash32, commitment: Hash32) -> Call:
+        """Commit, as the auditor of a task. `seed`: of the draw that this answers."""
+        return self._call("commit", lease, by_client, task, seed, commitment)
 
-    def abstain(self, bid: Bid, by_client: bool, task: int) -> Call:
+    def abstain(self, bid: Bid, by_client: bool, task: int, seed: Hash32) -> Call:
         """Give a task up instead of committing, as its auditor."""
-        return self._call("abstain", values_of(bid), by_client, task)
+        return self._call("abstain", values_of(bid), by_client, task, seed)
 
-    def commit_as_provider(self, bid: Bid, by_client: bool, commitment: Hash32) -> Call:
+    def commit_as_provider(self, bid: Bid, by_client: bool, seed: Hash32, commitment: Hash32) -> Call:
         """Commit, with the operator's key."""
-        return self._call("commitAsProvider", values_of(bid), by_client, commitment)
+        return self._call("commitAsProvider", values_of(bid), by_client, seed, commitment)
 
     def reveal(self, lease: LeaseId, by_client: bool, task: int, roots: Roots, salt: Hash32) -> Call:
         """Open an auditor's commitment."""

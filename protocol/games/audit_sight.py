@@ -54,9 +54,12 @@ def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:
     return any(each.stage is Stage.CONTESTED and each.item == item for each in audits)
 
 
-def salt_of(key: bytes, lease: LeaseId, by_client: bool) -> Hash32:
-    """Return the salt of a commitment: made from the sender's key, so that nothing has to be remembered."""
-    return keccak256(_SALT + key + lease + bytes([by_client]))
+def salt_of(key: bytes, seed: Hash32) -> Hash32:
+    """Return the salt of a commitment: made from the sender's key, so that nothing has to be remembered.
+
+    Each draw has its own: what was revealed to one that a re-org undid says nothing about another.
+    """
+    return keccak256(_SALT + key + seed)
 
 
 def _shown(chain: Chain, bid: Bid, by_client: bool) -> Roots | None:

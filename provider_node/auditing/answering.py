@@ -89,6 +89,8 @@ class Auditing:
     _busy: set[Name] = field(default_factory=set)
     _running: dict[Name, BlockNo] = field(default_factory=dict)
     """Runs under way, and by when each is due."""
+    _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
+    """Of which draw they are, and what ends them."""
     _looked: object = None
 
     async def run(self) -> None:
@@ -135,6 +137,9 @@ class Auditing:
         # A re-organisation may have drawn another item.
         own = run.roots if run and run.item == sight.audit.item else None
         move = provider_move(replace(sight, own=own))
+        drawn, scope = self._scopes.get(name, (sight.audit.seed, None))
+        if scope is not None and drawn != sight.audit.seed:
+            scope.cancel()  # a re-organisation replaced the draw: its run comes to nothing
         if move is not None and name not in self._busy:
             if isinstance(move, RunItem):
                 deadline = sight.audit.commit_until
@@ -148,7 +153,9 @@ class Auditing:
         with about(lease=name[0].hex()):
             try:
                 if isinstance(move, RunItem):
-                    self._runs[name] = await self._executed(name, state, sight)
+                    with trio.CancelScope() as scope:
+                        self._scopes[name] = (sight.audit.seed, scope)
+                        self._runs[name] = await self._executed(name, state, sight)
                 else:
                     step = type(move).__name__.lower()
                     log.info("audit by %s: %s", "the client" if name[1] else "strangers", step)
@@ -156,7 +163,7 @@ class Auditing:
                     if isinstance(move, Commit | Reveal):
                         call = call.by(await self._due(state, sight, opens=isinstance(move, Reveal)))
                     await self.sending.send(
-                        call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.draw_block}"
+                        call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.cause}"
                     )
             except Revert as error:
                 # Somebody else was quicker, or the lease is sentenced: the chain will say.
@@ -167,6 +174,7 @@ class Auditing:
                 self._looked = None
                 self._busy.discard(name)
                 self._running.pop(name, None)
+                self._scopes.pop(name, None)
 
     async def _executed(self, name: Name, state: ProviderLease, sight: Sight) -> Run:
         item, audit = sight.audit.item, sight.audit
@@ -193,11 +201,13 @@ class Auditing:
 
     def _call(self, name: Name, state: ProviderLease, move: Move, sight: Sight) -> Call:
         calls, bid, (lease, mine) = self.chain.blocking.audits, state.bid, name
-        salt = salt_of(self.key, lease, mine)
+        seed = sight.audit.seed
+        salt = salt_of(self.key, seed)
         match move:
             case Commit(_, roots):
-                sealed = commitment(roots, bid.owner, lease, sight.audit.item, salt)
-                return calls.commit_as_provider(bid, mine, sealed)
+                return calls.commit_as_provider(
+                    bid, mine, seed, commitment(roots, bid.owner, lease, seed, salt)
+                )
             case Reveal(_, roots):
                 return calls.reveal_as_provider(bid, mine, roots, salt, self._runs[name].proof)
             case Draw():

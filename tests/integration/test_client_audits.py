@@ -38,7 +38,8 @@ def abstain(chain: Chain, bid: Bid) -> None:
     for _ in range(600):
         drawn = [each.auditor for each in chain.audit_tasks(bid.lease_id(), True)]
         if chain.address in drawn:
-            chain.send(chain.audits.abstain(bid, True, drawn.index(chain.address)))
+            seed = chain.audit(bid.lease_id(), True).seed
+            chain.send(chain.audits.abstain(bid, True, drawn.index(chain.address), seed))
             return
         time.sleep(0.1)
     raise AssertionError("not drawn")

@@ -135,16 +135,17 @@ class Rig:
     def do(self, player: Player, move: Move) -> None:
         """Carry a move out."""
         chain, calls = player.chain, player.chain.audits
-        item = chain.audit(self.lease, True).item
+        audit = chain.audit(self.lease, True)
+        item, seed = audit.item, audit.seed
         match move:
             case RunItem():
                 player.own = player.run(move.item)
             case Commit(None, roots):
-                sealed = commitment(roots, self.bid.owner, self.lease, item, SALT)
-                chain.send(calls.commit_as_provider(self.bid, True, sealed))
+                sealed = commitment(roots, self.bid.owner, self.lease, seed, SALT)
+                chain.send(calls.commit_as_provider(self.bid, True, seed, sealed))
             case Commit(int() as task, roots):
-                sealed = commitment(roots, chain.address, self.lease, item, SALT)
-                chain.send(calls.commit(self.lease, True, task, sealed))
+                sealed = commitment(roots, chain.address, self.lease, seed, SALT)
+                chain.send(calls.commit(self.lease, True, task, seed, sealed))
             case Reveal(None, roots):
                 proof = self.tree.proof(item)
                 chain.send(calls.reveal_as_provider(self.bid, True, roots, SALT, proof))

@@ -78,17 +78,17 @@ class Auditing:
     doing: dict[Name, str] = field(default_factory=dict)
     """What is done or waited for in each audit."""
     _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
-    _failed: dict[Name, str] = field(default_factory=dict)
-    """Why the last try to get the job and run the item was in vain."""
+    _failed: dict[Name, tuple[Hash32, str]] = field(default_factory=dict)
+    """For which draw, and why, the last try to get the job and run the item was in vain."""
     _due: dict[tuple[Name, str], int] = field(default_factory=dict)
     """The block in which a shared move was first seen to be due."""
-    _vain: set[Name] = field(default_factory=set)
-    """Audits whose commitment no run of ours opens."""
+    _vain: dict[Name, Hash32] = field(default_factory=dict)
+    """Audits whose commitment no run of ours opens, with the draw."""
     _busy: set[Name] = field(default_factory=set)
     _running: dict[Name, int] = field(default_factory=dict)
     """Runs under way, and by when each is due."""
-    _scopes: dict[Name, trio.CancelScope] = field(default_factory=dict)
-    """Ends the runs under way."""
+    _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
+    """Of which draw the runs under way are, and what ends them."""
     _written: dict[str, object] = field(default_factory=dict)
     _withdrawing: bool = False
     _looked: object = None
@@ -144,16 +144,19 @@ class Auditing:
     async def _begin(self, nursery: trio.Nursery, seen: Seen) -> None:
         own = await trio.to_thread.run_sync(self._own, seen)
         playing = self.court is not None and self.court.playing(seen.name[0])
-        failed = seen.name in self._failed
+        seed = seen.sight.audit.seed
+        failed = seen.name in self._failed and self._failed[seen.name][0] == seed
         move = auditor_move(replace(seen.sight, own=own, failed=failed, playing=playing), self.me)
         if seen.name in self._busy:
-            # Whatever is under way ends before another move is made: what it has come to by then counts.
-            if isinstance(move, Abstain) and seen.name in self._scopes:
-                self._scopes[seen.name].cancel()
+            # Whatever is under way ends before another move is made: what it has come to by then counts. But
+            # a run for a draw that a re-organisation replaced comes to nothing.
+            drawn, scope = self._scopes.get(seen.name, (seed, None))
+            if scope is not None and (isinstance(move, Abstain) or drawn != seed):
+                scope.cancel()
             return
         # An audit that drew nobody pays nobody for its end.
         unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
-        if isinstance(move, RunItem) and seen.name in self._vain:
+        if isinstance(move, RunItem) and self._vain.get(seen.name) == seed:
             self.doing[seen.name] = _VAIN
         elif isinstance(move, RunItem) and not may_begin(
             seen.sight.audit.commit_until, self._running.values()
@@ -182,11 +185,9 @@ class Auditing:
         part = seen.sight.tasks[task]
         if roots is None or part.part is not Part.COMMITTED:
             return roots
-        sealed = commitment(roots, self.me, seen.name[0], item, self._salt(seen.name))
+        seed = seen.sight.audit.seed
+        sealed = commitment(roots, self.me, seen.name[0], seed, salt_of(self.key, seed))
         return roots if sealed == part.found else None
-
-    def _salt(self, name: Name) -> Hash32:
-        return salt_of(self.key, *name)
 
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
@@ -230,12 +231,13 @@ class Auditing:
                 why = self.spending.why_not() if isinstance(move, SHARED) else ""
                 if why:
                     return f"waits: {why}"
-                call = call_of(self.rig.chain.blocking, seen, move, self._salt(seen.name))
+                salt = salt_of(self.key, seen.sight.audit.seed)
+                call = call_of(self.rig.chain.blocking, seen, move, salt)
                 if isinstance(move, Commit | Reveal):
                     call = call.by(await self.rig.chain.run(due_of, seen, move))
                 receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
-                why = self._failed.get(seen.name, "no try was over in time")
+                _, why = self._failed.get(seen.name, (None, "no try was over in time"))
                 return f"{said}: {why}" if isinstance(move, Abstain) else said
 
     async def _try(self, seen: Seen) -> str:
@@ -243,12 +245,12 @@ class Auditing:
         said = f"item {seen.sight.audit.item} cannot be had and run in time"
         try:
             with trio.CancelScope() as scope:
-                self._scopes[seen.name] = scope
+                self._scopes[seen.name] = (seen.sight.audit.seed, scope)
                 said = await self._run(seen)
         except BrokenInvariant:
             raise
         except GavelError as error:
-            self._failed[seen.name] = str(error)
+            self._failed[seen.name] = (seen.sight.audit.seed, str(error))
             raise
         finally:
             self._scopes.pop(seen.name, None)
@@ -264,7 +266,7 @@ class Auditing:
             roots = await run_item(self.rig, child, seen, limit)
         self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
-            self._vain.add(seen.name)
+            self._vain[seen.name] = audit.seed
             return _VAIN
         await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
         return f"ran item {audit.item}"

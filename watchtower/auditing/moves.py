@@ -32,13 +32,12 @@ _BURNT_BY_SILENCE = 8
 def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
     """Return the transaction of a move."""
     calls, me = chain.audits, chain.address
-    bid, (lease, by_client) = seen.opened.bid, seen.name
+    bid, (lease, by_client), seed = seen.opened.bid, seen.name, seen.sight.audit.seed
     match move:
         case Commit(int() as task, roots):
-            sealed = commitment(roots, me, lease, seen.sight.audit.item, salt)
-            return calls.commit(lease, by_client, task, sealed)
+            return calls.commit(lease, by_client, task, seed, commitment(roots, me, lease, seed, salt))
         case Abstain(task):
-            return calls.abstain(bid, by_client, task)
+            return calls.abstain(bid, by_client, task, seed)
         case Reveal(int() as task, roots):
             return calls.reveal(lease, by_client, task, roots, salt)
         case Draw():
@@ -65,10 +64,10 @@ def due_of(chain: Chain, seen: Seen, move: Commit | Reveal) -> Due:
 
 
 def effect_of(seen: Seen, move: Move) -> str:
-    """Name a transaction by its cause, so that it is sent once, also through a restart."""
+    """Name a transaction by its cause, so that it is sent once for a draw, also through a restart."""
     lease, by_client = seen.name
     step = type(move).__name__.lower()
-    return f"auditor {lease.hex()} {by_client} {step} {seen.sight.audit.draw_block}"
+    return f"auditor {lease.hex()} {by_client} {step} {seen.sight.audit.cause}"
 
 
 def sentence_of(move: Move) -> str:

@@ -72,6 +72,8 @@ interface IAuditEvents {
     error Audits_NoHash(uint256 drawBlock);
     /// @notice The block's hash is there and in time: `draw`.
     error Audits_HashIsThere(uint256 drawBlock);
+    /// @notice What was sent answers another draw than the audit's, whose seed this is: a re-org undid it.
+    error Audits_OtherDraw(bytes32 seed);
     error Audits_NotAuditor(address caller);
     error Audits_NotProvider(address caller);
     /// @notice Commitments of others may still come: nothing may be shown yet.

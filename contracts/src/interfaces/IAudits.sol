@@ -40,9 +40,10 @@ import {LeaseId} from "../types/Types.sol";
 /// it, or the made-up one, which has a false node. So an honest auditor that plays its game is always paid, and one that
 /// accuses falsely never.
 ///
-/// Commitments: keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, item, salt)). `account` is the auditor, or the
+/// Commitments: keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, seed, salt)). `account` is the auditor, or the
 /// owner of the lease's provider, so that a new operator key can open what the old one committed to. A trace is what
-/// games are about (`IDisputes`); that of a program without inner nodes is zero.
+/// games are about (`IDisputes`); that of a program without inner nodes is zero. `seed` is the draw's (`Audit`): a
+/// commitment or abstention names the draw that it answers, lest a re-org replay it on another one (rule 8).
 ///
 /// The draw. The list is read as it was before the lease can have been opened: `startDeadline` and one unit before its
 /// start. Nobody who enrols later is drawn; who left before the audit was called is skipped, who leaves later is not.
@@ -94,14 +95,15 @@ interface IAudits is IAuditEvents, IERC6372 {
     // ----------------------------------------------------------------------------------------------- answers
 
     /// @notice The commitment of the auditor that has this task.
-    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 commitment) external;
+    /// @param seed of the draw that it answers; the same in the next two
+    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 seed, bytes32 commitment) external;
 
     /// @notice By the auditor that has this task, instead of `commit`, if it cannot get the job or run it in time: the task
     /// is over without pay or loss, and its fee goes back to the payer.
-    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task) external;
+    function abstain(bytes32[6] calldata bid, bool byClient, uint256 task, bytes32 seed) external;
 
     /// @notice The provider's commitment. By its operator.
-    function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 commitment) external;
+    function commitAsProvider(bytes32[6] calldata bid, bool byClient, bytes32 seed, bytes32 commitment) external;
 
     /// @notice Open an auditor's commitment.
     function reveal(

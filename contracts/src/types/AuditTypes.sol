@@ -61,6 +61,7 @@ enum Part {
 /// @param calledAt when the draw was last called
 /// @param commitUntil last reading for commitments
 /// @param drawBlock the block whose hash draws
+/// @param seed of the draw: hash of that block's hash and the audit's name. Zero before it. Every answer names it
 /// @param found keccak256(traceRoot, itemRoot) that the provider revealed; before that, its commitment
 struct Audit {
     Stage stage;
@@ -75,6 +76,7 @@ struct Audit {
     uint40 calledAt;
     uint40 commitUntil;
     uint48 drawBlock;
+    bytes32 seed;
     bytes32 found;
 }
 

@@ -115,12 +115,16 @@ abstract contract AuditBase is DeliveryBase {
         return audits.auditOf(idOf(bid), true);
     }
 
+    function drawSeed() internal view returns (bytes32) {
+        return audit().seed;
+    }
+
     function task(uint256 i) internal view returns (Task memory) {
         return audits.tasksOf(idOf(bid), true)[i];
     }
 
     function seal(address account, bytes32 traceRoot, bytes32 item) internal view returns (bytes32) {
-        return keccak256(abi.encode(traceRoot, item, account, idOf(bid), uint256(audit().item), SALT));
+        return keccak256(abi.encode(traceRoot, item, account, idOf(bid), drawSeed(), SALT));
     }
 
     function right() internal view returns (bytes32) {
@@ -130,14 +134,15 @@ abstract contract AuditBase is DeliveryBase {
     function commit(uint256 i, bytes32 traceRoot, bytes32 item) internal {
         address who = task(i).auditor;
         bytes32 commitment = seal(who, traceRoot, item);
-        LeaseId id = idOf(bid);
+        (LeaseId id, bytes32 draw_) = (idOf(bid), drawSeed());
         vm.prank(who);
-        audits.commit(id, true, i, commitment);
+        audits.commit(id, true, i, draw_, commitment);
     }
 
     function abstain(uint256 i) internal {
-        vm.prank(task(i).auditor);
-        audits.abstain(bid, true, i);
+        (address who, bytes32 draw_) = (task(i).auditor, drawSeed());
+        vm.prank(who);
+        audits.abstain(bid, true, i, draw_);
     }
 
     function reveal(uint256 i, bytes32 traceRoot, bytes32 item) internal {
@@ -148,9 +153,9 @@ abstract contract AuditBase is DeliveryBase {
     }
 
     function commitAsProvider(bytes32 traceRoot, bytes32 item) internal {
-        bytes32 commitment = seal(OWNER, traceRoot, item);
+        (bytes32 draw_, bytes32 commitment) = (drawSeed(), seal(OWNER, traceRoot, item));
         vm.prank(operator);
-        audits.commitAsProvider(bid, true, commitment);
+        audits.commitAsProvider(bid, true, draw_, commitment);
     }
 
     function revealAsProvider(bytes32 traceRoot, bytes32 item) internal {

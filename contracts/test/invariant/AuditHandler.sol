@@ -21,6 +21,8 @@ contract AuditHandler is AuditBase {
     mapping(address who => uint256) public draws;
     mapping(address who => uint256) public commits;
     mapping(address who => uint256) public abstentions;
+    /// @notice Answers taken that named another draw.
+    uint256 public replayed;
     uint256 public steps;
     uint256 public done;
     uint256 public leases;
@@ -52,6 +54,7 @@ contract AuditHandler is AuditBase {
         else if (action < 80) _try(abi.encodeCall(this.comeOrGo, (seed)));
         else if (action < 81) _try(abi.encodeCall(this.convict, ()));
         else if (action < 85) _try(abi.encodeCall(this.renew, ()));
+        else if (action < 88) _try(abi.encodeCall(this.replayAny, (seed)));
         else skip(1 + seed % 16);
     }
 
@@ -86,17 +89,36 @@ contract AuditHandler is AuditBase {
     function commitAny(uint256 seed) external {
         (bool byClient, uint256 i, address who) = _one(seed, Part.Assigned);
         bytes32 commitment = _seal(byClient, who, _trace(seed / 64));
-        LeaseId id = idOf(bid);
+        (LeaseId id, bytes32 draw_) = (idOf(bid), auditOf(byClient).seed);
         vm.prank(who);
-        audits.commit(id, byClient, i, commitment);
+        audits.commit(id, byClient, i, draw_, commitment);
         ++commits[who];
     }
 
     function abstainAny(uint256 seed) external {
         (bool byClient, uint256 i, address who) = _one(seed, Part.Assigned);
+        bytes32 draw_ = auditOf(byClient).seed;
         vm.prank(who);
-        audits.abstain(bid, byClient, i);
+        audits.abstain(bid, byClient, i, draw_);
         ++abstentions[who];
+    }
+
+    /// @dev Answers to another draw: the other audit's, or none.
+    function replayAny(uint256 seed) external {
+        bool byClient = seed % 2 == 0;
+        (bytes32 other, LeaseId id) = (auditOf(!byClient).seed, idOf(bid));
+        seed /= 2;
+        if (seed % 3 == 0) {
+            vm.prank(operator);
+            audits.commitAsProvider(bid, byClient, other, "seal");
+        } else {
+            (bool drawnBy, uint256 i, address who) = _one(seed / 3, Part.Assigned);
+            other = auditOf(!drawnBy).seed;
+            vm.prank(who);
+            if (seed % 3 == 1) audits.commit(id, drawnBy, i, other, "seal");
+            else audits.abstain(bid, drawnBy, i, other);
+        }
+        ++replayed;
     }
 
     function revealAny(uint256 seed) external {
@@ -113,7 +135,7 @@ contract AuditHandler is AuditBase {
         if (a.answer == Answer.None) {
             bytes32 commitment = _seal(byClient, OWNER, TRACE);
             vm.prank(operator);
-            audits.commitAsProvider(bid, byClient, commitment);
+            audits.commitAsProvider(bid, byClient, a.seed, commitment);
         } else {
             vm.prank(operator);
             audits.revealAsProvider(bid, byClient, TRACE, _roots[a.item], SALT, _proofs[a.item]);
@@ -227,8 +249,8 @@ contract AuditHandler is AuditBase {
     }
 
     function _seal(bool byClient, address account, bytes32 traceRoot) private view returns (bytes32) {
-        uint256 item = auditOf(byClient).item;
-        return keccak256(abi.encode(traceRoot, _roots[item], account, idOf(bid), item, SALT));
+        Audit memory a = auditOf(byClient);
+        return keccak256(abi.encode(traceRoot, _roots[a.item], account, idOf(bid), a.seed, SALT));
     }
 
     // ------------------------------------------------------------------------------------------------- the end

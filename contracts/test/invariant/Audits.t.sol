@@ -40,6 +40,12 @@ contract AuditInvariantsTest is Assertions {
         countersAreAnswers();
         nothingIsShownTooEarly();
         abstainingNeitherPaysNorCosts();
+        noAnswerIsTakenForAnotherDraw();
+    }
+
+    /// @dev Rule 8: an answer names the draw that it is given to.
+    function noAnswerIsTakenForAnotherDraw() private view {
+        eq(handler.replayed(), 0, "answers to another draw");
     }
 
     /// @dev Tokens held = stakes + fees of tasks that are not over + owed + burnt.

@@ -34,31 +34,31 @@ contract AuditAbstainTest is AuditBase {
     function test_AbstainByAnother() public {
         drawn(2);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.abstain(bid, true, 0);
+        audits.abstain(bid, true, 0, "seed");
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.abstain(bid, true, 2); // no such task
+        audits.abstain(bid, true, 2, "seed"); // no such task
         address other = task(1).auditor;
         vm.prank(other);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, other));
-        audits.abstain(bid, true, 0);
+        audits.abstain(bid, true, 0, "seed");
     }
 
     function test_AbstainFromNoAudit() public {
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongStage.selector, Stage.None));
-        audits.abstain(bid, true, 0);
+        audits.abstain(bid, true, 0, "seed");
         order(CLIENT, 1);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongStage.selector, Stage.Called));
-        audits.abstain(bid, true, 0);
+        audits.abstain(bid, true, 0, "seed");
         skip(5);
         audits.draw(bid, true);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongStage.selector, Stage.None));
-        audits.abstain(bid, false, 0); // the strangers' audit
+        audits.abstain(bid, false, 0, "seed"); // the strangers' audit
         bytes32[6] memory another = bid;
         another[2] = "another job"; // whose fee would be another one
         address who = task(0).auditor;
         vm.prank(who);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongStage.selector, Stage.None));
-        audits.abstain(another, true, 0);
+        audits.abstain(another, true, 0, "seed");
     }
 
     function test_AbstainTwiceOrAfterCommittingOrLate() public {

@@ -96,12 +96,14 @@ contract AuditCalldataTest is AuditBase {
         _malformed(STRANGER, abi.encodeCall(audits.draw, (bid, true)), NONE);
         bytes32 item = right();
         _malformed(
-            operator, abi.encodeCall(audits.commitAsProvider, (bid, true, seal(OWNER, TRACE, item))), 7
+            operator,
+            abi.encodeCall(audits.commitAsProvider, (bid, true, drawSeed(), seal(OWNER, TRACE, item))),
+            8
         );
         for (uint256 i; i < 2; ++i) {
             address who = task(i).auditor;
             bytes32 commitment = seal(who, TRACE, item);
-            _malformed(who, abi.encodeCall(audits.commit, (idOf(bid), true, i, commitment)), 3);
+            _malformed(who, abi.encodeCall(audits.commit, (idOf(bid), true, i, drawSeed(), commitment)), 4);
         }
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
         _malformed(
@@ -118,7 +120,7 @@ contract AuditCalldataTest is AuditBase {
 
     function test_Abstaining() public {
         drawn(2);
-        _malformed(task(1).auditor, abi.encodeCall(audits.abstain, (bid, true, 1)), NONE);
+        _malformed(task(1).auditor, abi.encodeCall(audits.abstain, (bid, true, 1, drawSeed())), NONE);
     }
 
     function test_AfterAnAccusation() public {

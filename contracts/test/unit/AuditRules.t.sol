@@ -28,8 +28,9 @@ contract AuditRulesTest is AuditBase {
         commit(0, TRACE, item);
         commitAsProvider(TRACE, item);
         (LeaseId id, bytes32 copied, address copycat) = (idOf(bid), task(0).found, task(1).auditor);
+        bytes32 draw_ = drawSeed();
         vm.prank(copycat);
-        audits.commit(id, true, 1, copied);
+        audits.commit(id, true, 1, draw_, copied);
         reveal(0, TRACE, item);
         revealAsProvider(TRACE, item);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
@@ -49,9 +50,10 @@ contract AuditRulesTest is AuditBase {
         this.show(0, TRACE, item);
         skip(COMMIT + 10 + 1);
         reveal(0, TRACE, item);
+        bytes32 draw_ = drawSeed();
         vm.prank(operator);
         vm.expectPartialRevert(IAuditEvents.Audits_TooLate.selector);
-        audits.commitAsProvider(bid, true, "seal");
+        audits.commitAsProvider(bid, true, draw_, "seal");
         finish();
         atStage(Stage.Silent);
     }

@@ -334,11 +334,11 @@ contract AuditsTest is AuditBase {
         drawn(1);
         LeaseId id = idOf(bid);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.commit(id, true, 0, "seal");
+        audits.commit(id, true, 0, "seed", "seal");
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.commit(id, true, 1, "seal"); // no such task
+        audits.commit(id, true, 1, "seed", "seal"); // no such task
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotProvider.selector, address(this)));
-        audits.commitAsProvider(bid, true, "seal");
+        audits.commitAsProvider(bid, true, "seed", "seal");
     }
 
     function test_CommitTwiceOrZeroOrLate() public {
@@ -351,7 +351,7 @@ contract AuditsTest is AuditBase {
         address who = task(1).auditor;
         vm.prank(who);
         vm.expectRevert(IAuditEvents.Audits_ZeroCommitment.selector);
-        audits.commit(id, true, 1, 0);
+        audits.commit(id, true, 1, "seed", 0);
         commitAsProvider(TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongAnswer.selector, Answer.Committed));
         this.pledgeAsProvider(TRACE, item);

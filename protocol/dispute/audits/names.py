@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.crypto import keccak256
-from protocol.dispute.names import word
 from protocol.messages import Bid
 from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId
 
@@ -73,7 +72,14 @@ class Audit:
     called_at: BlockNo
     commit_until: BlockNo
     draw_block: BlockNo
+    seed: Hash32
+    """Of the draw; zero before it. It names the draw, so every answer names it."""
     found: Hash32
+
+    @property
+    def cause(self) -> str:
+        """What moves in this audit answer, for effects' names: a move in another draw is another effect."""
+        return f"{self.draw_block} {self.seed.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +103,9 @@ class AuditClocks:
     game_span: Blocks
 
 
-def commitment(roots: Roots, account: Address, lease: LeaseId, item: int, salt: Hash32) -> Hash32:
+def commitment(roots: Roots, account: Address, lease: LeaseId, seed: Hash32, salt: Hash32) -> Hash32:
     """Bind `account` (an auditor, or the owner of the lease's provider) to what its run came to."""
-    return keccak256(roots.trace + roots.item + account.rjust(32, b"\0") + lease + word(item) + salt)
+    return keccak256(roots.trace + roots.item + account.rjust(32, b"\0") + lease + seed + salt)
 
 
 def fee_of(bid: Bid, items: int, percent: int, fixed: Amount) -> Amount:

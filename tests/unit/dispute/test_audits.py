@@ -38,6 +38,7 @@ from tests.strategies.provider import BID
 ME, OTHER, PAYER = (Address(bytes([n]) * 20) for n in (1, 2, 3))
 OWN = Roots(Hash32(b"\1" * 32), Hash32(b"\2" * 32))
 LIE = Roots(Hash32(b"\3" * 32), Hash32(b"\4" * 32))
+SEED = Hash32(b"\5" * 32)
 CLOCKS = AuditClocks(Blocks(30), Blocks(10), Blocks(8), Blocks(15), Blocks(90))
 
 
@@ -58,6 +59,7 @@ def sight(
         "called_at": BlockNo(90),
         "commit_until": BlockNo(110),
         "draw_block": BlockNo(94),
+        "seed": ZERO_HASH if stage is Stage.CALLED else SEED,
         "found": ZERO_HASH,
     }
     tasks = tuple(Task(PAYER, part, who, ZERO_HASH) for who in (OTHER, ME))

@@ -1,5 +1,6 @@
 """Each audited item of a provider has a child process of its own: no long run makes a short one late."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,27 +8,41 @@ from typing import Any
 import pytest
 import trio
 
+from protocol.chain.audits import AuditCalls
+from protocol.chain.calls import Call, Due
 from protocol.dispute.audits import Part, Stage
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
 from protocol.runtime.child import ChildOptions
-from protocol.types import BlockNo, LeaseId
+from protocol.types import BlockNo, Hash32, LeaseId, Wei
 from provider_node.auditing.answering import Auditing
 from provider_node.defence import tracer
 from tests.held_runs import CHILD, HeldRuns, until
 from tests.strategies.provider import BID
-from tests.unit.dispute.test_audits import sight
+from tests.unit.dispute.test_audits import ME, sight
 
 pytestmark = pytest.mark.trio
 STATE: Any = SimpleNamespace(bid=BID, result=SimpleNamespace(outputs=b"o"))
 NOTHING: Any = None
 
 
-async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    held = HeldRuns.under(tmp_path, monkeypatch)
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HeldRuns:
     monkeypatch.setattr(tracer, "WORKER", CHILD)
+    return HeldRuns.under(tmp_path, monkeypatch)
+
+
+@dataclass
+class Sends:
+    """Takes what the desk sends."""
+
+    effects: list[str] = field(default_factory=list)
+
+    async def send(self, call: Call, effect: str) -> None:
+        self.effects.append(f"{call.what} {effect}")
+
+
+def desk_of(held: HeldRuns, sends: Any = NOTHING) -> Auditing:
 
     async def of(case: Case, blocks: int, doubts: int) -> Item:
         return Item(str(held.program(case.lease_id.hex())), "i", case.item)
@@ -35,23 +50,64 @@ async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(
     store = SimpleNamespace(path=lambda _: Path("o"))
     items: Any = SimpleNamespace(of=of, store=store)
     watcher: Any = SimpleNamespace(height=BlockNo(100))
-    desk = Auditing(NOTHING, NOTHING, watcher, NOTHING, items, ChildOptions(), b"key")
 
-    def begin(nursery: trio.Nursery, number: int, until_: int) -> tuple[LeaseId, bool]:
-        name = (LeaseId(bytes([number]) * 32), True)
-        seen = sight(Stage.DRAWN, Part.ASSIGNED, audit={"commit_until": BlockNo(until_)})
-        desk._begin(nursery, name, STATE, seen)
-        return name
+    async def due(_: object) -> Due:
+        return Due(BlockNo(110), Wei(0))
+
+    chain: Any = SimpleNamespace(blocking=SimpleNamespace(audits=AuditCalls(ME)), run=due)
+    return Auditing(chain, NOTHING, watcher, sends, items, ChildOptions(), b"key")
+
+
+def begin(
+    desk: Auditing, nursery: trio.Nursery, number: int, until_: int, **audit: object
+) -> tuple[LeaseId, bool]:
+    name = (LeaseId(bytes([number]) * 32), True)
+    fields = {"commit_until": BlockNo(until_)} | audit
+    desk._begin(nursery, name, STATE, sight(Stage.DRAWN, Part.ASSIGNED, audit=fields))
+    return name
+
+
+async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: HeldRuns) -> None:
+    desk = desk_of(held)
 
     async with trio.open_nursery() as nursery:
-        long = [begin(nursery, number, 1_000) for number in (1, 2, 3)]
+        long = [begin(desk, nursery, number, 1_000) for number in (1, 2, 3)]
         for lease, _ in long:
             await held.begun(lease.hex())
-        late = begin(nursery, 4, 2_000)
+        late = begin(desk, nursery, 4, 2_000)
         held.let_go((bytes([5]) * 32).hex())
-        first = begin(nursery, 5, 500)
+        first = begin(desk, nursery, 5, 500)
         await until(lambda: first in desk._runs)
         assert set(desk._runs) == {first}
         assert not held.has_begun(late[0].hex())
         nursery.cancel_scope.cancel()
     assert desk.trouble == ""
+
+
+async def test_a_run_for_a_draw_that_a_reorg_replaced_makes_way_for_the_right_one(held: HeldRuns) -> None:
+    desk, other = desk_of(held), {"item": 1, "seed": Hash32(b"\6" * 32)}
+    async with trio.open_nursery() as nursery:
+        lease, _ = name = begin(desk, nursery, 1, 110)
+        await held.begun(lease.hex())
+        begin(desk, nursery, 1, 110, **other)
+        await until(lambda: not desk._busy)
+        held.let_go(lease.hex())
+        begin(desk, nursery, 1, 110, **other)
+        await until(lambda: name in desk._runs)
+        assert desk._runs[name].item == 1
+
+
+async def test_an_answer_to_another_draw_is_another_transaction(held: HeldRuns) -> None:
+    """The same block's number, and the same item: a re-org gave the block another hash."""
+    sends = Sends()
+    desk = desk_of(held, sends)
+    async with trio.open_nursery() as nursery:
+        lease, _ = name = begin(desk, nursery, 1, 110)
+        held.let_go(lease.hex())
+        await until(lambda: name in desk._runs and not desk._busy)
+        for seed in (b"\6", b"\7", b"\7"):
+            begin(desk, nursery, 1, 110, seed=Hash32(seed * 32))
+            await until(lambda: not desk._busy)
+    first, second, third = sends.effects
+    assert first.startswith("Audits.commitAsProvider")
+    assert first != second == third

@@ -18,7 +18,7 @@ from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.runtime.metrics import Metrics
-from protocol.types import BlockNo, LeaseId, TransientError, Wei
+from protocol.types import BlockNo, Hash32, LeaseId, TransientError, Wei
 from tests.held_runs import CHILD, HASH, HeldRuns, until
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, sight
@@ -82,7 +82,7 @@ class Desk:
     """An auditor's desk whose runs last as long as the test wants, and the calls that it sends."""
 
     def __init__(self, runs: HeldRuns, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.runs, self.sent = runs, list[str]()
+        self.runs, self.sent, self.effects = runs, list[str](), set[str]()
         network = SimpleNamespace(seconds=lambda blocks: 60)
         blocking = SimpleNamespace(address=ME, network=network, audits=AuditCalls(ME))
         rig: Any = SimpleNamespace(
@@ -100,20 +100,25 @@ class Desk:
 
     async def _send(self, call: Any, effect: str) -> Any:
         self.sent.append(f"{call.what} {effect.split()[1][:2]}")
+        self.effects.add(effect)
         return SimpleNamespace(fee=Wei(0), gas_used=1)
 
     async def _run(self, rig: Any, child: Child, seen: Seen, limit_s: float) -> Roots:
         lease = seen.name[0]
         if lease in self.lacking:
             raise TransientError("nobody serves the inputs")
-        args = AccuseArgs(Item(str(self.runs.program(lease.hex())), "i", 3), "o")
+        item = seen.sight.audit.item
+        args = AccuseArgs(Item(str(self.runs.program(lease.hex())), "i", item), "o")
         found = await ask(child, args, AccuseResult)
         return Roots(hash32(found.trace_root), hash32(found.item_root))
 
-    async def look(self, nursery: trio.Nursery, number: int, until_: int, now: int = 100) -> LeaseId:
+    async def look(
+        self, nursery: trio.Nursery, number: int, until_: int, now: int = 100, **audit: object
+    ) -> LeaseId:
         """Have the desk look at the audit of a lease, which has drawn it."""
         lease = LeaseId(bytes([number]) * 32)
-        seen = sight(Stage.DRAWN, Part.ASSIGNED, audit={"commit_until": BlockNo(until_)}, now=BlockNo(now))
+        fields = {"commit_until": BlockNo(until_)} | audit
+        seen = sight(Stage.DRAWN, Part.ASSIGNED, audit=fields, now=BlockNo(now))
         opened: Any = SimpleNamespace(bid=BID)
         await self.desk._begin(nursery, Seen((lease, True), opened, seen))
         return lease
@@ -181,3 +186,35 @@ async def test_a_job_that_cannot_be_had_is_tried_until_half_of_the_clock_is_left
         await until(lambda: desk.said(lease).startswith("abstained"))
         assert desk.said(lease).endswith(": nobody serves the inputs")
         assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_a_run_for_a_draw_that_a_reorg_replaced_makes_way_for_the_right_one(
+    held: HeldRuns, desk: Desk
+) -> None:
+    other = {"item": 1, "seed": Hash32(b"\6" * 32)}
+    async with trio.open_nursery() as nursery:
+        lease = await desk.look(nursery, 1, 110)
+        await held.begun(lease.hex())
+        assert desk.said(lease) == "runs item 3"
+        await desk.look(nursery, 1, 110, **other)
+        await until(lambda: not desk.desk._busy)
+        held.let_go(lease.hex())
+        await desk.look(nursery, 1, 110, **other)
+        await until(lambda: desk.said(lease) == "ran item 1")
+
+
+async def test_an_answer_to_another_draw_is_another_transaction(held: HeldRuns, desk: Desk) -> None:
+    """The same block's number, and the same item: a re-org gave the block another hash."""
+    async with trio.open_nursery() as nursery:
+        lease = LeaseId(bytes([1]) * 32)
+        held.let_go(lease.hex())
+        for seed in (b"\6", b"\7", b"\7"):
+            draw = {"seed": Hash32(seed * 32)}
+            desk.desk.doing.clear()
+            await desk.look(nursery, 1, 110, **draw)
+            await until(lambda: not desk.desk._busy)
+            if not desk.said(lease).startswith("committed"):
+                await desk.look(nursery, 1, 110, **draw)
+            await until(lambda: desk.said(lease).startswith("committed"))
+        assert desk.sent == ["Audits.commit 01"] * 3
+        assert len(desk.effects) == 2
