@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,17 +18,37 @@ from protocol.crypto import keccak256
 from protocol.dispute.steps import Place, chain_of, fold
 from protocol.engines.cpu import Engine
 from protocol.engines.onnx import lower, read_model
-from protocol.tape import F32, Affine, Contract, Operand, Reduce, Tape, TensorType, limits
+from protocol.tape import (
+    F32,
+    I32,
+    Affine,
+    Constant,
+    Contract,
+    Join,
+    Map,
+    Move,
+    Operand,
+    Reduce,
+    Tape,
+    TensorType,
+    limits,
+    trace,
+)
+from protocol.tape.encoding import decode as decode_tape
+from protocol.tape.encoding import encode as encode_tape
 from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.headers import encode_node
 from protocol.tape.merkle import depth_of
 from protocol.tape.reference import evaluate_all
 from protocol.tape.reference.arithmetic import canonical, fma
 from protocol.tape.roots import leaf_count
+from protocol.tape.scalar import from_bits, idiv, maximum, minimum, to_i32
+from protocol.tape.validate import check_item, validate
+from protocol.types.errors import InputError
 from scripts.models import magika_onnx, minilm_onnx
 from tests.steps import Array, Case, sampled, stored
 from tests.strategies.floats import patterns
-from tests.strategies.tapes import random_tape
+from tests.strategies.tapes import random_tape, tensor
 
 ROOT = Path(__file__).parents[2]
 BULK, REFEREE = "0x" + "77" * 20, "0x" + "78" * 20
@@ -199,6 +220,166 @@ def test_limits_are_those_of_the_validator() -> None:
     assert {name: int(value) for name, value in found.items()} == {
         name: getattr(limits, name) for name in found
     }
+
+
+ZERO, MINUS, ONE, TWO, NAN = 0, 1 << 31, 0x3F800000, 0x40000000, 0x7FC00000
+INFINITY, LEAST = 0x7F800000, 1
+TINY, HUGE = 0x0D800000, 0x4F32D05E
+"""2^-100 and 3e9 as words; sums of products of the first underflow."""
+SIGNED = 0xFFFFFFFF
+EDGES: dict[str, tuple[Callable[..., Any], Any, Any, list[tuple[int, ...]]]] = {
+    "max propagates NaN and orders -0 before +0": (
+        maximum, F32, F32,
+        [(NAN, ONE, NAN), (ONE, NAN, NAN), (MINUS, ZERO, ZERO), (ZERO, MINUS, ZERO)],
+    ),
+    "min does as well": (
+        minimum, F32, F32,
+        [(NAN, ONE, NAN), (ONE, NAN, NAN), (MINUS, ZERO, MINUS), (ZERO, MINUS, MINUS)],
+    ),
+    "a NaN is stored as the one NaN, whoever made it": (
+        lambda a, b: a - b, F32, F32, [(INFINITY, INFINITY, NAN), (NAN, ONE, NAN), (ONE, ONE, ZERO)],
+    ),
+    "a NaN put together from bits as well": (
+        lambda a, b: from_bits(a | b), I32, F32,
+        [(INFINITY, 1, NAN), (0xFF800000, 0x400000, NAN), (INFINITY, 0, INFINITY), (MINUS, LEAST, MINUS | 1)],
+    ),
+    "subnormals are numbers": (
+        lambda a, b: a * b, F32, F32, [(LEAST, ONE, LEAST), (LEAST, TWO, 2), (TINY, TINY | MINUS, MINUS)],
+    ),
+    "conversion truncates and saturates": (
+        lambda a, b: to_i32(a + b), F32, I32,
+        [
+            (NAN, ZERO, 0), (HUGE, ZERO, MINUS - 1), (HUGE | MINUS, ZERO, MINUS), (INFINITY, ONE, MINUS - 1),
+            (0xBFF33333, MINUS, SIGNED),
+        ],
+    ),
+    "shifts count modulo 32": (lambda a, b: a << b, I32, I32, [(3, 33, 6), (3, 32, 3), (3, SIGNED, MINUS)]),
+    "a division by zero is zero, and the least number by -1 itself": (
+        idiv, I32, I32, [(7, 0, 0), (MINUS, 0, 0), (MINUS, SIGNED, MINUS), (SIGNED - 6, 2, SIGNED - 2)],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_rule19_no_bit_of_a_step_is_left_to_the_machine(bulk: Bulk, name: str) -> None:
+    """A provider picks the bits that its machine gives, where machines differ: all but one are convicted."""
+    made, given, out, rows = EDGES[name]
+    at, kind = Affine(0, (1,)), TensorType(given, (len(rows),))
+    node = Map(out, kind.shape, trace(made, given, given), (Operand(0, at), Operand(1, at)))
+    item = [np.array([row[side] for row in rows], np.uint32).view(given.numpy) for side in (0, 1)]
+    assert outputs_of(bulk, Tape((kind, kind), (), (node,), 1), item) == [row[2] for row in rows]
+
+
+@pytest.mark.parametrize("length", [0, 1, 31, 33, 256, 257, 300])
+def test_rule19_sums_begin_with_their_first_block_and_padding_is_never_added(bulk: Bulk, length: int) -> None:
+    """Every product underflows to -0: a total from +0, or one padded term, would make it +0."""
+    at, kind = Operand(0, Affine(0, (0,))), TensorType(F32, (1, length))
+    tape = Tape((kind, kind), (), (Contract(F32, (1,), at, replace(at, source=1)),), 1)
+    item = [np.full((1, length), word, np.uint32).view(np.float32) for word in (TINY, TINY | MINUS)]
+    assert outputs_of(bulk, tape, item) == [MINUS if length else ZERO]
+
+
+def test_rule19_another_nan_never_gets_in() -> None:
+    kind = TensorType(F32, (1,))
+    for word in (0x7F800001, 0xFFC00000, SIGNED):
+        bad = np.array([word], np.uint32).view(np.float32)
+        with pytest.raises(InputError, match="NaN"):
+            check_item((kind,), [bad])
+        copy = Move(F32, (1,), 0, (1,), (1,), (Affine(0, (1,)),), word)
+        for tape in (
+            Tape((kind,), (Constant(kind, bad.tobytes()),), (replace(copy, fill=0),), 1),
+            Tape((kind,), (), (copy,), 1),
+        ):
+            with pytest.raises(InputError, match="NaN"):
+                validate(tape)
+
+
+def outputs_of(bulk: Bulk, tape: Tape, item: Sequence[Array]) -> list[int]:
+    """The words of the last node, in which reference, fast engine and every step of the Referee agree."""
+    validate(tape)
+    check_tape(bulk, tape, item, Random(1), 1_000)
+    with Engine(tape) as engine:
+        (fast,) = engine.run(item)
+    words = evaluate_all(tape, item)[-1].view(np.uint32).reshape(-1)
+    assert (fast.view(np.uint32).reshape(-1) == words).all()
+    return [int(word) for word in words]
+
+
+def test_rule20_a_tape_that_the_validator_takes_is_one_that_the_referee_judges_alike(bulk: Bulk) -> None:
+    """A client garbles headers until validator and Referee disagree: it would gain refund and reward.
+
+    Whatever the validator takes, in whatever bytes, every step of it is the reference's. What it does not
+    take, no honest provider starts.
+    """
+    taken = refused = 0
+    for seed in range(150):
+        rng = Random(seed)
+        tape, item = random_tape(rng, 6)
+        headers = node_headers(tape)
+        for place in range(len(headers)):
+            garbled = bytearray(headers[place])
+            for _ in range(rng.choice((1, 1, 2))):
+                garbled[rng.randrange(len(garbled))] ^= 1 << rng.randrange(8)
+            hostile = hostile_tape(tape, place, bytes(garbled))
+            if hostile is None:
+                refused += 1
+            elif small(hostile):
+                assert node_headers(hostile)[place] == garbled, "two headers of one node are two programs"
+                check_tape(bulk, hostile, item, rng, 1)
+                taken += 1
+    assert min(taken, refused) > 50, (taken, refused)
+
+
+def hostile_tape(tape: Tape, place: int, header: bytes) -> Tape | None:
+    """The tape up to a node whose header is another now, read from its bytes; None if nobody takes it."""
+    short = replace(tape, nodes=tape.nodes[: place + 1], outputs=1)
+    before, honest, after = encode_tape(short).rpartition(node_headers(short)[place])
+    assert len(honest) == len(header)
+    try:
+        return decode_tape(before + header + after)
+    except InputError:
+        return None
+
+
+def small(tape: Tape) -> bool:
+    """Whether the reference has its values soon."""
+    chain = chain_of(tape.nodes[-1], tape.types)
+    return tape.types[-1].elements * (chain.length if chain else 1) < 100_000
+
+
+def test_rule20_the_largest_steps_that_the_validator_takes_are_judged(bulk: Bulk) -> None:
+    """At each limit; one beyond it the validator refuses, so that the Referee is never asked."""
+    kind, at, rng = TensorType(F32, (2,)), Affine(0, (1,)), Random(3)
+
+    def calls(count: int) -> Tape:
+        def made(*values: Any) -> Any:
+            value = values[0]
+            for number in range(count):
+                value = value + values[number % len(values)]
+            return value
+
+        four = tuple(Operand(number, at) for number in range(limits.MAX_MAP_OPERANDS))
+        program = trace(made, *[F32] * limits.MAX_MAP_OPERANDS)
+        return Tape((kind,) * 4, (), (Map(F32, (2,), program, four),), 1)
+
+    def joined(count: int) -> Tape:
+        return Tape((kind,), (), (Join(F32, (2 * count,), 0, (0,) * count),), 1)
+
+    def ranked(count: int) -> Tape:
+        shape = (1,) * (count - 1) + (2,)
+        steps = Affine(0, (0,) * (count - 1) + (1,))
+        return Tape((kind,), (), (Move(F32, shape, 0, shape, (2,), (steps,), 0),), 1)
+
+    for made, most in (
+        (calls, limits.MAX_INSTRUCTIONS),
+        (joined, limits.MAX_JOIN_SOURCES),
+        (ranked, limits.MAX_RANK),
+    ):
+        tape = made(most)
+        validate(tape)
+        check_tape(bulk, tape, [tensor(rng, each) for each in tape.inputs], rng, 4)
+        with pytest.raises(InputError):
+            validate(made(most + 1))
 
 
 def test_chains_of_any_words_equal_the_reference(bulk: Bulk) -> None:
