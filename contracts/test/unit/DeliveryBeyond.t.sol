@@ -60,7 +60,7 @@ contract DeliveryBeyondTest is DeliveryBase {
     }
 
     /// @dev Rule 18: one word behind the last item, and whoever proves any node over it has convicted the lease.
-    /// forge-config: default.fuzz.runs = 128
+    /// forge-config: default.fuzz.runs = 64
     function testFuzz_Rule18GarbageBeyondTheItemsConvicts(uint256 items, uint256 place, uint256 level, bytes32 garbage)
         public
     {

@@ -170,7 +170,7 @@ contract DeliveryHastenTest is DeliveryBase {
 
     /// @dev Rule 16: an honest provider that answers one demand of each queue per clock, the nearest first, is never late,
     /// whatever is hastened when.
-    /// forge-config: default.fuzz.runs = 24
+    /// forge-config: default.fuzz.runs = 4
     function testFuzz_Rule16TwoAnswersPerClockAreEnough(uint256 seed) public {
         uint256 next;
         for (uint256 round; round < 10 && view_(bid).freezes < 100; ++round) {
