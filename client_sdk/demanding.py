@@ -9,6 +9,7 @@ import trio
 from client_sdk.results import Results, Wanted
 from client_sdk.sending import Purse
 from protocol.chain.client import Chain
+from protocol.dispute.delivery import posted_roots
 from protocol.games.demanding import Demander, DemandTurn, demand_terms, holds, item_file
 from protocol.lease.client_types import DidFetch, Outputs
 from protocol.messages import Bid
@@ -141,10 +142,20 @@ class Delivery:
     async def _take(self, turn: DemandTurn) -> None:
         if turn.known is None or self.found is not None or self._demander is None:
             return
-        data = item_file(self._demander.terms.shape, turn.known)
-        self.found = await trio.to_thread.run_sync(self.results.store.put_bytes, data)
-        self.results.store.pin(self.found, self.wanted().folder.id)
+        shape, root = self._demander.terms.shape, self._demander.root
+        data = item_file(shape, turn.known)
+        # There are results that no outputs hash to: with the roots that the chain has shown they can be
+        # challenged all the same.
+        roots = await self._put(posted_roots(shape, root, turn.known).to_bytes())
+        self.results.write_evidence(roots, self.wanted())
+        self.found = await self._put(data)
         self.tell(f"the chain has shown all outputs, {len(data)} bytes")
+
+    async def _put(self, data: bytes) -> ArtifactId:
+        store = self.results.store
+        artifact = await trio.to_thread.run_sync(store.put_bytes, data)
+        store.pin(artifact, self.wanted().folder.id)
+        return artifact
 
     async def _holds(self, bid: Bid) -> bool:
         for attempt in range(1 << 30):

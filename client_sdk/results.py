@@ -120,7 +120,7 @@ class Results:
         verify = VerifyArgs(str(program), str(outputs), count, root)
         found = from_wire(await self._call(verify), VerifyResult)
         if found.matches:
-            self._write_evidence(effect.outputs, wanted)
+            self.write_evidence(effect.outputs.artifact, wanted)
         if not found.matches or not effect.rerun_ppm:
             return DidCheck(Verdict(root, Hash32(found.output_root), 0, None))
         items = draw(count, effect.rerun_ppm)
@@ -153,13 +153,12 @@ class Results:
         folder.write("summary", {"summary": summary, "path": str(path)})
         return DidSave(str(path))
 
-    def _write_evidence(self, outputs: Outputs, wanted: Wanted) -> None:
+    def write_evidence(self, outputs: ArtifactId, wanted: Wanted) -> None:
+        """Write down what a challenge can start from: outputs, or their roots, that are those posted."""
         chain = self.chain.blocking
-        size = self.store.path(outputs.artifact).stat().st_size
+        size = self.store.path(outputs).stat().st_size
         where = (chain.network.name, chain.domain, wanted.bid)
-        Evidence(*where, wanted.spec_id, outputs.artifact, size, wanted.operator).write(
-            wanted.folder.evidence
-        )
+        Evidence(*where, wanted.spec_id, outputs, size, wanted.operator).write(wanted.folder.evidence)
 
     def _write_receipt(self, outputs: Outputs, wanted: Wanted) -> None:
         if not outputs.receipt:

@@ -43,18 +43,18 @@ Answer = Callable[["Stub", Signed[Offer]], Message | bytes | None]
 """What a stub answers: a message to be signed and sealed, bytes to be sealed as they are, or nothing."""
 
 
-def small_job(folder: Path, items: int = 6, depth: int = 1, **changes: Any) -> Job:
-    """For each item `depth` matrix products of 4 x 32 by 32 x 32 in a row, as a .tape and an .npy file."""
+def small_job(folder: Path, items: int = 6, depth: int = 1, width: int = 32, **changes: Any) -> Job:
+    """For each item `depth` matrix products of 4 x `width` by `width` x `width`, as .tape and .npy files."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(3)
     builder = TapeBuilder()
-    x = builder.input(F32, (4, 32), "x")
-    weights = rng.standard_normal((32, 32)).astype(np.float32)
+    x = builder.input(F32, (4, width), "x")
+    weights = rng.standard_normal((width, width)).astype(np.float32)
     for _ in range(depth):
         x = matmul(builder, x, builder.constant(weights))
     tape, labels = builder.build([x])
     write_program(folder / "model.tape", tape, labels)
-    np.save(folder / "x.npy", rng.standard_normal((items, 4, 32)).astype(np.float32))
+    np.save(folder / "x.npy", rng.standard_normal((items, 4, width)).astype(np.float32))
     job = Job(
         title="small",
         model=str(folder / "model.tape"),

@@ -15,13 +15,14 @@ from protocol.dispute.replay import replay
 from protocol.dispute.trace import Trace
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.traces import TRACES
-from protocol.messages import Bid
+from protocol.messages import Bid, JobSpec
+from protocol.store.artifacts import Artifacts
 from protocol.tape.merkle import Tree, tree
 from protocol.types import ArtifactId, Hash32
 from tests.chain_helpers import OPERATOR
 from tests.cheat.lies import Lies, Outside
 from tests.cheat.trace import Lying
-from tests.watch_rig import ITEMS, Provider
+from tests.watch_rig import Provider
 
 BEHIND_A_ROW = Outside(0, 2, 127)
 """Behind the end of the third row of the only node: with rows of 80 bytes, say."""
@@ -37,15 +38,19 @@ class Padding(Lying):
 class Padded:
     """What such a provider posts and answers. `bad`: the item with the byte; None: a word behind the last."""
 
-    def __init__(self, provider: Provider, bad: int | None) -> None:
-        spec, store = provider.job.spec, provider.store
+    def __init__(self, store: Artifacts, spec: JobSpec, bad: int | None) -> None:
         self._files = [str(store.path(ArtifactId(each))) for each in (spec.program, spec.inputs)]
-        self._bad = bad
+        self._count, self._bad = spec.item_count, bad
+
+    @classmethod
+    def of(cls, provider: Provider, bad: int | None) -> "Padded":
+        """What a provider made by hand posts."""
+        return cls(provider.store, provider.job.spec, bad)
 
     @cached_property
     def traces(self) -> list[Trace]:
         """The traces of all items."""
-        return [self._trace(item) for item in range(ITEMS)]
+        return [self._trace(item) for item in range(self._count)]
 
     def _trace(self, item: int) -> Trace:
         own = TRACES.get(Item(self._files[0], self._files[1], item))

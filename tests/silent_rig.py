@@ -24,6 +24,7 @@ from protocol.messages import Bid
 from protocol.tape.merkle import Tree, depth_of, tree
 from protocol.types import ZERO_HASH, Hash32
 from tests.client_rig import UNIT, bids, small_job, stub_provider
+from tests.padded import Padded
 
 PROVIDER = 2
 ITEMS = 6
@@ -43,6 +44,8 @@ class Silent:
     """Whether one bit of each item's output is another."""
     behind: bool = False
     """Whether something stands behind the last item of what it posts."""
+    padded: Padded | None = None
+    """What it posts and answers instead, if that is no outputs' root."""
     answered: list[SeenDemand] = field(default_factory=list)
 
     @property
@@ -63,6 +66,8 @@ class Silent:
             outputs.write_bytes(bytes(data))
             verify = VerifyArgs(program, str(outputs), spec.item_count, bytes(32))
             root = Hash32(jobs.verify(verify).output_root)
+        if self.padded is not None:
+            root = self.padded.items.root
         if self.behind:
             root = self._garbled().root
         chain.send(chain.escrow.start(self.bid))
@@ -76,7 +81,9 @@ class Silent:
                 wanted, spot = each.wanted, each.spot
                 where = (spot.item, spot.output, spot.index, spot.levels)
                 file = str(self.folder / "outputs")
-                if self.behind and wanted.kind is Kind.ITEMS:
+                if self.padded is not None:
+                    data = self.padded.deliver(wanted, spot)
+                elif self.behind and wanted.kind is Kind.ITEMS:
                     data = self._garbled().layers[0]
                 else:
                     data = deliver(DeliverArgs(file, wanted.kind, wanted.node, wanted.size, *where)).data
@@ -107,15 +114,18 @@ async def silent(
     *,
     wrong: bool = False,
     behind: bool = False,
+    padded: bool = False,
     **bid: int,
 ) -> AsyncIterator[Silent]:
     """A posted result that nobody serves."""
-    job = small_job(folder, items, depth, limits=Limits(time=200, window=200, auction=0.7))
+    width = 20 if padded else 32
+    job = small_job(folder, items, depth, width, limits=Limits(time=200, window=200, auction=0.7))
     async with stub_provider(net, PROVIDER, bids(10, **bid)), trio.open_nursery() as nursery:
         run, state = await session.auction(await session.prepare(job), 5 * UNIT)
         assert isinstance(state, Proposed)
         assert isinstance(await session.open(run), Won)
-        provider = Silent(net, session, run, folder, answers, wrong, behind)
+        lie = Padded(session.store, run.record.job_spec, 1) if padded else None
+        provider = Silent(net, session, run, folder, answers, wrong, behind, lie)
         await trio.to_thread.run_sync(provider.post)
         run.delivery.patience_s = 1.0
         nursery.start_soon(provider.play)

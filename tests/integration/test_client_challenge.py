@@ -151,19 +151,23 @@ async def test_a_broken_off_command_says_how_to_go_on_and_goes_on(
         assert len(world.net.chain().games_of(world.bid)) == 1
 
 
+@pytest.mark.parametrize(
+    ("lie", "said_of_it"),
+    [("wrong", "first at item"), pytest.param("padded", "wrong", marks=pytest.mark.soak)],
+)
 async def test_a_client_without_a_receipt_challenges_from_what_it_checked(
-    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lie: str, said_of_it: str
 ) -> None:
-    """The provider signs nothing, answers all demands, and what it posted is wrong."""
+    """The provider signs nothing, answers all demands, and what it posted is wrong, or no outputs' root."""
     async with (
         client_session(localnet, tmp_path) as session,
-        silent(localnet, tmp_path / "job", lambda _: True, session, wrong=True) as provider,
+        silent(localnet, tmp_path / "job", lambda _: True, session, **{lie: True}) as provider,
     ):
         run = provider.run
         with trio.fail_after(120):
             await run.loop.wait_for(run.machine, settled_for_user)
             await run.delivery.idle()
-        with pytest.raises(NoResultError, match="first at item") as told:
+        with pytest.raises(NoResultError, match=said_of_it) as told:
             result_of(run.lease_state(), run.folder)  # type: ignore[arg-type]
     assert not run.folder.receipt.exists()
     assert f"gavel job challenge {run.folder.evidence} proves it on chain" in told.value.advice

@@ -27,7 +27,7 @@ BAD_ITEM = 3
 async def test_a_byte_behind_a_row_is_forced_out_and_convicted(localnet: Localnet, tmp_path: Path) -> None:
     """No file has it, so only the chain can show it; the game starts from what it showed."""
     async with open_provider(localnet, tmp_path, width=20) as provider, trio.open_nursery() as nursery:
-        lie = Padded(provider, BAD_ITEM)
+        lie = Padded.of(provider, BAD_ITEM)
         provider.root_of = lie.root_of
         bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
         await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
@@ -48,7 +48,7 @@ async def test_a_byte_behind_a_row_is_forced_out_and_convicted(localnet: Localne
 
 async def test_a_word_behind_the_last_item_is_convicted(localnet: Localnet, tmp_path: Path) -> None:
     async with open_provider(localnet, tmp_path, width=20) as provider, trio.open_nursery() as nursery:
-        lie = Padded(provider, None)
+        lie = Padded.of(provider, None)
         provider.root_of = lie.root_of
         bid = provider.bid(1, challenge_window=Blocks(400), verification=int(Verification.TAPE))
         await trio.to_thread.run_sync(provider.post_under, bid, provider.outputs)
