@@ -159,7 +159,10 @@ class Games:
             except TransientError as error:
                 log.info("cannot go on yet: %s", error)
                 failures += 1
-            await trio.sleep(backoff(failures) if failures else self.rig.chain.blocking.network.look_s)
+            network = self.rig.chain.blocking.network
+            # A clock may be running: whatever was amiss, each new block may be the one to move in.
+            longest = max(1.0, network.seconds_per_block)
+            await trio.sleep(backoff(failures, most=longest) if failures else network.look_s)
 
     def _note(self, bid: Bid, turn: Turn) -> None:
         lease = bid.lease_id()
