@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocol.chain.localnet import Localnet
+from protocol.dispute.records import Phase
 from protocol.messages import Bid
 from protocol.types import Address
 
@@ -71,7 +72,7 @@ class LastBlock:
 
 @dataclass
 class Spike:
-    """Keeps the base fee at a level, at `factor` times that once a game about the lease has begun."""
+    """Keeps the base fee at a level, at `factor` times that from the opening of a game to its claim."""
 
     net: Localnet
     bid: Bid
@@ -80,6 +81,7 @@ class Spike:
     dear: bool = False
 
     def __call__(self) -> None:
-        self.dear = self.dear or bool(self.net.chain().games_of(self.bid))
+        games = self.net.chain().games_of(self.bid)
+        self.dear = bool(games) and all(game.now.phase is not Phase.CLAIMED for game in games)
         fee = self.level * (self.factor if self.dear else 1)
         self.net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(fee))

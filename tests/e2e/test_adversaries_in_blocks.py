@@ -53,12 +53,14 @@ async def test_every_move_of_both_sides_in_the_last_block_that_counts(
         assert builder.held >= len(late) >= 9
 
 
-async def test_gas_at_twenty_times_its_price_in_the_middle_of_a_game(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("factor", [20, 600])
+async def test_gas_at_many_times_its_price_in_the_middle_of_a_game(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: int
 ) -> None:
+    """At 600 gwei it is above the network's limit: each move waits for the second half of its clock."""
     async with world(tmp_path, monkeypatch, [LONG], watched=False) as made:
         before, bid = made.accounts(), await made.post(LONG)
-        spike = Spike(made.net, bid)
+        spike = Spike(made.net, bid, factor=factor)
         made.pulse.hooks.append(spike)
         made.tower.start()
         await made.convicted([bid])
