@@ -201,6 +201,10 @@ REFUSALS: dict[str, Refusal] = {
     "Audits_Sealed": Refusal(
         "commitments of others may still come", "reveal when all have, or their time is over"
     ),
+    "Audits_OtherDraw": Refusal(
+        "the draw that this answers was undone, and another stands in its place",
+        "answer the one that stands now",
+    ),
     "Audits_BadSeal": Refusal(
         "this is not what was committed to", "reveal the same roots with the same salt"
     ),

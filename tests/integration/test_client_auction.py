@@ -150,9 +150,8 @@ async def test_next_bid_is_opened_when_the_chain_refuses_the_terms_of_the_best(
 @pytest.mark.trio
 async def test_no_money_says_how_much_is_missing(net: Localnet, tmp_path: Path) -> None:
     poor = net.chain(8)
-    await trio.to_thread.run_sync(
-        poor.send, poor.token(0).transfer(address_of(net.keys[0]), poor.token_balance(0, poor.address))
-    )
+    left = poor.token_balance(0, poor.address) - UNIT // 20
+    await trio.to_thread.run_sync(poor.send, poor.token(0).transfer(address_of(net.keys[0]), left))
     async with (
         stub_provider(net, 2, bids(10, capacity_nonce=90)),
         client_session(net, tmp_path, 8) as session,
@@ -162,9 +161,13 @@ async def test_no_money_says_how_much_is_missing(net: Localnet, tmp_path: Path) 
         assert isinstance(state, Proposed)
         outcome = await session.open(run)
         assert isinstance(outcome, Lost)
-        assert "too little money: the lease takes 0.1 LOC, this wallet has 0 LOC" in str(lost(outcome))
-        assert "0.1 LOC more" in str(lost(outcome))
+        assert "too little money: the lease takes 0.1 LOC, this wallet has 0.05 LOC" in str(lost(outcome))
+        assert "0.05 LOC more" in str(lost(outcome))
         assert run.record.over
+        rest = poor.token_balance(0, poor.address)
+        await trio.to_thread.run_sync(poor.send, poor.token(0).transfer(address_of(net.keys[0]), rest))
+        with pytest.raises(InputError, match="has neither LOC nor credits"):
+            await session.auction(prepared, CAP)
 
 
 @pytest.mark.trio
