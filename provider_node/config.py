@@ -18,16 +18,18 @@ class PriceConfig:
     )
     minimum: str = option("0", "least price of a whole job", parse=sum_setting)
     completion_fee: str = option("0", "paid with the result, on top of the stream", parse=sum_setting)
-    margin_percent: int = option(0, "added to the hour's price and its energy", least=-99)
+    margin_percent: int = option(0, "added to the hour's price and its energy", least=0, most=10_000)
     energy_per_kwh: str = option("0", "price of a kilowatt hour, passed on to clients", parse=sum_setting)
     bond: str = option("0", "least bond beyond the token's reserve", parse=sum_setting)
     grace: int = option(20, "blocks between heartbeats that are still paid", least=1)
     start_blocks: int = option(30, "blocks to fetch, check and start, beyond the transfer itself", least=1)
-    result_blocks: int = option(20, "blocks to post, beyond the run itself", least=0)
+    result_blocks: int = option(20, "blocks to post, beyond the run itself", least=1)
     safety_percent: int = option(300, "how far estimates are stretched into deadlines", least=100)
-    top_up_percent: int = option(100, "most that top-ups may reach, in percent of the funded blocks", least=0)
+    top_up_percent: int = option(
+        100, "most that top-ups may reach, in percent of the funded blocks", least=100
+    )
     bid_blocks: int = option(10, "blocks that a bid stays open after the auction", least=1)
-    window_min: int = option(1, "shortest challenge window that is accepted, blocks", least=0)
+    window_min: int = option(1, "shortest challenge window that is accepted, blocks", least=1)
     window_max: int = option(
         0, "longest window, and lock of the bond, blocks; 0: what the deployment allows", least=0
     )

@@ -18,7 +18,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Verification, to_hex
-from watchtower.fetching import Hold, WrongArtifactsError
+from watchtower.fetching import Hold
 from watchtower.judge import PostedResult, ResultId
 from watchtower.obtaining import Rig, obtain
 from watchtower.rerun import WORKER, options
@@ -186,8 +186,9 @@ class Games:
         hold = Hold(f"game {to_hex(result.lease)}", until)
         try:
             found = await obtain(self.rig, child, result, hold)
-        except WrongArtifactsError as error:
-            # A stranger's bytes end no game: bonds, and an auditor's stake, are at risk until the lease ends.
+        except InputError as error:
+            # Whatever a stranger serves or claims ends no game: bonds, and an auditor's stake, are at risk
+            # until the lease ends.
             raise TransientError(f"the job is not served: {error.message}") from error
         config = self.rig.config
         return Workshop(child, found.files, How(config.device, config.threads, config.item_seconds))

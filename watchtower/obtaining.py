@@ -153,16 +153,21 @@ def _file(rig: Rig, result: PostedResult) -> Path:
 
 
 async def _receipt(rig: Rig, result: PostedResult, fetch: "_Fetch") -> tuple[bytes, Receipt]:
-    """The receipt that is kept, else the provider's; one that names another root still names the job."""
+    """The receipt that is kept, else the provider's; one that names another root still names the job.
+
+    A kept receipt's job is here and checked: another of the same job can only add outputs, and a receipt of
+    another job takes nothing away.
+    """
     kept = _kept(rig, result)
     if kept is not None and kept[1].output_root == result.output_root:
         return kept
     try:
-        return await _asked(rig, result, await fetch.operator())
-    except (TransientError, WrongArtifactsError):
+        asked = await _asked(rig, result, await fetch.operator())
+    except (TransientError, InputError):
         if kept is None:
             raise
         return kept
+    return asked if kept is None or asked[1].spec == kept[1].spec else kept
 
 
 def _kept(rig: Rig, result: PostedResult) -> tuple[bytes, Receipt] | None:

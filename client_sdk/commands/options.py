@@ -16,7 +16,7 @@ def _else_configured(name: str) -> Callable[[click.Context, click.Parameter, Any
         if given is not None:
             return given
         text = getattr(client_config(context.find_root().ensure_object(Settings)), name) or None
-        return Path(text) if text and isinstance(option.type, click.Path) else text
+        return Path(text).expanduser() if text and isinstance(option.type, click.Path) else text
 
     return value_of
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from protocol.runtime import paths
-from protocol.runtime.values import Malformed, from_text, from_yaml
+from protocol.runtime.values import Malformed, bounded, from_text, from_yaml
 from protocol.types import InputError
 
 T = TypeVar("T")
@@ -156,7 +156,7 @@ def _value(
     try:
         if flag is not None:
             source = where = f"flag {dotted}"
-            return from_text(hint, flag, field.metadata) if isinstance(flag, str) else flag, source
+            return (from_text if isinstance(flag, str) else bounded)(hint, flag, field.metadata), source
         if text is not None:
             source = where = f"environment {variable}"
             return from_text(hint, text, field.metadata), source

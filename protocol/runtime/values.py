@@ -45,7 +45,7 @@ def from_yaml(hint: Any, raw: Any, metadata: Mapping[str, Any]) -> Any:
         raw = float(raw)
     if type(raw) is not hint:
         raise Malformed(describe(hint, metadata), raw)
-    return _bounded(hint, raw, metadata)
+    return bounded(hint, raw, metadata)
 
 
 def from_text(hint: Any, text: str, metadata: Mapping[str, Any]) -> Any:
@@ -106,11 +106,12 @@ def _scalar(hint: Any, text: str, metadata: Mapping[str, Any]) -> Any:
     elif hint is Path:
         return Path(text).expanduser()
     elif hint in (int, float):
-        return _bounded(hint, _number(hint, text, metadata), metadata)
+        return bounded(hint, _number(hint, text, metadata), metadata)
     raise Malformed(describe(hint, metadata), text)
 
 
-def _bounded(hint: Any, value: Any, metadata: Mapping[str, Any]) -> Any:
+def bounded(hint: Any, value: Any, metadata: Mapping[str, Any]) -> Any:
+    """Return a number that lies within its field's bounds, anything else as it is; `Malformed` otherwise."""
     least, most = metadata.get("least"), metadata.get("most")
     # Written so that not-a-number is refused too.
     if (least is not None and not value >= least) or (most is not None and not value <= most):

@@ -284,9 +284,17 @@ class Partial:
         if not self._store.has(self.artifact):
             if missing := self.missing():
                 raise InputError(f"artifact 0x{self.artifact.hex()} still lacks {len(missing)} chunks")
-            with self._data.open("r+b") as target:
-                os.fsync(target.fileno())
-            self._store._adopt(self._data, self.manifest)
+            try:
+                with self._data.open("r+b") as target:
+                    os.fsync(target.fileno())
+                self._store._adopt(self._data, self.manifest)
+            except FileNotFoundError:
+                # Another fetch of the same artifact has moved the file in, or room was made meanwhile.
+                if not self._store.has(self.artifact):
+                    raise TransientError(
+                        f"artifact 0x{self.artifact.hex()} was dropped while it was fetched",
+                        "pin it before fetching",
+                    ) from None
         for each in (self._data, self._leaves, self._have_file):
             each.unlink(missing_ok=True)
         return self._store.path(self.artifact)
@@ -300,9 +308,10 @@ class Partial:
         """Take over the chunks that an earlier process noted, if their bytes really reached the disk."""
         try:
             noted = self._have_file.read_bytes()
+            source = self._data.open("rb")
         except FileNotFoundError:
-            return
-        with self._data.open("rb") as source:
+            return  # nothing yet, or another fetch has just finished
+        with source:
             for at in range(0, len(noted) - 3, 4):
                 index = int.from_bytes(noted[at : at + 4], "big")
                 if index in self._have or index >= len(self.manifest.leaves):

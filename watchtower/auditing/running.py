@@ -26,7 +26,7 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
     """
     result = await _result(rig, seen)
     try:
-        job, served = await obtain(rig, child, result, _held(result, seen)), True
+        job, served = await obtain(rig, child, result, _held(result)), True
     except WithheldError as error:
         job, served = error.job, False
     files = job.files
@@ -66,5 +66,6 @@ async def _result(rig: Rig, seen: Seen) -> PostedResult:
     return PostedResult(bid.lease_id(), bid, Hash32(root), seen.sight.window_end)
 
 
-def _held(result: PostedResult, seen: Seen) -> Hold:
-    return Hold(f"audit {to_hex(result.lease)}", result.window_end + seen.sight.clocks.game_span)
+def _held(result: PostedResult) -> Hold:
+    # No longer: a game that comes of it holds for itself, and audits of large jobs must not fill the store.
+    return Hold(f"audit {to_hex(result.lease)}", result.window_end)

@@ -1,5 +1,6 @@
 """A provider promises no result that it could not defend (rule 13)."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from protocol.auction.bidding import Capability, House, Refusal, answer
 from protocol.auction.clocks import Promise, room_flaw
 from protocol.auction.defence import (
+    RAN_FACTOR,
     STARTUP_MS,
     Burden,
     Means,
@@ -157,6 +159,29 @@ def test_rule_13_no_bid_where_its_items_could_not_be_executed_beside_those_of_ot
         in (found.reason)
     )
     assert "challenged at once" in found.reason
+
+
+def test_rule_13_no_bid_that_fits_only_while_its_items_are_as_slow_as_the_offer_says() -> None:
+    """A quicker job leaves shorter clocks: it would be won, measured, and given up for the show-up sum."""
+    offer, bids = replace(OFFER, item_fma=10**8, item_count=1_000, max_blocks=10**6), 0
+    offer = replace(offer, challenge_window=10**5)
+    for count, run in itertools.product((4, 5, 6, 7), range(20, 200, 10)):
+        held = promised(count, items=1_000, run_ms=run, cap_ms=6 * 1_000 * run)
+        terms = answer(offer, GUARDED, replace(MARKET, promises=held), SLOTS)
+        if isinstance(terms, Refusal):
+            continue
+        bids += 1
+        for part in (1, 2, 4, 8):
+            quick = Promise(
+                terms.bid.lease_id(),
+                offer.item_count,
+                terms.trace_ms // part,
+                terms.bid.trace_allowance * MEANS.block_ms,
+                RAN_FACTOR * offer.item_count * (terms.item_ms // part),
+                audited=False,
+            )
+            assert room_flaw(quick, held, MEANS) == "", (count, run, part)
+    assert bids
 
 
 def test_who_reckons_with_fewer_challenges_at_once_bids_on_more() -> None:

@@ -1,0 +1,54 @@
+"""A journal of the version before is read, and what it could not know yet is 0."""
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from protocol.lease.provider_types import DidCheck, DidRun
+from protocol.runtime.kinds import Kind
+from provider_node.leasing import MACHINE
+from tests.strategies.provider import RESULT as PLAIN
+from tests.strategies.provider import fresh
+
+KIND = Kind.of(MACHINE)
+RESULT = replace(PLAIN, over_ms=9)
+OLD_FIELDS = {
+    "ProviderLease": ("item_ms", "trace_ms"),
+    "Result": ("over_ms",),
+    "DidCheck": ("item_ms", "trace_ms"),
+}
+
+
+def as_before(data: bytes) -> bytes:
+    """The same record as version 1 wrote it: without the fields that came later."""
+
+    def strip(plain: Any) -> Any:
+        if isinstance(plain, dict):
+            return {name: strip(each) for name, each in plain.items()}
+        if not isinstance(plain, list):
+            return plain
+        found = [strip(each) for each in plain]
+        if len(found) == 2 and found[0] in OLD_FIELDS and isinstance(found[1], dict):
+            found[1] = {name: each for name, each in found[1].items() if name not in OLD_FIELDS[found[0]]}
+        return found
+
+    version, body = msgspec.msgpack.decode(data)
+    assert version == 2
+    return msgspec.msgpack.encode([1, strip(body)])
+
+
+def test_a_lease_of_version_1_is_read_with_its_result() -> None:
+    lease = replace(fresh(), item_ms=5, trace_ms=6, result=RESULT)
+    wanted = replace(lease, item_ms=0, trace_ms=0, result=replace(RESULT, over_ms=0))
+    assert KIND.states.decode(as_before(KIND.states.encode(lease))) == wanted
+    assert KIND.states.decode(KIND.states.encode(lease)) == lease
+
+
+def test_inputs_of_version_1_are_read() -> None:
+    checked = DidCheck(1_000, 1 << 20, item_ms=5, trace_ms=6)
+    assert KIND.inputs.decode(as_before(KIND.inputs.encode(checked))) == replace(
+        checked, item_ms=0, trace_ms=0
+    )
+    ran = DidRun(RESULT)
+    assert KIND.inputs.decode(as_before(KIND.inputs.encode(ran))) == DidRun(replace(RESULT, over_ms=0))
