@@ -7,6 +7,7 @@ and made again when a source changed.
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ def _compile() -> dict[str, dict[str, Any]]:
         stdout=subprocess.PIPE,
         check=True,
         cwd=CONTRACTS,
+        # The machine's Node, else the one that set-up put beside this Python.
+        env=os.environ | {"PATH": f"{os.environ['PATH']}{os.pathsep}{Path(sys.executable).parent}"},
     )
     answer = json.loads(done.stdout)
     wrong = [each["formattedMessage"] for each in answer.get("errors", ()) if each["severity"] == "error"]
