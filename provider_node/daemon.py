@@ -82,10 +82,11 @@ async def _run(base: Base, started: Started) -> bool:
             health.part = "measuring this machine"
             key = f"{SOFTWARE}|{host.cpu}|{host.gpus}|{options.threads}|{options.gpus}|{options.devices}"
             devices = await workers.calibrate(folder / "calibration.json", key)
+            # Before anything is sent: what is wrong with the settings is said here.
+            parts = await assemble(base, node, Machinery(host, workers, devices))
             health.part = "registering"
             addrs = told(node.addrs)
             await patiently(partial(chain.run, partial(enter, config, base.identity, host, addrs)))
-            parts = await assemble(base, node, Machinery(host, workers, devices))
             parts.metrics_port = port
             parts.watcher.on_height.append(partial(_leave_once_drained, parts))
             health.parts = partial(health_of, parts)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from client_sdk.challenge import Challenged, Rerunning, challenge_receipt
 from client_sdk.commands.logs import log_to_file
+from client_sdk.config import network_of
 from client_sdk.evidence import find_evidence, read_evidence
 from client_sdk.home import ClientHome
 from client_sdk.wallet import open_wallet
@@ -26,7 +27,7 @@ def challenge_job(
 ) -> int:
     """Challenge a result of a job or a receipt; `wallet` is name and password file. Return the exit code."""
     bond = Wei(COIN.parse(max_bond, "--max-bond"))
-    path = find_evidence(name, settings.network or "local")
+    path = find_evidence(name, network_of(settings))
     network = settings.network or read_evidence(path).network
     log_to_file(settings, network)
     opened = open_wallet(*wallet, network=network)

@@ -233,7 +233,7 @@ class Auditing:
                     return f"waits: {why}"
                 salt = salt_of(self.key, seen.sight.audit.seed)
                 call = call_of(self.rig.chain.blocking, seen, move, salt)
-                if isinstance(move, Commit | Reveal):
+                if isinstance(move, Commit | Abstain | Reveal):
                     call = call.by(await self.rig.chain.run(due_of, seen, move))
                 receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"

@@ -56,7 +56,7 @@ def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
             raise BrokenInvariant(f"an auditor sends no {type(move).__name__}")
 
 
-def due_of(chain: Chain, seen: Seen, move: Commit | Reveal) -> Due:
+def due_of(chain: Chain, seen: Seen, move: Commit | Abstain | Reveal) -> Due:
     """Return until when an answer has to be made, and what silence costs; blocking."""
     prices, audit = chain.audit_prices, seen.sight.audit
     lost = prices.stake // _BURNT_BY_SILENCE

@@ -6,6 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from client_sdk.challenge import Rerunning
+from client_sdk.commands.challenging import challenge_job
 from client_sdk.commands.options import budget_option, contract_option, password_option, wallet_option
 from client_sdk.commands.table import quote_table
 from client_sdk.config import client_config, network_of
@@ -67,6 +69,13 @@ def test_the_network_that_was_asked_for_is_above_the_file(home: Path) -> None:
     (home / "client.yaml").write_text("netwrk: sepolia")
     with pytest.raises(InputError, match="unknown field netwrk; did you mean network"):
         network_of(Settings())
+
+
+def test_a_challenge_looks_for_its_job_on_the_network_of_the_file(home: Path) -> None:
+    (home / "client.yaml").write_text("network: sepolia")
+    with pytest.raises(InputError, match="there is no job"):
+        challenge_job(Settings(), "0abc", "1", (None, None), Rerunning())
+    assert [each.name for each in (home / "client").iterdir()] == ["sepolia"]
 
 
 def test_small_estimates_of_carbon_can_be_told_apart() -> None:

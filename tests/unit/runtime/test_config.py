@@ -184,6 +184,8 @@ def test_bounds_hold_for_the_environment_and_flags_too() -> None:
         load_config(Example, "example", environ={"GAVEL_EXAMPLE_SLOTS": "0"})
     with pytest.raises(InputError, match="from 1 to 8, got 9"):
         load_config(Example, "example", flags={"slots": "9"}, environ={})
+    with pytest.raises(InputError, match="from 1 to 8, got 9"):
+        load_config(Example, "example", flags={"slots": 9}, environ={})
 
 
 def test_a_file_that_was_named_must_be_there(home: Path) -> None:

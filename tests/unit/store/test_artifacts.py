@@ -174,3 +174,26 @@ def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 << 20
+
+
+def test_two_fetches_of_one_artifact_that_finish_together_both_have_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A re-run, a game and an audit may want the same file: who comes second finds it moved away."""
+    data, store = b"x" * (CHUNK + 1), Artifacts(tmp_path)
+    chunks = [data[:CHUNK], data[CHUNK:]]
+    manifest = Manifest(len(data), tuple(map(chunk_leaf, chunks)))
+    first, second = (store.begin(manifest.id(), manifest) for _ in range(2))
+    for partial in (first, second):
+        for index in partial.missing():
+            partial.write_chunk(index, chunks[index])
+    has = store.has
+
+    def has_not_yet(artifact: ArtifactId) -> bool:
+        monkeypatch.undo()
+        found = has(artifact)
+        first.finish()
+        return found
+
+    monkeypatch.setattr(store, "has", has_not_yet)
+    assert second.finish().read_bytes() == data

@@ -8,14 +8,14 @@ import pytest
 
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.games.workshop import CaseFiles
-from protocol.types import Hash32, LeaseId, TransientError, to_hex
+from protocol.types import Hash32, InputError, LeaseId, TransientError, to_hex
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import OWN, sight
 from watchtower import games
 from watchtower.auditing import running
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
-from watchtower.fetching import WrongArtifactsError
+from watchtower.fetching import Hold, WrongArtifactsError
 from watchtower.games import Games
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError
@@ -40,7 +40,8 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
 ) -> None:
     rig = rig_of(tmp_path, ROOT)
 
-    async def obtain(*_: object) -> Obtained:
+    async def obtain(_: object, __: object, result: PostedResult, hold: Hold) -> Obtained:
+        assert hold.until == result.window_end, "audits of large jobs must not fill the store for longer"
         raise WithheldError("nobody has the outputs", JOB, again=True)
 
     async def roots(*_: object, fresh: bool) -> Roots:
@@ -54,14 +55,15 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
     assert await running.run_item(rig, NOTHING, seen, 60.0) == OWN
 
 
+@pytest.mark.parametrize("error", [WrongArtifactsError, InputError])
 async def test_a_job_that_is_not_the_leases_ends_no_game(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[InputError]
 ) -> None:
     result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
     playing = Games(rig_of(tmp_path, (result, 900)), NOTHING, NOTHING, NOTHING, games.Metrics())
 
     async def obtain(*_: object) -> Obtained:
-        raise WrongArtifactsError("the job specification is not the one that the bid names")
+        raise error("the job specification is not the one that the bid names")
 
     monkeypatch.setattr(games, "obtain", obtain)
     player: Any = SimpleNamespace(bid=BID, root=None)

@@ -26,7 +26,7 @@ from tests.strategies.provider import BID
 from watchtower.config import WatchtowerConfig
 from watchtower.fetching import Hold, WrongArtifactsError
 from watchtower.judge import PostedResult
-from watchtower.obtaining import Rig, WithheldError, keep_shown, obtain
+from watchtower.obtaining import Rig, WithheldError, keep, keep_shown, obtain
 from watchtower.rerun import WORKER
 
 pytestmark = pytest.mark.trio
@@ -203,3 +203,23 @@ async def test_what_the_chain_has_shown_is_dropped_by_no_quota(
     assert PostedRoots.from_bytes(found.files.outputs.read_bytes()) == shown
     other = await obtain(at, child, posted(provider), HOLD)
     assert not other.shown, "another root on the same lease is judged by its own outputs"
+
+
+async def test_no_receipt_of_another_job_takes_the_place_of_one_whose_job_was_checked(
+    provider: Provider, tmp_path: Path, child: Child
+) -> None:
+    """An accuser's stake is at risk: what it kept must be what it plays with, whatever is signed later."""
+    at, right = rig(provider, tmp_path), provider.receipt
+    another_root(provider)
+    with pytest.raises(WithheldError) as caught:
+        await obtain(at, child, posted(provider), HOLD)
+    keep(at, posted(provider), caught.value.job)
+    provider.receipt = right
+    provider.names(replace(provider.job.spec, program_bytes=1 << 50))
+    with pytest.raises(WithheldError) as again:
+        await obtain(at, child, posted(provider), HOLD)
+    assert again.value.job == caught.value.job
+    provider.receipt = right
+    assert (await obtain(at, child, posted(provider), HOLD)).files.outputs.exists(), (
+        "outputs it may still add"
+    )

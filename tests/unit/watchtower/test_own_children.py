@@ -99,6 +99,7 @@ class Desk:
         return Due(BlockNo(0), None)
 
     async def _send(self, call: Any, effect: str) -> Any:
+        assert call.due is not None, "its silence costs stake"
         self.sent.append(f"{call.what} {effect.split()[1][:2]}")
         self.effects.add(effect)
         return SimpleNamespace(fee=Wei(0), gas_used=1)
