@@ -9,8 +9,8 @@ from protocol.auction.quotes import Market, Standing
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import ProviderHistory, Registered
-from protocol.net import Node
-from protocol.types import ZERO_ADDRESS, Address, GavelError, InputError, TransientError
+from protocol.net import Node, reachable_at
+from protocol.types import ZERO_ADDRESS, Address, Amount, GavelError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,13 @@ _MOVED_S = 2.0
 
 @dataclass
 class Bidders:
-    """The providers of one deployment. `registered` is by operator, and grows stale for a minute at most."""
+    """The providers of one deployment. What is known of registrations grows stale for a minute at most."""
 
     chain: AsyncChain
-    registered: dict[Address, Registered] = field(default_factory=dict)
+    owners: dict[Address, Registered] = field(default_factory=dict)
+    """Who has an operator key now. The chain binds it to one owner's bids, and lets others name it too."""
+    registered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    """Where each operator may be found, by all owners that name it."""
     _answered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
@@ -53,33 +56,48 @@ class Bidders:
                 return
             began = trio.current_time()
             found = await self.chain.run(Chain.registrations)
-            self.registered = {each.operator: each for each in found if each.operator != ZERO_ADDRESS}
+            self.owners = {each.owner: each for each in found if each.operator != ZERO_ADDRESS}
+            claims: dict[Address, list[tuple[str, ...]]] = {}
+            for each in self.owners.values():
+                said = each.registration
+                claims.setdefault(each.operator, []).append(said.addrs if said is not None else ())
+            self.registered = {operator: reachable_at(operator, said) for operator, said in claims.items()}
             self._read_at = began
 
-    def answered(self, operator: Address) -> None:
-        """Note that an operator answers where it is registered now."""
-        self._answered[operator] = self._addrs(operator)
+    def speaks_for(self, operator: Address, owner: Address) -> bool:
+        """Tell whether an operator's signature binds this owner."""
+        known = self.owners.get(owner)
+        return known is not None and known.operator == operator
 
-    async def seek(self, node: Node, operator: Address) -> None:
-        """Look for an operator that does not answer: it may have restarted elsewhere.
+    def answered(self, operator: Address, owner: Address) -> None:
+        """Note that an owner's operator answers where it is registered now."""
+        self._answered[operator] = self._addrs(operator, owner)
+
+    async def seek(self, node: Node, operator: Address, owner: Address) -> None:
+        """Look for an owner's operator that does not answer: it may have restarted elsewhere.
 
         A machine that lost its power closes no connection. So what still seems to be one is closed if the
         chain names other addresses than when the operator last answered; the next dial goes there.
         """
-        await self.locate(node, operator, _MOVED_S)
-        before, now = self._answered.get(operator), self._addrs(operator)
+        await self.locate(node, operator, owner, _MOVED_S)
+        before, now = self._answered.get(operator), self._addrs(operator, owner)
         if before not in (None, now) and node.is_connected(operator):
             log.info("0x%s has moved: its connection is closed", operator.hex())
             await node.disconnect(operator)
-            await self.locate(node, operator)
-            self.answered(operator)
+            await self.locate(node, operator, owner)
+            self.answered(operator, owner)
 
-    def _addrs(self, operator: Address) -> tuple[str, ...]:
-        known = self.registered.get(operator)
-        return known.registration.addrs if known is not None and known.registration is not None else ()
+    def _addrs(self, operator: Address, owner: Address) -> tuple[str, ...]:
+        """Return where an owner says that its operator is; others who name the same key are not asked."""
+        known = self.owners.get(owner)
+        if known is not None and known.operator == operator and known.registration is not None:
+            return known.registration.addrs
+        return self.registered.get(operator, ())
 
-    async def locate(self, node: Node, operator: Address, max_age_s: float = _FRESH_S) -> None:
-        """Tell `node` where the chain says that an operator is, from a reading no older than `max_age_s`.
+    async def locate(
+        self, node: Node, operator: Address, owner: Address, max_age_s: float = _FRESH_S
+    ) -> None:
+        """Tell `node` where an owner's operator is, from a reading no older than `max_age_s`.
 
         The addresses replace what was known, so that the next dial goes to the newest.
         """
@@ -87,12 +105,20 @@ class Bidders:
             await self.refresh(max_age_s)
         except TransientError as error:
             log.debug("no newer registrations: %s", error)  # where it was is the best guess then
-        known = self.registered.get(operator)
-        if known is not None and known.registration is not None:
-            try:
-                node.learn(operator, known.registration.addrs)
-            except InputError as error:
-                log.info("registration of 0x%s: %s", operator.hex(), error)
+        self.note(node, operator, self._addrs(operator, owner))
+
+    def note(self, node: Node, operator: Address, addrs: tuple[str, ...]) -> None:
+        """Tell `node` where an operator is said to be, if anywhere."""
+        try:
+            if addrs:
+                node.learn(operator, addrs)
+        except InputError as error:
+            log.info("registration of 0x%s: %s", operator.hex(), error)
+
+    async def backing(self, owner: Address, token: int) -> Amount:
+        """Return the largest bond that an owner's stake could cover now."""
+        stake = await self.chain.run(Chain.stake, owner, token)
+        return Amount(min(stake.free, stake.max_per_lease))
 
     async def warm(self, owner: Address) -> None:
         """Read an owner's history ahead: it is the slowest part of a standing."""

@@ -1,6 +1,7 @@
 """Puts an offer on the network and collects what providers answer; what strangers send costs a line."""
 
 import logging
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -9,11 +10,19 @@ import trio
 from client_sdk.bidders import RECENT_S, Bidders
 from client_sdk.terms import OfferTerms
 from protocol.auction import auction
-from protocol.auction.auction import Collecting, GotDecline, GotEntry, GotJunk, Junk, Rejected
+from protocol.auction.auction import (
+    Collecting,
+    GotDecline,
+    GotEntry,
+    GotJunk,
+    Junk,
+    Rejected,
+    SawBacking,
+)
 from protocol.auction.quotes import Entry, open_answer
 from protocol.messages import Domain
 from protocol.net import Node, protocol_id, topic
-from protocol.types import Address, InputError, TransientError
+from protocol.types import Address, GavelError, InputError, TransientError, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +46,14 @@ class Collector:
     def serve(self) -> None:
         """Take answers from now on."""
         name = protocol_id(self.domain.chain_id, self.domain.escrow, "answer")
-        self.node.serve(name, self._answer, max_request=_MAX_ANSWER, max_response=16)
+        self.node.serve(name, self.answer, max_request=_MAX_ANSWER, max_response=16)
 
     async def collect(self, terms: OfferTerms, seconds: float, nursery: trio.Nursery) -> Collecting:
         """Gossip the offer and return what came within `seconds`."""
         await self.reach()
-        found = _Open(terms, Collecting(terms.wish))
+        found = _Open(terms, Collecting(terms.wish), nursery)
         self._open[terms.offer.digest] = found
         try:
-            found.nursery = nursery
             name = topic(self.domain.chain_id, self.domain.escrow, "offers")
             await self.node.publish(name, terms.offer.encode())
             await trio.sleep(seconds)
@@ -60,12 +68,8 @@ class Collector:
         provider that came a moment ago must not be left out.
         """
         await self.bidders.refresh(RECENT_S)
-        for operator, known in self.bidders.registered.items():
-            if known.registration is not None and operator != self.node.address:
-                try:
-                    self.node.learn(operator, known.registration.addrs)
-                except InputError as error:
-                    log.info("registration of 0x%s: %s", operator.hex(), error)
+        for operator, addrs in self.bidders.registered.items():
+            self.bidders.note(self.node, operator, addrs)
         name = topic(self.domain.chain_id, self.domain.escrow, "offers")
         with trio.move_on_after(_CONNECT_S):
             async with trio.open_nursery() as nursery:
@@ -80,13 +84,13 @@ class Collector:
 
     def _some_addrs(self) -> list[str]:
         known = [
-            each.registration.addrs[0]
-            for operator, each in self.bidders.registered.items()
-            if each.registration is not None
-            and each.registration.addrs
-            and not self.node.is_connected(operator)
+            addrs[0]
+            for operator, addrs in self.bidders.registered.items()
+            if addrs and not self.node.is_connected(operator)
         ]
-        return known[: max(_NEIGHBOURS - self._connected(), 0)]
+        # Not the first: whoever registered many keys before others would be all that an offer reaches.
+        wanted = min(max(_NEIGHBOURS - self._connected(), 0), len(known))
+        return secrets.SystemRandom().sample(known, wanted)
 
     async def _connect(self, addr: str) -> None:
         try:
@@ -94,36 +98,65 @@ class Collector:
         except (InputError, TransientError) as error:
             log.info("cannot reach a provider: %s", error)
 
-    async def _answer(self, sender: Address, payload: bytes) -> bytes:
+    async def answer(self, sender: Address, payload: bytes) -> bytes:
+        """Take what a peer answers to an offer. `InputError` if no auction of that offer is open."""
         found = self._open.get(payload[:32])
         if found is None:
             raise InputError("no auction of that offer is open here")
+        if not await self._is_operator(sender):
+            found.take(GotJunk(Junk(sender, "it is no registered provider's operator")))
+            return b""
         found.heard[sender] = found.heard.get(sender, 0) + 1
         if found.heard[sender] <= _PER_SENDER:
-            found.take(await self._read(found.terms, sender, payload))
-            last = found.state.entries[-1:]
-            if last and found.nursery is not None:
-                found.nursery.start_soon(self.bidders.warm, last[0].bid.owner)
+            await self._take(found, sender, payload)
         return b""
 
-    async def _read(self, terms: OfferTerms, sender: Address, payload: bytes) -> auction.Input:
-        try:
-            answer = open_answer(payload, terms.seal_key, terms.offer.digest, self.domain)
-        except InputError as error:
-            return GotJunk(Junk(sender, str(error)))
-        known = self.bidders.registered.get(answer.signer)
-        if known is None:
+    async def _is_operator(self, sender: Address) -> bool:
+        """Tell whether an owner names this key. What others send is not even opened: peer ids are free."""
+        if sender not in self.bidders.registered:
             # It may have registered since the offer went out.
             with suppress(TransientError):
                 await self.bidders.catch_up()
-            known = self.bidders.registered.get(answer.signer)
-        if known is None:
-            return GotJunk(Junk(sender, "its signer is no registered provider's operator"))
-        if isinstance(answer, Entry):
-            return GotEntry(answer)
-        if answer.owner != known.owner:
-            return GotJunk(Junk(sender, "it speaks for another owner"))
-        return GotDecline(answer)
+        return sender in self.bidders.registered
+
+    async def _take(self, found: "_Open", sender: Address, payload: bytes) -> None:
+        try:
+            answer = open_answer(payload, found.terms.seal_key, found.terms.offer.digest, self.domain)
+            owner = answer.bid.owner if isinstance(answer, Entry) else answer.owner
+            await self._require_signer(sender, answer.signer, owner)
+        except InputError as error:
+            found.take(GotJunk(Junk(sender, str(error))))
+            return
+        if not isinstance(answer, Entry):
+            found.take(GotDecline(answer))
+            return
+        found.take(GotEntry(answer))
+        found.nursery.start_soon(self._weigh, found, answer)
+
+    async def _require_signer(self, sender: Address, signer: Address, owner: Address) -> None:
+        """Raise `InputError` unless a peer speaks for itself and for an owner whose operator it is."""
+        if signer != sender:
+            raise InputError(f"forged: it is signed by {to_hex(signer)}, not by who sent it")
+        if not self.bidders.speaks_for(sender, owner):
+            with suppress(TransientError):
+                await self.bidders.catch_up()
+        if not self.bidders.speaks_for(sender, owner):
+            raise InputError(f"forged: it speaks for owner {to_hex(owner)}, whose operator is another")
+
+    async def _weigh(self, found: "_Open", entry: Entry) -> None:
+        """Ask the chain what stands behind a bid: it keeps its place, gains one, or loses it by that."""
+        owner = entry.bid.owner
+        if found.state.backing(owner) is None:
+            try:
+                amount = await self.bidders.backing(owner, found.terms.wish.token)
+            except GavelError as error:
+                log.info("the stake of 0x%s cannot be read: %s", owner.hex(), error)
+                return
+            found.take(SawBacking(owner, amount))
+        if entry not in found.state.entries and found.is_backed(owner):
+            found.take(GotEntry(entry))
+        if entry in found.state.entries:
+            await self.bidders.warm(owner)
 
 
 @dataclass
@@ -132,13 +165,17 @@ class _Open:
 
     terms: OfferTerms
     state: Collecting
+    nursery: trio.Nursery
     heard: dict[Address, int] = field(default_factory=dict)
-    nursery: trio.Nursery | None = None
+
+    def is_backed(self, owner: Address) -> bool:
+        """Tell whether the chain named a stake that may back a bid."""
+        return (self.state.backing(owner) or 0) >= max(self.terms.wish.reserve, 1)
 
     def take(self, value: auction.Input) -> None:
         done = auction.step(self.state, value)
         for effect in done.effects:
             if isinstance(effect, Rejected):
-                log.info("an answer was not taken: %s", effect.reason)
+                log.debug("an answer was not taken: %s", effect.reason)
         if isinstance(done.state, Collecting):
             self.state = done.state

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import trio
 
+from client_sdk.bidders import Bidders
 from client_sdk.receipts import ReceiptFile, read_receipt
 from client_sdk.results import draw
 from protocol.chain.async_chain import AsyncChain
@@ -200,15 +201,12 @@ class Fetcher:
         # Any key will do: whoever checks need not say who he is.
         settings = NetSettings(bootstrap=self._chain.blocking.network.bootstrap)
         node = await self._stack.enter_async_context(open_node(secrets.token_bytes(32), settings))
-        for known in await self._chain.run(Chain.registrations):
-            if known.registration is None or not any(known.operator):
-                continue
-            try:
-                node.learn(known.operator, known.registration.addrs)
-            except InputError:
-                continue  # a registration with another key's addresses
-            if known.operator not in self._peers:
-                self._peers.append(known.operator)
+        bidders = Bidders(self._chain)
+        await bidders.refresh()
+        for operator, addrs in bidders.registered.items():
+            bidders.note(node, operator, addrs)
+            if addrs and operator not in self._peers:
+                self._peers.append(operator)
         self._node = node
         return node
 

@@ -29,6 +29,7 @@ class PriceConfig:
         100, "most that top-ups may reach, in percent of the funded blocks", least=100
     )
     bid_blocks: int = option(10, "blocks that a bid stays open after the auction", least=1)
+    auction_seconds: int = option(120, "longest auction that is bid in", unit="seconds", least=1)
     window_min: int = option(1, "shortest challenge window that is accepted, blocks", least=1)
     window_max: int = option(
         0, "longest window, and lock of the bond, blocks; 0: what the deployment allows", least=0

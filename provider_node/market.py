@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -24,6 +24,7 @@ from protocol.runtime.performer import Context
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.capacity import promised
+from provider_node.clients import client_flaw, places_of
 from provider_node.identity import Identity
 from provider_node.promises import possible
 from provider_node.slots import Slots
@@ -35,6 +36,7 @@ _QUOTE_TRIES = 3
 _ANSWER_S = 10.0
 _AT_ONCE = 64
 """Offers that are answered at a time; of a flood the rest is passed over."""
+_AT_ONCE_PER_SENDER = 8
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
 
@@ -80,6 +82,7 @@ class Market:
     last_decline: str = ""
     _stake: tuple[BlockNo, StakeView] | None = None
     _turn: trio.Lock = field(default_factory=trio.Lock)
+    _taking: Counter[Address] = field(default_factory=Counter)
     _known: deque[Hash32] = field(default_factory=lambda: deque(maxlen=4096))
 
     async def run(self) -> None:
@@ -88,9 +91,10 @@ class Market:
         domain = self.chain.blocking.domain
         name = topic(domain.chain_id, domain.escrow, "offers")
         async with await self.node.subscribe(name, self.validate) as offers, trio.open_nursery() as nursery:
-            async for _, payload in offers:
-                if len(nursery.child_tasks) < _AT_ONCE:
-                    nursery.start_soon(self._take, payload)
+            async for sender, payload in offers:
+                if len(nursery.child_tasks) < _AT_ONCE and self._taking[sender] < _AT_ONCE_PER_SENDER:
+                    self._taking[sender] += 1
+                    nursery.start_soon(self._take, sender, payload)
                 else:
                     log.debug("too many offers at once, one is passed over")
 
@@ -104,7 +108,7 @@ class Market:
             return Ignore(f"the offer expires at {offer.message.expiry}, now is {height}")
         return Accept()
 
-    async def _take(self, payload: bytes) -> None:
+    async def _take(self, sender: Address, payload: bytes) -> None:
         try:
             offer = open_signed(payload, Offer, self.chain.blocking.domain)
             if offer.digest in self._known:
@@ -114,6 +118,10 @@ class Market:
             await self._reply(offer)
         except (InputError, TransientError) as error:
             log.warning("an offer went unanswered: %s", error)
+        finally:
+            self._taking[sender] -= 1
+            if not self._taking[sender]:
+                del self._taking[sender]
 
     async def _reply(self, offer: Signed[Offer]) -> None:
         async with self._turn:
@@ -142,7 +150,8 @@ class Market:
             return Refusal(f"this provider takes no new jobs: {unable}")
         if len(bids) >= self.rules.open_bids:
             return Refusal(f"{len(bids)} bids are open here, no more are made until some expire")
-        if sum(each.peer == offer.signer for each in bids) >= self.rules.open_bids_per_client:
+        places = places_of(self.rules.open_bids_per_client, len(bids), self.rules.open_bids)
+        if sum(offer.message.client == each.offer.client for each in bids) >= places:
             return Refusal("too many open bids for this client")
         if offer.message.challenge_window > self.rules.limits.max_challenge_window:
             return Refusal(
@@ -153,7 +162,12 @@ class Market:
         if slots and (means := self.rules.house.means) is not None:
             nonce = next_slot(slots).nonce
             market = replace(market, promises=possible(states, means.audit_clock is not None, nonce))
-        return answer(offer.message, self.rules.house, market, slots)
+        found = answer(offer.message, self.rules.house, market, slots)
+        if isinstance(found, Terms):
+            client, deposit = offer.message.client, found.bid.deposit()
+            flaw = await self.chain.run(client_flaw, client, offer.signer, found.bid.token, deposit)
+            return Refusal(flaw) if flaw else found
+        return found
 
     async def _bid(self, offer: Signed[Offer], terms: Terms) -> None:
         domain, key = self.chain.blocking.domain, self.rules.identity.operator_key

@@ -95,6 +95,7 @@ def price_policy(config: PriceConfig, deployment: Deployment) -> PricePolicy:
         safety_percent=config.safety_percent,
         top_up_percent=config.top_up_percent,
         bid_blocks=Blocks(config.bid_blocks),
+        auction_ms=1_000 * config.auction_seconds,
         window_min=Blocks(config.window_min),
         window_max=Blocks(config.window_max or UINT32),
         max_items=config.max_items,

@@ -4,6 +4,7 @@ from         | input                | to
 -------------|----------------------|--------------------------------------------------------------
 Collecting   | GotEntry, GotDecline | Collecting
 Collecting   | GotJunk              | Collecting
+Collecting   | SawBacking           | Collecting, without the bids of an owner that could back none
 Collecting   | DidClose             | Weighing, or Lost when nobody bid
 Weighing     | SawMarket            | Proposed, or Lost when no bid is usable
 Proposed     | AskedOpen            | Opening the best
@@ -20,10 +21,13 @@ from typing import assert_never
 
 from protocol.auction.quotes import Declined, Entry, Market, Wish
 from protocol.auction.scoring import Ranked, Ranking, Refused, rank
-from protocol.types import Address, BlockNo, LeaseId
+from protocol.types import Address, Amount, BlockNo, LeaseId
 
-MAX_ENTRIES = 256
-"""Quotes of registered operators that one auction holds; the adapter drops strangers before this."""
+MAX_BIDDERS = 256
+"""Owners whose bids one auction holds. Of more, those whose stake could back the largest bonds: addresses and
+registrations are cheap, and whoever makes many must not crowd out who put money behind his bid."""
+MAX_PER_BIDDER = 4
+"""Bids of one owner that are held, the newest."""
 MAX_DECLINES = 256
 MAX_JUNK = 32
 
@@ -72,6 +76,12 @@ class Collecting:
     entries: tuple[Entry, ...] = ()
     declines: tuple[Declined, ...] = ()
     junk: tuple[Junk, ...] = ()
+    backings: tuple[tuple[Address, Amount], ...] = ()
+    """The largest bond that each owner's stake could cover, as far as the chain was asked."""
+
+    def backing(self, owner: Address) -> Amount | None:
+        """Return what is known of an owner's stake; None before the chain has said."""
+        return next((amount for known, amount in self.backings if known == owner), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +167,14 @@ class GotJunk:
 
 
 @dataclass(frozen=True, slots=True)
+class SawBacking:
+    """The chain says how large a bond an owner's stake could cover now."""
+
+    owner: Address
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
 class DidClose:
     """The auction's time is over."""
 
@@ -198,7 +216,16 @@ class FailedOpen:
 
 
 Input = (
-    GotEntry | GotDecline | GotJunk | DidClose | SawMarket | AskedOpen | AskedStop | SawOpened | FailedOpen
+    GotEntry
+    | GotDecline
+    | GotJunk
+    | SawBacking
+    | DidClose
+    | SawMarket
+    | AskedOpen
+    | AskedStop
+    | SawOpened
+    | FailedOpen
 )
 
 
@@ -254,6 +281,7 @@ ALLOWED: dict[type, dict[type, frozenset[type]]] = {
         GotEntry: frozenset({Collecting}),
         GotDecline: frozenset({Collecting}),
         GotJunk: frozenset({Collecting}),
+        SawBacking: frozenset({Collecting}),
         DidClose: frozenset({Weighing, Lost}),
         AskedStop: frozenset({Lost}),
     },
@@ -295,9 +323,7 @@ def _collect(state: Collecting, value: Input) -> Step:
                 return _reject(state, value, "replayed: it answers another offer")
             if entry in state.entries:
                 return _reject(state, value, "the same quote came before")
-            if len(state.entries) >= MAX_ENTRIES:
-                return _reject(state, value, f"more than {MAX_ENTRIES} quotes")
-            return Step(replace(state, entries=(*state.entries, entry)))
+            return _seat(state, value, entry)
         case GotDecline(decline):
             if decline.offer != state.wish.offer:
                 return _reject(state, value, "replayed: it answers another offer")
@@ -309,6 +335,9 @@ def _collect(state: Collecting, value: Input) -> Step:
             if len(state.junk) >= MAX_JUNK:
                 return _reject(state, value, f"more than {MAX_JUNK} unreadable answers")
             return Step(replace(state, junk=(*state.junk, junk)))
+        case SawBacking(owner, amount):
+            known = tuple(each for each in state.backings if each[0] != owner)
+            return Step(_without_unbacked(replace(state, backings=(*known, (owner, amount)))))
         case DidClose():
             return _close(state)
         case AskedStop():
@@ -317,9 +346,45 @@ def _collect(state: Collecting, value: Input) -> Step:
             return _reject(state, value, "the auction is still open")
 
 
+def _seat(state: Collecting, value: GotEntry, entry: Entry) -> Step:
+    """Let a bid take a place: of many bidders, those stay that have put most behind theirs."""
+    owner = entry.bid.owner
+    mine = [each for each in state.entries if each.bid.owner == owner]
+    kept = state.entries
+    if len(mine) >= MAX_PER_BIDDER:
+        kept = tuple(each for each in kept if each is not mine[0])
+    bidders = dict.fromkeys(each.bid.owner for each in kept)
+    if owner not in bidders and len(bidders) >= MAX_BIDDERS:
+        # The last to come goes first where the chain says the same of several.
+        weakest = min(reversed(bidders), key=lambda each: state.backing(each) or 0)
+        if (state.backing(owner) or 0) <= (state.backing(weakest) or 0):
+            return _reject(state, value, f"{MAX_BIDDERS} bidders with no less stake came before")
+        kept = tuple(each for each in kept if each.bid.owner != weakest)
+    return Step(_without_unbacked(replace(state, entries=(*kept, entry))))
+
+
+def _without_unbacked(state: Collecting) -> Collecting:
+    """Take their places from bids that no stake stands behind; the user is told of the first few."""
+    wish = state.wish
+    for entry in state.entries:
+        backing = state.backing(entry.bid.owner)
+        if backing is None or backing >= max(wish.reserve, 1):
+            continue
+        reason = (
+            f"stake too small: {wish.unit.show(backing)} can be locked, "
+            f"any bond takes {wish.unit.show(wish.reserve)} at least"
+        )
+        entries = tuple(each for each in state.entries if each is not entry)
+        junk = (*state.junk, Junk(entry.signer, reason))[:MAX_JUNK]
+        state = replace(state, entries=entries, junk=junk)
+    return state
+
+
 def _close(state: Collecting) -> Step:
     if not state.entries:
         reason = "no bids" if not state.declines else f"nobody can serve it: {_count(state.declines)}"
+        if state.junk and not state.declines:
+            reason = "no usable bid"
         return Step(Lost(reason, (), state.declines, state.junk))
     asked = tuple(sorted({(each.bid.owner, each.bid.capacity_nonce) for each in state.entries}))
     weighing = Weighing(state.wish, state.entries, state.declines, state.junk)

@@ -94,6 +94,9 @@ class PricePolicy:
     """The most that top-ups may reach, in percent of the funded blocks."""
     bid_blocks: Blocks = _BID
     """How long a bid stays open after the auction's end."""
+    auction_ms: int = 120_000
+    """Longest auction that is bid in: until its end the bid stays open, and holds a place, at no cost to who
+    asked for it."""
     window_min: Blocks = _ONE
     window_max: Blocks = _WINDOW
     """Shortest window that is safe to be judged in, longest that the bond may stay locked after a result."""
@@ -112,6 +115,7 @@ class PricePolicy:
             ("safety_percent", 100, 10_000),
             ("top_up_percent", 100, 10_000),
             ("bid_blocks", 1, UINT32),
+            ("auction_ms", 1, UINT32),
             ("window_min", 1, UINT32),
             ("window_max", self.window_min, UINT32),
             ("max_items", 1, UINT32),
@@ -271,6 +275,11 @@ def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
     if offer.token != policy.token:
         taken = market.tokens[policy.token].symbol if policy.token < len(market.tokens) else "another token"
         raise _RefusedError(f"this provider takes {taken} only, the offer pays token {offer.token}")
+    if offer.auction_ms > policy.auction_ms:
+        raise _RefusedError(
+            f"an auction of {_ceil(offer.auction_ms, 1_000)} s is too long, at most "
+            f"{policy.auction_ms // 1_000} s are bid in"
+        )
     if offer.item_count > policy.max_items:
         raise _RefusedError(f"{offer.item_count} items are too many, at most {policy.max_items} are taken")
     if offer.flags & BidFlags.PRIVATE and not policy.private:

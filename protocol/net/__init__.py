@@ -13,6 +13,7 @@
 Every peer is named by its 20-byte Ethereum address, which its connection proves.
 """
 
+from protocol.net.claims import reachable_at
 from protocol.net.errors import (
     PeerBusyError,
     PeerProtocolError,
@@ -64,5 +65,6 @@ __all__ = [
     "WrongBytesError",
     "open_node",
     "protocol_id",
+    "reachable_at",
     "topic",
 ]

@@ -1,6 +1,8 @@
 """Auctions on a real chain and a real network: hostile bids, gone bids, nobody, no money."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -13,19 +15,20 @@ from click.testing import CliRunner
 
 from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
-from protocol.auction.auction import Lost, OpenFailure, Proposed, Won
+from client_sdk.session import Session
+from protocol.auction.auction import Collecting, Lost, OpenFailure, Proposed, Won
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.chain.networks_file import write_deployment
 from protocol.chain.views import LeaseState
-from protocol.crypto import address_of
+from protocol.crypto import address_of, seal
 from protocol.lease.client_types import Phase
-from protocol.messages import Heartbeat, Message, Offer, Signed, sign
+from protocol.messages import Heartbeat, Message, Offer, SealedAnswer, Signed, seal_context, sign
 from protocol.net import protocol_id
 from protocol.runtime.cli import root
 from protocol.runtime.keystore import store_key
 from protocol.runtime.settings import Settings
-from protocol.types import Amount, BlockNo, Blocks, Hash32, InputError, LeaseId
+from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, LeaseId
 from tests.client_rig import (
     CLIENT,
     UNIT,
@@ -92,6 +95,65 @@ async def test_hostile_bids_are_named_and_the_best_honest_one_wins(net: Localnet
 
 def b_junk(stub, offer):
     return b"\0" * 40
+
+
+@pytest.mark.trio
+async def test_an_unstaked_operator_under_many_peer_ids_crowds_nobody_out(
+    net: Localnet, tmp_path: Path
+) -> None:
+    """Peer ids are free and a registration costs its gas: neither takes a place from who has staked."""
+    flooded = threading.Event()
+
+    def flood(stub: Stub, offer: Signed[Offer]) -> None:
+        payloads = []
+        for index in range(300):
+            said = stub.quote(offer, stub.bid(offer, 1, capacity_nonce=index))
+            envelope = sign(said, stub.chain.domain, stub.key).encode()
+            box = seal(offer.message.seal_key, os.urandom(32), envelope, seal_context(offer.digest))
+            payloads.append(SealedAnswer(offer.digest, box).encode())
+        trio.from_thread.run(pour, address_of(stub.key), payloads)
+        flooded.set()
+
+    async def pour(operator: Address, payloads: list[bytes]) -> None:
+        async with trio.open_nursery() as nursery:
+            for index, payload in enumerate(payloads):
+                sender = operator if index < 6 else Address(os.urandom(20))
+                nursery.start_soon(session.collector.answer, sender, payload)
+
+    def patient(stub: Stub, offer: Signed[Offer]) -> Message:
+        flooded.wait()
+        return bids(30, capacity_nonce=250)(stub, offer)
+
+    async with (
+        client_session(net, tmp_path) as session,
+        stub_provider(net, 4, patient) as honest,
+        stub_provider(net, 8, flood, stake=0),
+    ):
+        # Who names the honest one's operator as his own neither speaks for it nor hides where it is.
+        thief = net.chain(0)
+        theirs = next(each for each in thief.registrations() if each.owner == honest.owner)
+        assert theirs.registration is not None
+        elsewhere = (honest.node.addrs[0].replace("/tcp/", "/tcp/1"),)
+        said = replace(theirs.registration, owner=thief.address, addrs=elsewhere)
+        await trio.to_thread.run_sync(thief.send, thief.escrow.register(said.operator, said))
+        job = small_job(tmp_path / "job", limits=Limits(time=200, window=120, auction=300))
+        prepared = await session.prepare(job)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session.auction, prepared, CAP)
+            with trio.fail_after(120):
+                while not (state := _collected(session)) or not state.entries or len(state.junk) < 2:
+                    await trio.sleep(0.05)
+            nursery.cancel_scope.cancel()
+        assert flooded.is_set()
+        assert [each.bid.owner for each in state.entries] == [honest.owner]
+        assert honest.node.addrs[0] in session.bidders.registered[theirs.operator]
+        assert any("stake too small: 0 LOC" in each.reason for each in state.junk)
+        assert any("no registered provider's operator" in each.reason for each in state.junk)
+
+
+def _collected(session: Session) -> Collecting | None:
+    """What has come in of the one auction that runs."""
+    return next((each.state for each in session.collector._open.values()), None)
 
 
 @pytest.mark.trio

@@ -1,8 +1,9 @@
 """A provider daemon with a real chain, a real network and a real worker."""
 
+import os
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from protocol.chain.events import Ended, Event, ResultPosted, Started, topic_of
 from protocol.chain.localnet import Localnet, run_localnet
 from protocol.crypto import address_of
 from protocol.messages import Decline, Quote
+from protocol.net import NetSettings, open_node
 from protocol.types import Address, LeaseId
 from tests.provider_rig import (
     OPERATOR,
@@ -126,6 +128,18 @@ async def test_a_job_end_to_end(world: World, client: Client, tmp_path: Path) ->
     assert isinstance(answer, Decline)
     assert answer.reason == "needs cuda, this provider offers cpu"
     assert answer.owner == world.owner
+    # Nor does it hold a place for who could open no lease, or has another pay.
+    rich, secret = client.chain.address, os.urandom(32)
+    async with open_node(secret, NetSettings()) as node:
+        stranger = replace(client, node=node, key=secret)
+        await world.daemon.meet(stranger)
+        for payer, reason in (
+            (address_of(secret), "the client holds 0 of LOC's smallest unit, the bid would take"),
+            (rich, "the offer is signed by another key than its client's, which is no contract wallet"),
+        ):
+            answer = await stranger.ask(job, client=payer)
+            assert isinstance(answer, Decline), answer
+            assert answer.reason.startswith(reason)
 
 
 @pytest.mark.trio

@@ -240,6 +240,10 @@ class HostileAuction(RuleBasedStateMachine):
     def decline(self, number):
         self.say(auction.GotDecline(auction.Declined(owner(number), owner(number), OFFER, "busy")))
 
+    @rule(number=st.integers(3, 8), amount=st.sampled_from([0, TOKEN - 1, TOKEN, 9 * TOKEN]))
+    def backing(self, number, amount):
+        self.say(auction.SawBacking(owner(number), Amount(amount)))
+
     @rule()
     def junk(self):
         self.say(auction.GotJunk(auction.Junk(owner(1), "no message")))

@@ -1,10 +1,14 @@
 """The auction machine: who is opened, who next, and what is said when nobody is."""
 
+from dataclasses import replace
+
 import pytest
 
 from protocol.auction.auction import (
     ALLOWED,
+    MAX_BIDDERS,
     MAX_JUNK,
+    MAX_PER_BIDDER,
     AskedOpen,
     AskedStop,
     Collecting,
@@ -21,6 +25,7 @@ from protocol.auction.auction import (
     Proposed,
     ReadMarket,
     Rejected,
+    SawBacking,
     SawMarket,
     SawOpened,
     State,
@@ -30,8 +35,8 @@ from protocol.auction.auction import (
 )
 from protocol.auction.quotes import Declined
 from protocol.runtime.codec import Codec
-from protocol.types import Address, BlockNo, Hash32
-from tests.unit.auction.answers import HEIGHT, OFFER, WISH, entry, market, operator, owner, standing
+from protocol.types import Address, Amount, BlockNo, Hash32
+from tests.unit.auction.answers import HEIGHT, OFFER, TOKEN, WISH, entry, market, operator, owner, standing
 
 NOW = BlockNo(HEIGHT)
 
@@ -143,6 +148,58 @@ def test_replays_and_floods_are_rejected_aloud():
     twice, effects = run(GotEntry(entry(3)), state=once)
     assert twice == once
     assert isinstance(effects[0], Rejected)
+
+
+def crowd(count):
+    """Bids of `count` owners, none of them one of the small numbers."""
+    names = (Address(index.to_bytes(20, "big")) for index in range(1, count + 1))
+    return [replace(entry(3), bid=replace(entry(3).bid, owner=name)) for name in names]
+
+
+@pytest.mark.parametrize("told", ["before", "between", "after", "never"])
+@pytest.mark.parametrize("place", [0, 10, 400])
+def test_no_crowd_without_stake_keeps_a_staked_bid_out(told, place):
+    """Registrations cost little: whoever makes hundreds gets no place before one that has a stake."""
+    honest, inputs = entry(5), []
+    for each in crowd(400):
+        unbacked = [SawBacking(each.bid.owner, Amount(TOKEN - 1))] if told != "never" else []
+        inputs += [*unbacked, GotEntry(each)] if told == "before" else [GotEntry(each), *unbacked]
+    if told == "after":
+        inputs.sort(key=lambda each: isinstance(each, SawBacking))
+    mine = [GotEntry(honest), SawBacking(owner(5), Amount(5 * TOKEN)), GotEntry(honest)]
+    inputs[place:place] = mine
+    state, _ = run(*inputs)
+    assert honest in state.entries
+    assert len(state.entries) <= MAX_BIDDERS
+    assert told == "never" or state.entries == (honest,)
+    assert len(state.junk) <= MAX_JUNK
+
+
+def test_a_larger_stake_displaces_a_smaller_one_only_when_no_place_is_left():
+    small = [SawBacking(each.bid.owner, Amount(2 * TOKEN)) for each in crowd(MAX_BIDDERS)]
+    full, _ = run(*small, *map(GotEntry, crowd(MAX_BIDDERS)))
+    assert len(full.entries) == MAX_BIDDERS
+    equal, effects = run(SawBacking(owner(9), Amount(2 * TOKEN)), GotEntry(entry(9)), state=full)
+    assert entry(9) not in equal.entries
+    assert isinstance(effects[0], Rejected)
+    larger, _ = run(SawBacking(owner(9), Amount(2 * TOKEN + 1)), GotEntry(entry(9)), state=full)
+    assert entry(9) in larger.entries
+    assert len(larger.entries) == MAX_BIDDERS
+
+
+def test_one_owner_holds_its_newest_few_bids():
+    every = [entry(3, expiry=120 + index) for index in range(MAX_PER_BIDDER + 2)]
+    state, _ = run(*map(GotEntry, every))
+    assert state.entries == tuple(every[2:])
+
+
+def test_stake_that_backs_no_bond_is_named():
+    state, _ = run(GotEntry(entry(3)), SawBacking(owner(3), Amount(TOKEN // 2)), DidClose())
+    assert isinstance(state, Lost)
+    assert state.reason == "no usable bid"
+    assert [each.reason for each in state.junk] == [
+        "stake too small: 0.5 GVL can be locked, any bond takes 1 GVL at least"
+    ]
 
 
 def test_user_can_stop_until_the_opening_is_sent():

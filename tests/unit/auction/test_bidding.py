@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from protocol.auction.bidding import (
+    UINT32,
     Capability,
     DeviceSpeed,
     House,
@@ -116,6 +117,14 @@ def test_the_minimum_is_reached_by_the_completion_fee() -> None:
     assert bid_for(house=with_policy(completion_fee=5)).bid.completion_fee == 5
     # The job brings ten blocks of 1,000 by itself.
     assert bid_for(house=with_policy(minimum=25_000, completion_fee=5)).bid.completion_fee == 15_000
+
+
+def test_an_auction_that_would_hold_the_bids_place_for_weeks_is_declined() -> None:
+    """A bid stays open until the auction's end, and asking for one costs nothing."""
+    assert bid_for(replace(OFFER, auction_ms=120_000)).bid.expiry == MARKET.height + 120 + 10
+    assert refusal(replace(OFFER, auction_ms=UINT32)) == (
+        "an auction of 4294968 s is too long, at most 120 s are bid in"
+    )
 
 
 def test_funded_blocks_stop_where_the_client_stops_paying() -> None:
