@@ -192,7 +192,7 @@ class Fetcher:
 
     async def get(self, artifact: ArtifactId, size: int) -> Path:
         """Return where an artifact lies, fetched if need be."""
-        if not self._store.has(artifact):
+        if not await trio.to_thread.run_sync(self._store.sound, artifact):
             node = self._node or await self._open()
             await node.fetch_artifact(self._store, artifact, self._peers, max_size=max(size, 1))
         return self._store.path(artifact)

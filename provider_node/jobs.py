@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -49,6 +48,7 @@ from protocol.types import (
     to_hex,
 )
 from provider_node.executors.executor import Job, Measured, Output
+from provider_node.holdings import Holdings
 from provider_node.metering import Meter, Metering
 from provider_node.promises import bound, promise_of
 from provider_node.watcher import KIND
@@ -81,23 +81,21 @@ class Jobs:
     """To defend results with; None where no judge can be called."""
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
 
+    @property
+    def files(self) -> Holdings:
+        """The files of leases."""
+        return Holdings(self.node, self.store, self.work_dir)
+
     # -- fetching --------------------------------------------------------------------------------------
 
     async def fetch(self, _: FetchArtifacts, context: Context) -> DidFetch:
         """Perform `FetchArtifacts`. `InputError` if what is served is not what was offered."""
         lease, state = self._lease(context)
-        if not self.node.is_connected(state.peer):
-            self.node.learn(state.peer, state.offer.addrs)
-        await self._get(lease, state, state.offer.spec, _SPEC_BYTES)
+        await self.files.get(lease, state, state.offer.spec, _SPEC_BYTES)
         spec = await trio.to_thread.run_sync(self._read_spec, state)
-        await self._get(lease, state, spec.program, spec.program_bytes)
-        await self._get(lease, state, spec.inputs, spec.input_bytes)
+        await self.files.job(lease, replace(state, spec=spec))
         log.info("fetched %d bytes of program and inputs", spec.program_bytes + spec.input_bytes)
         return DidFetch(spec)
-
-    async def _get(self, lease: LeaseId, state: ProviderLease, artifact: ArtifactId, size: int) -> None:
-        await trio.to_thread.run_sync(self.store.pin, artifact, lease.hex())
-        await self.node.fetch_artifact(self.store, artifact, [state.peer], max_size=size)
 
     def _read_spec(self, state: ProviderLease) -> JobSpec:
         spec = JobSpec.decode(self.store.path(state.offer.spec).read_bytes())
@@ -118,7 +116,11 @@ class Jobs:
         """Perform `CheckJob`: every root from the bytes, and what the program needs."""
         lease, state = self._lease(context)
         executor = await self.workers.of(lease)
-        measured = await executor.check(await self._job(state))
+        try:
+            measured = await executor.check(await self._job(lease, state))
+        except InputError as error:
+            await self._require_whole(lease, state, error)
+            raise
         trace = 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
@@ -145,7 +147,7 @@ class Jobs:
         known = await trio.to_thread.run_sync(self._remembered, lease)
         if known is None:
             try:
-                known = await self._execute(lease, state)
+                known = await self._executed(lease, state)
             except TransientError as error:
                 # The machine counts attempts: the loop must not try for ever.
                 log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
@@ -187,6 +189,18 @@ class Jobs:
         elsewhere = self.means is not None and self.means.device not in ("", state.device)
         return max(found, state.trace_ms) if elsewhere else found
 
+    async def _executed(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
+        try:
+            return await self._execute(lease, state)
+        except InputError as error:
+            await self._require_whole(lease, state, error)
+            raise
+
+    async def _require_whole(self, lease: LeaseId, state: ProviderLease, error: InputError) -> None:
+        """Raise `TransientError` if our own disk is at fault: the job is fetched anew, and tried again."""
+        if await self.files.mended(lease, state):
+            raise TransientError(f"the job was damaged on disk and was fetched again: {error}") from error
+
     async def _execute(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
         executor = await self.workers.of(lease)
         progress = self.progress.setdefault(lease, Progress())
@@ -198,7 +212,7 @@ class Jobs:
         file = self._output(lease)
         self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with self.metering.measure(state.device) as reading:
-            output = await executor.run(await self._job(state), file, on_progress)
+            output = await executor.run(await self._job(lease, state), file, on_progress)
         meter = reading.meter(output)
         # On disk before it is told: if we are killed now, the next life finds it.
         body = {"output": {**asdict(output), "output_root": output.output_root.hex()}, "meter": asdict(meter)}
@@ -261,23 +275,19 @@ class Jobs:
             device=meter.device,
         )
 
-    async def _job(self, state: ProviderLease) -> Job:
+    async def _job(self, lease: LeaseId, state: ProviderLease) -> Job:
         spec = state.spec
         assert spec is not None, "checking and running follow fetching"
-        program = await self._path(spec.program)
+        program, inputs = await self.files.job(lease, state)
         easy = easy_item_ms(state.bid.trace_allowance, self.means) if self.means else 0
-        return Job(spec, program, await self._path(spec.inputs), state.device, easy)
-
-    async def _path(self, artifact: ArtifactId) -> Path:
-        call: Callable[[], Path] = lambda: self.store.path(artifact)  # noqa: E731 - for the thread
-        return await trio.to_thread.run_sync(call)
+        return Job(spec, program, inputs, state.device, easy)
 
     def _lease(self, context: Context) -> tuple[LeaseId, ProviderLease]:
         state: ProviderLease = self.loop.state(context.machine)
         return LeaseId(context.machine.id), state
 
     def _output(self, lease: LeaseId) -> Path:
-        return self.work_dir / f"{lease.hex()}.out"
+        return self.files.output(lease)
 
     def _note(self, lease: LeaseId) -> Path:
         return self.work_dir / f"{lease.hex()}.json"

@@ -1,5 +1,6 @@
 """What others can ask a provider for: signs of life, receipts, artifacts."""
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from provider_node.jobs import Jobs, artifacts_of
 from provider_node.market import Market
 from provider_node.registration import SOFTWARE
 from provider_node.watcher import KIND, Watcher
+
+log = logging.getLogger(__name__)
 
 _STAGES = {
     Phase.FETCHING: "fetching",
@@ -73,6 +76,11 @@ class Serving:
         lease, state = self._lease(request)
         if state is None or not self._stands(state):
             return b""
+        try:
+            # Who asks for a receipt fetches the outputs next: damaged ones are stored again before.
+            await self.jobs.files.outputs(lease, state)
+        except InputError as error:
+            log.error("lease %s: %s", lease.hex(), error)
         receipt = self.receipt_of(lease, state)
         return sign(receipt, self.market.chain.blocking.domain, self.identity.operator_key).encode()
 

@@ -63,7 +63,7 @@ class Fetcher:
         fails is not held: its room can be had by others.
         """
         self.store.pin(artifact, self.hold.reason, self.hold.until)
-        if not self.store.has(artifact):
+        if not await trio.to_thread.run_sync(self.store.sound, artifact):
             try:
                 await self._fetch(artifact, most_bytes, peers)
             except BaseException:

@@ -228,7 +228,7 @@ class _Fetch:
             raise InputError(
                 f"an artifact of {size} bytes is over this watchtower's limit", "raise max_bytes"
             )
-        peers = [] if store.has(artifact) else [await self.operator()]
+        peers = [] if await trio.to_thread.run_sync(store.sound, artifact) else [await self.operator()]
         return await Fetcher(self.rig.node, store, self.hold, self.patience).get(artifact, size, peers)
 
 

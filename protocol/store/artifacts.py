@@ -7,6 +7,7 @@ ever read whole into memory. All calls block: async callers use `trio.to_thread.
 threads and processes.
 """
 
+import logging
 import os
 import tempfile
 import time
@@ -17,7 +18,10 @@ from pathlib import Path
 from protocol.store.files import chunks_of, sync_directory, write_whole
 from protocol.store.index import Index
 from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
+from protocol.store.soundness import Stamp, is_sound, stamp_of
 from protocol.types import ArtifactId, InputError, TransientError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_QUOTA = 64 << 30
 _STALE_NS = 3600 * 10**9
@@ -35,6 +39,7 @@ class Artifacts:
         for name in ("objects", "partial"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._index = Index(root / "index.db")
+        self._sound: dict[ArtifactId, Stamp] = {}
         self._reconcile()
 
     def close(self) -> None:
@@ -69,6 +74,33 @@ class Artifacts:
         """Tell whether the whole artifact is here."""
         return self._file(artifact).exists()
 
+    def sound(self, artifact: ArtifactId, *, afresh: bool = False) -> bool:
+        """Tell whether the whole artifact is here, with the bytes that its id names.
+
+        One that is damaged is dropped, so that it can be fetched again; its pins stay. What was read once is
+        read again only if the file has been written to, or `afresh`: a disk forgets without a trace.
+        """
+        file = self._file(artifact)
+        try:
+            stamp = stamp_of(file)
+        except FileNotFoundError:
+            return False
+        if not afresh and self._sound.get(artifact) == stamp:
+            return True
+        if not is_sound(file, _leaves(file), artifact):
+            self._drop_damaged(artifact)
+            return False
+        self._sound[artifact] = stamp
+        return True
+
+    def _drop_damaged(self, artifact: ArtifactId) -> None:
+        log.error(
+            "artifact 0x%s in the store %s is damaged: dropped, to be fetched again; check the disk",
+            artifact.hex(),
+            self.root,
+        )
+        self._delete(artifact)
+
     def path(self, artifact: ArtifactId) -> Path:
         """Return the read-only file that holds the artifact; `InputError` if it is not here."""
         file = self._file(artifact)
@@ -82,13 +114,21 @@ class Artifacts:
         return Manifest.from_bytes(_leaves(self.path(artifact)).read_bytes())
 
     def read_chunk(self, artifact: ArtifactId, index: int) -> bytes:
-        """Return the bytes of chunk `index`; `InputError` if the artifact or the chunk is not here."""
+        """Return the bytes of chunk `index`; `InputError` if the artifact or the chunk is not here.
+
+        Whoever is served other bytes bans who served them: a damaged artifact is not here.
+        """
         file = self.path(artifact)
         if not 0 <= index * CHUNK < max(file.stat().st_size, 1):
             raise InputError(f"artifact 0x{artifact.hex()} has no chunk {index}")
-        with file.open("rb") as source:
+        with file.open("rb") as source, _leaves(file).open("rb") as leaves:
             source.seek(index * CHUNK)
-            return source.read(CHUNK)
+            chunk = source.read(CHUNK)
+            leaves.seek(8 + 32 * index)
+            if chunk and leaves.read(32) != chunk_leaf(chunk):
+                self._drop_damaged(artifact)
+                raise InputError(f"artifact 0x{artifact.hex()} is damaged")
+            return chunk
 
     def begin(self, artifact: ArtifactId, manifest: Manifest) -> "Partial":
         """Start to fetch an artifact, or go on where an earlier fetch (also of an earlier process) ended.
@@ -180,6 +220,7 @@ class Artifacts:
         # Index before rename: after a crash in between, `used` counts bytes that are not here (and `collect`
         # forgets them), never the other way round.
         self._index.add(artifact, manifest.size)
+        self._sound.pop(artifact, None)
         data.replace(file)
         sync_directory(file.parent)
         return artifact
@@ -222,6 +263,7 @@ class Artifacts:
         for each in (file, _leaves(file), self._partial(artifact, "data"), self._partial(artifact, "leaves")):
             each.unlink(missing_ok=True)
         self._partial(artifact, "have").unlink(missing_ok=True)
+        self._sound.pop(artifact, None)
         self._index.forget(artifact)
 
     def _file(self, artifact: ArtifactId) -> Path:

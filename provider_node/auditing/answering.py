@@ -182,7 +182,7 @@ class Auditing:
             raise GavelError("the journal does not know the lease's outputs")
         left = audit.commit_until + sight.clocks.reveal - self.watcher.height
         case = Case(name[0], state.bid.job_hash, item, ZERO_HASH)
-        outputs = await trio.to_thread.run_sync(self.items.store.path, state.result.outputs)
+        outputs = await self.items.held.outputs(LeaseId(name[0]), state)
         doubts = self._doubts.get(name, 0)
         made = await self.items.of(case, left, doubts)
         # A child of its own: another audit's long run must not make this one late.

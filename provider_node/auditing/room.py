@@ -27,7 +27,7 @@ def auditing(parts: "Parts") -> Room:
     )
     threads = config.threads or default_threads(1)
     block_ms = policy.block_ms(parts.chain.blocking.network)
-    items = Items(parts.loop, parts.store, threads, config.device, block_ms)
+    items = Items(parts.loop, parts.jobs.files, threads, config.device, block_ms)
     desk = Auditing(
         parts.chain, parts.loop, parts.watcher, parts.sending, items, executing, parts.identity.operator_key
     )

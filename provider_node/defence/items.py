@@ -2,16 +2,14 @@
 
 from dataclasses import dataclass
 
-import trio
-
 from protocol.auction.defence import STARTUP_MS, reading_ms, trace_ms
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
 from protocol.lease.provider_types import ProviderLease
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
-from protocol.store.artifacts import Artifacts
 from protocol.types import InputError, LeaseId
+from provider_node.holdings import Holdings
 from provider_node.watcher import KIND as LEASE
 
 _OWN_DEVICE_DOUBTS = 2
@@ -23,7 +21,7 @@ class Items:
     """Finds items. `device` empty: where the job ran."""
 
     loop: Loop
-    store: Artifacts
+    held: Holdings
     threads: int
     device: str
     block_ms: int
@@ -53,10 +51,12 @@ class Items:
         return plain + STARTUP_MS + reading_ms(state.spec.program_bytes + state.spec.input_bytes)
 
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
-        """Return the paths of a lease's program and inputs, and the device to use."""
+        """Return the paths of a lease's program and inputs, and the device to use.
+
+        They are held to their ids before: what is executed from damaged ones would contradict the result.
+        """
         state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
         if state is None or state.spec is None:
             raise InputError("the journal does not know the lease any more: its items cannot be executed")
-        spec = state.spec
-        paths = [await trio.to_thread.run_sync(self.store.path, each) for each in (spec.program, spec.inputs)]
-        return str(paths[0]), str(paths[1]), self.device or state.device
+        program, inputs = await self.held.job(lease, state)
+        return str(program), str(inputs), self.device or state.device

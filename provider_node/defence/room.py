@@ -53,7 +53,7 @@ def defending(parts: Parts) -> Room:
     tracer = Tracer(ChildOptions(memory=memory, idle_s=_IDLE_S))
     network, means = parts.chain.blocking.network, parts.jobs.means
     threads = config.threads or default_threads(1)
-    items = Items(parts.loop, parts.store, threads, config.device, policy.block_ms(network))
+    items = Items(parts.loop, parts.jobs.files, threads, config.device, policy.block_ms(network))
     suspension = Suspension(parts.base.journal, parts.market)
     suspension.restore()
     shelf = Shelf(data_dir(parts.config) / "traces", config.disk)

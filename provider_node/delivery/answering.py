@@ -20,10 +20,10 @@ from protocol.chain.networks import Clock
 from protocol.lease.provider_types import ProviderLease, Stage
 from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
-from protocol.store.artifacts import Artifacts
 from protocol.types import BlockNo, GavelError, Hash32, LeaseId, Verification, Wei
 from provider_node.defence.desk import Desk
 from provider_node.delivery.bench import Bench
+from provider_node.holdings import Holdings
 from provider_node.sending import Sending
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
@@ -43,7 +43,7 @@ class Delivering:
     loop: Loop
     watcher: Watcher
     sending: Sending
-    store: Artifacts
+    held: Holdings
     bench: Bench
     trouble: str = ""
     """Why some demand cannot be read or answered, or empty."""
@@ -140,7 +140,7 @@ class Delivering:
         async with self.desk.turn(demand.now.until):
             if state.result is None:
                 raise GavelError("the journal does not know the lease's outputs")
-            path = await trio.to_thread.run_sync(self.store.path, state.result.outputs)
+            path = await self.held.outputs(state.bid.lease_id(), state)
             data = await self.bench.answer(str(path), demand)
         left = demand.now.until - self.watcher.height
         log.info("answering a demand for %d bytes, %d blocks left", wanted.size, left)

@@ -23,7 +23,7 @@ def delivering(parts: "Parts") -> Room:
     """Return the room. Where the deployment has no Delivery, nothing is demanded, and it does nothing."""
     memory = policy.trace_memory(parts.config, parts.host) or None
     bench = Bench(ChildOptions(memory=memory, idle_s=_IDLE_S))
-    desk = Delivering(parts.chain, parts.loop, parts.watcher, parts.sending, parts.store, bench)
+    desk = Delivering(parts.chain, parts.loop, parts.watcher, parts.sending, parts.jobs.files, bench)
     return Room(
         tasks=(bench.run, desk.run) if parts.chain.blocking.deployment.delivery else (),
         status=partial(_status, desk),

@@ -169,6 +169,7 @@ class TapeExecutor:
             threads=self._options.threads,
             time_limit=limit,
             device=job.device,
+            roots=(job.spec.program_root, job.spec.input_root),
         )
 
         before, over, held = 0.0, 0.0, self._held_s

@@ -58,6 +58,9 @@ class Bent:
     def has(self, artifact: ArtifactId) -> bool:
         return self.inner.has(artifact)
 
+    def sound(self, artifact: ArtifactId) -> bool:
+        return self.inner.sound(artifact)
+
     def manifest(self, artifact: ArtifactId) -> Manifest:
         return self.lie or self.inner.manifest(artifact)
 

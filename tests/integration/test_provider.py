@@ -162,6 +162,31 @@ async def test_a_client_that_disappears_after_opening_costs_no_slot(
 
 
 @pytest.mark.trio
+async def test_what_the_disk_has_damaged_is_fetched_again_and_the_job_done(
+    world: World, client: Client, tmp_path: Path
+) -> None:
+    """A job that was done before is checked no second time: nothing of it may be run unseen."""
+    job = long_job(client.store, tmp_path / "job", depth=803, items=40)
+    artifacts = (job.spec_id, job.spec.program, job.spec.inputs)
+
+    async def posted() -> bytes:
+        quote = await client.ask(job)
+        assert isinstance(quote, Quote), quote
+        lease = await client.open(quote)
+        return (await client.until(lease, "finalized", "provider_closed", "start_missed")).output_root
+
+    before = await posted()
+    for artifact in artifacts:
+        file = world.daemon.data / "artifacts" / "objects" / artifact.hex()[:2] / artifact.hex()
+        body = bytearray(file.read_bytes())
+        body[-1] ^= 1
+        file.chmod(0o600)
+        file.write_bytes(body)
+    assert await posted() == before != bytes(32)
+    assert all(f"artifact 0x{each.hex()} in the store" in world.daemon.log() for each in artifacts)
+
+
+@pytest.mark.trio
 async def test_artifacts_that_are_not_what_was_offered_are_not_run(
     world: World, client: Client, tmp_path: Path
 ) -> None:

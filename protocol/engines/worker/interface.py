@@ -160,6 +160,7 @@ class RunArgs(msgspec.Struct, frozen=True):
     Unfinished work stays in `output_path + ".part"`, bound to the program and the inputs; a later call with
     the same
     arguments goes on from it. `time_limit` is in seconds of execution for this call (0: none).
+    `roots` are those of program and inputs that were checked: other files, or damaged ones, are not run.
     """
 
     OP: ClassVar[str] = "run"
@@ -171,6 +172,7 @@ class RunArgs(msgspec.Struct, frozen=True):
     threads: int = 1
     time_limit: float = 0.0
     device: str = "cpu"
+    roots: tuple[bytes, bytes] | None = None
 
 
 class RunProgress(msgspec.Struct, frozen=True):

@@ -72,6 +72,8 @@ def run(args: RunArgs, report: Report) -> RunResult:
     if args.count < 1 or args.first < 0 or args.first + args.count > len(inputs):
         raise InputError(f"items {args.first} to {args.first + args.count} of {len(inputs)}")
     source = items_root(inputs.roots(), HASHER)
+    if args.roots is not None and args.roots != (program.root, source):
+        raise InputError("program or inputs are not those that were checked")
     binding = b"".join([b"GVRUN\x01", program.root, source, args.first.to_bytes(4), args.count.to_bytes(4)])
     output = OutputFile(Path(args.output_path), binding, Items(program.tape.output_types, args.count))
     resumed = output.done

@@ -298,7 +298,7 @@ async def fetch(
     progress: Progress | None = None,
 ) -> Manifest:
     """Fetch an artifact into `store`; see `Node.fetch_artifact`."""
-    if await trio.to_thread.run_sync(store.has, artifact):
+    if await trio.to_thread.run_sync(store.sound, artifact):
         return await trio.to_thread.run_sync(store.manifest, artifact)
     run = _Fetch(store, artifact, open_stream=open_stream, metrics=metrics, blame=blame, progress=progress)
     manifest = await run.manifest(peers, min(max_size, MAX_SIZE))

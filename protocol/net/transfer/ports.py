@@ -45,8 +45,8 @@ class ArtifactPartial(Protocol):
 class ArtifactStore(Protocol):
     """A store that artifacts are fetched into."""
 
-    def has(self, artifact: ArtifactId, /) -> bool:
-        """Tell whether the whole artifact is here."""
+    def sound(self, artifact: ArtifactId, /) -> bool:
+        """Tell whether the whole artifact is here, undamaged; one that is damaged is dropped."""
         ...
 
     def manifest(self, artifact: ArtifactId, /) -> Manifest:

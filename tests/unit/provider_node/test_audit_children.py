@@ -47,8 +47,10 @@ def desk_of(held: HeldRuns, sends: Any = NOTHING) -> Auditing:
     async def of(case: Case, blocks: int, doubts: int) -> Item:
         return Item(str(held.program(case.lease_id.hex())), "i", case.item)
 
-    store = SimpleNamespace(path=lambda _: Path("o"))
-    items: Any = SimpleNamespace(of=of, store=store)
+    async def outputs(*_: object) -> Path:
+        return Path("o")
+
+    items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs))
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError, chunk_leaf
+from protocol.store.soundness import stamp_of
 from protocol.types import ArtifactId, InputError, TransientError
 
 
@@ -197,3 +198,64 @@ def test_two_fetches_of_one_artifact_that_finish_together_both_have_it(
 
     monkeypatch.setattr(store, "has", has_not_yet)
     assert second.finish().read_bytes() == data
+
+
+def damage(store: Artifacts, artifact: ArtifactId, at: int, *, silently: bool = False) -> None:
+    """Change one byte of a stored file; `silently`: as a disk does it, without a trace in its times."""
+    file = store._file(artifact)
+    before = file.stat()
+    file.chmod(0o600)
+    with file.open("r+b") as target:
+        target.seek(at)
+        byte = target.read(1)
+        target.seek(at)
+        target.write(bytes([byte[0] ^ 1]))
+    file.chmod(0o400)
+    if silently:
+        store._sound[artifact] = stamp_of(file)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        store._sound[artifact] = stamp_of(file)
+
+
+@pytest.mark.parametrize("silently", [False, True])
+def test_a_damaged_artifact_is_dropped_and_keeps_its_pins(
+    store: Artifacts, caplog: pytest.LogCaptureFixture, silently: bool
+) -> None:
+    data = os.urandom(2 * CHUNK + 7)
+    artifact = store.put_bytes(data)
+    store.pin(artifact, "lease")
+    assert store.sound(artifact)
+    damage(store, artifact, CHUNK + 3, silently=silently)
+    assert store.sound(artifact) is silently  # what left no trace is found when it is read afresh
+    assert not store.sound(artifact, afresh=True)
+    assert not store.has(artifact)
+    assert "is damaged: dropped" in caplog.text
+    assert store.used() == 0
+    assert store.put_bytes(data) == artifact
+    assert store.sound(artifact)
+    assert store.pinned() == len(data)
+
+
+def test_a_damaged_chunk_is_served_to_nobody(store: Artifacts) -> None:
+    artifact = store.put_bytes(os.urandom(2 * CHUNK + 7))
+    damage(store, artifact, CHUNK + 3, silently=True)
+    assert store.read_chunk(artifact, 0)
+    with pytest.raises(InputError, match="is damaged"):
+        store.read_chunk(artifact, 1)
+    assert not store.has(artifact)
+
+
+@pytest.mark.parametrize("harm", ["cut", "manifest", "no manifest"])
+def test_a_file_that_is_cut_or_has_lost_its_manifest_is_dropped(store: Artifacts, harm: str) -> None:
+    artifact = store.put_bytes(os.urandom(CHUNK + 7))
+    file = store._file(artifact)
+    leaves = file.with_name(file.name + ".leaves")
+    if harm == "cut":
+        file.chmod(0o600)
+        os.truncate(file, CHUNK)
+    elif harm == "manifest":
+        leaves.write_bytes(leaves.read_bytes()[:-1] + b"\0")
+    else:
+        leaves.unlink()
+    assert not store.sound(artifact)
+    assert not store.has(artifact)

@@ -1,0 +1,30 @@
+"""Whether a file still holds the bytes that it is named after."""
+
+from pathlib import Path
+
+from protocol.store.files import chunks_of
+from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
+from protocol.types import ArtifactId, InputError
+
+Stamp = tuple[int, int, int, int]
+"""What a file system changes when somebody writes to a file."""
+
+
+def stamp_of(file: Path) -> Stamp:
+    """Return the stamp of a file that is there."""
+    found = file.stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def is_sound(file: Path, leaves: Path, artifact: ArtifactId) -> bool:
+    """Read a file whole and tell whether it and its manifest have that id; false if one is missing."""
+    try:
+        manifest = Manifest.from_bytes(leaves.read_bytes())
+        if manifest.id() != artifact or file.stat().st_size != manifest.size:
+            return False
+        with file.open("rb") as source:
+            found = (chunk_leaf(chunk) for chunk in chunks_of(source.read, CHUNK))
+            return tuple(found) == manifest.leaves
+    except (InputError, OSError):
+        # An error of the disk, too: what cannot be read is to be had elsewhere.
+        return False
