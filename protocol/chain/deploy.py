@@ -14,7 +14,15 @@ from protocol.chain.node import Node
 from protocol.chain.sender import Sends
 from protocol.chain.staking import TokenCalls
 from protocol.chain.views import Limits
-from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, InputError, TransientError, to_hex
+from protocol.types import (
+    ZERO_ADDRESS,
+    Address,
+    BrokenInvariant,
+    GavelError,
+    InputError,
+    TransientError,
+    to_hex,
+)
 
 _CLZ_OF_ONE = bytes.fromhex("60011e5f5260205ff3")
 """PUSH1 1, CLZ, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN."""
@@ -36,6 +44,24 @@ def deploy(
     `InputError` if the chain lacks CLZ, the balance does not reach, the contracts refuse the terms, or
     another transaction of the sender comes between.
     """
+    made, verify = create(network, sender, terms, name, say, judges=judges)
+    verify()
+    return made
+
+
+def create(
+    network: Network,
+    sender: Sends,
+    terms: Terms,
+    name: str = "v1",
+    say: Callable[[str], None] | None = None,
+    *,
+    judges: Sequence[Judge] = (),
+) -> tuple[Deployment, Callable[[], None]]:
+    """Do as `deploy`, but leave the checking of what stands then to the second thing that is returned.
+
+    An error after the first transaction says what was created until then.
+    """
     tell, node = say or (lambda _: None), Node.of(network)
     probe_clz(node)
     if not terms.tokens:
@@ -46,15 +72,21 @@ def deploy(
     terms = replace(terms, seats=(*(Seat(at[j.name], j.kind) for j in judges), *terms.seats))
     code = Abi.shipped(ESCROW).creation_code(_constructor_argument(network, terms))
     first = _create(sender, ESCROW, code, at)
-    staking = _staking_of(node, at[ESCROW])
-    tell(f"Escrow {to_hex(at[ESCROW])}, Staking {to_hex(staking)}, {first.gas_used} gas, {first.fee} wei")
-    for each, code in _followers(judges, at):
-        receipt = _create(sender, each, code, at)
-        tell(f"{each} {to_hex(at[each])}, {receipt.gas_used} gas, {receipt.fee} wei")
+    created = [ESCROW]
+    try:
+        staking = _staking_of(node, at[ESCROW])
+        tell(f"Escrow {to_hex(at[ESCROW])}, Staking {to_hex(staking)}, {first.gas_used} gas, {first.fee} wei")
+        for each, code in _followers(judges, at):
+            receipt = _create(sender, each, code, at)
+            created.append(each)
+            tell(f"{each} {to_hex(at[each])}, {receipt.gas_used} gas, {receipt.fee} wei")
+    except GavelError as error:
+        stand = ", ".join(f"{each} {to_hex(at[each])}" for each in created)
+        error.message = f"{error.message}; created until then, and of no use alone: {stand}"
+        raise
     fields = {each.lower(): address for each, address in at.items() if each.lower() in FURTHER}
     made = Deployment(name, at[ESCROW], staking, first.block, tokens, **fields)
-    check(Chain(node, network, made, None), terms, at)
-    return made
+    return made, lambda: check(Chain(node, network, made, None), terms, at)
 
 
 def _followers(judges: Sequence[Judge], at: Places) -> Iterator[tuple[str, bytes]]:

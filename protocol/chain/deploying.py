@@ -3,17 +3,25 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from protocol.chain.deploy import deploy
+import yaml
+
+from protocol.chain.deploy import create
 from protocol.chain.deploy_terms import DisputeTerms, Seat, TokenTerms, default_dispute_terms, default_terms
 from protocol.chain.judges import Judge, of_tapes
 from protocol.chain.networks import FURTHER, Deployment, Network
-from protocol.chain.networks_file import load_network, user_file, write_deployment
+from protocol.chain.networks_file import (
+    deployment_yaml,
+    load_network,
+    require_writable,
+    user_file,
+    write_deployment,
+)
 from protocol.chain.node import Node
 from protocol.chain.sender import Sender
 from protocol.chain.token_option import FORM, listed_tokens
 from protocol.runtime.keystore import load_account
 from protocol.runtime.settings import Settings
-from protocol.types import InputError, parse_address, to_hex
+from protocol.types import GavelError, InputError, parse_address, to_hex
 
 _KINDS = tuple(str(kind) for kind in range(1, 9))
 
@@ -35,6 +43,8 @@ def deploy_command(
     if not settings.network:
         raise InputError("name the network to deploy to", "--network NAME")
     network = load_network(settings.network, file if file is not None and file.exists() else None)
+    target = file or user_file()
+    require_writable(target)
     sender = Sender(Node.of(network), network, bytes(load_account(wallet, password_file).key))
     listed = listed_tokens(network, sender, tokens)
     seats = [_seat(text) for text in judges]
@@ -42,16 +52,14 @@ def deploy_command(
     terms = default_terms(
         network, listed, seats, min_grace, longest_lease_seconds=longest_lease_seconds, disputes=clocks
     )
-    made = deploy(
-        network,
-        sender,
-        terms,
-        name,
-        settings.say,
-        judges=_judges(network, clocks, listed),
-    )
-    target = file or user_file()
-    write_deployment(target, network.name, made)
+    judged = _judges(network, clocks, listed)
+    made, verify = create(network, sender, terms, name, settings.say, judges=judged)
+    _save(target, network, made)
+    try:
+        verify()
+    except GavelError as error:
+        error.message = f"{error.message}; what was deployed is written to {target}: {_line(made)}"
+        raise
     settings.emit(
         {
             "network": network.name,
@@ -64,6 +72,20 @@ def deploy_command(
         },
         f"{_table(made)}\nwritten to {target}",
     )
+
+
+def _save(target: Path, network: Network, made: Deployment) -> None:
+    """Write the addresses to the file; if that fails now, give them in the error, for the user to write."""
+    try:
+        write_deployment(target, network.name, made)
+    except GavelError as error:
+        entry = yaml.safe_dump(
+            [deployment_yaml(made)], sort_keys=False, default_flow_style=True, width=100_000
+        )
+        raise InputError(
+            f"the contracts stand, but {error.message}",
+            f"under networks.{network.name} of a networks file put   deployments: {entry.strip()}",
+        ) from error
 
 
 def _judges(network: Network, clocks: DisputeTerms | None, tokens: Sequence[TokenTerms]) -> list[Judge]:
@@ -81,6 +103,10 @@ def _judges(network: Network, clocks: DisputeTerms | None, tokens: Sequence[Toke
 def _table(made: Deployment) -> str:
     fields = [(field, getattr(made, field)) for field in ("escrow", "staking", *FURTHER)]
     return "\n".join(f"{field.capitalize()} {to_hex(where)}" for field, where in fields if where is not None)
+
+
+def _line(made: Deployment) -> str:
+    return ", ".join(_table(made).splitlines())
 
 
 def _seat(text: str) -> Seat:

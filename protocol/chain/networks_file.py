@@ -1,6 +1,8 @@
 """Loading networks: the shipped file, the user's file merged over it, and writing a deployment back."""
 
+import errno
 import os
+from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,11 @@ def write_deployment(file: Path, name: str, deployment: Deployment, **fields: ob
     _write(file, networks)
 
 
+def require_writable(file: Path) -> None:
+    """Raise `InputError` unless `file` can be written now: ask before money is spent on what goes into it."""
+    _draft(file, _read(file) if file.exists() else {}).unlink()
+
+
 def drop_network(file: Path, name: str) -> None:
     """Forget network `name` in `file`, as a local chain does that keeps no state."""
     networks = _read(file) if file.exists() else {}
@@ -121,11 +128,39 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _write(file: Path, networks: dict[str, Any]) -> None:
+    draft = _draft(file, networks)
+    try:
+        draft.replace(file.resolve())
+    except OSError as error:
+        draft.unlink()
+        raise _unwritable(file, error) from error
+
+
+def _draft(file: Path, networks: dict[str, Any]) -> Path:
+    """Write what is to become `file` beside it, on the disk, and return where."""
     lines = file.read_text().splitlines() if file.exists() else []
     head = takewhile(lambda line: line.startswith("#"), lines)
     body = yaml.safe_dump({"version": VERSION, "networks": networks}, sort_keys=False, width=110)
     target = file.resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(target.name + f".{os.getpid()}.tmp")
-    draft.write_text("\n".join([*head, body]))
-    draft.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("w") as out:
+            out.write("\n".join([*head, body]))
+            out.flush()
+            os.fsync(out.fileno())
+        # A file that may not be written to is not replaced behind its owner's back either.
+        if target.exists() and not os.access(target, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return draft
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise _unwritable(file, error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> InputError:
+    return InputError(
+        f"cannot write networks file {file}: {error.strerror}",
+        "name another with --networks or GAVEL_NETWORKS, or make room",
+    )

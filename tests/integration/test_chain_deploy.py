@@ -14,6 +14,7 @@ from protocol.chain.anvil import Anvil, dev_keys, find_anvil
 from protocol.chain.client import Chain
 from protocol.chain.deploy import deploy
 from protocol.chain.deploy_terms import Seat, TokenTerms, default_terms
+from protocol.chain.deploying import deploy_command
 from protocol.chain.judges import Judge, Places, created_by
 from protocol.chain.localnet import FUNDS, Localnet, run_localnet
 from protocol.chain.networks import Clock
@@ -22,6 +23,8 @@ from protocol.chain.node import Node
 from protocol.chain.sender import Sender
 from protocol.crypto import address_of
 from protocol.runtime.cli import invoke
+from protocol.runtime.keystore import find_key
+from protocol.runtime.settings import Settings
 from protocol.types import Address, Amount, Blocks, InputError, Verification, to_hex
 from tests.chain_helpers import UNIT, make_bid
 
@@ -181,6 +184,47 @@ def test_anvil_dies_with_its_parent() -> None:
         time.sleep(0.05)
 
 
+def _nothing_is_spent_or_lost_where_no_file_can_be_written(
+    folder: Path, wallet: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = load_network("local")
+    node, payer = Node.of(network), find_key("local-spare").address
+    (folder / "plain").write_text("no folder")
+    nowhere = folder / "plain" / "networks.yaml"
+    before = node.nonce(payer, "pending")
+    assert invoke(["deploy", "--network", "local", *wallet, "--networks", str(nowhere)]) == 2
+    assert f"cannot write networks file {nowhere}: " in capsys.readouterr().err
+    assert node.nonce(payer, "pending") == before
+    # And when it becomes so only after the money is spent, the error says what to write.
+    target = folder / "later" / "networks.yaml"
+
+    class Told(Settings):
+        def say(self, text: str) -> None:
+            if text.startswith("Audits"):
+                target.parent.rmdir()
+                target.parent.write_text("no folder")
+
+    with pytest.raises(InputError, match="the contracts stand, but cannot write networks file") as failed:
+        deploy_command(
+            Told(network="local"),
+            wallet="local-spare",
+            password_file=Path(wallet[3]),
+            tokens=(),
+            judges=(),
+            with_disputes=True,
+            min_grace=None,
+            longest_lease_seconds=3_600,
+            name="v2",
+            file=target,
+        )
+    (folder / "rescued.yaml").write_text(
+        "version: 1\nnetworks:\n  local:\n    " + failed.value.advice.partition(" put   ")[2] + "\n"
+    )
+    rescued = load_network("local", folder / "rescued.yaml").deployments[0]
+    Chain.connect(network, deployment=rescued).check()
+    assert rescued.name == "v2"
+
+
 def test_the_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,6 +263,7 @@ def test_the_commands(
                 said = capsys.readouterr().err
                 assert said.count("\n") == 1
                 assert complaint in said
+            _nothing_is_spent_or_lost_where_no_file_can_be_written(tmp_path, wallet, capsys)
         finally:
             running.send_signal(signal.SIGINT)
         assert running.wait(20) == 0
