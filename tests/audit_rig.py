@@ -24,6 +24,7 @@ from protocol.dispute.audits import (
     commitment,
     provider_move,
 )
+from protocol.dispute.delivery import PostedItem
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item, JobTermsArgs
 from protocol.engines.worker.disputing import accuse, job_terms
 from protocol.engines.worker.game_wire import JOBS
@@ -116,8 +117,9 @@ class Answering:
                 call = calls.commit_as_provider(self.bid, True, seed, sealed)
             case Reveal(_, roots):
                 assert self._own is not None
-                proof = tuple(map(Hash32, self._own[1].proof))
-                call = calls.reveal_as_provider(self.bid, True, roots, salt, proof)
+                found = self._own[1]
+                posted = PostedItem(tuple(map(Hash32, found.roots)), tuple(map(Hash32, found.proof)))
+                call = calls.reveal_as_provider(self.bid, True, roots.trace, posted, salt)
             case Draw():
                 call = calls.draw(self.bid, True)
             case Redraw():

@@ -87,23 +87,35 @@ class WithheldError(TransientError):
 
 
 async def obtain(
-    rig: Rig, child: Child, result: PostedResult, hold: Hold, patience: Patience | None = None
+    rig: Rig,
+    child: Child,
+    result: PostedResult,
+    hold: Hold,
+    patience: Patience | None = None,
+    *,
+    item: int | None = None,
+    posted: PostedRoots | None = None,
 ) -> Obtained:
     """Return a result with its job, checked by `child`; its artifacts are held.
+
+    `posted`: roots that stand for the outputs. Then nobody is asked for these, nor for anything that is here.
+    `item`: roots that were demanded stand for the outputs only if they have this item's.
 
     `TransientError` if the provider cannot be reached or has not got the artifacts, `TooSlowError` if it
     takes too long, `WithheldError` if it has all but the outputs. `WrongArtifactsError` if the job that it
     serves is not the one on chain, another `InputError` if this machine cannot take the job.
     """
     fetch = _Fetch(rig, result, hold, patience or rig.patience(result))
-    envelope, receipt = await _receipt(rig, result, fetch)
+    envelope, receipt = await _receipt(rig, result, fetch, outputs=posted is None)
     spec = _spec(await fetch.get(receipt.spec, _SMALL), result)
     program = await fetch.get(spec.program, spec.program_bytes)
     info = await _checked(child, spec, program, None)
     inputs = await fetch.get(spec.inputs, _bytes(info.inputs, spec.item_count))
     await _checked(child, spec, program, inputs)
     job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
-    if (shown := _shown(rig, result)) is not None:
+    if posted is not None:
+        return replace(job, files=replace(job.files, outputs=_kept_revealed(rig, result, posted)), shown=True)
+    if (shown := _shown(rig, result, item)) is not None:
         return replace(job, files=replace(job.files, outputs=shown), shown=True)
     if receipt.output_root != result.output_root:
         raise WithheldError("the receipt names another output root than the chain", job, again=False)
@@ -136,13 +148,21 @@ def keep_shown(rig: Rig, result: PostedResult, posted: PostedRoots) -> Path:
     return file
 
 
-def _shown(rig: Rig, result: PostedResult) -> Path | None:
+def _kept_revealed(rig: Rig, result: PostedResult, posted: PostedRoots) -> Path:
+    # A file of its own: what demands have shown is the beginning of a re-run, this is not.
+    rig.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = _file(rig, result).with_suffix(".revealed")
+    write_whole(file, posted.to_bytes())
+    return file
+
+
+def _shown(rig: Rig, result: PostedResult, item: int | None) -> Path | None:
     file = _file(rig, result).with_suffix(".posted")
     try:
         posted = PostedRoots.from_bytes(file.read_bytes())
     except (FileNotFoundError, InputError):
         return None
-    return file if posted.root == result.output_root else None
+    return file if posted.root == result.output_root and (item is None or item in posted.items) else None
 
 
 def _file(rig: Rig, result: PostedResult) -> Path:
@@ -152,14 +172,16 @@ def _file(rig: Rig, result: PostedResult) -> Path:
 # ------------------------------------------------------------------------------------------------ the receipt
 
 
-async def _receipt(rig: Rig, result: PostedResult, fetch: "_Fetch") -> tuple[bytes, Receipt]:
+async def _receipt(
+    rig: Rig, result: PostedResult, fetch: "_Fetch", *, outputs: bool
+) -> tuple[bytes, Receipt]:
     """The receipt that is kept, else the provider's; one that names another root still names the job.
 
     A kept receipt's job is here and checked: another of the same job can only add outputs, and a receipt of
     another job takes nothing away.
     """
     kept = _kept(rig, result)
-    if kept is not None and kept[1].output_root == result.output_root:
+    if kept is not None and (not outputs or kept[1].output_root == result.output_root):
         return kept
     try:
         asked = await _asked(rig, result, await fetch.operator())

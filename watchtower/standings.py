@@ -1,4 +1,4 @@
-"""Where each disputed lease stands, one JSON file per lease: what `status` shows. Nothing else reads them."""
+"""Where each disputed item stands, one JSON file each: what `status` shows. Nothing else reads them."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from protocol.types import InputError
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One lease: its games, and what is done or waited for. `over`: why nothing more is."""
+    """An item of a lease: its games, and what is done or waited for. `over`: why nothing more is."""
 
     lease: str
     at: int
@@ -20,6 +20,7 @@ class Standing:
     doing: str
     over: str
     games: tuple[GameReport, ...]
+    item: int = 0
 
 
 class Standings:
@@ -30,11 +31,12 @@ class Standings:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def write(self, standing: Standing) -> None:
-        """Replace what was said of the lease."""
-        write_whole(self._folder / f"{standing.lease}.json", json.dumps(asdict(standing), indent=1).encode())
+        """Replace what was said of the item."""
+        file = self._folder / f"{standing.lease}-{standing.item}.json"
+        write_whole(file, json.dumps(asdict(standing), indent=1).encode())
 
     def all(self) -> tuple[Standing, ...]:
-        """Return every lease's standing, oldest first. `InputError` names a damaged file."""
+        """Return every item's standing, oldest first. `InputError` names a damaged file."""
         return tuple(map(_read, sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_ctime)))
 
 

@@ -11,14 +11,15 @@ _WORDS = {Finding.MATCH: "right", Finding.MISMATCH: "WRONG"}
 
 def told(found: Iterable[Verdict], standings: Iterable[Standing]) -> list[str]:
     """Return the lines; findings and standings in their order, each lease once."""
-    verdicts, games = {each.lease: each for each in found}, {each.lease: each for each in standings}
-    lines = [_summary(list(verdicts.values()), list(games.values()))]
-    for lease in dict.fromkeys((*verdicts, *games)):
+    verdicts, games = {each.lease: each for each in found}, list(standings)
+    lines = [_summary(list(verdicts.values()), games)]
+    for lease in dict.fromkeys((*verdicts, *(each.lease for each in games))):
         lines.append(f"lease {lease}")
         if lease in verdicts:
             lines += _indented(_verdict(verdicts[lease]))
-        if lease in games:
-            lines += _indented(_standing(games[lease]))
+        for each in games:
+            if each.lease == lease:
+                lines += _indented(_standing(each))
     return lines
 
 

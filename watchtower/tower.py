@@ -21,6 +21,7 @@ from protocol.types import (
     to_hex,
 )
 from watchtower.auditing.auditor import Court
+from watchtower.auditing.moves import stake_due
 from watchtower.auditing.survey import Seen
 from watchtower.demanding import can_demand
 from watchtower.fetching import TooSlowError, WrongArtifactsError
@@ -72,21 +73,17 @@ class Tower:
         self._height = self.metrics.gauge("gavel_watchtower_height", "Clock reading last seen.")
 
     def court(self) -> Court:
-        """Return how audits open games: as re-runs do.
-
-        From then on all results of the provider are re-run, so that outputs which it hides are demanded.
-        """
+        """Return how audits open games."""
         games = self.games
         if games is None:
             raise BrokenInvariant("games are opened where none are played")
 
         async def accuse(seen: Seen) -> None:
-            owner, shown = seen.opened.bid.owner, seen.sight.shown
-            self.rules = replace(self.rules, owners=self.rules.owners | {owner})
-            if shown is not None:
-                games.accuse(seen.opened, seen.sight.audit.item, shown.trace)
+            if (shown := seen.sight.shown) is not None:
+                due = await self.rig.chain.run(stake_due, seen)
+                games.accuse(seen.opened, seen.sight.audit.item, shown.trace, due)
 
-        return Court(accuse, games.playing.__contains__)
+        return Court(accuse, games.is_accused)
 
     def health(self) -> Health:
         """Say whether the chain is being read."""

@@ -4,6 +4,8 @@ pragma solidity 0.8.37;
 import {AuditDraws} from "./AuditDraws.sol";
 import {IAudits} from "./interfaces/IAudits.sol";
 import {BidLib} from "./libraries/BidLib.sol";
+import {JobLib} from "./libraries/JobLib.sol";
+import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Answer, Audit, Part, Stage, Task} from "./types/AuditTypes.sol";
 import {LeaseId} from "./types/Types.sol";
@@ -53,7 +55,7 @@ abstract contract AuditAnswers is AuditDraws {
         _requireSeal(t.found, traceRoot, itemRoot, msg.sender, leaseId, a.seed, salt);
         (t.found, t.part) = (_found(traceRoot, itemRoot), Part.Revealed);
         _audits[id] = a;
-        emit Revealed(leaseId, byClient, msg.sender, traceRoot, itemRoot);
+        _revealed(leaseId, byClient, msg.sender, traceRoot, itemRoot);
     }
 
     function _mine(bytes32 id, uint256 task, Part needed) private view returns (Task storage t) {
@@ -81,22 +83,26 @@ abstract contract AuditAnswers is AuditDraws {
         bytes32[6] calldata bid,
         bool byClient,
         bytes32 traceRoot,
-        bytes32 itemRoot,
+        bytes32[] calldata roots,
         bytes32 salt,
         bytes32[] calldata proof
     ) external {
+        // INVARIANT: what a game about the item takes can be read from the transaction (ADR 049).
+        if (!JudgeLib.isPlain()) revert Audits_NotPlain(msg.sender);
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.Committed);
         _revealing(a);
+        bytes32 itemRoot = JobLib.itemRoot(roots);
         _requireSeal(a.found, traceRoot, itemRoot, bid.owner(), leaseId, a.seed, salt);
-        // INVARIANT: an item root that is not under the posted result is no answer: silence, which convicts.
-        if (proof.length != TreeLib.depth(a.items)) revert Audits_BadProof();
-        if (TreeLib.climb(itemRoot, a.item, proof) != _escrow.resultOf(leaseId)) revert Audits_BadProof();
+        // INVARIANT: what is not under the posted result, or of other outputs than the program's, is no answer: silence,
+        // which convicts.
+        if (proof.length != TreeLib.depth(a.items) || roots.length != a.outputs) revert Audits_BadProof();
+        if (TreeLib.climb(itemRoot, a.item, proof) != _leaseOf(leaseId).outputRoot) revert Audits_BadProof();
         // No game could contradict it.
         if (a.flat && traceRoot != 0) revert Audits_NoTrace();
         (a.found, a.answer) = (_found(traceRoot, itemRoot), Answer.Revealed);
         _audits[id] = a;
-        emit Revealed(leaseId, byClient, bid.owner(), traceRoot, itemRoot);
+        _revealed(leaseId, byClient, bid.owner(), traceRoot, itemRoot);
     }
 
     function _asProvider(bytes32[6] calldata bid, LeaseId leaseId, bool byClient, Answer needed)
@@ -130,6 +136,10 @@ abstract contract AuditAnswers is AuditDraws {
         if (a.committed <= a.assigned && now_ <= a.commitUntil) revert Audits_Sealed(a.commitUntil);
         if (now_ > _revealUntil(a)) revert Audits_TooLate(_revealUntil(a));
         ++a.opened;
+    }
+
+    function _revealed(LeaseId leaseId, bool byClient, address by, bytes32 traceRoot, bytes32 itemRoot) private {
+        emit Revealed(leaseId, byClient, by, traceRoot, itemRoot);
     }
 
     function _revealUntil(Audit memory a) internal view returns (uint256) {

@@ -35,7 +35,7 @@ abstract contract AuditDraws is Auditors {
         view
         returns (uint256 left, bool enough)
     {
-        uint256 end = _windowEnd(bid, _escrow.leaseOf(leaseId));
+        uint256 end = _windowEnd(bid, _leaseOf(leaseId));
         uint256 now_ = clock();
         left = end > now_ ? end - now_ : 0;
         enough = left >= needed;
@@ -60,7 +60,7 @@ abstract contract AuditDraws is Auditors {
         if (a.stage == Stage.None) {
             _escrow.freeze(bid); // refused: a lease that is not posted, whose window is over, or that is no tape's
             a.items = job.items;
-            a.flat = job.program.nodes == job.program.outputs;
+            (a.flat, a.outputs) = (job.program.nodes == job.program.outputs, uint8(job.program.outputs));
             _call(a, bid, byClient);
         } else if (a.stage != Stage.Called) {
             revert Audits_WrongStage(a.stage);
@@ -140,7 +140,7 @@ abstract contract AuditDraws is Auditors {
         returns (uint256 assigned)
     {
         LeaseId leaseId = bid.leaseId();
-        uint256 startedAt = _escrow.leaseOf(leaseId).startedAt;
+        uint256 startedAt = _leaseOf(leaseId).startedAt;
         uint256 before = uint256(bid.startDeadline()) + 1;
         if (startedAt <= before) return 0;
         uint256 reading = startedAt - before;
@@ -165,12 +165,9 @@ abstract contract AuditDraws is Auditors {
 
     /// @dev Without an audit: all fees back, and the lease is let go.
     function _callOff(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient) private {
-        LeaseId leaseId = bid.leaseId();
-        a.stage = Stage.Over;
-        _audits[id] = a;
         _giveBack(id, 0, a.tasks, bid, feeOf(bid, a.items));
-        emit Reached(leaseId, byClient, Stage.Over);
-        if (!_isConvicted(leaseId)) _escrow.release(bid);
+        if (_isConvicted(bid.leaseId())) _reach(id, a, bid, byClient, Stage.Over);
+        else _letGo(id, a, bid, byClient);
     }
 
     function _giveBack(bytes32 id, uint256 from, uint256 to, bytes32[6] calldata bid, uint256 fee) private {

@@ -10,7 +10,7 @@ import {IEscrow} from "./interfaces/IEscrow.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {Audit, AuditTerms, Stage, Task} from "./types/AuditTypes.sol";
 import {Conviction} from "./types/DisputeTypes.sol";
-import {LeaseId, LeaseState, Listing} from "./types/Types.sol";
+import {LeaseId, LeaseState, LeaseView, Listing} from "./types/Types.sol";
 
 /// @title What all parts of Audits share: storage, fixed values, names, prices and the ways of money
 /// @dev Token balance >= stakes + fees of open tasks + owed + burnt.
@@ -92,7 +92,25 @@ abstract contract AuditState is Clock, IAudits {
     /// @dev Whether somebody else convicted the lease, or has and it is only not settled yet. No hold is left then.
     function _isConvicted(LeaseId leaseId) internal view returns (bool) {
         return _disputes.verdictOf(leaseId).how != Conviction.None
-            || _escrow.leaseOf(leaseId).state == LeaseState.Convicted;
+            || _leaseOf(leaseId).state == LeaseState.Convicted;
+    }
+
+    function _leaseOf(LeaseId leaseId) internal view returns (LeaseView memory) {
+        return _escrow.leaseOf(leaseId);
+    }
+
+    // -------------------------------------------------------------------------------------------------- ends
+
+    function _reach(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient, Stage stage) internal {
+        a.stage = stage;
+        _audits[id] = a;
+        emit Reached(bid.leaseId(), byClient, stage);
+    }
+
+    /// @dev The audit is over, and lets the lease go.
+    function _letGo(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient) internal {
+        _reach(id, a, bid, byClient, Stage.Over);
+        _escrow.release(bid);
     }
 
     // ------------------------------------------------------------------------------------------------- money

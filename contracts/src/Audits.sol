@@ -90,8 +90,7 @@ contract Audits is AuditAnswers {
             _disengage(task.auditor);
         }
         if (accusers != 0) return _reach(id, a, bid, byClient, Stage.Contested);
-        _reach(id, a, bid, byClient, Stage.Over);
-        _escrow.release(bid);
+        _letGo(id, a, bid, byClient);
     }
 
     /// @inheritdoc IAudits
@@ -111,14 +110,13 @@ contract Audits is AuditAnswers {
         }
         if (!_isDecided(bid, leaseId)) revert Audits_Undecided(leaseId);
         _closeAll(id, a, bid, Part.None);
-        _reach(id, a, bid, byClient, Stage.Over);
-        _escrow.release(bid);
+        _letGo(id, a, bid, byClient);
     }
 
     /// @dev No game can be opened any more, and none is open: nothing but this audit holds the lease. Two contested
     /// audits would wait for each other; so no longer than a game can last.
     function _isDecided(bytes32[6] calldata bid, LeaseId leaseId) private view returns (bool) {
-        LeaseView memory lease = _escrow.leaseOf(leaseId);
+        LeaseView memory lease = _leaseOf(leaseId);
         uint256 end = _windowEnd(bid, lease);
         uint256 now_ = clock();
         return now_ > end && (lease.freezes == 1 || now_ > end + _gameSpan);
@@ -158,12 +156,6 @@ contract Audits is AuditAnswers {
         _reach(id, a, bid, byClient, Stage.Silent);
         uint256 parts = earned == 0 ? 1 : earned;
         _disputes.silence(bid, uint32(parts < MOST_SHARES ? parts : MOST_SHARES), uint32(parts));
-    }
-
-    function _reach(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient, Stage stage) private {
-        a.stage = stage;
-        _audits[id] = a;
-        emit Reached(bid.leaseId(), byClient, stage);
     }
 
     /// @inheritdoc IAudits

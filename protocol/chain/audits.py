@@ -1,6 +1,5 @@
 """Calls of Audits, as values. Who may call what, and when, stands in IAudits.sol."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,9 +7,10 @@ from protocol.chain.calls import NOTHING, Call
 from protocol.chain.codec import Abi
 from protocol.dispute.audits import Roots
 from protocol.dispute.calls import values_of
+from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Job
 from protocol.messages import Bid
-from protocol.types import Address, Hash32, LeaseId
+from protocol.types import Address, Hash32, InputError, LeaseId
 
 CONTRACT = "Audits"
 _LIST_GAS = 60_000
@@ -64,11 +64,22 @@ class AuditCalls:
         return self._call("reveal", lease, by_client, task, roots.trace, roots.item, salt)
 
     def reveal_as_provider(
-        self, bid: Bid, by_client: bool, roots: Roots, salt: Hash32, proof: Sequence[Hash32]
+        self, bid: Bid, by_client: bool, trace: Hash32, posted: PostedItem, salt: Hash32
     ) -> Call:
-        """Open the provider's; `proof` leads from the item's root up to the posted result."""
-        values = (values_of(bid), by_client, roots.trace, roots.item, salt, tuple(proof))
+        """Open the provider's. To be sent from the operator's plain key, not through a wallet contract."""
+        values = (values_of(bid), by_client, trace, posted.roots, salt, posted.proof)
         return self._call("revealAsProvider", *values)
+
+    def parse_reveal(self, data: bytes) -> PostedItem | None:
+        """Return what calldata of the provider's opening shows of the item; None if it is no such call."""
+        try:
+            called = self.abi.called(data)
+        except InputError:
+            return None
+        if called is None or called[0] != "revealAsProvider":
+            return None
+        *_, roots, _, proof = called[1]
+        return PostedItem(tuple(map(Hash32, roots)), tuple(map(Hash32, proof)))
 
     def finish(self, bid: Bid, by_client: bool) -> Call:
         """Compare what was revealed."""

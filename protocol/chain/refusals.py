@@ -205,6 +205,10 @@ REFUSALS: dict[str, Refusal] = {
         "the draw that this answers was undone, and another stands in its place",
         "answer the one that stands now",
     ),
+    "Audits_NotPlain": Refusal(
+        "the provider's opening must be sent straight from a plain key, not through a wallet contract",
+        "send with the operator's key itself, without delegated code",
+    ),
     "Audits_BadSeal": Refusal(
         "this is not what was committed to", "reveal the same roots with the same salt"
     ),

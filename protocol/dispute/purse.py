@@ -13,6 +13,8 @@ GAME_COSTS = (
     "a lost game costs all of it."
 )
 """What every help text and page says that a game costs; a test holds them, and the measured gas, to it."""
+OPENING_GAS = 120_000
+"""Gas of the opening alone, with room."""
 COIN = Unit("coin", 18)
 """How sums of the chain's coin are written."""
 
@@ -42,6 +44,8 @@ class Purse:
     limits: Limits
     too_slow: str = ""
     """Why this machine could not keep a game's clocks; empty if it can."""
+    pressing: bool = False
+    """Whether more is lost without a game than limits save: only what the wallet holds counts then."""
 
     @property
     def gas(self) -> Wei:
@@ -50,6 +54,9 @@ class Purse:
 
     def why_not(self) -> str:
         """Why no game can be paid for, or played, now; empty if one can."""
+        if self.pressing:
+            needed = Wei(self.bond + OPENING_GAS * self.gas_price)
+            return _lack("a game's bond and its opening may take", needed, "the wallet", self.coin)
         if self.too_slow:
             return self.too_slow
         limits, gas_of_day = self.limits, (self.games_of_day + 1) * self.gas
@@ -60,11 +67,14 @@ class Purse:
             ("the day's gas may cost", gas_of_day, "gas_per_day", limits.gas_per_day),
             ("bond and gas of a game may take", self.bond + self.gas, "the wallet", self.coin),
         )
-        for what, needed, name, held in sums:
-            if needed > held:
-                verb = "holds" if name == "the wallet" else "allows"
-                return f"{what} {COIN.about(needed)}, {name} {verb} {COIN.about(held)}"
+        return next(filter(None, (_lack(*each) for each in sums)), "")
+
+
+def _lack(what: str, needed: int, name: str, held: int) -> str:
+    if needed <= held:
         return ""
+    verb = "holds" if name == "the wallet" else "allows"
+    return f"{what} {COIN.about(Wei(needed))}, {name} {verb} {COIN.about(Wei(held))}"
 
 
 def slowness(item: int, seconds: float, clock: float) -> str:

@@ -7,11 +7,12 @@ from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
 from protocol.chain.views import LeaseState
 from protocol.crypto import keccak256
-from protocol.dispute.audits import Answer, Roots, Sight, Stage
+from protocol.dispute.audits import Answer, Audit, Roots, Sight, Stage
+from protocol.dispute.delivery import PostedItem, PostedRoots
 from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction
 from protocol.messages import Bid
-from protocol.types import ZERO_HASH, BlockNo, Hash32, LeaseId
+from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, LeaseId, TransientError
 
 _SALT = b"gavel.audit.salt.v1"
 
@@ -47,11 +48,40 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
 
 
 def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:
-    """Say whether an audit of the item waits for what the provider shows in a game. Blocking."""
+    """Say whether an audit of the item waits for what the provider shows in a game. Blocking.
+
+    So does one in which the provider has revealed, and nobody has called for the comparison yet.
+    """
     if chain.deployment.audits is None:
         return False
     audits = chain.audits_now([(lease, True), (lease, False)])
-    return any(each.stage is Stage.CONTESTED and each.item == item for each in audits)
+    return any(
+        each.item == item and (each.stage is Stage.CONTESTED or _is_compared_next(each)) for each in audits
+    )
+
+
+def _is_compared_next(audit: Audit) -> bool:
+    return audit.stage is Stage.DRAWN and audit.answer is Answer.REVEALED
+
+
+def revealed_items(chain: Chain, bid: Bid, root: Hash32) -> PostedRoots:
+    """Return the items that the provider has proven under the result `root` in audits. Blocking.
+
+    All that a game about such an item takes of the posted outputs: nobody has to be asked for them.
+    `TransientError` if a re-org came between.
+    """
+    items: dict[int, PostedItem] = {}
+    for by_client in (True, False) if chain.deployment.audits is not None else ():
+        audit = chain.audit(bid.lease_id(), by_client)
+        event = _revealed(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
+        if event is not None:
+            (sent,) = chain.node.transactions([event.at.tx])
+            if (shown := chain.audits.parse_reveal(sent.data)) is not None:
+                items[audit.item] = shown
+    try:
+        return PostedRoots(root, items)
+    except InputError as error:
+        raise TransientError("the chain changed while audits were read") from error
 
 
 def salt_of(key: bytes, seed: Hash32) -> Hash32:
@@ -63,8 +93,13 @@ def salt_of(key: bytes, seed: Hash32) -> Hash32:
 
 
 def _shown(chain: Chain, bid: Bid, by_client: bool) -> Roots | None:
+    event = _revealed(chain, bid, by_client)
+    return None if event is None else Roots(event.trace_root, event.item_root)
+
+
+def _revealed(chain: Chain, bid: Bid, by_client: bool) -> Revealed | None:
     topics = (topic_of(chain.audits.abi, "Revealed"), bid.lease_id(), int(by_client).to_bytes(32, "big"))
     for event in chain.scanner.all(topics):
         if isinstance(event, Revealed) and event.by == bid.owner:
-            return Roots(event.trace_root, event.item_root)
+            return event
     return None

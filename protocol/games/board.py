@@ -4,17 +4,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from protocol.chain.calls import Due
 from protocol.chain.client import Chain
 from protocol.chain.dispute_events import Challenged, Collected, Judged, SealOpened
 from protocol.chain.events import topic_of
-from protocol.chain.fees import fee_now
+from protocol.chain.fees import ceiling, fee_now
 from protocol.chain.game_steps import PlayedGame, Step, opened_with
 from protocol.chain.games import in_order
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.dispute.challenger import Own, Table
 from protocol.dispute.moves import Made
 from protocol.dispute.names import Case, Job
-from protocol.dispute.purse import Limits, Purse
+from protocol.dispute.purse import OPENING_GAS, Limits, Purse
 from protocol.dispute.records import Game, Phase, Place, Verdict
 from protocol.dispute.replay import Played, replay
 from protocol.messages import Bid
@@ -40,9 +41,10 @@ class Board:
         judged = (event for game in self.games for event in game.others if isinstance(event, Judged))
         return next((event.place for event in judged), None)
 
-    def of(self, challenger: Address) -> tuple[PlayedGame, ...]:
-        """Return the games of one challenger."""
-        return tuple(game for game in self.games if game.opened.challenger == challenger)
+    def of(self, challenger: Address, item: int | None = None) -> tuple[PlayedGame, ...]:
+        """Return the games of one challenger; `item`: only those about it."""
+        mine = (game for game in self.games if game.opened.challenger == challenger)
+        return tuple(game for game in mine if item in (None, game.case.item))
 
     def played(self, bid: Bid, case: Case, job: Job) -> Played:
         """Return the games about a case, in the clear, and what they opened.
@@ -84,14 +86,15 @@ def table_of(
     claim_period: int,
     suspect: int | None,
     purse: Purse | None,
+    item: int | None = None,
     done: frozenset[Hash32] = frozenset(),
     unclaimable: frozenset[Hash32] = frozenset(),
 ) -> Table:
-    """Return what the judge looks at. `done`: own games that nothing more can be got from."""
+    """Return what the judge looks at. `done`: own games that give nothing more; `item`: as in `Board.of`."""
     cases = Counter(game.case for game in board.games)
     own = tuple(
         Own(game.game, game.case, game.now, waits=game.now.phase is Phase.REVEAL and cases[game.case] > 1)
-        for game in board.of(me)
+        for game in board.of(me, item)
         if game.game not in done
     )
     return Table(
@@ -108,17 +111,23 @@ def table_of(
     )
 
 
-def read_purse(chain: Chain, bid: Bid, items: int, limits: Limits) -> Purse:
-    """Return what a game about the lease would cost now, and what there is for it."""
+def read_purse(chain: Chain, bid: Bid, items: int, limits: Limits, due: Due | None = None) -> Purse:
+    """Return what a game about the lease would cost now, and what there is for it.
+
+    `due`: what is lost if none is opened, and by when.
+    """
+    fees = chain.network.fees
+    most = ceiling(fees, due, chain.clock(), OPENING_GAS)
     openings = _openings_of_day(chain)
     values = chain.node.transactions([each.at.tx for each in openings])
     return Purse(
         coin=chain.balance(chain.address),
         bond=chain.bond(bid, items),
-        gas_price=fee_now(chain.node, chain.network.fees).max_fee,
+        gas_price=fee_now(chain.node, fees, most).max_fee,
         bonds_of_day=Wei(sum(each.value for each in values)),
         games_of_day=len(openings),
         limits=limits,
+        pressing=due is not None,
     )
 
 

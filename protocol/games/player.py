@@ -108,11 +108,17 @@ class Player:
     """All those of a private lease, sorted, if one of them plays; else none."""
     opening: trio.Lock = field(default_factory=trio.Lock)
     """Held while a game is opened: by all players of one wallet."""
+    item: int | None = None
+    """Only games about this item are played here; None: all."""
     shown: Hash32 | None = None
     """The trace of `suspect` that the provider revealed in an audit; a game is due if it is not one's own."""
+    due: Due | None = None
+    """By when the game has to be open, and what is lost else; None: nothing is."""
     root: Hash32 | None = None
     """The posted result that is played about; None: the first that is seen."""
     _shop: Workshop | None = None
+    _cleared: bool = False
+    """Whether what was suspected turned out to be right."""
     _done: set[Hash32] = field(default_factory=set)
     _unclaimable: set[Hash32] = field(default_factory=set)
     _asked: set[tuple[Hash32, int, int]] = field(default_factory=set)
@@ -123,6 +129,11 @@ class Player:
     def lease(self) -> LeaseId:
         """The lease."""
         return self.bid.lease_id()
+
+    @property
+    def was_to_open(self) -> bool:
+        """Whether it was ever to open a game, and not just to go on with those under way."""
+        return self.suspect is not None or self._cleared
 
     async def turn(self) -> Turn:
         """Look, and do what is to be done now.
@@ -158,7 +169,7 @@ class Player:
 
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address
-        own = [game for game in board.of(me) if game.game not in self._done]
+        own = [game for game in board.of(me, self.item) if game.game not in self._done]
         purse = None
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
         if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
@@ -166,7 +177,7 @@ class Player:
             if not charge.differs and self.shown in (None, charge.trace_root):
                 # Twice computed, and the posted result is right the second time: no game would be won.
                 self.tell(f"item {self.suspect} is right after all: nothing is challenged")
-                self.suspect = None
+                self.suspect, self._cleared = None, True
             else:
                 purse = await self._purse(charge)
         terms = await self.chain.run(lambda chain: chain.game_terms)
@@ -177,6 +188,7 @@ class Player:
             claim_period=terms.claim_period,
             suspect=self.suspect,
             purse=purse,
+            item=self.item,
             done=frozenset(self._done),
             unclaimable=frozenset(self._unclaimable),
         )
@@ -214,7 +226,7 @@ class Player:
                 return self._told(f"game {_short(game)}: collected, in block {receipt.block}")
 
     async def _purse(self, charge: Charge) -> Purse:
-        purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits)
+        purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits, self.due)
         terms = await self.chain.run(lambda chain: chain.game_terms)
         clock = self.chain.blocking.network.seconds(terms.move_clock)
         return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
@@ -228,7 +240,8 @@ class Player:
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
         bond = await self.chain.run(Chain.bond, self.bid, charge.job.items)
         game = game_id(case.id, chain.address, seal)
-        await self.chain.send(chain.disputes.challenge(move, bond), f"challenge {game.hex()}")
+        call = chain.disputes.challenge(move, bond)
+        await self.chain.send(call if self.due is None else call.by(self.due), f"challenge {game.hex()}")
         return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
 
     async def _play(self, board: Board, game: PlayedGame, early: bool) -> str:
@@ -339,7 +352,7 @@ class Player:
     async def _reports(self, board: Board, doing: str, over: bool) -> tuple[GameReport, ...]:
         chain = self.chain.blocking
         reporter = self._reporter = self._reporter or Reporter(chain, self.bid)
-        own = board.of(chain.address)
+        own = board.of(chain.address, self.item)
         shop = await self._work_or_none() if any(game.now.phase.live for game in own) else self._shop
         program = shop.files.program if shop else None
         found = []

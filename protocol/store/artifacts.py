@@ -163,6 +163,14 @@ class Artifacts:
         """Drop every pin for `reason`."""
         self._index.release(reason)
 
+    def reasons(self) -> set[str]:
+        """Return what anything is pinned for."""
+        return self._index.reasons()
+
+    def redate(self, reason: str, until: int) -> None:
+        """Let every pin for `reason` end at that height, if it would not before."""
+        self._index.redate(reason, until)
+
     def expire(self, height: int) -> None:
         """Drop every pin whose height is at or below `height`."""
         self._index.expire(height)

@@ -83,6 +83,16 @@ class Index:
         """Let go everything that `reason` holds."""
         self._run("DELETE FROM pin WHERE reason = ?", reason)
 
+    def reasons(self) -> set[str]:
+        """Return what anything is held for."""
+        return {reason for (reason,) in self._run("SELECT DISTINCT reason FROM pin")}
+
+    def redate(self, reason: str, until: int) -> None:
+        """Move the end of everything that `reason` holds for longer."""
+        self._run(
+            "UPDATE pin SET until = ? WHERE reason = ? AND (until IS NULL OR until > ?)", until, reason, until
+        )
+
     def expire(self, height: int) -> None:
         """Let go every pin until `height` or lower."""
         self._run("DELETE FROM pin WHERE until <= ?", height)

@@ -29,6 +29,7 @@ from protocol.dispute.audits import (
     commitment,
     provider_move,
 )
+from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case
 from protocol.games.audit_sight import read_sight, salt_of
 from protocol.games.runs_at_once import may_begin
@@ -60,11 +61,11 @@ Name = tuple[LeaseId, bool]
 
 @dataclass(frozen=True)
 class Run:
-    """What our run of the drawn item came to, and the proof of the item's root under the posted result."""
+    """What our run of the drawn item came to, and where it stands under the posted result."""
 
     item: int
     roots: Roots
-    proof: tuple[Hash32, ...]
+    posted: PostedItem
 
 
 @dataclass
@@ -193,7 +194,8 @@ class Auditing:
             self._doubts[name] = doubts + 1
             raise TransientError(f"item {item} comes out otherwise than it was posted")
         roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
-        return Run(item, roots, tuple(map(Hash32, found.proof)))
+        posted = PostedItem(tuple(map(Hash32, found.roots)), tuple(map(Hash32, found.proof)))
+        return Run(item, roots, posted)
 
     async def _due(self, state: ProviderLease, sight: Sight, *, opens: bool) -> Due:
         bid, audit = state.bid, sight.audit
@@ -209,7 +211,7 @@ class Auditing:
                     bid, mine, seed, commitment(roots, bid.owner, lease, seed, salt)
                 )
             case Reveal(_, roots):
-                return calls.reveal_as_provider(bid, mine, roots, salt, self._runs[name].proof)
+                return calls.reveal_as_provider(bid, mine, roots.trace, self._runs[name].posted, salt)
             case Draw():
                 return calls.draw(bid, mine)
             case Redraw():

@@ -16,7 +16,7 @@ from protocol.types import ArtifactId, BlockNo, LeaseId
 from tests.audit_rig import TOWERS, Towers, answers_of, enlist, order
 from tests.chain_helpers import OPERATOR
 from tests.game_rig import FLIP, open_cheat
-from tests.integration.test_watchtower_delivery import answering
+from tests.integration.test_watchtower_delivery import answering_late
 from tests.provider_rig import make_job
 from tests.watch_rig import ITEMS, Provider, open_provider
 
@@ -32,6 +32,10 @@ def vanish(provider: Provider, lease: LeaseId, folder: Path) -> None:
     provider.served = False
 
 
+def keep_back(provider: Provider, lease: LeaseId, folder: Path) -> None:
+    """Serve all that was served before: the outputs are still to be had by demands alone."""
+
+
 def disguise(provider: Provider, lease: LeaseId, folder: Path) -> None:
     """Serve a receipt whose specification has the bid's roots, and names another program."""
     domain, spec = provider.net.chain(OPERATOR).domain, provider.job.spec
@@ -42,7 +46,7 @@ def disguise(provider: Provider, lease: LeaseId, folder: Path) -> None:
     provider.receipts[lease] = sign(receipt, domain, provider.net.keys[OPERATOR]).encode()
 
 
-@pytest.mark.parametrize("turn", [vanish, disguise])
+@pytest.mark.parametrize("turn", [vanish, disguise, keep_back])
 async def test_who_is_served_nothing_after_it_has_committed_wins_all_the_same(
     localnet: Localnet, tmp_path: Path, turn: object
 ) -> None:
@@ -60,7 +64,7 @@ async def test_who_is_served_nothing_after_it_has_committed_wins_all_the_same(
         provider.hidden.add(provider.store.put_file(outputs))
         nursery.start_soon(answers_of(provider, bid, cheat.accused).play)
         nursery.start_soon(cheat.defend, bid)
-        nursery.start_soon(answering, localnet, bid, outputs)
+        nursery.start_soon(answering_late, localnet, bid, outputs)
         towers = Towers(localnet, tmp_path, nursery)
         towers.start(tower)
         fee = await trio.to_thread.run_sync(order, provider, bid, 1)
@@ -73,6 +77,7 @@ async def test_who_is_served_nothing_after_it_has_committed_wins_all_the_same(
             await trio.to_thread.run_sync(localnet.anvil.mine, CONFIRMED)
             while not openings_by(chain, me, BlockNo(0)):  # on a loaded machine the window waits for it
                 await trio.sleep(0.2)
+            assert chain.demands_of(lease) == ()
             nursery.start_soon(towers.pass_time)
             while chain.verdict(lease).how is Conviction.NONE:
                 await trio.sleep(0.2)

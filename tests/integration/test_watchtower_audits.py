@@ -114,7 +114,10 @@ async def test_inputs_that_are_served_to_nobody_cost_an_auditor_nothing_and_serv
 async def test_what_an_audit_finds_becomes_a_game_and_convicts(
     localnet: Localnet, tmp_path: Path, lie: str
 ) -> None:
-    """A false result, and a right one over whose item a made-up trace is revealed (RULES 8)."""
+    """A false result, and a right one over whose item a made-up trace is revealed (RULES 8).
+
+    The outputs are served to nobody, and need not be: the game takes what the provider revealed of the item.
+    """
     tower = TOWERS[0]
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(localnet, tmp_path, width=256, depth=2))
@@ -124,6 +127,7 @@ async def test_what_an_audit_finds_becomes_a_game_and_convicts(
         stack.callback(nursery.cancel_scope.cancel)
         await trio.to_thread.run_sync(enlist, localnet, tower)
         bid = await cheat.post()
+        provider.hidden.add(provider.store.put_file(tmp_path / "false-outputs"))
 
         async def run(item: int) -> AccuseResult:
             found = await cheat.accused(item)
@@ -149,6 +153,9 @@ async def test_what_an_audit_finds_becomes_a_game_and_convicts(
         verdict, (game,) = chain.verdict(bid.lease_id()), standings[0].games
         assert verdict.how is (Conviction.PROVEN if lie == "result" else Conviction.SILENT)
         assert chain.lease(bid.lease_id()).state is LeaseState.CONVICTED
+        assert chain.demands_of(bid.lease_id()) == (), "what is demanded comes as late as the provider likes"
+        note = chain.auditor(auditor.address)
+        assert (note.stake, note.left_at) == (chain.audit_prices.stake, 0)
         assert over.fee == fee
         assert over.reward + game.reward == verdict.reward > 0
         with trio.fail_after(60):

@@ -31,11 +31,19 @@ def post(provider: Provider, outputs: Path) -> Bid:
 
 async def answering(net: Localnet, bid: Bid, outputs: Path) -> None:
     """Answer demands until cancelled."""
+    await _answering(net, bid, outputs, 1 << 40)
 
+
+async def answering_late(net: Localnet, bid: Bid, outputs: Path) -> None:
+    """The same, each at the end of its clock."""
+    await _answering(net, bid, outputs, 2)
+
+
+async def _answering(net: Localnet, bid: Bid, outputs: Path, left: int) -> None:
     def answer() -> None:
         chain = net.chain(OPERATOR)
         for each in chain.demands_of(bid.lease_id()):
-            if each.now.status.open:
+            if each.now.status.open and chain.clock() + left >= each.now.until:
                 wanted, spot = each.wanted, each.spot
                 where = (spot.item, spot.output, spot.index, spot.levels)
                 args = DeliverArgs(str(outputs), wanted.kind, wanted.node, wanted.size, *where)

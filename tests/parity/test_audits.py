@@ -38,11 +38,13 @@ from protocol.dispute.audits import (
     span_of,
 )
 from protocol.dispute.calls import values_of
+from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case, Job, Program
 from protocol.dispute.records import Conviction
+from protocol.games.audit_sight import revealed_items
 from protocol.messages import Bid
 from protocol.tape.roots import item_root_of, items_tree
-from protocol.types import ZERO_HASH, Amount, BlockNo, Blocks, Verification, Wei
+from protocol.types import ZERO_HASH, Amount, BlockNo, Blocks, TransientError, Verification, Wei
 from tests.chain_helpers import OPERATOR, UNIT, make_bid, ready_client, ready_provider, sign_bid
 from tests.dispute_rig import TERMS
 
@@ -83,7 +85,8 @@ class Rig:
         net.anvil.mine(60)  # longer than the start deadline
         self.provider = Player(net.chain(OPERATOR), self.true_roots)
         self.traces = [cut_keccak256(b"trace %d" % item) for item in range(ITEMS)]
-        self.tree = items_tree([item_root_of([keccak256(b"output %d" % item)]) for item in range(ITEMS)])
+        self.outputs = [keccak256(b"output %d" % item) for item in range(ITEMS)]
+        self.tree = items_tree([item_root_of([output]) for output in self.outputs])
         roots = tuple(keccak256(name) for name in (b"inputs", b"constants", b"nodes"))
         # One inner node: a game's trace is one root.
         self.job = Job(Program(1, 0, 2, 1, *roots), keccak256(b"in"), ITEMS)
@@ -147,8 +150,8 @@ class Rig:
                 sealed = commitment(roots, chain.address, self.lease, seed, SALT)
                 chain.send(calls.commit(self.lease, True, task, seed, sealed))
             case Reveal(None, roots):
-                proof = self.tree.proof(item)
-                chain.send(calls.reveal_as_provider(self.bid, True, roots, SALT, proof))
+                posted = PostedItem((self.outputs[item],), tuple(self.tree.proof(item)))
+                chain.send(calls.reveal_as_provider(self.bid, True, roots.trace, posted, SALT))
             case Reveal(int() as task, roots):
                 chain.send(calls.reveal(self.lease, True, task, roots, SALT))
             case Draw():
@@ -230,6 +233,26 @@ def test_an_audit_of_an_honest_provider_pays_the_auditors(rig: Rig) -> None:
     assert paid.token_balance(0, paid.address) == before + fee
 
 
+def test_what_the_provider_reveals_is_read_from_its_transaction(rig: Rig) -> None:
+    """Whatever a game about the item takes of the outputs, however the call was encoded."""
+    rig.order(1)
+    rig.play()
+    chain, item = rig.client, rig.client.audit(rig.lease, True).item
+    want = PostedItem((rig.outputs[item],), tuple(rig.tree.proof(item)))
+    assert revealed_items(chain, rig.bid, rig.tree.root).items == {item: want}
+    with pytest.raises(TransientError, match="changed while"):
+        revealed_items(chain, rig.bid, keccak256(b"another result"))
+    # Both arrays moved behind bytes of no meaning: a contract minds neither.
+    call = chain.audits.reveal_as_provider(rig.bid, True, rig.traces[item], want, SALT)
+    head, roots, proof = call.data[: 4 + 11 * 32], call.data[4 + 11 * 32 :][:64], call.data[4 + 13 * 32 :]
+    words = [head[4 + 32 * at :][:32] for at in range(11)]
+    words[8], words[10] = ((14 * 32 + len(proof)).to_bytes(32), (12 * 32).to_bytes(32))
+    moved = head[:4] + b"".join(words) + bytes(32) + proof + b"junk".ljust(64) + roots
+    assert chain.audits.parse_reveal(moved) == want
+    assert chain.audits.parse_reveal(moved[:-1]) is None
+    assert chain.audits.parse_reveal(chain.audits.draw(rig.bid, True).data) is None
+
+
 def test_an_expired_draw_is_repeated_by_the_players(rig: Rig) -> None:
     rig.order(1)
     rig.net.anvil.mine(rig.client.audit_clocks.draw + 2)
@@ -259,8 +282,11 @@ def test_a_made_up_trace_is_contradicted_in_a_game(rig: Rig) -> None:
     rig.provider.run = lambda item: replace(rig.true_roots(item), trace=keccak256(b"made up"))
     rig.order(1)
     rig.play()
-    assert rig.stage is Stage.CONTESTED
     player = next(p for p in rig.auditors.values() if p.playing)
+    move = auditor_move(rig.sight(player), player.chain.address)
+    assert isinstance(move, Finish), "the game waits for no comparison"
+    rig.do(player, move)
+    assert rig.stage is Stage.CONTESTED
     assert auditor_move(rig.sight(player), player.chain.address) is None, "the provider's move"
     operator, item = rig.provider.chain, rig.client.audit(rig.lease, True).item
     case = Case(rig.lease, rig.job.hash, item, rig.true_roots(item).item)

@@ -28,6 +28,7 @@ from protocol.dispute.audits import (
     Roots,
     RunItem,
     Stage,
+    accuses,
     auditor_move,
     commitment,
 )
@@ -37,10 +38,19 @@ from protocol.runtime.child import open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
-from protocol.types import Address, Blocks, BrokenInvariant, GavelError, Hash32, LeaseId, to_hex
+from protocol.types import (
+    Address,
+    Blocks,
+    BrokenInvariant,
+    GavelError,
+    Hash32,
+    LeaseId,
+    TransientError,
+    to_hex,
+)
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, waiting_for
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import run_item
+from watchtower.auditing.running import reason_of, run_item, too_slow
 from watchtower.auditing.survey import Look, Name, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
@@ -50,19 +60,22 @@ from watchtower.spending import Spending
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.5
+_DEEPEST = 256
+"""Blocks by which a re-org may bring an audit back."""
 _TURNS = 3
 """What any of several parties may send is spread over so many blocks, lest all of them pay for it."""
 _ROOMY = Blocks(12)
 """A shorter draw clock leaves no time for that."""
+_OFF = "the item comes out otherwise here, but challenge is off: half of the stake burns"
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
 @dataclass(frozen=True)
 class Court:
-    """How games are opened about what an audit found, and whether one is played on a lease."""
+    """How games are opened about what an audit found, and whether one was, about an item of a lease."""
 
     accuse: Callable[[Seen], Awaitable[None]]
-    playing: Callable[[LeaseId], bool]
+    accused: Callable[[LeaseId, int], bool]
 
 
 @dataclass
@@ -84,6 +97,8 @@ class Auditing:
     """The block in which a shared move was first seen to be due."""
     _vain: dict[Name, Hash32] = field(default_factory=dict)
     """Audits whose commitment no run of ours opens, with the draw."""
+    _unable: dict[Name, Hash32] = field(default_factory=dict)
+    """Audits whose item takes too long here for a game about it, with the draw."""
     _busy: set[Name] = field(default_factory=set)
     _running: dict[Name, int] = field(default_factory=dict)
     """Runs under way, and by when each is due."""
@@ -143,10 +158,12 @@ class Auditing:
 
     async def _begin(self, nursery: trio.Nursery, seen: Seen) -> None:
         own = await trio.to_thread.run_sync(self._own, seen)
-        playing = self.court is not None and self.court.playing(seen.name[0])
-        seed = seen.sight.audit.seed
+        item, seed = seen.sight.audit.item, seen.sight.audit.seed
+        playing = self.court is None or self.court.accused(seen.name[0], item)
         failed = seen.name in self._failed and self._failed[seen.name][0] == seed
-        move = auditor_move(replace(seen.sight, own=own, failed=failed, playing=playing), self.me)
+        unable = self._unable.get(seen.name) == seed
+        sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
+        move = auditor_move(sight, self.me)
         if seen.name in self._busy:
             # Whatever is under way ends before another move is made: what it has come to by then counts. But
             # a run for a draw that a re-organisation replaced comes to nothing.
@@ -163,7 +180,8 @@ class Auditing:
         ):
             self.doing[seen.name] = "waits for other items to be executed"
         elif move is None or unpaid or self._others_turn(seen, move):
-            self.doing[seen.name] = waiting_for(seen, self._part(seen))
+            alone = self.court is None and accuses(seen.sight, self.me)
+            self.doing[seen.name] = _OFF if alone else waiting_for(seen, self._part(seen))
         else:
             self._busy.add(seen.name)
             if isinstance(move, RunItem):
@@ -192,11 +210,15 @@ class Auditing:
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
         hurried = isinstance(move, Redraw) or (isinstance(move, Draw) and seen.sight.clocks.draw < _ROOMY)
-        if hurried or not isinstance(move, SHARED):
+        if hurried or not self._can_wait(seen, move):
             return False
         block = seen.sight.audit.draw_block + 1 if isinstance(move, Draw) else seen.sight.block
         due = self._due.setdefault((seen.name, effect_of(seen, move)), block)
         return seen.sight.block < due + keccak256(self.me + seen.name[0])[0] % _TURNS
+
+    def _can_wait(self, seen: Seen, move: Move) -> bool:
+        """Whether a move is paid out of the day's budget: not the end of an audit in which one accuses."""
+        return isinstance(move, SHARED) and not (isinstance(move, Finish) and accuses(seen.sight, self.me))
 
     async def _do(self, seen: Seen, move: Move) -> None:
         with about(lease=to_hex(seen.name[0])):
@@ -221,21 +243,19 @@ class Auditing:
                 self._say(seen, f"runs item {item}")
                 return await self._try(seen)
             case Challenge(item):
-                if self.court is None:
-                    return (
-                        f"item {item} comes out otherwise here, but challenge is off: half of the stake burns"
-                    )
-                await self.court.accuse(seen)
+                if self.court is not None:
+                    await self.court.accuse(seen)
                 return f"item {item} comes out otherwise here: a game decides"
             case _:
-                why = self.spending.why_not() if isinstance(move, SHARED) else ""
+                shared = self._can_wait(seen, move)
+                why = self.spending.why_not() if shared else ""
                 if why:
                     return f"waits: {why}"
                 salt = salt_of(self.key, seen.sight.audit.seed)
                 call = call_of(self.rig.chain.blocking, seen, move, salt)
                 if isinstance(move, Commit | Abstain | Reveal):
                     call = call.by(await self.rig.chain.run(due_of, seen, move))
-                receipt = await self._send(call, effect_of(seen, move), shared=isinstance(move, SHARED))
+                receipt = await self._send(call, effect_of(seen, move), shared=shared)
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
                 _, why = self._failed.get(seen.name, (None, "no try was over in time"))
                 return f"{said}: {why}" if isinstance(move, Abstain) else said
@@ -263,7 +283,11 @@ class Auditing:
         limit = float(self.rig.chain.blocking.network.seconds(Blocks(left)))
         # A child of its own: another audit's long run must not make this one late.
         async with open_child(WORKER, options=options(self.rig.config)) as child:
-            roots = await run_item(self.rig, child, seen, limit)
+            ran = await run_item(self.rig, child, seen, limit)
+        roots, why = ran.roots, await self.rig.chain.run(too_slow, seen, ran.seconds)
+        if why and self._part(seen) is Part.ASSIGNED:
+            self._unable[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, why)
+            return why
         self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
@@ -318,11 +342,22 @@ class Auditing:
             for ending in look.ended:
                 self._runs.pop(ending.name, None)
                 self._failed.pop(ending.name, None)
+                self._unable.pop(ending.name, None)
+                self._let_go(ending.name)
                 self.notes.forget_run(_file(ending.name))
             if self._is_new("auditor", replace(about_me, at=0)):
                 self.notes.write_auditor(about_me)
 
         await trio.to_thread.run_sync(write)
+
+    def _let_go(self, name: Name) -> None:
+        """Keep an ended audit's artifacts no longer than a re-org may bring it back. Blocking."""
+        chain = self.rig.chain.blocking
+        try:
+            until = chain.clock() + chain.network.span(_DEEPEST * chain.network.seconds_per_block)
+        except TransientError:
+            return  # it is held until no game can follow
+        self.rig.store.redate(reason_of(name), until)
 
     def _is_new(self, name: str, note: object) -> bool:
         """Whether a note says something else than the one on disk: each is written durably, at a price."""

@@ -18,7 +18,7 @@ from protocol.dispute.audits import (
     commitment,
 )
 from protocol.dispute.moves import Settle
-from protocol.types import BrokenInvariant, Hash32
+from protocol.types import Amount, BrokenInvariant, Hash32
 from watchtower.auditing.survey import Seen
 
 SHARED = (Draw, Redraw, Finish, SettleLease, TakeReward)
@@ -27,6 +27,8 @@ SHARED = (Draw, Redraw, Finish, SettleLease, TakeReward)
 
 _BURNT_BY_SILENCE = 8
 """An eighth of the stake."""
+_BURNT_BY_ACCUSING = 2
+"""Half of it."""
 
 
 def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
@@ -61,6 +63,13 @@ def due_of(chain: Chain, seen: Seen, move: Commit | Abstain | Reveal) -> Due:
     prices, audit = chain.audit_prices, seen.sight.audit
     lost = prices.stake // _BURNT_BY_SILENCE
     return chain.answer_due(audit, prices.stake_token, lost, opens=isinstance(move, Reveal))
+
+
+def stake_due(chain: Chain, seen: Seen) -> Due:
+    """Return until when a game has to be open about what the audit found, and what is lost else; blocking."""
+    prices, end = chain.audit_prices, seen.sight.window_end
+    lost = Amount(prices.stake // _BURNT_BY_ACCUSING)
+    return Due.between(end - seen.sight.clocks.contest, end, chain.worth(prices.stake_token, lost))
 
 
 def effect_of(seen: Seen, move: Move) -> str:

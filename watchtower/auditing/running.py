@@ -1,6 +1,12 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
+from dataclasses import dataclass
+
+import trio
+
+from protocol.chain.client import Chain
 from protocol.dispute.audits import Roots
+from protocol.dispute.purse import slowness
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
@@ -11,14 +17,25 @@ from protocol.engines.worker.dispute_records import (
 from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
-from protocol.types import Hash32, TransientError, to_hex
-from watchtower.auditing.survey import Seen
+from protocol.types import Blocks, Hash32, TransientError, to_hex
+from watchtower.auditing.survey import Name, Seen
 from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, WithheldError, keep, obtain
 
+_RUNS = 2
+"""What is left of the window when an audit has found a fault holds a run so often, on a busy machine too."""
 
-async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What an item comes to here, and how long that took."""
+
+    roots: Roots
+    seconds: float
+
+
+async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Ran:
     """Return what the drawn item comes to here; in `limit_s` seconds of execution at most.
 
     `TransientError` if the job cannot be had now, or this machine computes it in two ways. `InputError` if it
@@ -26,7 +43,7 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
     """
     result = await _result(rig, seen)
     try:
-        job, served = await obtain(rig, child, result, _held(result)), True
+        job, served = await obtain(rig, child, result, _held(seen)), True
     except WithheldError as error:
         job, served = error.job, False
     files = job.files
@@ -39,18 +56,31 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Roots:
         limit_s,
     )
     # Before anything is committed to: a game may follow, in which the provider serves nothing any more.
-    # Outputs that it serves to nobody are demanded then.
+    # What of the outputs the game takes, the provider's opening shows.
     keep(rig, result, job)
+    began = trio.current_time()
     if not served:
-        return await _roots(child, item, fresh=False)
+        roots = await _roots(child, item, fresh=False)
+        return Ran(roots, trio.current_time() - began)
     args = AccuseArgs(item, str(files.outputs))
     found = await ask(child, args, AccuseResult)
+    seconds = trio.current_time() - began
     with reading(child, args.OP):
         roots = Roots(hash32(found.trace_root), hash32(found.item_root))
     # A false accusation costs half of the stake: what differs from the result is computed twice.
     if found.differs and await _roots(child, item, fresh=True) != roots:
         raise TransientError(f"item {item.item} comes out in two ways on this machine")
-    return roots
+    return Ran(roots, seconds)
+
+
+def too_slow(chain: Chain, seen: Seen, seconds: float) -> str:
+    """Say why no game could be played here about an item that took so long, or nothing. Blocking.
+
+    Who commits may have to accuse: it runs the item once more, in what is left of the window then, and in a
+    game after a restart, within a move's clock.
+    """
+    clock = Blocks(min(chain.game_terms.move_clock, seen.sight.clocks.contest // _RUNS))
+    return slowness(seen.sight.audit.item, seconds, chain.network.seconds(clock))
 
 
 async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:
@@ -66,6 +96,11 @@ async def _result(rig: Rig, seen: Seen) -> PostedResult:
     return PostedResult(bid.lease_id(), bid, Hash32(root), seen.sight.window_end)
 
 
-def _held(result: PostedResult) -> Hold:
-    # No longer: a game that comes of it holds for itself, and audits of large jobs must not fill the store.
-    return Hold(f"audit {to_hex(result.lease)}", result.window_end)
+def reason_of(name: Name) -> str:
+    """Return what an audit's artifacts are held for."""
+    return f"audit {to_hex(name[0])} {'client' if name[1] else 'strangers'}"
+
+
+def _held(seen: Seen) -> Hold:
+    # As long as the audit can last, since what it finds has to be played: its end lets go earlier.
+    return Hold(reason_of(seen.name), seen.sight.window_end + seen.sight.clocks.game_span)

@@ -76,6 +76,7 @@ interface IAuditEvents {
     error Audits_OtherDraw(bytes32 seed);
     error Audits_NotAuditor(address caller);
     error Audits_NotProvider(address caller);
+    error Audits_NotPlain(address caller);
     /// @notice Commitments of others may still come: nothing may be shown yet.
     error Audits_Sealed(uint256 until);
     error Audits_BadSeal();

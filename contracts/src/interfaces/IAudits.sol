@@ -35,7 +35,9 @@ import {LeaseId} from "../types/Types.sol";
 ///   Silent     takeReward        A    Silent      once the conviction is settled: a part of its reward
 ///
 /// What an auditor that finds another result does. It opens a game at that item (`IDisputes.challenge`) within the window,
-/// of which at least `contestClock` is left then. Either the item's root is false, and the game proves it. Or it is
+/// of which at least `contestClock` is left then. All that the game takes of the posted outputs, the provider's opening has
+/// shown: the roots of the item's tensors, and where the item stands under the result. It comes in a plain transaction
+/// (`Audits_NotPlain`), so anybody can read it there (ADR 049). What it cannot open so is no answer: silence. Either the item's root is false, and the game proves it. Or it is
 /// right and P revealed a made-up trace: in the game P then shows the true one, which `close` holds against
 /// it, or the made-up one, which has a false node. So an honest auditor that plays its game is always paid, and one that
 /// accuses falsely never.
@@ -115,13 +117,14 @@ interface IAudits is IAuditEvents, IERC6372 {
         bytes32 salt
     ) external;
 
-    /// @notice Open the provider's commitment. By its operator.
+    /// @notice Open the provider's commitment. By its operator, in a plain transaction.
+    /// @param roots of the item's outputs: all that its root is made of
     /// @param proof siblings from the item's root up to the posted result
     function revealAsProvider(
         bytes32[6] calldata bid,
         bool byClient,
         bytes32 traceRoot,
-        bytes32 itemRoot,
+        bytes32[] calldata roots,
         bytes32 salt,
         bytes32[] calldata proof
     ) external;

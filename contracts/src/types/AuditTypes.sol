@@ -56,6 +56,7 @@ enum Part {
 /// @param committed commitments, of auditors and provider, and abstentions
 /// @param opened commitments that are opened, and abstentions
 /// @param flat whether the program has no inner nodes, and so no trace
+/// @param outputs of the program, of which it has no more than this holds
 /// @param items of the job
 /// @param item the one drawn
 /// @param calledAt when the draw was last called
@@ -71,6 +72,7 @@ struct Audit {
     uint8 committed;
     uint8 opened;
     bool flat;
+    uint8 outputs;
     uint32 items;
     uint32 item;
     uint40 calledAt;

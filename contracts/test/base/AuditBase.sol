@@ -158,10 +158,14 @@ abstract contract AuditBase is DeliveryBase {
         audits.commitAsProvider(bid, true, draw_, commitment);
     }
 
-    function revealAsProvider(bytes32 traceRoot, bytes32 item) internal {
+    function revealAsProvider(bytes32 traceRoot) internal {
+        revealRoots(traceRoot, rootsOf(audit().item));
+    }
+
+    function revealRoots(bytes32 traceRoot, bytes32[] memory roots) internal {
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
-        vm.prank(operator);
-        audits.revealAsProvider(bid, true, traceRoot, item, SALT, proof);
+        vm.prank(operator, operator);
+        audits.revealAsProvider(bid, true, traceRoot, roots, SALT, proof);
     }
 
     /// @dev Provider and `honest` of the auditors commit to the truth; the rest of `all` to something else.
@@ -171,7 +175,7 @@ abstract contract AuditBase is DeliveryBase {
         for (uint256 i; i < all; ++i) {
             commit(i, i < honest ? TRACE : bytes32("another trace"), item);
         }
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         for (uint256 i; i < all; ++i) {
             reveal(i, i < honest ? TRACE : bytes32("another trace"), item);
         }

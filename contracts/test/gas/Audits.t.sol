@@ -30,7 +30,7 @@ contract AuditGasTest is AuditBase {
         _note("commit_provider");
         commit(0, TRACE, right());
         _note("commit");
-        revealAsProvider(TRACE, right());
+        revealAsProvider(TRACE);
         _note("reveal_provider");
         reveal(0, TRACE, right());
         _note("reveal");

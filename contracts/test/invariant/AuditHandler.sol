@@ -16,6 +16,7 @@ contract AuditHandler is AuditBase {
 
     bytes32 private _result;
     bytes32[] private _roots;
+    bytes32[][] private _outputs;
     bytes32[][] private _proofs;
     uint64 private _nonce = 100;
     mapping(address who => uint256) public draws;
@@ -34,6 +35,7 @@ contract AuditHandler is AuditBase {
         _result = itemsTree().root();
         for (uint256 i; i < ITEMS; ++i) {
             _roots.push(itemRoot(i));
+            _outputs.push(rootsOf(i));
             _proofs.push(itemsTree().proof(0, i));
         }
     }
@@ -137,8 +139,8 @@ contract AuditHandler is AuditBase {
             vm.prank(operator);
             audits.commitAsProvider(bid, byClient, a.seed, commitment);
         } else {
-            vm.prank(operator);
-            audits.revealAsProvider(bid, byClient, TRACE, _roots[a.item], SALT, _proofs[a.item]);
+            vm.prank(operator, operator);
+            audits.revealAsProvider(bid, byClient, TRACE, _outputs[a.item], SALT, _proofs[a.item]);
         }
     }
 

@@ -21,8 +21,8 @@ contract AuditAbstainTest is AuditBase {
         reveal(i, traceRoot, item);
     }
 
-    function showAsProvider(bytes32 traceRoot, bytes32 item) external {
-        revealAsProvider(traceRoot, item);
+    function showAsProvider(bytes32 traceRoot) external {
+        revealAsProvider(traceRoot);
     }
 
     function end() external {
@@ -116,10 +116,10 @@ contract AuditAbstainTest is AuditBase {
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
         this.show(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
-        this.showAsProvider(TRACE, item);
+        this.showAsProvider(TRACE);
         commit(2, TRACE, item);
         reveal(0, TRACE, item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_TooEarly.selector, until + REVEAL));
         this.end();
         reveal(2, TRACE, item);
@@ -143,7 +143,7 @@ contract AuditAbstainTest is AuditBase {
         this.show(0, TRACE, item);
         abstain(1);
         reveal(0, TRACE, item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         finish();
         atStage(Stage.Over);
     }
@@ -158,7 +158,7 @@ contract AuditAbstainTest is AuditBase {
         vm.expectPartialRevert(IAuditEvents.Audits_TooEarly.selector);
         this.end();
         commitAsProvider(TRACE, item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         finish();
         atStage(Stage.Over);
         eq(owed(CLIENT), 2 * fee(), "paid back");
@@ -234,7 +234,7 @@ contract AuditAbstainTest is AuditBase {
         commit(1, "another trace", item);
         commitAsProvider(TRACE, item);
         reveal(1, "another trace", item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         finish();
         atStage(Stage.Contested);
         atPart(0, Part.Done);
@@ -271,7 +271,7 @@ contract AuditAbstainTest is AuditBase {
         commit(1, TRACE, item);
         commitAsProvider(TRACE, item);
         reveal(1, TRACE, item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         skip(LEAVE + 1);
         vm.prank(who);
         audits.takeStake(who);
@@ -306,7 +306,7 @@ contract AuditAbstainTest is AuditBase {
                 abstain(i);
             }
             commitAsProvider("made up", right());
-            revealAsProvider("made up", right());
+            revealAsProvider("made up");
             finish();
             skip(WINDOW);
             escrow.finalize(bid);

@@ -25,7 +25,7 @@ contract AuditCalldataTest is AuditBase {
     }
 
     function _try(address who, bytes memory data) private returns (bool ok) {
-        vm.prank(who);
+        vm.prank(who, who);
         (ok,) = address(audits).call(data);
     }
 
@@ -106,8 +106,9 @@ contract AuditCalldataTest is AuditBase {
             _malformed(who, abi.encodeCall(audits.commit, (idOf(bid), true, i, drawSeed(), commitment)), 4);
         }
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
+        bytes32[] memory roots = rootsOf(audit().item);
         _malformed(
-            operator, abi.encodeCall(audits.revealAsProvider, (bid, true, TRACE, item, SALT, proof)), NONE
+            operator, abi.encodeCall(audits.revealAsProvider, (bid, true, TRACE, roots, SALT, proof)), NONE
         );
         for (uint256 i; i < 2; ++i) {
             bytes memory shown = abi.encodeCall(audits.reveal, (idOf(bid), true, i, TRACE, item, SALT));

@@ -61,7 +61,7 @@ contract AuditEndsTest is AuditBase {
         commit(0, TRACE, item);
         commit(1, TRACE, item); // and never opens it; the third does nothing
         skip(COMMIT + 10 + 1);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         reveal(0, TRACE, item);
         skip(REVEAL);
         finish();

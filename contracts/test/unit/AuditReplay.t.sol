@@ -21,8 +21,8 @@ contract AuditReplayTest is AuditBase {
         reveal(0, TRACE, item);
     }
 
-    function showAsProvider(bytes32 item) external {
-        revealAsProvider(TRACE, item);
+    function showAsProvider() external {
+        revealAsProvider(TRACE);
     }
 
     /// @dev The first auditor is the same in both draws.
@@ -106,6 +106,6 @@ contract AuditReplayTest is AuditBase {
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
         this.reveal0(item);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
-        this.showAsProvider(item);
+        this.showAsProvider();
     }
 }

@@ -32,7 +32,7 @@ contract AuditRulesTest is AuditBase {
         vm.prank(copycat);
         audits.commit(id, true, 1, draw_, copied);
         reveal(0, TRACE, item);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
         this.show(1, TRACE, item); // what the other has shown
         skip(COMMIT + 10 + REVEAL + 1);
@@ -155,9 +155,39 @@ contract AuditRulesTest is AuditBase {
         commitAsProvider("made up", item);
         commit(0, 0, item);
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
-        vm.prank(operator);
+        bytes32[] memory roots = rootsOf(audit().item);
+        vm.prank(operator, operator);
         vm.expectRevert(IAuditEvents.Audits_NoTrace.selector);
-        audits.revealAsProvider(bid, true, "made up", item, SALT, proof);
+        audits.revealAsProvider(bid, true, "made up", roots, SALT, proof);
+    }
+
+    /// @dev Rule 21: a provider posts an item root that is made of nothing, or of other outputs than the program's. A game
+    /// about it could not land on an output. It cannot answer the audit either, and silence convicts.
+    function test_Rule21AnItemRootOfOtherOutputs() public {
+        bytes32[] memory roots = new bytes32[](3);
+        (roots[0], roots[1], roots[2]) = ("one", "two", "too many");
+        bytes32 item = keccak256(abi.encodePacked(keccak256("gavel.tape.item.v1"), roots));
+        Job memory j = job();
+        j.items = 1;
+        Bid memory b = auditedBid(10);
+        b.jobHash = hashOf(j);
+        bid = openAndStart(b);
+        post(bid, item);
+        vm.prank(CLIENT);
+        audits.order(bid, j, 1);
+        skip(5);
+        audits.draw(bid, true);
+        commitAsProvider(TRACE, item);
+        commit(0, TRACE, "what is so");
+        vm.prank(operator, operator);
+        vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, new bytes32[](0));
+        reveal(0, TRACE, "what is so");
+        skip(COMMIT + 10 + REVEAL + 1);
+        finish();
+        atStage(Stage.Silent);
+        eq(owed(task(0).auditor), audits.feeOf(bid, 1), "paid");
+        eq(stakeLeft(task(0).auditor), STAKE, "and not punished");
     }
 
     /// @dev A cheat orders the strangers' audit at a moment of its liking. The client's is another one.
@@ -192,7 +222,7 @@ contract AuditRulesTest is AuditBase {
         skip(COMMIT + 10 + 1);
         reveal(0, TRACE, right());
         skip(REVEAL - 1);
-        revealAsProvider("made up", right());
+        revealAsProvider("made up");
         skip(CONTEST);
         challenge(STRANGER, audit().item); // at the last reading
     }
@@ -205,7 +235,7 @@ contract AuditRulesTest is AuditBase {
         commit(0, TRACE, item);
         commitAsProvider("made up", item);
         reveal(0, TRACE, item);
-        revealAsProvider("made up", item);
+        revealAsProvider("made up");
         finish();
         atStage(Stage.Contested);
         vm.expectPartialRevert(IAuditEvents.Audits_Undecided.selector);
@@ -234,7 +264,7 @@ contract AuditRulesTest is AuditBase {
         commit(0, TRACE, item);
         commitAsProvider("made up", item);
         reveal(0, TRACE, item);
-        revealAsProvider("made up", item);
+        revealAsProvider("made up");
         finish();
         showInGame("made up");
         vm.expectPartialRevert(IAuditEvents.Audits_Undecided.selector);
@@ -294,7 +324,7 @@ contract AuditRulesTest is AuditBase {
             else if (it != 0) commit(i, it < 4 ? TRACE : bytes32("false"), item);
         }
         skip(COMMIT + 10 + 1);
-        if (answers) revealAsProvider(TRACE, item);
+        if (answers) revealAsProvider(TRACE);
         for (uint256 i; i < n; ++i) {
             uint256 it = how >> 4 * i & 7;
             if (it > 1 && it < 7) reveal(i, it < 4 ? TRACE : bytes32("false"), item);

@@ -326,8 +326,12 @@ contract AuditsTest is AuditBase {
         commitAsProvider(traceRoot, item);
     }
 
-    function showAsProvider(bytes32 traceRoot, bytes32 item) external {
-        revealAsProvider(traceRoot, item);
+    function showAsProvider(bytes32 traceRoot) external {
+        revealAsProvider(traceRoot);
+    }
+
+    function showRoots(bytes32[] memory roots) external {
+        revealRoots(TRACE, roots);
     }
 
     function test_CommitByAnother() public {
@@ -372,14 +376,14 @@ contract AuditsTest is AuditBase {
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
         this.show(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
-        this.showAsProvider(TRACE, item);
+        this.showAsProvider(TRACE);
         vm.roll(until + 1); // the second auditor is too late
         reveal(0, TRACE, item);
         vm.roll(until + REVEAL + 1);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_TooLate.selector, until + REVEAL));
-        this.showAsProvider(TRACE, item);
+        this.showAsProvider(TRACE);
         vm.roll(until + REVEAL);
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
     }
 
     function test_RevealSomethingElse() public {
@@ -387,12 +391,12 @@ contract AuditsTest is AuditBase {
         bytes32 item = right();
         commit(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongAnswer.selector, Answer.None));
-        this.showAsProvider(TRACE, item);
+        this.showAsProvider(TRACE);
         commitAsProvider(TRACE, item);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
         this.show(0, "another", item);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);
-        this.showAsProvider("another", item);
+        this.showAsProvider("another");
         reveal(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongPart.selector, Part.Revealed));
         this.show(0, TRACE, item);
@@ -400,10 +404,11 @@ contract AuditsTest is AuditBase {
 
     function test_RevealAnItemThatIsNotUnderTheResult() public {
         drawn(1);
-        commitAsProvider(TRACE, "not posted");
+        uint256 other = (audit().item + 1) % ITEMS;
+        commitAsProvider(TRACE, itemRoot(other));
         commit(0, TRACE, right());
         vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
-        this.showAsProvider(TRACE, "not posted");
+        this.showRoots(rootsOf(other));
         skip(60);
         finish();
         atStage(Stage.Silent); // it had no answer
@@ -413,10 +418,29 @@ contract AuditsTest is AuditBase {
         drawn(1);
         commitAsProvider(TRACE, right());
         commit(0, TRACE, right());
-        bytes32 item = right();
-        vm.prank(operator);
+        uint256 item = audit().item;
+        vm.prank(operator, operator);
         vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
-        audits.revealAsProvider(bid, true, TRACE, item, SALT, new bytes32[](3));
+        audits.revealAsProvider(bid, true, TRACE, rootsOf(item), SALT, new bytes32[](3));
+    }
+
+    /// @dev What cannot be read from the transaction could be kept from an accuser: by a contract that calls, and by a key
+    /// that has code.
+    function test_RevealByAContract() public {
+        drawn(1);
+        commitAsProvider(TRACE, right());
+        commit(0, TRACE, right());
+        bytes32[] memory roots = rootsOf(audit().item);
+        bytes32[] memory proof = itemsTree().proof(0, audit().item);
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotPlain.selector, operator));
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof);
+        vm.etch(operator, hex"00");
+        vm.prank(operator, operator);
+        vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotPlain.selector, operator));
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof);
+        vm.etch(operator, "");
+        revealAsProvider(TRACE);
     }
 
     /// @dev A key that is replaced in between: the new one opens what the old one committed to.
@@ -428,8 +452,8 @@ contract AuditsTest is AuditBase {
         vm.prank(OWNER);
         escrow.setOperator(STRANGER);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotProvider.selector, operator));
-        this.showAsProvider(TRACE, item);
+        this.showAsProvider(TRACE);
         operator = STRANGER;
-        revealAsProvider(TRACE, item);
+        revealAsProvider(TRACE);
     }
 }

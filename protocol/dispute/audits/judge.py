@@ -3,7 +3,7 @@
 | stage | auditor | provider |
 |---|---|---|
 | CALLED | `Draw`; `Redraw` once the hash is gone | the same |
-| DRAWN | `RunItem`, `Commit` or `Abstain`, `Reveal`, `Finish` | the same, but for `Abstain` |
+| DRAWN | `RunItem`, `Commit` or `Abstain`, `Reveal`, `Challenge`, `Finish` | the same but for two |
 | CONTESTED | who accuses: `Challenge`, then `Close` | `Close` |
 | SILENT | `SettleLease` after the claim period, then `TakeReward` | - |
 
@@ -11,7 +11,8 @@ Whoever would earn nothing and risk nothing does nothing. If another judge convi
 `Close` end the audit.
 
 An auditor has the job from the provider, and silence costs it stake: one that cannot get or run the job
-abstains. It tries as long as it can, and keeps the time that a transaction may take.
+abstains. It tries as long as it can, and keeps the time that a transaction may take. So does one whose run
+takes too long for a game: what it commits to it may have to defend (ADR 049).
 """
 
 from dataclasses import dataclass
@@ -43,12 +44,14 @@ class Sight:
     """Of one's own run of the item; None: not run yet."""
     failed: bool = False
     """Whether a try to get the job and run the item has failed."""
+    unable: bool = False
+    """Whether this machine is too slow to play a game about the item."""
     shown: Roots | None = None
     """What the provider revealed."""
     game_trace: Hash32 = ZERO_HASH
     """The trace that the provider shows in a game about what it revealed; zero: in none yet."""
     playing: bool = False
-    """Whether one's own game about the item is open."""
+    """Whether the accusation is in the hands of whoever plays one's games."""
     convicted: bool = False
     """Whether a judge sentenced the lease, or it ended as convicted."""
     claim_until: BlockNo = _NEVER
@@ -225,7 +228,32 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
     # Without the roots a commitment cannot be opened: they are found again by running the item again.
     if done is Answer.COMMITTED and opening and now <= reveal_until:
         return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
+    # What the game takes is shown by now: it waits for nobody who might call for the comparison late.
+    if task is not None and _contradicts(sight, task) and (accusation := _accusation(sight)):
+        return accusation
     return Finish() if _can_finish(sight) else None
+
+
+def accuses(sight: Sight, me: Address) -> bool:
+    """Say whether what `me` has revealed is not what the provider has: half of its stake is at risk."""
+    return any(
+        task.auditor == me and (task.part is Part.ACCUSING or _contradicts(sight, number))
+        for number, task in enumerate(sight.tasks)
+    )
+
+
+def _contradicts(sight: Sight, task: int) -> bool:
+    audit, own = sight.audit, sight.tasks[task]
+    revealed = audit.answer is Answer.REVEALED and own.part is Part.REVEALED
+    return audit.stage is Stage.DRAWN and revealed and own.found != audit.found
+
+
+def _accusation(sight: Sight) -> Challenge | None:
+    """A game, also if the own run was forgotten: whoever plays it runs the item anew."""
+    shown = sight.shown  # None: its event is not confirmed yet
+    if shown is None or sight.playing or sight.now > sight.window_end:
+        return None
+    return Challenge(sight.audit.item, shown.item)
 
 
 def _gives_up(sight: Sight) -> bool:
@@ -235,7 +263,7 @@ def _gives_up(sight: Sight) -> bool:
     try that is under way, or that nobody has made since a restart, has until the last eighth.
     """
     clock, left = sight.clocks.commit, sight.audit.commit_until - sight.now
-    return left <= max(_LAST, clock // (2 if sight.failed else 8))
+    return sight.unable or left <= max(_LAST, clock // (2 if sight.failed else 8))
 
 
 def _can_finish(sight: Sight) -> bool:
@@ -249,12 +277,10 @@ def _can_finish(sight: Sight) -> bool:
 def _accusing(sight: Sight) -> Move | None:
     shown = sight.shown
     if shown is None:
-        return None  # its event is not confirmed yet
+        return None
     if _contradicted(sight, shown) or _decided(sight):
         return Close(shown)
-    if not sight.playing and sight.own is not None and sight.now <= sight.window_end:
-        return Challenge(sight.audit.item, shown.item)
-    return None
+    return _accusation(sight)
 
 
 def _contradicted(sight: Sight, shown: Roots) -> bool:

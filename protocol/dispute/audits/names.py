@@ -67,6 +67,7 @@ class Audit:
     committed: int
     opened: int
     flat: bool
+    outputs: int
     items: int
     item: int
     called_at: BlockNo

@@ -151,6 +151,8 @@ class AccuseResult(msgspec.Struct, frozen=True):
     """The item's root under the posted result."""
     proof: tuple[bytes, ...]
     """From there up to the posted result."""
+    roots: tuple[bytes, ...]
+    """Of the posted item's tensors."""
     job: bytes
     """The job, taken apart."""
 

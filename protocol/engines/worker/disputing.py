@@ -120,6 +120,7 @@ def accuse(args: AccuseArgs) -> AccuseResult:
         item_root=bytes(own.item_root),
         posted_root=bytes(posted.item_roots[own.item]),
         proof=tuple(map(bytes, proof)),
+        roots=tuple(map(bytes, posted.tensor_roots(own.item))),
         job=JOBS.encode(own.plan.job),
     )
 

@@ -25,6 +25,7 @@ from protocol.dispute.audits import (
     Stage,
     TakeReward,
     Task,
+    accuses,
     auditor_move,
     dearest_deposit,
     may_draw,
@@ -54,6 +55,7 @@ def sight(
         "committed": 0,
         "opened": 0,
         "flat": False,
+        "outputs": 1,
         "items": 4,
         "item": 3,
         "called_at": BlockNo(90),
@@ -184,6 +186,34 @@ def test_who_accuses_plays_a_game_and_closes() -> None:
     assert auditor_move(replace(playing, game_trace=OWN.trace), ME) == Close(LIE)
     assert auditor_move(replace(playing, convicted=True), ME) == Close(LIE)
     assert auditor_move(sight(Stage.CONTESTED, Part.DONE, own=OWN, shown=LIE), ME) is None
+
+
+def test_who_accuses_waits_for_nobody_and_forgets_nothing() -> None:
+    """The provider can put `finish` off; and who has lost its disk runs the item again in its game."""
+    parts = (Task(PAYER, Part.ASSIGNED, OTHER, ZERO_HASH), Task(PAYER, Part.REVEALED, ME, Hash32(b"o" * 32)))
+    audit = {"answer": Answer.REVEALED, "committed": 2, "opened": 2, "found": Hash32(b"l" * 32)}
+    seen = sight(Stage.DRAWN, audit=audit, tasks=parts, now=BlockNo(112), shown=LIE)
+    assert accuses(seen, ME)
+    assert not accuses(seen, OTHER)
+    assert auditor_move(seen, ME) == Challenge(3, LIE.item)
+    assert auditor_move(replace(seen, shown=None), ME) is None, "not confirmed yet"
+    assert auditor_move(replace(seen, playing=True), ME) is None
+    late = replace(seen, now=BlockNo(119))
+    assert auditor_move(late, ME) == Challenge(3, LIE.item), "before the comparison"
+    assert auditor_move(replace(late, playing=True), ME) == Finish()
+    agreed = replace(seen, audit=replace(seen.audit, found=Hash32(b"o" * 32)))
+    assert not accuses(agreed, ME)
+    assert auditor_move(agreed, ME) is None
+    contested = sight(Stage.CONTESTED, Part.ACCUSING, shown=LIE)
+    assert accuses(contested, ME)
+    assert auditor_move(contested, ME) == Challenge(3, LIE.item), "without the own run"
+
+
+def test_who_is_too_slow_for_a_game_abstains_at_once() -> None:
+    seen = sight(Stage.DRAWN, Part.ASSIGNED)
+    assert auditor_move(replace(seen, unable=True), ME) == Abstain(1)
+    committed = replace(seen, tasks=sight(Stage.DRAWN, Part.COMMITTED).tasks, unable=True)
+    assert auditor_move(committed, ME) is None
 
 
 def test_the_provider_closes_when_nothing_can_convict_it_any_more() -> None:

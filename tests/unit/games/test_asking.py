@@ -32,6 +32,7 @@ GOOD: Mapping[str, Any] = {
         "item_root": HASH,
         "posted_root": HASH,
         "proof": [HASH],
+        "roots": [HASH],
         "job": JOBS.encode(JOB),
     },
     "challenge_move": {"move": MOVES.encode(PICK)},

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from protocol.dispute.audits import Part, Roots, Stage
+from protocol.dispute.delivery import PostedRoots
 from protocol.games.workshop import CaseFiles
 from protocol.types import Hash32, InputError, LeaseId, TransientError, to_hex
 from tests.strategies.provider import BID
-from tests.unit.dispute.test_audits import OWN, sight
+from tests.unit.dispute.test_audits import CLOCKS, OWN, sight
 from watchtower import games
 from watchtower.auditing import running
 from watchtower.auditing.survey import Seen
@@ -41,7 +42,7 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
     rig = rig_of(tmp_path, ROOT)
 
     async def obtain(_: object, __: object, result: PostedResult, hold: Hold) -> Obtained:
-        assert hold.until == result.window_end, "audits of large jobs must not fill the store for longer"
+        assert hold.until == result.window_end + CLOCKS.game_span, "what it finds is played with this"
         raise WithheldError("nobody has the outputs", JOB, again=True)
 
     async def roots(*_: object, fresh: bool) -> Roots:
@@ -52,7 +53,7 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
     monkeypatch.setattr(running, "_roots", roots)
     opened: Any = SimpleNamespace(bid=BID)
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    assert await running.run_item(rig, NOTHING, seen, 60.0) == OWN
+    assert (await running.run_item(rig, NOTHING, seen, 60.0)).roots == OWN
 
 
 @pytest.mark.parametrize("error", [WrongArtifactsError, InputError])
@@ -60,12 +61,18 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[InputError]
 ) -> None:
     result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
-    playing = Games(rig_of(tmp_path, (result, 900)), NOTHING, NOTHING, NOTHING, games.Metrics())
 
-    async def obtain(*_: object) -> Obtained:
+    async def run(read: object, *_: object) -> object:
+        return (result, 900) if read is games._posted else PostedRoots(ROOT, {})
+
+    chain: Any = SimpleNamespace(run=run)
+    rig = Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(), tmp_path)
+    playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
+
+    async def obtain(*_: object, **__: object) -> Obtained:
         raise error("the job specification is not the one that the bid names")
 
     monkeypatch.setattr(games, "obtain", obtain)
-    player: Any = SimpleNamespace(bid=BID, root=None)
+    player: Any = SimpleNamespace(bid=BID, root=None, lease=LEASE, item=3)
     with pytest.raises(TransientError, match="not the one that the bid names"):
         await playing._workshop(player, NOTHING)

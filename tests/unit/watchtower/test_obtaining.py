@@ -19,7 +19,7 @@ from protocol.messages import Domain, JobSpec, Receipt, sign
 from protocol.net import ArtifactTooLargeError
 from protocol.runtime.child import Child, open_child
 from protocol.store.artifacts import Artifacts
-from protocol.tape.roots import item_root_of
+from protocol.tape.roots import item_root_of, items_tree
 from protocol.types import Address, ArtifactId, EnergyGrade, Hash32, LeaseId, TransientError
 from tests.provider_rig import Job, make_job
 from tests.strategies.provider import BID
@@ -203,6 +203,39 @@ async def test_what_the_chain_has_shown_is_dropped_by_no_quota(
     assert PostedRoots.from_bytes(found.files.outputs.read_bytes()) == shown
     other = await obtain(at, child, posted(provider), HOLD)
     assert not other.shown, "another root on the same lease is judged by its own outputs"
+
+
+async def test_with_what_an_audit_revealed_nobody_is_asked_for_anything(
+    provider: Provider, tmp_path: Path, child: Child
+) -> None:
+    """An accuser that has kept the job plays without its provider, whose receipt names another root."""
+    at = rig(provider, tmp_path)
+    another_root(provider)
+    with pytest.raises(WithheldError) as caught:
+        await obtain(at, child, posted(provider), HOLD)
+    keep(at, posted(provider), caught.value.job)
+    item, beside = PostedItem((Hash32(b"\5" * 32),), (Hash32(b"\6" * 32),)), Hash32(b"\6" * 32)
+    shown = PostedRoots(items_tree([beside, item.root]).root, {1: item})
+    provider.fetched.clear()
+    silent = replace(at, node=None)  # type: ignore[arg-type]
+    found = await obtain(silent, child, posted(provider), HOLD, posted=shown)
+    assert (found.shown, provider.fetched) == (True, [])
+    assert PostedRoots.from_bytes(found.files.outputs.read_bytes()) == shown
+    # To a re-run it is nothing: it compares all items.
+    provider.says(output_root=provider.root)
+    assert not (await obtain(at, child, posted(provider), HOLD)).shown
+
+
+async def test_roots_that_were_demanded_stand_for_outputs_only_where_they_have_the_item(
+    provider: Provider, tmp_path: Path, child: Child
+) -> None:
+    one = (Hash32(b"\5" * 32),)
+    shown = PostedRoots(item_root_of(one), {0: PostedItem(one, ())})
+    at, result = rig(provider, tmp_path), replace(posted(provider), output_root=shown.root)
+    keep_shown(at, result, shown)
+    assert (await obtain(at, child, result, HOLD, item=0)).shown
+    with pytest.raises(WithheldError):
+        await obtain(at, child, result, HOLD, item=1)
 
 
 async def test_no_receipt_of_another_job_takes_the_place_of_one_whose_job_was_checked(

@@ -13,12 +13,12 @@ from protocol.chain.calls import Due
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
-from protocol.games.player import Player
+from protocol.games.player import Player, Turn
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.runtime.metrics import Metrics
-from protocol.types import BlockNo, Hash32, LeaseId, TransientError, Wei
+from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Wei
 from tests.held_runs import CHILD, HASH, HeldRuns, until
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, sight
@@ -26,12 +26,15 @@ from watchtower import games
 from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing
 from watchtower.auditing.notes import Notes
+from watchtower.auditing.running import Ran
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
-from watchtower.games import Games
+from watchtower.games import Games, Subject
 from watchtower.spending import Spending
+from watchtower.standings import Standing
 
 pytestmark = pytest.mark.trio
+DUE = Due(BlockNo(50), Wei(10**18))
 
 
 @pytest.fixture
@@ -68,14 +71,108 @@ async def test_a_game_does_not_wait_for_the_run_of_another(held: HeldRuns) -> No
     async with trio.open_nursery() as nursery:
         playing = FirstQuestions(rig, nothing, nothing, nursery, Metrics())
         playing.runs, playing.answered = held, set()
-        playing.accuse(opened(long), 1, HASH)
+        playing.accuse(opened(long), 1, HASH, DUE)
         await held.begun(long.lease_id().hex())
         held.let_go(short.lease_id().hex())
-        playing.accuse(opened(short), 1, HASH)
+        playing.accuse(opened(short), 1, HASH, DUE)
         await until(lambda: short.lease_id() in playing.answered)
         assert long.lease_id() not in playing.answered
         held.let_go(long.lease_id().hex())
         await until(lambda: long.lease_id() in playing.answered)
+
+
+class Ends(Games):
+    """Each player does nothing until the test ends it."""
+
+    how: dict[int, trio.Event]
+
+    async def _until_over(self, player: Player) -> str:
+        assert player.item is not None
+        player.root = HASH
+        await self.how.setdefault(player.item, trio.Event()).wait()
+        return "it is over"
+
+    async def _redate(self, reason: str) -> None:
+        pass
+
+    async def end(self, item: int) -> None:
+        self.how.pop(item).set()
+        await until(lambda: all(each.item != item for each in self.playing))
+
+
+async def test_nothing_that_a_rerun_began_or_ended_stands_in_an_accusers_way() -> None:
+    """RULES 25: half of its stake is lost without a game about the drawn item."""
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking))
+    nothing: Any = None
+    lease, accused = opened(BID), BID.lease_id()
+    async with trio.open_nursery() as nursery:
+        playing = Ends(rig, nothing, nothing, nursery, Metrics())
+        playing.how = {}
+        # A re-run's games about the same item and another one, both to their end before the audit's.
+        for item in (1, 2):
+            playing._start(lease, item).suspect = item
+            await until(lambda: item in playing.how)  # noqa: B023
+            await playing.end(item)
+        assert len(playing.left) == 2
+        assert not playing.is_accused(accused, 1)
+        playing._start(lease, 2).suspect = 2  # and one under way
+        playing.accuse(lease, 1, HASH, DUE)
+        assert playing.is_accused(accused, 1)
+        mine = playing.playing[Subject(accused, 1)]
+        assert (mine.suspect, mine.shown, mine.due) == (1, HASH, DUE)
+        # What was resumed after a restart opens no game by itself: the accusation takes it over.
+        resumed = playing._start(lease, 3)
+        assert (resumed.suspect, resumed.due) == (None, None)
+        playing.accuse(lease, 3, HASH, DUE)
+        assert (resumed.suspect, resumed.due) == (3, DUE)
+        await until(lambda: len(playing.how) == 3)
+        await playing.end(1)
+        assert playing.is_accused(accused, 1), "played to its end: not once more in every block"
+        playing.accuse(lease, 1, HASH, DUE)
+        assert Subject(accused, 1) not in playing.playing
+        await playing.end(2)
+        await playing.end(3)
+
+
+class Refusing(Games):
+    """A game whose every look goes wrong at first."""
+
+    errors: list[Exception]
+
+    async def turn(self) -> Turn:
+        if self.errors:
+            raise self.errors.pop()
+        return Turn(BlockNo(1), BlockNo(1), (), "", over="it is over")
+
+    async def _redate(self, reason: str) -> None:
+        pass
+
+    def _note(self, player: Player, turn: Turn) -> None:
+        pass
+
+    def _write(self, standing: Standing) -> None:
+        pass
+
+
+@pytest.mark.parametrize("due", [DUE, None])
+async def test_no_error_ends_an_accusation(due: Due | None, autojump_clock: object) -> None:
+    heads = iter(range(100))
+
+    async def run(_: object) -> int:
+        return next(heads)
+
+    network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
+    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        playing = Refusing(rig, nothing, nothing, nursery, Metrics())
+        playing.errors = [InputError("the item does not fit"), TransientError("not served")]
+        player = playing._start(opened(BID), 1)
+        player.suspect, player.due, player.root = 1, due, HASH
+        player.turn = playing.turn  # type: ignore[method-assign]
+    assert list(playing.left.values()) == ["the item does not fit" if due is None else "it is over"]
 
 
 class Desk:
@@ -93,8 +190,11 @@ class Desk:
         monkeypatch.setattr(auditor, "run_item", self._run)
         rig.chain.run = self._read
         self.lacking = set[LeaseId]()
+        self.slow = ""
 
     async def _read(self, method: Any, *args: Any) -> Any:
+        if method is auditor.too_slow:
+            return self.slow
         assert method is auditor.due_of
         return Due(BlockNo(0), None)
 
@@ -104,14 +204,14 @@ class Desk:
         self.effects.add(effect)
         return SimpleNamespace(fee=Wei(0), gas_used=1)
 
-    async def _run(self, rig: Any, child: Child, seen: Seen, limit_s: float) -> Roots:
+    async def _run(self, rig: Any, child: Child, seen: Seen, limit_s: float) -> Ran:
         lease = seen.name[0]
         if lease in self.lacking:
             raise TransientError("nobody serves the inputs")
         item = seen.sight.audit.item
         args = AccuseArgs(Item(str(self.runs.program(lease.hex())), "i", item), "o")
         found = await ask(child, args, AccuseResult)
-        return Roots(hash32(found.trace_root), hash32(found.item_root))
+        return Ran(Roots(hash32(found.trace_root), hash32(found.item_root)), 1.0)
 
     async def look(
         self, nursery: trio.Nursery, number: int, until_: int, now: int = 100, **audit: object
@@ -186,6 +286,20 @@ async def test_a_job_that_cannot_be_had_is_tried_until_half_of_the_clock_is_left
         await desk.look(nursery, 1, 110, now=105)
         await until(lambda: desk.said(lease).startswith("abstained"))
         assert desk.said(lease).endswith(": nobody serves the inputs")
+        assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_who_could_not_play_a_game_about_what_it_found_abstains(held: HeldRuns, desk: Desk) -> None:
+    """What it commits to it may have to defend, and why_not would refuse the game."""
+    async with trio.open_nursery() as nursery:
+        desk.slow = "executing item 3 takes 70 s here, the clock of a move is 60 s"
+        lease = await desk.look(nursery, 1, 110)
+        held.let_go(lease.hex())
+        await until(lambda: desk.said(lease) == desk.slow)
+        await until(lambda: not desk.desk._busy)
+        await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.said(lease).endswith(desk.slow), "and why"
         assert desk.sent == ["Audits.abstain 01"]
 
 
