@@ -139,7 +139,8 @@ async def test_what_an_audit_finds_becomes_a_game_and_convicts(
         nursery.start_soon(answers_of(provider, bid, run).play)
         nursery.start_soon(cheat.defend, bid)
         towers = Towers(localnet, tmp_path, nursery)
-        towers.start(tower)
+        # No limit on games is one on this: half of the stake is at risk.
+        towers.start(tower, bond_per_game="0", bond_per_day="0", gas_per_game="0", gas_per_day="0")
         fee = await trio.to_thread.run_sync(order, provider, bid, 1)
         with trio.fail_after(120):
             # The game's share; and, where the audit convicted, the auditor's part before it.

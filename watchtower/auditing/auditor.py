@@ -50,7 +50,7 @@ from protocol.types import (
 )
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, waiting_for
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import reason_of, run_item, too_slow
+from watchtower.auditing.running import reason_of, run_item, why_no_game
 from watchtower.auditing.survey import Look, Name, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
@@ -98,7 +98,7 @@ class Auditing:
     _vain: dict[Name, Hash32] = field(default_factory=dict)
     """Audits whose commitment no run of ours opens, with the draw."""
     _unable: dict[Name, Hash32] = field(default_factory=dict)
-    """Audits whose item takes too long here for a game about it, with the draw."""
+    """Audits about which no game could be played here, with the draw."""
     _busy: set[Name] = field(default_factory=set)
     _running: dict[Name, int] = field(default_factory=dict)
     """Runs under way, and by when each is due."""
@@ -284,7 +284,7 @@ class Auditing:
         # A child of its own: another audit's long run must not make this one late.
         async with open_child(WORKER, options=options(self.rig.config)) as child:
             ran = await run_item(self.rig, child, seen, limit)
-        roots, why = ran.roots, await self.rig.chain.run(too_slow, seen, ran.seconds)
+        roots, why = ran.roots, await self.rig.chain.run(why_no_game, seen, ran.seconds)
         if why and self._part(seen) is Part.ASSIGNED:
             self._unable[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, why)
             return why

@@ -6,7 +6,7 @@ import trio
 
 from protocol.chain.client import Chain
 from protocol.dispute.audits import Roots
-from protocol.dispute.purse import slowness
+from protocol.dispute.purse import COIN, slowness
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
     AccuseResult,
@@ -17,12 +17,13 @@ from protocol.engines.worker.dispute_records import (
 from protocol.games.asking import ask, hash32, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
-from protocol.types import Blocks, Hash32, TransientError, to_hex
+from protocol.types import Blocks, Hash32, TransientError, Wei, to_hex
 from watchtower.auditing.survey import Name, Seen
 from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, WithheldError, keep, obtain
 
+_DEARER = 2
 _RUNS = 2
 """What is left of the window when an audit has found a fault holds a run so often, on a busy machine too."""
 
@@ -73,14 +74,21 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Ran:
     return Ran(roots, seconds)
 
 
-def too_slow(chain: Chain, seen: Seen, seconds: float) -> str:
+def why_no_game(chain: Chain, seen: Seen, seconds: float) -> str:
     """Say why no game could be played here about an item that took so long, or nothing. Blocking.
 
     Who commits may have to accuse: it runs the item once more, in what is left of the window then, and in a
-    game after a restart, within a move's clock.
+    game after a restart, within a move's clock. And it needs the game's bond.
     """
+    audit, bid = seen.sight.audit, seen.opened.bid
     clock = Blocks(min(chain.game_terms.move_clock, seen.sight.clocks.contest // _RUNS))
-    return slowness(seen.sight.audit.item, seconds, chain.network.seconds(clock))
+    if slow := slowness(audit.item, seconds, chain.network.seconds(clock)):
+        return slow
+    # Gas may be dearer by then.
+    needed, coin = Wei(_DEARER * chain.bond(bid, audit.items)), chain.balance(chain.address)
+    if coin >= needed:
+        return ""
+    return f"a game may take a bond of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"
 
 
 async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:

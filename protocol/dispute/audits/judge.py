@@ -11,8 +11,8 @@ Whoever would earn nothing and risk nothing does nothing. If another judge convi
 `Close` end the audit.
 
 An auditor has the job from the provider, and silence costs it stake: one that cannot get or run the job
-abstains. It tries as long as it can, and keeps the time that a transaction may take. So does one whose run
-takes too long for a game: what it commits to it may have to defend (ADR 049).
+abstains. It tries as long as it can, and keeps the time that a transaction may take. So does one that could
+play no game: what it commits to it may have to defend (ADR 049).
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Sight:
     failed: bool = False
     """Whether a try to get the job and run the item has failed."""
     unable: bool = False
-    """Whether this machine is too slow to play a game about the item."""
+    """Whether no game about the item could be played here: it takes too long, or the bond is lacking."""
     shown: Roots | None = None
     """What the provider revealed."""
     game_trace: Hash32 = ZERO_HASH

@@ -4,13 +4,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from client_sdk.commands.job import job
+from protocol.chain.calls import Due
+from protocol.chain.networks import Fees
 from protocol.dispute import bonds
-from protocol.dispute.purse import GAME_COSTS, GAME_GAS, slowness
+from protocol.dispute.purse import GAME_COSTS, GAME_GAS, OPENING_GAS, Limits, Purse, slowness
+from protocol.games import board
+from protocol.types import TransientError, Wei
 from tests.dispute_cast import work
 from tests.dispute_table import GWEI, STRANGER, TERMS, Table, salts
 from tests.strategies.tapes import random_tape
@@ -61,3 +67,43 @@ def test_the_figures_are_those_of_the_largest_game_measured() -> None:
 def test_no_game_is_opened_that_a_restart_would_lose() -> None:
     assert slowness(3, 599, 600) == ""
     assert slowness(3, 600, 600) == "executing item 3 takes 600 s here, the clock of a move is 600 s"
+
+
+def test_no_limit_keeps_an_accuser_from_the_game_that_saves_its_stake() -> None:
+    """What it cannot pay counts, and nothing else: half of its stake is lost without the game."""
+    none = Limits(*(Wei(0) for _ in range(4)))
+    purse = Purse(Wei(10**18), Wei(10**17), Wei(10**9), Wei(10**20), 99, none, "it is slow here")
+    assert purse.why_not() == "it is slow here"
+    assert "bond_per_game" in replace(purse, too_slow="").why_not()
+    pressing = replace(purse, pressing=True)
+    assert pressing.why_not() == ""
+    dear = replace(pressing, gas_price=Wei((10**18 - 10**17) // OPENING_GAS + 1))
+    assert "a game's bond and its opening may take" in dear.why_not()
+
+
+@pytest.mark.parametrize(("now", "price"), [(149, None), (150, 8 * 10**9)])
+def test_what_an_accusers_game_costs_is_read_though_gas_is_dearer_than_the_limit(
+    now: int, price: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second half of its clock the game may cost up to half of what burns without it."""
+    fees = Fees(base_fee_multiplier=2, priority=Wei(1), maximum=Wei(10**9))
+    node = SimpleNamespace(base_fee=lambda: 4 * 10**9, transactions=lambda _: [])
+    chain: Any = SimpleNamespace(
+        network=SimpleNamespace(fees=fees),
+        node=node,
+        clock=lambda: now,
+        balance=lambda _: 10**18,
+        bond=lambda *_: Wei(10**15),
+        address=b"",
+    )
+    monkeypatch.setattr(board, "_openings_of_day", lambda _: ())
+    due, limits = Due.between(100, 200, Wei(10**18)), Limits(*(Wei(0) for _ in range(4)))
+    nothing: Any = None
+    if price is None:
+        with pytest.raises(TransientError, match="base fee"):
+            board.read_purse(chain, nothing, 1, limits, due)
+        return
+    purse = board.read_purse(chain, nothing, 1, limits, due)
+    assert (purse.pressing, purse.gas_price) == (True, Wei(price + 1))
+    with pytest.raises(TransientError, match="base fee"):
+        board.read_purse(chain, nothing, 1, limits)

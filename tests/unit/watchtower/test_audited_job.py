@@ -76,3 +76,28 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
     player: Any = SimpleNamespace(bid=BID, root=None, lease=LEASE, item=3)
     with pytest.raises(TransientError, match="not the one that the bid names"):
         await playing._workshop(player, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "coin", "why"),
+    [
+        (6.9, 200, ""),
+        (7.0, 200, "executing item 3 takes 7 s here, the clock of a move is 7 s"),
+        (1.0, 199, "a game may take a bond of"),
+    ],
+)
+async def test_who_could_play_no_game_is_told_so_before_it_commits(
+    seconds: float, coin: int, why: str
+) -> None:
+    """Half of the 15 readings to accuse are for the run; and a bond may be twice as dear by then."""
+    chain: Any = SimpleNamespace(
+        game_terms=SimpleNamespace(move_clock=20),
+        network=SimpleNamespace(seconds=float),
+        bond=lambda bid, items: 100,
+        balance=lambda _: coin,
+        address=b"",
+    )
+    opened: Any = SimpleNamespace(bid=BID)
+    seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
+    found = running.why_no_game(chain, seen, seconds)
+    assert found.startswith(why) if why else found == ""
