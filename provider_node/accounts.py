@@ -5,7 +5,7 @@ from typing import Any
 
 from protocol.auction.money import Unit
 from protocol.chain.client import Chain
-from protocol.chain.events import Ended, Withdrawn, topic_of
+from protocol.chain.events import Ended, Slashed, Withdrawn, topic_of
 from protocol.chain.views import LeaseState
 from protocol.types import Address, Amount, to_hex
 from provider_node import policy
@@ -57,18 +57,24 @@ def earnings(chain: Chain, purse: Purse, owner: Address) -> Row:
     ends = chain.scanner.all((topic_of(abi, "Ended"),))
     advances = chain.scanner.all((topic_of(abi, "Withdrawn"), None, bytes(12) + owner))
     ended = [each for each in ends if isinstance(each, Ended) and each.lease in opened]
+    # What Staking says, as `Ended` counts in what burnt of the client's deposit.
+    losses = chain.scanner.all((topic_of(chain.staking.abi, "Slashed"), bytes(12) + owner))
+    slashed = [each for each in losses if isinstance(each, Slashed) and each.token == purse.token]
+    burnt = sum(each.burnt for each in slashed)
     sums = {
         "settled": Amount(sum(each.to_owner for each in ended)),
         "withdrawn_while_running": Amount(
             sum(each.amount for each in advances if isinstance(each, Withdrawn) and each.lease in opened)
         ),
-        "bond_lost": Amount(sum(each.seized for each in ended)),
+        "bond_lost": Amount(sum(each.seized for each in slashed) + burnt),
+        "bond_burnt": Amount(burnt),
         "credits": chain.credits(purse.token, owner),
     }
     return {
         "owner": to_hex(owner),
         "token": purse.unit.symbol,
         **shown(purse.unit, sums),
+        "convictions": sum(each.outcome is LeaseState.CONVICTED for each in ended),
         "leases": len(opened),
         "ended": dict(sorted(Counter(_name(each.outcome) for each in ended).items())),
     }

@@ -24,7 +24,7 @@ from provider_node.deployments import choose_deployment
 from provider_node.folder import data_dir
 from provider_node.gauges import Gauges
 from provider_node.health import Starting, health_of
-from provider_node.identity import connect, load_identity
+from provider_node.identity import connect, load_identity, note_owner
 from provider_node.parts import Base, Parts
 from provider_node.patience import patiently
 from provider_node.registration import SOFTWARE, enter
@@ -43,6 +43,7 @@ async def run_provider(config: ProviderConfig, started: Started = lambda _: None
     """
     folder = data_dir(config)
     identity = await trio.to_thread.run_sync(load_identity, config)
+    await trio.to_thread.run_sync(note_owner, config, identity.owner)
     journal = await trio.to_thread.run_sync(Journal, folder / "journal.db")
     try:
         store = await trio.to_thread.run_sync(Artifacts, folder / "artifacts", config.quota)

@@ -9,7 +9,8 @@ from protocol.chain.networks_file import load_network
 from protocol.chain.sent import FileJournal
 from protocol.crypto import address_of
 from protocol.runtime.keystore import find_key, load_account
-from protocol.types import Address, InputError, parse_address
+from protocol.store.files import write_whole
+from protocol.types import Address, InputError, parse_address, to_hex
 from provider_node.config import ProviderConfig
 from provider_node.folder import data_dir
 
@@ -51,6 +52,27 @@ def owner_address(config: ProviderConfig, operator: Address | None = None) -> Ad
     if config.owner_wallet:
         return find_key(config.owner_wallet).address
     return operator or find_key(config.operator).address
+
+
+def note_owner(config: ProviderConfig, owner: Address) -> None:
+    """Write down for whom the daemon works, for commands that are not told what it was told by flags."""
+    write_whole(_note(config), f"{config.network} {to_hex(owner)}\n".encode())
+
+
+def owner_of(config: ProviderConfig) -> Address:
+    """Return the owner that the config names, else that of the last daemon of its data folder."""
+    named = config.owner or config.owner_wallet or config.operator != ProviderConfig().operator
+    try:
+        network, _, noted = _note(config).read_text().partition(" ")
+    except FileNotFoundError:
+        network = noted = ""
+    if not named and network == config.network:
+        return parse_address(noted.strip(), str(_note(config)))
+    return owner_address(config)
+
+
+def _note(config: ProviderConfig) -> Path:
+    return data_dir(config) / "owner"
 
 
 def connect(config: ProviderConfig, key: bytes | None = None, deployment: Deployment | None = None) -> Chain:

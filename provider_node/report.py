@@ -61,7 +61,8 @@ def earnings_report(config: ProviderConfig) -> tuple[Row, str]:
     lines = [
         f"settled to credits       {row['settled']} {symbol}",
         f"withdrawn while running  {row['withdrawn_while_running']} {symbol}",
-        f"bond lost                {row['bond_lost']} {symbol}",
+        f"bond lost                {row['bond_lost']} {symbol}, of it burnt {row['bond_burnt']} {symbol}",
+        f"convictions              {row['convictions']}",
         f"credits to withdraw      {row['credits']} {symbol}",
         f"leases                   {row['leases']} opened"
         + "".join(f", {count} {name}" for name, count in row["ended"].items()),
@@ -70,9 +71,9 @@ def earnings_report(config: ProviderConfig) -> tuple[Row, str]:
 
 
 def _chain_and_owner(config: ProviderConfig) -> "tuple[Chain, Address]":
-    from provider_node.identity import connect, owner_address
+    from provider_node.identity import connect, owner_of
 
-    return connect(config), owner_address(config)
+    return connect(config), owner_of(config)
 
 
 def _money(config: ProviderConfig, chain: "Chain", owner: Address) -> Row:

@@ -331,6 +331,15 @@ async def test_drained_it_takes_no_jobs_and_ends(world: World, client: Client, t
     earned = world.daemon.call("earnings")
     assert float(earned["settled"]) > 0
     assert earned["ended"]["finalized"] >= 1
+    assert Decimal(earned["bond_burnt"]) * 10**18 == world.net.chain().burnt(0)[1]
+    assert Decimal(earned["bond_lost"]) >= Decimal(earned["bond_burnt"])
+    assert earned["convictions"] == 0
+    # Told nothing of the wallets, it looks for the owner of the daemon that ran here.
+    (world.daemon.home / "provider.yaml").rename(world.daemon.home / "away.yaml")
+    try:
+        assert world.daemon.call("earnings") == earned
+    finally:
+        (world.daemon.home / "away.yaml").rename(world.daemon.home / "provider.yaml")
 
 
 @pytest.mark.soak
