@@ -81,6 +81,8 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
         return row, f"{unit.show(stake.unbonding)} paid to {to_hex(hand.address)}"
     wanted = unit.parse(amount, "amount")
     free = stake.staked - stake.locked
+    if not wanted:
+        raise InputError("nothing would be unbonded: the amount is 0", "name more than 0, or --claim")
     if wanted > free:
         raise InputError(
             f"{unit.show(stake.locked)} of {unit.show(stake.staked)} are locked behind leases, "

@@ -6,7 +6,6 @@ from typing import Any
 import trio
 
 from client_sdk.commands.table import columns
-from client_sdk.config import network_of
 from protocol.auction.money import Unit
 from protocol.auction.quotes import Standing, readable
 from protocol.auction.scoring import history_of
@@ -16,6 +15,7 @@ from protocol.chain.networks_file import load_network
 from protocol.chain.views import Registered
 from protocol.messages import Offer, Signed, open_signed
 from protocol.net import Accept, NetSettings, Reject, Verdict, open_node, topic
+from protocol.runtime.client_config import network_of
 from protocol.runtime.settings import Settings
 from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from client_sdk.burning import burn_fee, check_burn, terms_of
-from client_sdk.config import network_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import open_wallet
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
+from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
 from protocol.store.artifacts import Artifacts

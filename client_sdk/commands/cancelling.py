@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from client_sdk.config import network_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import open_wallet
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
 from protocol.chain.views import LeaseState
+from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
 from protocol.types import InputError, parse_address

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from client_sdk.challenge import Challenged, Rerunning, challenge_receipt
 from client_sdk.commands.logs import log_to_file
-from client_sdk.config import network_of
 from client_sdk.evidence import find_evidence, read_evidence
 from client_sdk.home import ClientHome
 from client_sdk.wallet import open_wallet
 from protocol.dispute.purse import COIN
+from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.retry import worst
 from protocol.runtime.settings import Settings

@@ -54,10 +54,10 @@ def run(
 ) -> int:
     """Offer the job in FILE, take the best bid, show its progress, fetch and check the result."""
     from client_sdk.commands.running import run_job
-    from client_sdk.config import network_of
     from client_sdk.job import load_job
     from protocol.auction.money import Unit, check_sum
     from protocol.chain.networks_file import load_network, newest
+    from protocol.runtime.client_config import network_of
 
     # Before wallet and node: whoever mistypes a sum is told at once, without a password or a wait.
     check_sum(max_price, "--max-price")
@@ -128,7 +128,7 @@ def cancel(
     """End a job: before its start for the show-up sum, after it within one grace."""
     from client_sdk.commands.cancelling import cancel_job
     from client_sdk.commands.logs import log_to_file
-    from client_sdk.config import network_of
+    from protocol.runtime.client_config import network_of
 
     log_to_file(settings, network_of(settings))
     return cancel_job(settings, name, wallet, password_file, contract)
@@ -153,7 +153,7 @@ def top_up(
     """Fund more paid blocks of a running job, up to what its bid allows; any wallet may."""
     from client_sdk.commands.logs import log_to_file
     from client_sdk.commands.topping import top_up_job
-    from client_sdk.config import network_of
+    from protocol.runtime.client_config import network_of
 
     log_to_file(settings, network_of(settings))
     return top_up_job(
@@ -183,7 +183,7 @@ def burn_fee(
     """
     from client_sdk.commands.burning import burn_job_fee
     from client_sdk.commands.logs import log_to_file
-    from client_sdk.config import network_of
+    from protocol.runtime.client_config import network_of
 
     log_to_file(settings, network_of(settings))
     return burn_job_fee(
@@ -272,8 +272,8 @@ def _connect(
 ) -> "Connection":
     from client_sdk.client import Client
     from client_sdk.commands.logs import log_to_file
-    from client_sdk.config import network_of
     from client_sdk.wallet import open_wallet
+    from protocol.runtime.client_config import network_of
     from protocol.types import parse_address
 
     log_to_file(settings, network_of(settings))

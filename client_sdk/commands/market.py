@@ -15,7 +15,7 @@ def market(settings: Settings, token: int, listen: float) -> None:
     """Show who offers computation on a network: stake, hardware, region, carbon, record."""
     from client_sdk.commands.browsing import show_market
     from client_sdk.commands.logs import log_to_file
-    from client_sdk.config import network_of
+    from protocol.runtime.client_config import network_of
 
     log_to_file(settings, network_of(settings))
     show_market(settings, token, listen)

@@ -11,7 +11,7 @@ from protocol.runtime.settings import Settings
 
 def _else_configured(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
     def value_of(context: click.Context, option: click.Parameter, given: Any) -> Any:
-        from client_sdk.config import client_config
+        from protocol.runtime.client_config import client_config
 
         if given is not None:
             return given

@@ -4,13 +4,13 @@ import time
 from typing import Any
 
 from client_sdk.commands.table import columns
-from client_sdk.config import network_of
 from client_sdk.home import ClientHome, JobFolder
 from client_sdk.record import Record, load_record
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
 from protocol.chain.views import LeaseView
 from protocol.dispute.audits import Stage
+from protocol.runtime.client_config import network_of
 from protocol.runtime.settings import Settings
 from protocol.types import BlockNo, TransientError, parse_address
 

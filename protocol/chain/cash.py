@@ -24,6 +24,11 @@ def token_named(chain: Chain, symbol: str | None) -> tuple[int, Unit]:
     return index, Unit(tokens[index].symbol, tokens[index].decimals)
 
 
+def _require_some(amount: Amount, done: str) -> None:
+    if amount <= 0:
+        raise InputError(f"nothing would be {done}: the amount is 0", "name more than 0")
+
+
 @dataclass(frozen=True)
 class Holder:
     """Whose money it is: the address of `key`, or the contract wallet that `key` may act for."""
@@ -39,9 +44,13 @@ class Holder:
 
     def buy(self, token: int, unit: Unit, amount: Amount) -> None:
         """Turn tokens into credits; `InputError` if the wallet has fewer."""
+        _require_some(amount, "deposited")
         chain, held = self.chain, self.chain.token_balance(token, self.address)
-        if not 0 < amount <= held:
-            raise InputError(f"{to_hex(self.address)} has {unit.show(held)} outside the Escrow")
+        if amount > held:
+            raise InputError(
+                f"{to_hex(self.address)} has {unit.show(held)} outside the Escrow, not {unit.show(amount)}",
+                "deposit less, or send it some",
+            )
         escrow = chain.escrow
         for call in pulling_calls(
             chain,
@@ -57,9 +66,19 @@ class Holder:
     def cash(self, token: int, unit: Unit, amount: Amount | None, to: Address | None = None) -> Amount:
         """Turn credits into tokens of `to`: `amount`, or all there are; return how much."""
         held = self.chain.credits(token, self.address)
+        if amount is not None:
+            _require_some(amount, "withdrawn")
         wanted = held if amount is None else amount
-        if not 0 < wanted <= held:
-            raise InputError(f"{to_hex(self.address)} has {unit.show(held)} of credits in the Escrow")
+        if not held:
+            raise InputError(
+                f"{to_hex(self.address)} has {unit.show(held)} of credits in the Escrow: nothing to withdraw"
+            )
+        if wanted > held:
+            raise InputError(
+                f"{to_hex(self.address)} has {unit.show(held)} of credits in the Escrow, "
+                f"not {unit.show(wanted)}",
+                "withdraw less, or name no amount for all",
+            )
         self._send(self.chain.escrow.withdraw_credits(token, to or self.address, wanted))
         return wanted
 

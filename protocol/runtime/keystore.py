@@ -121,13 +121,17 @@ def load_payer(name: str | None, password_file: Path | None = None, network: str
     On a local chain, where nobody has made that, it is the client's wallet that `gavel localnet` makes; the
     password of its wallets lies beside them.
     """
-    if name is None:
-        known = {key.name for key in list_keys()} if network == "local" else set()
-        name = LOCAL_CLIENT if "default" not in known and LOCAL_CLIENT in known else "default"
+    name = payer_name(network) if name is None else name
     if name.startswith("local-") and password_file is None and "GAVEL_PASSWORD_FILE" not in os.environ:
         made = paths.home() / "local.password"
         password_file = made if made.exists() else None
     return load_account(name, password_file)
+
+
+def payer_name(network: str = "") -> str:
+    """Return the name of the wallet that pays where none is named; see `load_payer`."""
+    known = {key.name for key in list_keys()} if network == "local" else set()
+    return LOCAL_CLIENT if "default" not in known and LOCAL_CLIENT in known else "default"
 
 
 def read_password(file: Path | None = None, prompt: str | None = None, confirm: bool = False) -> str:

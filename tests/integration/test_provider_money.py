@@ -69,6 +69,8 @@ def test_stake_goes_in_and_out_again(localnet: Localnet, config: ProviderConfig)
     assert "2.5 LOC per lease" in human
     with pytest.raises(InputError, match="nothing is being unbonded"):
         money.take(config, hand, None)
+    with pytest.raises(InputError, match="nothing would be unbonded: the amount is 0"):
+        money.take(config, hand, "0")
     with pytest.raises(InputError, match="10 LOC can be unbonded"):
         money.take(config, hand, "11")
     row, _ = money.take(config, hand, "4")

@@ -43,6 +43,37 @@ def gavel(
     return Shell(localnet, capsys)
 
 
+def test_the_wallet_of_client_yaml_is_the_one_whose_money_is_moved(
+    gavel: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = gavel.net.chain(STRANGER)
+    store_key("savings", gavel.net.keys[STRANGER], "y", light=True)
+    (tmp_path / "other").write_text("y")
+    (tmp_path / "other").chmod(0o600)
+    assert gavel("address")["address"].lower() == to_hex(gavel.net.chain(CLIENT).address)
+    (tmp_path / "client.yaml").write_text(f"wallet: savings\npassword_file: {tmp_path / 'other'}\n")
+    before = chain.credits(0, chain.address)
+    assert gavel("address")["address"].lower() == to_hex(chain.address)
+    assert gavel("balance")["address"].lower() == to_hex(chain.address)
+    gavel("deposit", "0.5")
+    assert chain.credits(0, chain.address) == before + UNIT // 2
+    gavel("withdraw", "0.5")
+    # A flag goes before the file, and what else the file says of the client is no matter here.
+    named = gavel(
+        "deposit", "99999999", "--wallet", "default", "--password-file", str(tmp_path / "password"), code=2
+    )
+    assert to_hex(gavel.net.chain(CLIENT).address) in named["error"]["message"]
+    monkeypatch.setenv("GAVEL_CLIENT_WALLET", "default")
+    assert gavel("balance")["address"].lower() == to_hex(gavel.net.chain(CLIENT).address)
+
+
+def test_an_amount_of_nothing_is_named_as_such(gavel: Shell) -> None:
+    for done, words in (("deposit", "deposited"), ("withdraw", "withdrawn")):
+        said = gavel(done, "0", code=ExitCode.INPUT)["error"]
+        assert said["message"] == f"nothing would be {words}: the amount is 0"
+        assert said["advice"] == "name more than 0"
+
+
 def test_tokens_become_credits_and_credits_tokens(gavel: Shell) -> None:
     chain = gavel.net.chain(CLIENT)
     before, credits_ = chain.token_balance(0, chain.address), chain.credits(0, chain.address)
@@ -74,11 +105,10 @@ def test_a_contract_wallets_money_moves_by_its_session_key(gavel: Shell) -> None
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("withdraw", "1"), "of credits in the Escrow"),
+        (("withdraw", "1"), "0 LOC of credits in the Escrow"),
         (("withdraw",), "of credits in the Escrow"),
         (("withdraw", "--coin"), "no game has left coin"),
         (("deposit", "999999999999"), "outside the Escrow"),
-        (("deposit", "0"), "outside the Escrow"),
         (("deposit", "--", "-1"), "amount"),
         (("deposit", "x"), "amount"),
         (("deposit", "1", "--token", "NO"), "'NO' is not listed"),

@@ -42,7 +42,7 @@ def check_network(name: str | None) -> Finding:
     return Finding("network", "ok", f"{wanted}: chain {chain.network.chain_id}, block {block}")
 
 
-def balances(network: str | None, account: Address) -> dict[str, Any]:
+def balances(network: str, account: Address) -> dict[str, Any]:
     """Return the account's native coin and, per listed token, its balance and credits in Escrow.
 
     Sums are decimal text in whole units. Raises what the chain adapter raises if it does not answer.
@@ -50,7 +50,7 @@ def balances(network: str | None, account: Address) -> dict[str, Any]:
     from protocol.chain.client import Chain
     from protocol.chain.networks_file import load_network
 
-    chain = Chain.connect(load_network(network or DEFAULT_NETWORK))
+    chain = Chain.connect(load_network(network))
     found: dict[str, Any] = {"network": chain.network.name, "coin": whole(chain.balance(account), 18)}
     tokens = {}
     for index, token in enumerate(chain.deployment.tokens):
@@ -65,15 +65,16 @@ def balances(network: str | None, account: Address) -> dict[str, Any]:
 class PayerOptions:
     """Whose money is moved: the wallet's, or the contract wallet's that it may act for."""
 
+    network: str
     wallet: str | None
     password_file: Path | None
     contract: str | None
     token: str | None = None
 
 
-def buy_credits(network: str | None, payer: PayerOptions, amount: str) -> tuple[dict[str, Any], str]:
+def buy_credits(payer: PayerOptions, amount: str) -> tuple[dict[str, Any], str]:
     """Turn tokens into credits; return the answer as a row and in words."""
-    holder, token, unit = _opened(network, payer)
+    holder, token, unit = _opened(payer)
     wanted = unit.parse(amount, "amount")
     holder.buy(token, unit, wanted)
     held = holder.chain.credits(token, holder.address)
@@ -81,11 +82,9 @@ def buy_credits(network: str | None, payer: PayerOptions, amount: str) -> tuple[
     return row, f"{unit.show(wanted)} deposited; {unit.show(held)} of credits in escrow"
 
 
-def cash_credits(
-    network: str | None, payer: PayerOptions, amount: str | None, to: str | None
-) -> tuple[dict[str, Any], str]:
+def cash_credits(payer: PayerOptions, amount: str | None, to: str | None) -> tuple[dict[str, Any], str]:
     """Turn credits into tokens: `amount`, or all; return the answer as a row and in words."""
-    holder, token, unit = _opened(network, payer)
+    holder, token, unit = _opened(payer)
     receiver = parse_address(to, "--to") if to else holder.address
     wanted = None if amount is None else unit.parse(amount, "amount")
     paid = holder.cash(token, unit, wanted, receiver)
@@ -93,21 +92,21 @@ def cash_credits(
     return row, f"{unit.show(paid)} paid to {to_hex(receiver)}"
 
 
-def cash_coin(network: str | None, payer: PayerOptions, to: str | None) -> tuple[dict[str, Any], str]:
+def cash_coin(payer: PayerOptions, to: str | None) -> tuple[dict[str, Any], str]:
     """Pay out the coin that games left to the wallet; return the answer as a row and in words."""
-    holder, _, _ = _opened(network, payer)
+    holder, _, _ = _opened(payer)
     receiver = parse_address(to, "--to") if to else holder.address
     paid = whole(holder.cash_coin(receiver), 18)
     return {"withdrawn_coin": paid, "to": to_hex(receiver)}, f"{paid} coin paid to {to_hex(receiver)}"
 
 
-def _opened(network: str | None, payer: PayerOptions) -> tuple["Holder", int, "Unit"]:
+def _opened(payer: PayerOptions) -> tuple["Holder", int, "Unit"]:
     from protocol.chain.cash import Holder, token_named
     from protocol.chain.client import Chain
     from protocol.chain.networks_file import load_network
     from protocol.runtime.keystore import load_payer
 
-    found = load_network(network or DEFAULT_NETWORK)
+    found = load_network(payer.network)
     contract = parse_address(payer.contract, "--contract") if payer.contract else None
     key = bytes(load_payer(payer.wallet, payer.password_file, found.name).key)
     chain = Chain.connect(found, key)

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from protocol.runtime.settings import Settings, pass_settings
+
+if TYPE_CHECKING:
+    from protocol.runtime.client_config import ClientConfig
+    from protocol.runtime.commands.chain_views import PayerOptions
 
 _password_file = click.option(
     "--password-file",
@@ -47,12 +52,15 @@ def list_(settings: Settings) -> None:
 
 
 @wallet.command()
-@click.argument("name", default="default")
+@click.argument("name", required=False)
 @pass_settings
-def address(settings: Settings, name: str) -> None:
-    """Print the address of a wallet; needs no password."""
-    from protocol.runtime.keystore import find_key
+def address(settings: Settings, name: str | None) -> None:
+    """Print the address of a wallet, else of the one that pays; needs no password."""
+    from protocol.runtime.keystore import find_key, payer_name
 
+    if name is None:
+        config = _config(settings)
+        name = config.wallet or payer_name(config.network)
     text = _checksum(find_key(name).address)
     settings.emit({"address": text}, text)
 
@@ -89,16 +97,18 @@ def import_(
 
 
 @wallet.command()
-@click.argument("name", default="default")
+@click.argument("name", required=False)
 @pass_settings
-def balance(settings: Settings, name: str) -> None:
-    """Show coin, tokens and credits of a wallet (or of any 0x address)."""
+def balance(settings: Settings, name: str | None) -> None:
+    """Show coin, tokens and credits of a wallet (or of any 0x address), else of the one that pays."""
     from protocol.runtime.commands.chain_views import balances
-    from protocol.runtime.keystore import find_key
+    from protocol.runtime.keystore import find_key, payer_name
     from protocol.types import parse_address
 
+    config = _config(settings)
+    name = name or config.contract or config.wallet or payer_name(config.network)
     account = parse_address(name) if name.startswith("0x") else find_key(name).address
-    found = {"address": _checksum(account), **balances(settings.network, account)}
+    found = {"address": _checksum(account), **balances(config.network, account)}
     lines = [f"{found['address']} on {found['network']}", f"  coin     {found['coin']}"]
     for symbol, sums in found["tokens"].items():
         lines.append(f"  {symbol:8} {sums['wallet']}  (credits in escrow: {sums['credits']})")
@@ -106,7 +116,7 @@ def balance(settings: Settings, name: str) -> None:
 
 
 _payer = (
-    click.option("--wallet", help="Name or file; else the one named default (local-client on localnet)."),
+    click.option("--wallet", help="Name or file; else client.yaml's, or default (local-client on localnet)."),
     click.option("--contract", help="Contract wallet whose money it is; --wallet is its session key."),
     _password_file,
 )
@@ -134,10 +144,9 @@ def deposit(
     password_file: Path | None,
 ) -> None:
     """Turn AMOUNT of tokens into credits in the Escrow, which leases are opened from."""
-    from protocol.runtime.commands.chain_views import PayerOptions, buy_credits
+    from protocol.runtime.commands.chain_views import buy_credits
 
-    payer = PayerOptions(wallet, password_file, contract, token)
-    settings.emit(*buy_credits(settings.network, payer, amount))
+    settings.emit(*buy_credits(_payer_of(settings, wallet, password_file, contract, token), amount))
 
 
 @wallet.command()
@@ -159,15 +168,15 @@ def withdraw(
     password_file: Path | None,
 ) -> None:
     """Turn credits in the Escrow back into tokens: AMOUNT, or all of them. Refunds come as credits."""
-    from protocol.runtime.commands.chain_views import PayerOptions, cash_coin, cash_credits
+    from protocol.runtime.commands.chain_views import cash_coin, cash_credits
 
-    payer = PayerOptions(wallet, password_file, contract, token)
+    payer = _payer_of(settings, wallet, password_file, contract, token)
     if not coin:
-        settings.emit(*cash_credits(settings.network, payer, amount, to))
+        settings.emit(*cash_credits(payer, amount, to))
     elif amount is not None or token is not None:
         raise click.UsageError("--coin pays out all of it: it takes no AMOUNT and no --token")
     else:
-        settings.emit(*cash_coin(settings.network, payer, to))
+        settings.emit(*cash_coin(payer, to))
 
 
 @wallet.command()
@@ -183,6 +192,33 @@ def sign(settings: Settings, name: str, text: str, password_file: Path | None) -
 
     signed = load_account(name, password_file).sign_message(encode_defunct(text=text))
     settings.emit({"signature": bytes(signed.signature)}, "0x" + bytes(signed.signature).hex())
+
+
+def _config(settings: Settings) -> "ClientConfig":
+    from protocol.runtime.client_config import client_config
+
+    return client_config(settings)
+
+
+def _payer_of(
+    settings: Settings,
+    wallet: str | None,
+    password_file: Path | None,
+    contract: str | None,
+    token: str | None,
+) -> "PayerOptions":
+    """Return whose money is moved: what the flags say, else what `client.yaml` and the environment do."""
+    from protocol.runtime.commands.chain_views import PayerOptions
+
+    config = _config(settings)
+    file = Path(config.password_file).expanduser() if config.password_file else None
+    return PayerOptions(
+        config.network,
+        wallet or config.wallet or None,
+        password_file or file,
+        contract or config.contract or None,
+        token,
+    )
 
 
 def _checksum(address: bytes) -> str:

@@ -10,12 +10,12 @@ from client_sdk.challenge import Rerunning
 from client_sdk.commands.challenging import challenge_job
 from client_sdk.commands.options import budget_option, contract_option, password_option, wallet_option
 from client_sdk.commands.table import quote_table
-from client_sdk.config import client_config, network_of
 from client_sdk.outcome import Quote, lost
 from client_sdk.receipts import read_receipt
 from protocol.auction.auction import Lost, OpenFailure, Tried
 from protocol.auction.money import Unit
 from protocol.auction.scoring import Flaw, Refused
+from protocol.runtime.client_config import client_config, network_of
 from protocol.runtime.settings import Settings
 from protocol.types import Address, InputError
 

@@ -1,4 +1,7 @@
-"""What a client can set for all its commands: `client.yaml`, environment, flags. Jobs have own files."""
+"""What a client can set for all its commands: `client.yaml`, environment, flags. Jobs have own files.
+
+It stands here because `gavel wallet`, which belongs to no role, moves the same wallet's money.
+"""
 
 from dataclasses import dataclass
 
