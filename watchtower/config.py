@@ -18,7 +18,7 @@ class WatchtowerConfig:
         5.0, "part of all results that is re-run, drawn unpredictably", least=0, most=100
     )
     providers: tuple[str, ...] = option((), "owner addresses whose every result is re-run")
-    parallel: int = option(1, "re-runs at a time", least=1)
+    parallel: int = option(1, "re-runs at a time; up to five more where windows press", least=1)
     threads: int = option(1, "processor threads of one re-run", least=1)
     device: str = option("cpu", "what re-runs are made on: cpu, or cuda:0 and so on")
     memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes", least=1 << 20)

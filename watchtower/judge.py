@@ -56,8 +56,6 @@ class Policy:
     """How many results of unnamed providers are re-run, out of `WHOLE_SHARE`."""
     owners: frozenset[Address]
     """Providers whose every result is re-run."""
-    parallel: int = 1
-    """Most re-runs at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,7 @@ class View:
     judged: frozenset[ResultId]
     """Results with a verdict on disk."""
     running: frozenset[ResultId]
+    """Those that are re-run, or wait for it."""
     again: Mapping[ResultId, int] = field(default_factory=dict)
     """From which reading on a result with a verdict is tried again: one that could not be judged."""
 
@@ -94,21 +93,16 @@ Action = Rerun | Pass
 def judge(view: View, policy: Policy) -> tuple[Action, ...]:
     """Return what to do now; calling again with the same view changes nothing.
 
-    A re-run under way is never given up: a wrong result is worth knowing of also when it is final.
+    A re-run under way is never given up: a wrong result is worth knowing of also when it is final. When
+    each is fetched and executed is a question of turns (`watchtower.turns`).
     """
     open_results = [result for result in view.results if result.window_end > view.height]
     actions: list[Action] = []
-    free = policy.parallel - len(view.running)
-    # What nobody has looked at yet comes before what was tried already.
-    for result in sorted(open_results, key=lambda r: (r.id in view.judged, r.window_end, r.lease)):
+    for result in sorted(open_results, key=lambda each: (each.window_end, each.lease)):
         if result.id in view.running or not _is_due(result.id, view):
             continue
         reason = why_not(result, policy)
-        if reason:
-            actions.append(Pass(result.lease, reason))
-        elif free > 0:
-            actions.append(Rerun(result))
-            free -= 1
+        actions.append(Pass(result.lease, reason) if reason else Rerun(result))
     return tuple(actions)
 
 

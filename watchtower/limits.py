@@ -21,7 +21,7 @@ def policy(config: WatchtowerConfig) -> Policy:
         raise InputError(f"parallel must be at least 1, not {config.parallel}")
     owners = frozenset(parse_address(text, "an entry of providers") for text in config.providers)
     share = round(config.share_percent * WHOLE_SHARE / 100)
-    return Policy(_secret(data_dir(config)), share, owners, config.parallel)
+    return Policy(_secret(data_dir(config)), share, owners)
 
 
 def _secret(folder: Path) -> bytes:

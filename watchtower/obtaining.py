@@ -8,8 +8,10 @@ A provider that is challenged may serve nothing from then on. So once the checke
 kept too: with it the artifacts are found again without the provider.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -23,30 +25,40 @@ from protocol.engines.worker.interface import (
     VerifyArgs,
     VerifyResult,
 )
-from protocol.games.asking import ask
+from protocol.games.asking import Asked, ask
+from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Domain, JobSpec, Receipt, open_signed
 from protocol.net import Node, protocol_id
-from protocol.runtime.child import Child, ChildOutOfMemoryError
-from protocol.store.artifacts import Artifacts
+from protocol.runtime.child import ChildOutOfMemoryError
+from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.files import write_whole
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
 from protocol.types import ZERO_ADDRESS, Address, ArtifactId, InputError, TransientError, to_hex
+from watchtower.bench import Bench
 from watchtower.config import WatchtowerConfig
 from watchtower.fetching import LEAST_S, PARTS, Fetcher, Hold, Patience, TooSlowError, WrongArtifactsError
 from watchtower.judge import PostedResult
+from watchtower.turns import Claim, Seats
 
+T = TypeVar("T")
 _SMALL = 1 << 20
 _ASK_S = 20.0
+_TRIES = Seats(32, 64, 0.0)
+"""Results fetched at once. A slow server costs no more than one of these seats."""
+_BESIDE = MOST - AT_ONCE
+"""Runs beside the `parallel` ones where windows press."""
+_WAIT = 1 / 32
+"""For so long a part of its window a result waits for a run."""
 
 
 @dataclass(frozen=True)
 class Rig:
     """What a re-run works with. `folder` keeps receipts, and roots that the chain has shown.
 
-    `after_demands`: held while a job is executed whose outputs are not served. Such results are in no slot of
-    the re-runs, since the chain's clocks run: so one at a time.
+    `tries`: where results are fetched and judged; most of their time they wait for others. `runs`: where this
+    machine works for them.
     """
 
     chain: AsyncChain
@@ -55,13 +67,24 @@ class Rig:
     store: Artifacts
     config: WatchtowerConfig
     folder: Path
-    after_demands: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(1))
+    tries: Bench = field(default_factory=lambda: Bench(_TRIES))
+    runs: Bench = field(init=False)
+
+    def __post_init__(self) -> None:
+        at_once = self.config.parallel
+        object.__setattr__(self, "runs", Bench(Seats(at_once, at_once + _BESIDE, _WAIT)))
+
+    def claim(self, result: PostedResult) -> Claim:
+        """Return what a result's turns go by."""
+        return Claim(result.bid.owner, result.window_end, self._window(result))
 
     def patience(self, result: PostedResult) -> Patience:
         """Return how long one try to obtain a result may take, from now on."""
-        window = self.chain.blocking.network.seconds(result.bid.challenge_window)
-        ends = trio.current_time() + max(window / PARTS, LEAST_S)
+        ends = trio.current_time() + max(self._window(result) / PARTS, LEAST_S)
         return Patience(self.config.least_rate, self.config.stall_seconds, ends)
+
+    def _window(self, result: PostedResult) -> float:
+        return self.chain.blocking.network.seconds(result.bid.challenge_window)
 
 
 @dataclass(frozen=True)
@@ -88,15 +111,16 @@ class WithheldError(TransientError):
 
 async def obtain(
     rig: Rig,
-    child: Child,
+    child: Asked,
     result: PostedResult,
     hold: Hold,
     patience: Patience | None = None,
     *,
     item: int | None = None,
     posted: PostedRoots | None = None,
+    claim: Claim | None = None,
 ) -> Obtained:
-    """Return a result with its job, checked by `child`; its artifacts are held.
+    """Return a result with its job, checked by `child`; its artifacts are held. `claim`: in whose turn.
 
     `posted`: roots that stand for the outputs. Then nobody is asked for these, nor for anything that is here.
     `item`: roots that were demanded stand for the outputs only if they have this item's.
@@ -105,13 +129,13 @@ async def obtain(
     takes too long, `WithheldError` if it has all but the outputs. `WrongArtifactsError` if the job that it
     serves is not the one on chain, another `InputError` if this machine cannot take the job.
     """
-    fetch = _Fetch(rig, result, hold, patience or rig.patience(result))
+    fetch = _Fetch(rig, result, hold, patience or rig.patience(result), claim or rig.claim(result))
     envelope, receipt = await _receipt(rig, result, fetch, outputs=posted is None)
     spec = _spec(await fetch.get(receipt.spec, _SMALL), result)
     program = await fetch.get(spec.program, spec.program_bytes)
-    info = await _checked(child, spec, program, None)
+    info = await fetch.aside(_checked(child, spec, program, None))
     inputs = await fetch.get(spec.inputs, _bytes(info.inputs, spec.item_count))
-    await _checked(child, spec, program, inputs)
+    await fetch.aside(_checked(child, spec, program, inputs))
     job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
     if posted is not None:
         return replace(job, files=replace(job.files, outputs=_kept_revealed(rig, result, posted)), shown=True)
@@ -235,6 +259,7 @@ class _Fetch:
     result: PostedResult
     hold: Hold
     patience: Patience
+    claim: Claim
     _peer: list[Address] = field(default_factory=list)
 
     async def operator(self) -> Address:
@@ -251,7 +276,23 @@ class _Fetch:
                 f"an artifact of {size} bytes is over this watchtower's limit", "raise max_bytes"
             )
         peers = [] if await trio.to_thread.run_sync(store.sound, artifact) else [await self.operator()]
-        return await Fetcher(self.rig.node, store, self.hold, self.patience).get(artifact, size, peers)
+        while True:
+            try:
+                return await Fetcher(self.rig.node, store, self.hold, self.patience).get(
+                    artifact, size, peers
+                )
+            except QuotaExceededError:
+                # What others were made to fetch must not keep this one from being judged.
+                if not await self.rig.tries.make_room(self.claim):
+                    raise
+
+    async def aside(self, work: Awaitable[T]) -> T:
+        """Return what own work comes to; that, and the wait for it, is no time that the provider takes."""
+        began = trio.current_time()
+        done = await work
+        ends = self.patience.ends + trio.current_time() - began
+        self.patience = replace(self.patience, ends=ends)
+        return done
 
 
 def _spec(path: Path, result: PostedResult) -> JobSpec:
@@ -264,7 +305,7 @@ def _spec(path: Path, result: PostedResult) -> JobSpec:
     return spec
 
 
-async def _checked(child: Child, spec: JobSpec, program: Path, inputs: Path | None) -> ProgramInfo:
+async def _checked(child: Asked, spec: JobSpec, program: Path, inputs: Path | None) -> ProgramInfo:
     path = None if inputs is None else str(inputs)
     args = CheckArgs(str(program), path, spec.program_root, spec.input_root, spec.item_count)
     try:
@@ -275,7 +316,7 @@ async def _checked(child: Child, spec: JobSpec, program: Path, inputs: Path | No
         raise WrongArtifactsError(error.message) from error
 
 
-async def _are_posted(child: Child, files: CaseFiles, result: PostedResult) -> bool:
+async def _are_posted(child: Asked, files: CaseFiles, result: PostedResult) -> bool:
     args = VerifyArgs(str(files.program), str(files.outputs), files.items, result.output_root)
     try:
         return (await ask(child, args, VerifyResult)).matches

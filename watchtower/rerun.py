@@ -1,6 +1,8 @@
 """Executes a posted result's job here, and compares."""
 
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import trio
@@ -12,10 +14,9 @@ from protocol.engines.worker.interface import (
     CompareResult,
     to_wire,
 )
-from protocol.games.asking import ask
+from protocol.games.asking import Asked, ask
 from protocol.games.demanding import DemandTerms, demand_terms
 from protocol.runtime.child import (
-    Child,
     ChildDiedError,
     ChildFaultError,
     ChildOptions,
@@ -24,23 +25,45 @@ from protocol.runtime.child import (
 from protocol.runtime.retry import backoff
 from protocol.tape.roots import items_tree
 from protocol.types import Hash32, InputError, TransientError, Wei, to_hex
+from watchtower.bench import SeatedChild
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.fetching import Hold, Patience
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError, keep, keep_shown, obtain
+from watchtower.turns import Claim
 
 WORKER = "protocol.engines.worker"
 
+_IDLE_S = 5.0
+"""Many results are waited for at once: no idle child takes memory meanwhile."""
 
-async def rerun(rig: Rig, result: PostedResult, patience: Patience) -> CompareResult:
+
+@dataclass
+class Trial:
+    """One look at a result: whose turns it takes, how long it may fetch, and how long this machine worked."""
+
+    result: PostedResult
+    claim: Claim
+    patience: Patience
+    began: float = field(default_factory=trio.current_time)
+    worked: float = 0.0
+
+    @classmethod
+    def of(cls, rig: Rig, result: PostedResult) -> "Trial":
+        """Return one that begins now."""
+        return cls(result, rig.claim(result), rig.patience(result))
+
+
+async def rerun(rig: Rig, trial: Trial) -> CompareResult:
     """Return the comparison of the posted outputs with outputs computed here.
 
     Raises as `obtain` does if the job cannot be had, and `InputError` if this machine cannot run it within
     its limits.
     """
-    async with open_child(WORKER, options=options(rig.config)) as child:
-        found = await obtain(rig, child, result, held(result), patience)
+    result = trial.result
+    async with _seated(rig, trial) as child:
+        found = await obtain(rig, child, result, held(result), trial.patience, claim=trial.claim)
         if found.shown:  # by demands that an earlier process made, and may not have seen to their end
             raise WithheldError("the outputs were demanded", found, again=False)
         compared = await _compare(rig, child, found)
@@ -48,7 +71,7 @@ async def rerun(rig: Rig, result: PostedResult, patience: Patience) -> CompareRe
     return compared
 
 
-async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: Wei) -> CompareResult:
+async def rerun_withheld(rig: Rig, trial: Trial, job: Obtained, budget: Wei) -> CompareResult:
     """The same for a provider that does not serve the outputs: they are demanded on chain first.
 
     `InputError` with the reason if they are not to be had. What was demanded before a child failed is on
@@ -56,14 +79,25 @@ async def rerun_withheld(rig: Rig, result: PostedResult, job: Obtained, budget: 
     """
     for attempt in range(rig.config.attempts):
         try:
-            async with open_child(WORKER, options=options(rig.config)) as child:
-                compared = await _Withheld(rig, child, result, job, budget).judged()
+            async with _seated(rig, trial) as child:
+                compared = await _Withheld(rig, child, trial.result, job, budget).judged()
         except (ChildDiedError, ChildFaultError):
             await trio.sleep(backoff(attempt))
         else:
-            keep(rig, result, job)
+            keep(rig, trial.result, job)
             return compared
     raise InputError("the worker failed each time that it judged the outputs")
+
+
+@asynccontextmanager
+async def _seated(rig: Rig, trial: Trial) -> AsyncIterator[SeatedChild]:
+    """A child that works when it is the result's turn."""
+    async with open_child(WORKER, options=replace(options(rig.config), idle_s=_IDLE_S)) as child:
+        seated = SeatedChild(child, rig.runs, trial.claim)
+        try:
+            yield seated
+        finally:
+            trial.worked += seated.worked
 
 
 @dataclass(frozen=True)
@@ -71,7 +105,7 @@ class _Withheld:
     """A result whose outputs are not served, and the child that judges it."""
 
     rig: Rig
-    child: Child
+    child: Asked
     result: PostedResult
     job: Obtained
     budget: Wei
@@ -100,8 +134,7 @@ class _Withheld:
     async def _compared(self, posted: PostedRoots) -> CompareResult:
         outputs = keep_shown(self.rig, self.result, posted)
         files = replace(self.job.files, outputs=outputs)
-        async with self.rig.after_demands:
-            return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
+        return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
 
 
 def held(result: PostedResult) -> Hold:
@@ -126,7 +159,7 @@ def options(config: WatchtowerConfig) -> ChildOptions:
     return ChildOptions(memory=config.memory, gpu=config.device.startswith("cuda"))
 
 
-async def _compare(rig: Rig, child: Child, found: Obtained) -> CompareResult:
+async def _compare(rig: Rig, child: Asked, found: Obtained) -> CompareResult:
     files = found.files
     args = CompareArgs(
         program_path=str(files.program),

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import trio
 
@@ -29,7 +30,7 @@ from watchtower.games import Games
 from watchtower.judge import Policy, PostedResult, Rerun, ResultId, View, judge, next_try, why_not
 from watchtower.keeping import Keeping
 from watchtower.obtaining import Rig, WithheldError
-from watchtower.rerun import held, rerun, rerun_withheld
+from watchtower.rerun import Trial, held, rerun, rerun_withheld
 from watchtower.scan import Scan
 from watchtower.verdicts import Finding, Verdict, Verdicts, wrong_item
 
@@ -108,6 +109,8 @@ class Tower:
         self.chain_state = f"at {height}"
         self.height = height
         self._height.set(height)
+        for bench in (self.rig.tries, self.rig.runs):
+            bench.look(height)
         await trio.to_thread.run_sync(self.rig.store.expire, height)
         if self.games is not None:
             if self.resumed != self.scan.rollbacks:  # at the start, and after a re-org
@@ -152,9 +155,9 @@ class Tower:
             if before is not None and before.about != result.id:
                 before = None
             log.info("re-running the result of 0x%s", result.bid.owner.hex())
-            started = trio.current_time()
-            found = await self._find(result, started, again=before is not None)
-            verdict = self._dated(result, found, before)
+            trial = Trial.of(self.rig, result)
+            found = await self._find(trial, again=before is not None)
+            verdict = self._dated(trial, found, before)
             file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
             self.known[result.lease] = verdict
             if verdict.finding is not Finding.MISMATCH:  # no game will need it
@@ -166,81 +169,94 @@ class Tower:
         self.running.discard(result.id)
         self._running.set(len(self.running))
 
-    def _dated(self, result: PostedResult, found: Verdict, before: Verdict | None) -> Verdict:
+    def _dated(self, trial: Trial, found: Verdict, before: Verdict | None) -> Verdict:
         """The verdict with its place in the window; one that another try may change names the next.
 
-        Pauses are at least four times as long as the try: what this machine cannot run is not to fill it.
+        Pauses are at least four times as long as the work: what this machine cannot run is not to fill it.
         """
         tries = before.tries + 1 if before is not None else 1
-        verdict = replace(found, late=self.height >= result.window_end, tries=tries)
+        verdict = replace(found, late=self.height >= trial.result.window_end, tries=tries)
         if not verdict.finding.is_open:
             return verdict
         network = self.rig.chain.blocking.network
-        least = max(network.span(max(_AGAIN_S, 4 * found.seconds)), 1)
-        return replace(verdict, again_at=next_try(result, self.height, tries, Blocks(least)))
+        least = max(network.span(max(_AGAIN_S, 4 * trial.worked)), 1)
+        return replace(verdict, again_at=next_try(trial.result, self.height, tries, Blocks(least)))
 
-    async def _find(self, result: PostedResult, started: float, *, again: bool = False) -> Verdict:
+    async def _find(self, trial: Trial, *, again: bool = False) -> Verdict:
         """Judge a result; `again`: it was tried before, so one attempt to fetch it is enough for now."""
+        attempts = 1 if again else self.rig.config.attempts
+        try:
+            return await self.rig.tries.work(trial.claim, partial(self._in_turn, trial, attempts))
+        except WithheldError as withheld:
+            if can_demand(self.rig, trial.result, self.demand_budget):
+                return await self._demand(trial, withheld)
+            return self._verdict(trial, Finding.UNAVAILABLE, withheld.message)
+
+    async def _in_turn(self, trial: Trial, attempts: int) -> Verdict:
+        """As `_find`; `WithheldError` if all is here but the outputs.
+
+        A try that gives way to another holds nothing any more.
+        """
+        trial.patience = self.rig.patience(trial.result)
+        try:
+            return await self._attempts(trial, attempts)
+        except trio.Cancelled:
+            self.rig.store.release(held(trial.result).reason)
+            raise
+
+    async def _attempts(self, trial: Trial, attempts: int) -> Verdict:
         detail, withheld = "", None
-        patience = self.rig.patience(result)
-        for attempt in range(1 if again else self.rig.config.attempts):
+        for attempt in range(attempts):
             try:
-                found = await rerun(self.rig, result, patience)
+                return self._compared(trial, await rerun(self.rig, trial))
             except WrongArtifactsError as error:
-                return self._verdict(result, Finding.UNAVAILABLE, started, error.message)
+                return self._verdict(trial, Finding.UNAVAILABLE, error.message)
             except InputError as error:
-                return self._verdict(result, Finding.UNJUDGED, started, error.message)
+                return self._verdict(trial, Finding.UNJUDGED, error.message)
             except TransientError as error:
                 detail, withheld = error.message, error if isinstance(error, WithheldError) else None
                 log.info("cannot re-run yet: %s", error)
                 if isinstance(error, TooSlowError) or (withheld is not None and not withheld.again):
                     break
                 await trio.sleep(backoff(attempt))
-            else:
-                return self._compared(result, found, started)
-        if withheld is not None and can_demand(self.rig, result, self.demand_budget):
-            return await self._demand(result, withheld, started)
-        return self._verdict(result, Finding.UNAVAILABLE, started, detail)
+        if withheld is not None:
+            raise withheld
+        return self._verdict(trial, Finding.UNAVAILABLE, detail)
 
-    async def _demand(self, result: PostedResult, withheld: WithheldError, started: float) -> Verdict:
+    async def _demand(self, trial: Trial, withheld: WithheldError) -> Verdict:
         """Judge by outputs that are demanded on chain. Meanwhile others are re-run: that takes clocks."""
+        result, store = trial.result, self.rig.store
         self.running.discard(result.id)
         self.demanding.add(result.id)
-        store = self.rig.store
         if await trio.to_thread.run_sync(store.pinned) > store.quota // 2:
             # Demands take clocks: who serves large inputs and no outputs must not fill the disk meanwhile.
             await trio.to_thread.run_sync(store.release, held(result).reason)
         try:
-            found = await rerun_withheld(self.rig, result, withheld.job, self.demand_budget)
+            found = await rerun_withheld(self.rig, trial, withheld.job, self.demand_budget)
         except (InputError, TransientError) as error:
-            detail = f"{withheld.message}; {error.message}"
-            return self._verdict(result, Finding.UNAVAILABLE, started, detail)
+            return self._verdict(trial, Finding.UNAVAILABLE, f"{withheld.message}; {error.message}")
         finally:
             self.running.add(result.id)  # until its verdict is written
             self.demanding.discard(result.id)
-        return self._compared(result, found, started)
+        return self._compared(trial, found)
 
-    def _compared(self, result: PostedResult, found: CompareResult, started: float) -> Verdict:
-        return Verdict(
-            lease=to_hex(result.lease),
-            owner=to_hex(result.bid.owner),
-            finding=Finding.MATCH if found.matches else Finding.MISMATCH,
-            claimed_root=to_hex(result.output_root),
+    def _compared(self, trial: Trial, found: CompareResult) -> Verdict:
+        return replace(
+            self._verdict(trial, Finding.MATCH if found.matches else Finding.MISMATCH),
             own_root=to_hex(found.own_root),
             first_different_item=found.first_different,
             claimed_item_root=to_hex(found.claimed_item_root or b"") if not found.matches else "",
             own_item_root=to_hex(found.own_item_root or b"") if not found.matches else "",
-            window_end=result.window_end,
-            seconds=round(trio.current_time() - started, 3),
         )
 
-    def _verdict(self, result: PostedResult, finding: Finding, started: float, detail: str) -> Verdict:
+    def _verdict(self, trial: Trial, finding: Finding, detail: str = "") -> Verdict:
+        result = trial.result
         return Verdict(
             lease=to_hex(result.lease),
             owner=to_hex(result.bid.owner),
             finding=finding,
             claimed_root=to_hex(result.output_root),
             window_end=result.window_end,
-            seconds=round(trio.current_time() - started, 3),
+            seconds=round(trio.current_time() - trial.began, 3),
             detail=detail,
         )

@@ -2,18 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from protocol.engines.worker.interface import from_wire, to_wire
-from protocol.runtime.child import Child
+from protocol.runtime.child import ChildFaultError
 from protocol.types import BrokenInvariant, Hash32
 
 T = TypeVar("T")
 
 
-async def ask(child: Child, args: Any, kind: type[T]) -> T:
+class Asked(Protocol):
+    """What is asked: a `Child`, or whatever lets one work."""
+
+    async def call(self, op: str, args: dict[str, Any]) -> Any:
+        """As `Child.call`."""
+
+    def blame(self, op: str, why: object) -> ChildFaultError:
+        """As `Child.blame`."""
+
+
+async def ask(child: Asked, args: Any, kind: type[T]) -> T:
     """Return the child's reply to an argument record. `ChildFaultError` if it is none of that kind.
 
     Raises what `Child.call` raises as well.
@@ -24,7 +34,7 @@ async def ask(child: Child, args: Any, kind: type[T]) -> T:
 
 
 @contextmanager
-def reading(child: Child, op: str) -> Iterator[None]:
+def reading(child: Asked, op: str) -> Iterator[None]:
     """Read in this block what the child sent: what makes no sense is a `ChildFaultError`, and ends it."""
     try:
         yield

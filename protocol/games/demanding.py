@@ -54,9 +54,8 @@ from protocol.dispute.purse import COIN
 from protocol.dispute.records import Verdict
 from protocol.engines.worker.delivery_records import DemandTermsArgs, DemandTermsResult
 from protocol.engines.worker.game_wire import JOBS
-from protocol.games.asking import ask, hash32, reading
+from protocol.games.asking import Asked, ask, hash32, reading
 from protocol.messages import Bid
-from protocol.runtime.child import Child
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
 from protocol.tape.merkle import Tree
@@ -87,7 +86,7 @@ class DemandTerms:
     headers: tuple[Header, ...]
 
 
-async def demand_terms(child: Child, program: str, inputs: str) -> DemandTerms:
+async def demand_terms(child: Asked, program: str, inputs: str) -> DemandTerms:
     """Return the terms of a job, from its bytes. `ChildFaultError` if the child answers something else."""
     args = DemandTermsArgs(program, inputs)
     found = await ask(child, args, DemandTermsResult)

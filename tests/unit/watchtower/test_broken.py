@@ -8,10 +8,12 @@ import pytest
 
 from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
-from protocol.types import InputError, TransientError, Wei
+from protocol.types import Address, InputError, TransientError, Wei
 from watchtower import rerun
+from watchtower.bench import Bench
 from watchtower.config import WatchtowerConfig
 from watchtower.obtaining import Obtained
+from watchtower.turns import Claim, Seats
 
 pytestmark = pytest.mark.trio
 
@@ -22,20 +24,24 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerun, "backoff", lambda _: 0.0)
 
 
-RIG: Any = SimpleNamespace(config=WatchtowerConfig(attempts=2))
+RIG: Any = SimpleNamespace(config=WatchtowerConfig(attempts=2), runs=Bench(Seats(1, 1, 0.0)))
 RESULT: Any = SimpleNamespace(lease=bytes(32), output_root=bytes(32), window_end=9)
 SPEC: Any = SimpleNamespace(program_root=bytes(32), input_root=bytes(32), item_count=1)
 FOUND = Obtained(SPEC, CaseFiles(Path("p"), Path("i"), Path("o"), 1), b"")
-PATIENCE: Any = None
+NOTHING: Any = None
+
+
+def trial() -> rerun.Trial:
+    return rerun.Trial(RESULT, Claim(Address(bytes(20)), 9, 9.0), NOTHING)
 
 
 async def test_a_re_run_that_breaks_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def obtain(*_: Any) -> Obtained:
+    async def obtain(*_: Any, **__: Any) -> Obtained:
         return FOUND
 
     monkeypatch.setattr(rerun, "obtain", obtain)
     with pytest.raises(TransientError, match="KeyError: 7") as caught:
-        await rerun.rerun(RIG, RESULT, PATIENCE)
+        await rerun.rerun(RIG, trial())
     assert caught.type is ChildFaultError
 
 
@@ -50,7 +56,7 @@ async def test_demanded_outputs_that_break_it_are_given_up_after_some_tries(
 
     monkeypatch.setattr(rerun, "demand_terms", demand_terms)
     with pytest.raises(InputError, match="the worker failed each time"):
-        await rerun.rerun_withheld(RIG, RESULT, FOUND, Wei(0))
+        await rerun.rerun_withheld(RIG, trial(), FOUND, Wei(0))
     assert len(tries) == 2
 
 
@@ -61,9 +67,8 @@ async def test_a_run_past_its_time_limit_is_this_machines_fault_and_not_tried_at
         raise TransientError("the time limit of 1 s is over")
 
     monkeypatch.setattr(rerun, "ask", ask)
-    nothing: Any = None
     with pytest.raises(InputError, match="time limit"):
-        await rerun._compare(RIG, nothing, FOUND)
+        await rerun._compare(RIG, NOTHING, FOUND)
 
 
 async def test_a_device_that_fails_its_self_test_is_refused_at_the_start() -> None:

@@ -60,25 +60,23 @@ def view(*results: PostedResult, height: int = 0, judged=(), running=()) -> View
     return View(BlockNo(height), results, frozenset(judged), frozenset(running))
 
 
-def everything(parallel: int = 1) -> Policy:
-    return Policy(SECRET, WHOLE_SHARE, frozenset(), parallel)
+EVERYTHING = Policy(SECRET, WHOLE_SHARE, frozenset())
 
 
-@given(RESULTS, st.integers(0, 60), st.integers(1, 3))
-def test_never_more_than_parallel_never_late_never_twice(results, height, parallel) -> None:
+@given(RESULTS, st.integers(0, 60))
+def test_never_late_never_twice(results, height) -> None:
     running = frozenset(r.id for r in results[:1])
     judged = frozenset(r.id for r in results[1:2])
     seen = View(BlockNo(height), results, judged, running)
-    actions = judge(seen, everything(parallel))
+    actions = judge(seen, EVERYTHING)
     reruns = [a.result for a in actions if isinstance(a, Rerun)]
-    assert len(reruns) + len(running) <= max(parallel, len(running))
     assert all(r.window_end > height and r.id not in judged | running for r in reruns)
-    assert judge(seen, everything(parallel)) == actions
+    assert judge(seen, EVERYTHING) == actions
 
 
-def test_the_window_that_ends_first_is_served_first() -> None:
+def test_all_are_looked_at_first_the_one_whose_window_ends_first() -> None:
     late, soon = result(1, end=90), result(2, end=10)
-    assert judge(view(late, soon), everything()) == (Rerun(soon),)
+    assert judge(view(late, soon), EVERYTHING) == (Rerun(soon), Rerun(late))
 
 
 def test_a_share_is_drawn_and_the_secret_decides_which() -> None:
@@ -86,7 +84,7 @@ def test_a_share_is_drawn_and_the_secret_decides_which() -> None:
     drawn = {
         secret: {
             a.result.lease
-            for a in judge(view(*results), Policy(secret, 2_500, frozenset(), 400))
+            for a in judge(view(*results), Policy(secret, 2_500, frozenset()))
             if isinstance(a, Rerun)
         }
         for secret in (SECRET, b"\x06" * 32)
@@ -96,7 +94,7 @@ def test_a_share_is_drawn_and_the_secret_decides_which() -> None:
 
 
 def test_chosen_providers_are_always_rerun_others_never_at_share_zero() -> None:
-    policy = Policy(SECRET, 0, frozenset({tape_bid(2).owner}), 5)
+    policy = Policy(SECRET, 0, frozenset({tape_bid(2).owner}))
     actions = judge(view(result(1), result(2, tape_bid(2))), policy)
     assert Rerun(result(2, tape_bid(2))) in actions
     assert Pass(result(1).lease, "not drawn") in actions
@@ -106,28 +104,27 @@ def test_private_results_and_services_are_passed_with_the_reason() -> None:
     private = dataclasses.replace(tape_bid(), flags=1)
     opaque = dataclasses.replace(tape_bid(), lease_class=LeaseClass.SERVICE)
     whys = [
-        a.why for a in judge(view(result(1, private), result(2, opaque)), everything()) if isinstance(a, Pass)
+        a.why for a in judge(view(result(1, private), result(2, opaque)), EVERYTHING) if isinstance(a, Pass)
     ]
     assert [w.split(":")[0] for w in whys] == ["private", "a service owes no result"]
 
 
-def test_what_could_not_be_judged_is_tried_again_after_what_nobody_has_looked_at() -> None:
+def test_what_could_not_be_judged_is_tried_again_when_it_is_due() -> None:
     old, new = result(1, end=50), result(2, end=90)
     seen = View(BlockNo(10), (old, new), frozenset({old.id}), frozenset(), {old.id: 10})
-    assert judge(seen, everything(1)) == (Rerun(new),)
-    assert judge(seen, everything(2)) == (Rerun(new), Rerun(old))
-    assert judge(dataclasses.replace(seen, height=BlockNo(9)), everything(2)) == (Rerun(new),)
+    assert judge(seen, EVERYTHING) == (Rerun(old), Rerun(new))
+    assert judge(dataclasses.replace(seen, height=BlockNo(9)), EVERYTHING) == (Rerun(new),)
     final = dataclasses.replace(seen, again={})
-    assert judge(final, everything(2)) == (Rerun(new),)
+    assert judge(final, EVERYTHING) == (Rerun(new),)
 
 
 def test_a_verdict_says_nothing_of_another_root_on_the_same_lease() -> None:
     """A re-org undoes a right result, and a wrong one is posted in its place."""
     right = result(1)
     wrong = dataclasses.replace(right, output_root=Hash32(b"\1" * 32))
-    assert judge(view(right, judged=[right.id]), everything()) == ()
-    assert judge(view(wrong, judged=[right.id]), everything()) == (Rerun(wrong),)
-    assert judge(view(wrong, judged=[right.id], running=[wrong.id]), everything()) == ()
+    assert judge(view(right, judged=[right.id]), EVERYTHING) == ()
+    assert judge(view(wrong, judged=[right.id]), EVERYTHING) == (Rerun(wrong),)
+    assert judge(view(wrong, judged=[right.id], running=[wrong.id]), EVERYTHING) == ()
 
 
 @given(st.integers(1, 10_000), st.integers(0, 10_000), st.integers(1, 300))
