@@ -26,12 +26,12 @@ from protocol.engines.worker.interface import (
     to_wire,
 )
 from protocol.games.board import still_holds
+from protocol.games.pace import rest
 from protocol.games.player import Challenger, Player, Turn
 from protocol.games.report import GameReport
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid, JobSpec, delegates_hash
 from protocol.runtime.child import Child, open_child
-from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
 from protocol.types import (
     Address,
@@ -235,7 +235,7 @@ async def _to_the_end(player: Player, say: Say) -> Challenged:
         except TransientError as error:
             say(f"cannot go on yet: {error.message}")
             failures += 1
-        await trio.sleep(backoff(failures) if failures else player.chain.blocking.network.look_s)
+        await trio.sleep(rest(player.chain.blocking.network, failures))
 
 
 def _waiting(turn: Turn, said: str, say: Say) -> str:

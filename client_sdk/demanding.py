@@ -11,6 +11,7 @@ from client_sdk.sending import Purse
 from protocol.chain.client import Chain
 from protocol.dispute.delivery import posted_roots
 from protocol.games.demanding import Demander, DemandTurn, demand_terms, holds, item_file
+from protocol.games.pace import rest
 from protocol.lease.client_types import DidFetch, Outputs
 from protocol.messages import Bid
 from protocol.runtime.retry import backoff
@@ -125,7 +126,7 @@ class Delivery:
             except TransientError as error:
                 log.info("demands cannot be followed now: %s", error)
                 failures += 1
-            await trio.sleep(backoff(failures) if failures else self.results.chain.blocking.network.look_s)
+            await trio.sleep(rest(self.results.chain.blocking.network, failures))
 
     async def _player(self, bid: Bid) -> Demander:
         if self._demander is None or self._demander.root != self._root:

@@ -9,7 +9,7 @@ from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
 from protocol.dispute.delivery import PostedRoots, posted_roots
 from protocol.games.demanding import Demander, DemandTerms
-from protocol.runtime.retry import backoff
+from protocol.games.pace import rest
 from protocol.tape.merkle import Tree
 from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
@@ -65,7 +65,7 @@ async def demanded(
         except TransientError as error:
             log.info("demands cannot be followed now: %s", error)
             failures += 1
-        await trio.sleep(backoff(failures) if failures else rig.chain.blocking.network.look_s)
+        await trio.sleep(rest(rig.chain.blocking.network, failures))
     if found is None:
         raise InputError(turn.over)
     return found

@@ -16,6 +16,7 @@ from protocol.chain.client import Chain
 from protocol.chain.views import LeaseState, OpenedLease
 from protocol.games.audit_sight import revealed_items
 from protocol.games.board import openings_by, still_holds
+from protocol.games.pace import rest
 from protocol.games.player import Challenger, Player, Turn
 from protocol.games.report import GameReport
 from protocol.games.workshop import How, Workshop
@@ -23,7 +24,6 @@ from protocol.messages import Bid
 from protocol.runtime.child import Child, open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
-from protocol.runtime.retry import backoff
 from protocol.types import (
     BlockNo,
     BrokenInvariant,
@@ -228,10 +228,7 @@ class Games:
                     raise
                 log.error("cannot go on, with a stake at risk: %s", error)
                 failures += 1
-            network = self.rig.chain.blocking.network
-            # A clock may be running: whatever was amiss, each new block may be the one to move in.
-            longest = max(1.0, network.seconds_per_block)
-            await trio.sleep(backoff(failures, most=longest) if failures else network.look_s)
+            await trio.sleep(rest(self.rig.chain.blocking.network, failures))
 
     def _note(self, player: Player, turn: Turn) -> None:
         subject = _subject(player)

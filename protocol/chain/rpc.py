@@ -22,6 +22,10 @@ _REFUSING_STATUS = (400, 413, 422)
 """HTTP statuses that mean "not this request" rather than "not now"."""
 _UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
 _LONGEST_REST = 30.0
+TIMEOUT_S = 10.0
+"""For so long a call waits for one node; then the next is asked."""
+PATIENCE_S = 3.0
+"""For so long it goes on asking when all are down."""
 _CONNECTIONS = 32
 
 
@@ -60,7 +64,7 @@ class Rpc:
     """
 
     def __init__(
-        self, urls: Sequence[str], chain_id: int, timeout: float = 10.0, patience: float = 3.0
+        self, urls: Sequence[str], chain_id: int, timeout: float = TIMEOUT_S, patience: float = PATIENCE_S
     ) -> None:
         self._endpoints = [_Endpoint(url, timeout) for url in urls]
         self._lock = threading.Lock()
