@@ -13,12 +13,14 @@ Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 class FlakyNode:
     """Forwards JSON-RPC to `target`. `refuse` may answer a request with a JSON-RPC error instead; `status`
-    other than 200 answers everything with it; `stop` closes the port, `start` opens it again.
+    other than 200 answers everything with it; `chain_id` is what it says to be; `stop` closes the port,
+    `start` opens it again.
     """
 
     def __init__(self, target: str) -> None:
         self.target, self.status, self.seen = target, 200, list[str]()
         self.refuse: Refuse = lambda _: None
+        self.chain_id = 0
         self._port = 0
         self.start()
 
@@ -54,6 +56,8 @@ class FlakyNode:
         request = json.loads(body)
         each = request if isinstance(request, list) else [request]
         self.seen += [one["method"] for one in each]
+        if self.chain_id and self.seen[-1] == "eth_chainId":
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": hex(self.chain_id)}).encode()
         errors = [self.refuse(one) for one in each]
         if not any(errors):
             return requests.post(

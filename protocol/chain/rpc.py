@@ -38,6 +38,10 @@ class RpcRefused(TransientError):  # noqa: N818 - says what happened
         super().__init__(f"node refuses {method}: {self.reason} (code {self.code})")
 
 
+class _OtherChain(Exception):  # noqa: N818 - says what was found
+    """This URL serves another chain. Never leaves this file."""
+
+
 class _Endpoint:
     def __init__(self, url: str, timeout: float) -> None:
         self.shown = (
@@ -69,12 +73,14 @@ class Rpc:
         self._endpoints = [_Endpoint(url, timeout) for url in urls]
         self._lock = threading.Lock()
         self.chain_id, self.patience = chain_id, patience
+        self._was_right = False
+        """Whether any URL has ever served this chain."""
 
     def call(self, method: str, *params: Any) -> Any:
         """Return the `result` of one call.
 
-        `RpcRefused` if a node answers with an error, `TransientError` if none answers, `InputError` if a node
-        serves another chain.
+        `RpcRefused` if a node answers with an error, `TransientError` if none answers, `InputError` if all
+        serve another chain, and did so from the beginning: later that is a node's fault and ends no daemon.
         """
         return self._ask(lambda endpoint: _single(endpoint, method, params))
 
@@ -85,7 +91,7 @@ class Rpc:
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
         deadline, pause = time.monotonic() + self.patience, 0.1
         while True:
-            failures, busy = "", None
+            failures, busy, strange = "", None, 0
             for endpoint in self._by_health():
                 try:
                     with WAITS.on(endpoint.name):
@@ -97,6 +103,11 @@ class Rpc:
                         raise
                     failures += f"; {endpoint.shown}: {error.reason}"
                     busy = error
+                except _OtherChain as error:
+                    failures += f"; {error}"
+                    strange += 1
+                    self._did_fail(endpoint, _LONGEST_REST)
+                    continue
                 except _UNREACHABLE as error:
                     if (status := _status(error)) in _REFUSING_STATUS:
                         raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error
@@ -105,6 +116,11 @@ class Rpc:
                     self._did_answer(endpoint)
                     return answer
                 self._did_fail(endpoint)
+            if strange == len(self._endpoints) and not self._was_right:
+                raise InputError(
+                    f"{failures.removeprefix('; ')}; the network is chain {self.chain_id}",
+                    "correct chain_id or rpc_urls in networks.yaml",
+                )
             if time.monotonic() + pause > deadline:
                 if busy is not None:  # its reason may be one that the caller can mend: too wide a range
                     raise busy
@@ -125,9 +141,9 @@ class Rpc:
         with self._lock:
             endpoint.rest = endpoint.until = 0.0
 
-    def _did_fail(self, endpoint: _Endpoint) -> None:
+    def _did_fail(self, endpoint: _Endpoint, rest: float = 0.0) -> None:
         with self._lock:
-            endpoint.rest = min(2 * endpoint.rest or 0.5, _LONGEST_REST)
+            endpoint.rest = rest or min(2 * endpoint.rest or 0.5, _LONGEST_REST)
             endpoint.until = time.monotonic() + endpoint.rest
             endpoint.checked = False  # what comes back may be another node
 
@@ -136,11 +152,8 @@ class Rpc:
             return
         found = int(_single(endpoint, "eth_chainId", ()), 16)
         if found != self.chain_id:
-            raise InputError(
-                f"{endpoint.shown} serves chain {found}, the network is chain {self.chain_id}",
-                "correct chain_id or rpc_urls in networks.yaml",
-            )
-        endpoint.checked = True
+            raise _OtherChain(f"{endpoint.shown} serves chain {found}")
+        endpoint.checked = self._was_right = True
 
 
 def _single(endpoint: _Endpoint, method: str, params: Sequence[Any]) -> Any:

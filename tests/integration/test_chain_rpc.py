@@ -75,8 +75,29 @@ def test_all_down_is_transient_and_names_every_url_without_its_key(localnet: Loc
 
 def test_another_chain_is_refused_by_its_id(localnet: Localnet) -> None:
     wrong = replace(localnet.network, chain_id=5)
-    with pytest.raises(InputError, match="serves chain 31337, the network is chain 5"):
+    with pytest.raises(InputError, match="serves chain 31337; the network is chain 5"):
         Chain.connect(wrong).clock()
+
+
+def test_one_url_of_another_chain_is_passed_over_and_ends_nobody(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    """Who runs a node is trusted with nothing: it must not end a daemon whose other node pauses."""
+    strange = FlakyNode(localnet.url)
+    strange.chain_id = 5
+    try:
+        client = rpc(strange.url, flaky.url)
+        assert int(client.call("eth_blockNumber"), 16) >= 0
+        flaky.stop()
+        with pytest.raises(TransientError, match="serves chain 5"):
+            client.call("eth_blockNumber")
+        flaky.start()
+        client.call("eth_blockNumber")
+        assert strange.seen == ["eth_chainId"] * len(strange.seen)
+        with pytest.raises(InputError, match="serves chain 5; the network is chain 31337"):
+            rpc(strange.url).call("eth_blockNumber")
+    finally:
+        strange.stop()
 
 
 def test_patience_bridges_a_restart(localnet: Localnet, flaky: FlakyNode) -> None:
