@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -23,6 +24,7 @@ from client_sdk.outcome import (
 from client_sdk.progress import Progress
 from client_sdk.session import Session
 from protocol.auction.auction import Lost
+from protocol.auction.money import plain_sum
 from protocol.lease.client_types import Phase
 from protocol.types import Blocks
 
@@ -49,13 +51,15 @@ class Calls:
         """Begin a call in the session's thread."""
         return self.bridge.submit(call, *args, **kwargs)
 
-    async def auctioned(self, job: Job | str | Path, max_price: str, audits: int | None = None) -> Auctioned:
+    async def auctioned(
+        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
+    ) -> Auctioned:
         """Offer a job and weigh the bids; `AuctionLostError` if none can be opened.
 
         `audits` replaces what the job says of audits.
         """
         session = self.bridge.hosted
-        cap = session.unit.parse(str(max_price), "max_price")
+        cap = session.unit.parse(plain_sum(max_price), "max_price")
         described = job if isinstance(job, Job) else load_job(job)
         if audits is not None:
             described = replace(described, audits=audits)

@@ -1,5 +1,6 @@
 """A connected client: the same calls to await (asyncio, trio) and to block on."""
 
+from decimal import Decimal
 from pathlib import Path
 
 from client_sdk.bridge import wait_for
@@ -34,18 +35,18 @@ class AsyncClient(_Money):
     """A connected client to be awaited, from asyncio or trio."""
 
     async def auction(
-        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
     ) -> AsyncAuction:
         """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
 
         `audits` auditors are paid to run one item again, instead of as many as the job says.
         """
         return AsyncAuction(
-            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, str(max_price), audits))
+            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, max_price, audits))
         )
 
     async def submit(
-        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
     ) -> AsyncLease:
         """Offer a job and open the best bid within the cap; arguments as in `auction`."""
         return await (await self.auction(job, max_price, audits)).open()
@@ -59,17 +60,19 @@ class SyncClient(_Money):
     """A connected client to block on."""
 
     def auction(
-        self, job: Job | str | Path, max_price: str | float, audits: int | None = None
+        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
     ) -> SyncAuction:
         """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
 
         `audits` auditors are paid to run one item again, instead of as many as the job says.
         """
         return SyncAuction(
-            self._calls, self._calls.do(self._calls.auctioned, job, str(max_price), audits).result()
+            self._calls, self._calls.do(self._calls.auctioned, job, max_price, audits).result()
         )
 
-    def submit(self, job: Job | str | Path, max_price: str | float, audits: int | None = None) -> SyncLease:
+    def submit(
+        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
+    ) -> SyncLease:
         """Offer a job and open the best bid within the cap; arguments as in `auction`."""
         return self.auction(job, max_price, audits).open()
 

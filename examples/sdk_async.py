@@ -18,4 +18,4 @@ async def classify(job_file: str, max_price: str, **connection: Any) -> Result:
 
 
 if __name__ == "__main__":
-    print(asyncio.run(classify("examples/classify.yaml", "0.40", wallet="default")).path)
+    print(asyncio.run(classify("examples/classify.yaml", "0.40")).path)

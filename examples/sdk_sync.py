@@ -15,4 +15,4 @@ def classify(job_file: str, max_price: str, **connection: Any) -> Result:
 
 
 if __name__ == "__main__":
-    print(classify("examples/classify.yaml", "0.40", wallet="default").path)
+    print(classify("examples/classify.yaml", "0.40").path)

@@ -1,6 +1,7 @@
 """Sums for people: the smallest unit as whole tokens and back, exactly."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from protocol.types import Amount, InputError
 
@@ -8,6 +9,11 @@ from protocol.types import Amount, InputError
 def check_sum(text: str, what: str) -> None:
     """Raise `InputError` that names `what` unless `text` spells a sum, whatever the token is called."""
     _digits(text, what, "tokens")
+
+
+def plain_sum(value: str | float | Decimal) -> str:
+    """Return a program's sum as text without an exponent: `Decimal("1E-7")` is 0.0000001."""
+    return value if isinstance(value, str) else format(Decimal(str(value)), "f")
 
 
 def sum_setting(text: str) -> str:

@@ -1,0 +1,21 @@
+"""Sums as programs write them."""
+
+from decimal import Decimal
+
+import pytest
+
+from protocol.auction.money import Unit, plain_sum
+from protocol.types import InputError
+
+LOC = Unit("LOC", 18)
+
+
+@pytest.mark.parametrize("value", ["0.0000001", 1e-7, Decimal("1E-7"), Decimal("0.0000001")])
+def test_small_sums_are_read_however_they_are_written(value: str | float | Decimal) -> None:
+    assert LOC.parse(plain_sum(value), "max_price") == 10**11
+
+
+def test_what_is_no_sum_is_refused() -> None:
+    for value in ("1e-7", float("nan"), float("inf"), Decimal(-1)):
+        with pytest.raises(InputError, match="max_price"):
+            LOC.parse(plain_sum(value), "max_price")
