@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 _QUOTE_TRIES = 3
 _ANSWER_S = 10.0
 _AT_ONCE = 64
-"""Offers that are answered at a time; of a flood the rest is passed over."""
+"""Offers that are looked at, and declines that are sent, at a time; of a flood the rest is passed over."""
 _AT_ONCE_PER_SENDER = 8
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
@@ -90,11 +90,16 @@ class Market:
         await self.slots.settle()
         domain = self.chain.blocking.domain
         name = topic(domain.chain_id, domain.escrow, "offers")
-        async with await self.node.subscribe(name, self.validate) as offers, trio.open_nursery() as nursery:
+        async with (
+            await self.node.subscribe(name, self.validate) as offers,
+            trio.open_nursery() as looking,
+            # Apart: who takes no answer must not keep others' offers from being looked at.
+            trio.open_nursery() as declining,
+        ):
             async for sender, payload in offers:
-                if len(nursery.child_tasks) < _AT_ONCE and self._taking[sender] < _AT_ONCE_PER_SENDER:
+                if len(looking.child_tasks) < _AT_ONCE and self._taking[sender] < _AT_ONCE_PER_SENDER:
                     self._taking[sender] += 1
-                    nursery.start_soon(self._take, sender, payload)
+                    looking.start_soon(self._take, sender, payload, declining)
                 else:
                     log.debug("too many offers at once, one is passed over")
 
@@ -108,14 +113,15 @@ class Market:
             return Ignore(f"the offer expires at {offer.message.expiry}, now is {height}")
         return Accept()
 
-    async def _take(self, sender: Address, payload: bytes) -> None:
+    async def _take(self, sender: Address, payload: bytes, declining: trio.Nursery) -> None:
         try:
             offer = open_signed(payload, Offer, self.chain.blocking.domain)
             if offer.digest in self._known:
                 return
             self._known.append(offer.digest)
             self.counts["offers"] += 1
-            await self._reply(offer)
+            if (reason := await self._reply(offer)) and len(declining.child_tasks) < _AT_ONCE:
+                declining.start_soon(self._decline, offer, reason)
         except (InputError, TransientError) as error:
             log.warning("an offer went unanswered: %s", error)
         finally:
@@ -123,18 +129,26 @@ class Market:
             if not self._taking[sender]:
                 del self._taking[sender]
 
-    async def _reply(self, offer: Signed[Offer]) -> None:
+    async def _reply(self, offer: Signed[Offer]) -> str:
+        """Bid, or return why not."""
         async with self._turn:
             found = await self._decide(offer)
             if isinstance(found, Terms):
-                await self._bid(offer, found)
-                return
+                if await self._bid(offer, found):
+                    return ""
+                found = Refusal("this very bid was made already, for an offer of the same job in this block")
         self.counts["declines"] += 1
         self.last_decline = found.reason
         log.info("declined offer %s: %s", to_hex(offer.digest)[:10], found.reason)
-        decline = Decline(offer.digest, self.rules.identity.owner, found.reason)
+        return found.reason
+
+    async def _decline(self, offer: Signed[Offer], reason: str) -> None:
+        decline = Decline(offer.digest, self.rules.identity.owner, reason)
         envelope = sign(decline, self.chain.blocking.domain, self.rules.identity.operator_key).encode()
-        await self._send(offer.message, offer.digest, offer.signer, envelope)
+        try:
+            await self._send(offer.message, offer.digest, offer.signer, envelope)
+        except (InputError, TransientError) as error:
+            log.info("client %s could not be told why there is no bid: %s", to_hex(offer.signer), error)
 
     async def _decide(self, offer: Signed[Offer]) -> Terms | Refusal:
         """Look at the chain and what is open here, then ask the pure rules."""
@@ -164,12 +178,12 @@ class Market:
             market = replace(market, promises=possible(states, means.audit_clock is not None, nonce))
         found = answer(offer.message, self.rules.house, market, slots)
         if isinstance(found, Terms):
-            client, deposit = offer.message.client, found.bid.deposit()
-            flaw = await self.chain.run(client_flaw, client, offer.signer, found.bid.token, deposit)
+            flaw = await self.chain.run(client_flaw, offer, found.bid)
             return Refusal(flaw) if flaw else found
         return found
 
-    async def _bid(self, offer: Signed[Offer], terms: Terms) -> None:
+    async def _bid(self, offer: Signed[Offer], terms: Terms) -> bool:
+        """Make a bid; False if the same stands already, and was sent to whoever asked for it."""
         domain, key = self.chain.blocking.domain, self.rules.identity.operator_key
         quote = Quote(
             offer=offer.digest,
@@ -195,14 +209,16 @@ class Market:
         )
         # Journaled before it is sent: a bid that can be opened must be known after a crash.
         lease = terms.bid.lease_id()
-        if await self.loop.open(MachineId(KIND, lease), state, DidBid(self.watcher.height, envelope)):
-            self.counts["bids"] += 1
-            log.info(
-                "bid %d a block for offer %s (lease %s)",
-                terms.bid.rate_per_block,
-                to_hex(offer.digest)[:10],
-                to_hex(lease)[:10],
-            )
+        if not await self.loop.open(MachineId(KIND, lease), state, DidBid(self.watcher.height, envelope)):
+            return False
+        self.counts["bids"] += 1
+        log.info(
+            "bid %d a block for offer %s (lease %s)",
+            terms.bid.rate_per_block,
+            to_hex(offer.digest)[:10],
+            to_hex(lease)[:10],
+        )
+        return True
 
     async def send_quote(self, effect: SendQuote, context: Context) -> None:
         """Perform `SendQuote`: a few tries, then the client has no quote of ours."""

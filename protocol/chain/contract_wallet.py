@@ -1,11 +1,15 @@
-"""Acting through a contract wallet: its session key sends, the contract calls."""
+"""Acting through a contract wallet: its session key sends, the contract calls; and who may sign for it."""
 
 from protocol.chain.calls import Call
 from protocol.chain.codec import encode_values
+from protocol.chain.errors import Revert
+from protocol.chain.node import Node
 from protocol.crypto import keccak256
-from protocol.types import Address, InputError
+from protocol.types import Address, Hash32, InputError
 
 _EXECUTE = keccak256(b"execute(address,uint256,bytes)")[:4]
+_VALID = keccak256(b"isValidSignature(bytes32,bytes)")[:4]
+"""Selector, and at once what ERC-1271 answers for a valid signature."""
 
 
 def through(contract: Address, call: Call) -> Call:
@@ -17,3 +21,13 @@ def through(contract: Address, call: Call) -> Call:
         raise InputError("a contract wallet cannot deploy contracts through execute")
     body = encode_values(["address", "uint256", "bytes"], [call.to, call.value, call.data])
     return Call(contract, _EXECUTE + body, f"{call.what} through the wallet contract", spare=call.spare)
+
+
+def signs_for(node: Node, contract: Address, digest: Hash32, signature: bytes) -> bool:
+    """Ask a contract wallet whether a signature is its own (ERC-1271). False for what is no such contract."""
+    body = encode_values(["bytes32", "bytes"], [digest, signature])
+    try:
+        answer = node.call(Call(contract, _VALID + body, "isValidSignature"))
+    except Revert:
+        return False
+    return len(answer) == 32 and answer[:4] == _VALID
