@@ -17,6 +17,13 @@ _password_file = click.option(
     help="File with the wallet's password, readable by you alone; else asked.",
 )
 _contract = click.option("--contract", help="Contract wallet that is the owner; --wallet is its session key.")
+_operator = click.option("--operator", help="Wallet of the operator key; else the config's.")
+_addrs = click.option(
+    "--addr",
+    "addrs",
+    multiple=True,
+    help="Multiaddr ending in /p2p/<peer id>, as status shows it; else those of the running daemon.",
+)
 _token = click.option("--token", help="Symbol of the token; else price.token of the config file.")
 
 
@@ -97,9 +104,12 @@ def run(
 
 
 @provider.command()
-@click.option("--operator", help="Address of the operator key; else that of the config's operator wallet.")
+@_operator
+@_addrs
 @click.option(
-    "--addr", "addrs", multiple=True, help="Multiaddr ending in /p2p/<peer id>, as status shows it."
+    "--introduction",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What `introduce` printed where the operator's wallet is; else that wallet is unlocked here.",
 )
 @_wallet
 @_contract
@@ -111,6 +121,7 @@ def register(
     *,
     operator: str | None,
     addrs: tuple[str, ...],
+    introduction: Path | None,
     wallet: str | None,
     contract: str | None,
     password_file: Path | None,
@@ -118,17 +129,45 @@ def register(
     sets: tuple[str, ...],
 ) -> None:
     """Name the operator key and publish what the provider has (owner's key)."""
-    from protocol.runtime.keystore import find_key
-    from protocol.types import parse_address, to_hex
+    from protocol.types import to_hex
+    from provider_node.introduction import introduced_to, read_introduction
     from provider_node.money import hand_of
-    from provider_node.registration import describe
 
-    config = _load(settings, sets, data_dir=data_dir)
-    key = parse_address(operator, "--operator") if operator else find_key(config.operator).address
+    if introduction and (operator or addrs):
+        raise click.UsageError("--introduction holds operator and addresses already")
+    config = _load(settings, sets, data_dir=data_dir, operator=operator)
     hand = hand_of(config, wallet, password_file, contract)
-    receipt = hand.send(hand.chain.escrow.register(key, describe(config, hand.address, key, addrs)))
-    answer = {"owner": to_hex(hand.address), "operator": to_hex(key), "tx": to_hex(receipt.tx)}
+    if introduction:
+        signed = read_introduction(introduction, hand.chain, hand.address)
+    else:
+        signed = introduced_to(hand, config, addrs)
+    receipt = hand.send(hand.chain.escrow.register(signed))
+    answer = {"owner": to_hex(hand.address), "operator": to_hex(signed.signer), "tx": to_hex(receipt.tx)}
     settings.emit(answer, f"operator {answer['operator']} acts for owner {answer['owner']}")
+
+
+@provider.command()
+@_operator
+@click.option("--owner", help="Address of the owner that it is for; else the config's.")
+@_addrs
+@_config_options
+@pass_settings
+def introduce(
+    settings: Settings,
+    *,
+    operator: str | None,
+    owner: str | None,
+    addrs: tuple[str, ...],
+    data_dir: str | None,
+    sets: tuple[str, ...],
+) -> None:
+    """Print what an owner on another machine registers this provider with (operator's key)."""
+    from protocol.types import to_hex
+    from provider_node.introduction import introduce_here
+
+    signed = introduce_here(_load(settings, sets, data_dir=data_dir, operator=operator), owner, addrs)
+    text = to_hex(signed.encode())
+    settings.emit({"owner": signed.message.owner, "operator": signed.signer, "introduction": text}, text)
 
 
 @provider.command()

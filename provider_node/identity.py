@@ -27,11 +27,11 @@ class Identity:
 
 def load_identity(config: ProviderConfig) -> Identity:
     """Unlock the wallets that the config names; `InputError` says which is missing or does not open."""
-    operator_key = _unlock(config.operator, config.password_file)
+    operator_key = unlock(config.operator, config.password_file)
     operator = address_of(operator_key)
     owner_key = None
     if config.owner_wallet:
-        owner_key = _unlock(config.owner_wallet, config.owner_password_file or config.password_file)
+        owner_key = unlock(config.owner_wallet, config.owner_password_file or config.password_file)
     owner = owner_address(config, operator)
     if owner_key is not None and address_of(owner_key) != owner:
         raise InputError(
@@ -88,6 +88,7 @@ def connect(config: ProviderConfig, key: bytes | None = None, deployment: Deploy
     return Chain.connect(network, key, deployment, FileJournal(file))
 
 
-def _unlock(wallet: str, password_file: str) -> bytes:
+def unlock(wallet: str, password_file: str) -> bytes:
+    """Return a wallet's private key; without a password file, the password is asked."""
     account = load_account(wallet, Path(password_file).expanduser() if password_file else None)
     return bytes(account.key)

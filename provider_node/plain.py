@@ -10,7 +10,7 @@ from protocol.types import Address, GavelError, InputError, to_hex
 
 _DELEGATION = bytes.fromhex("ef0100")
 ADVICE = (
-    "use another operator key (gavel wallet new, then gavel provider register --operator ADDRESS), "
+    "use another operator key (gavel wallet new, then gavel provider register --operator NAME), "
     "or take the delegation back: sign an EIP-7702 authorization to the zero address"
 )
 

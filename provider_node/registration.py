@@ -8,12 +8,11 @@ from protocol.auction.money import Unit
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
 from protocol.chain.contract_wallet import through
-from protocol.messages import Registration
-from protocol.runtime.hardware import Hardware, detect
+from protocol.messages import Registration, Signed, sign
+from protocol.runtime.hardware import Hardware
 from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
 from provider_node import policy
 from provider_node.config import ProviderConfig
-from provider_node.folder import data_dir
 from provider_node.identity import Identity, connect
 from provider_node.metering import Metering, carbon_grams_per_kwh
 from provider_node.plain import require_plain
@@ -63,32 +62,31 @@ def enter(
         owners = chain if owner == operator else connect(config, identity.owner_key, deployment)
         hand = Owner(owners, identity.owner_key, owner)
     message = registration_of(config, owner, operator, hardware, addrs)
-    ensure_registered(chain, owner, operator, message, hand)
+    ensure_registered(chain, owner, sign(message, chain.domain, identity.operator_key), hand)
     said = ensure_staked(chain, owner, purse, policy.stake_sums(config.stake, purse.unit), hand)
     log.info("owner %s is registered, %s", to_hex(owner), said)
 
 
-def ensure_registered(
-    chain: Chain, owner: Address, operator: Address, wanted: Registration, hand: Owner | None
-) -> str:
-    """Make sure that `operator` acts for `owner`, and say what was done. Blocking.
+def ensure_registered(chain: Chain, owner: Address, wanted: Signed[Registration], hand: Owner | None) -> str:
+    """Make sure that the operator that signed `wanted` acts for `owner`, and say what was done. Blocking.
 
     With the owner's hand it registers by itself, also if the addresses have changed. `InputError` with the
     command to run if it has none.
     """
-    present = chain.operator_of(owner)
+    operator, present = wanted.signer, chain.operator_of(owner)
     if hand is None:
         if present == operator:
             return "registered"
         who = "has no operator" if present == ZERO_ADDRESS else f"has another operator, {to_hex(present)}"
         raise InputError(
             f"owner {to_hex(owner)} {who}; this daemon's key is {to_hex(operator)}",
-            f"run: gavel provider register --operator {to_hex(operator)}, or set owner_wallet",
+            "hand the owner what gavel provider introduce prints, for gavel provider register --introduction "
+            "FILE; or set owner_wallet",
         )
     known = next((each for each in chain.registrations() if each.owner == owner), None)
-    if present == operator and known is not None and known.registration == wanted:
+    if present == operator and known is not None and known.registration == wanted.message:
         return "registered"
-    hand.send(hand.chain.escrow.register(operator, wanted))
+    hand.send(hand.chain.escrow.register(wanted))
     log.info("registered operator %s for owner %s", to_hex(operator), to_hex(owner))
     return "registered now"
 
@@ -167,13 +165,3 @@ def registration_of(
         energy_grade=int(Metering(config, hardware).grade),
         software=SOFTWARE,
     )
-
-
-def describe(
-    config: ProviderConfig, owner: Address, operator: Address, addrs: tuple[str, ...]
-) -> Registration:
-    """Return the registration of this machine without a running node.
-
-    A daemon that has the owner's wallet publishes its addresses by itself when it starts.
-    """
-    return registration_of(config, owner, operator, detect(data_dir(config)), addrs)

@@ -34,7 +34,7 @@ def ready_provider(
         energy_grade=2,
         software="test",
     )
-    chain.send(chain.escrow.register(operator_address, registration))
+    chain.send(chain.escrow.register(sign(registration, chain.domain, net.keys[operator])))
     return chain
 
 

@@ -203,7 +203,7 @@ def register(stub: Stub, addrs: tuple[str, ...]) -> None:
         energy_grade=2,
         software="test",
     )
-    stub.chain.send(stub.chain.escrow.register(operator, said))
+    stub.chain.send(stub.chain.escrow.register(sign(said, stub.chain.domain, stub.key)))
 
 
 def declines(reason: str) -> Answer:

@@ -89,7 +89,7 @@ async def open_provider(
             memory_mib=1,
             gpus=(), region="", grid_zone="DE", carbon_grams_per_kwh=1, energy_grade=2, software="test",
         )  # fmt: skip
-        call = chain.escrow.register(operator.address, registration)
+        call = chain.escrow.register(sign(registration, chain.domain, net.keys[OPERATOR]))
         await trio.to_thread.run_sync(chain.send, call)
 
         async def receipt(_: bytes, lease: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The chain as roles see it: typed reads, past events, calls to send. Blocking; see `AsyncChain`."""
 
 from collections import Counter
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from protocol.chain.audit_reads import AuditReads
 from protocol.chain.calls import Call, TxReceipt
@@ -20,7 +20,7 @@ from protocol.chain.sender import Sender
 from protocol.chain.sent import SentJournal
 from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
 from protocol.dispute.names import Job
-from protocol.messages import Bid, Registration
+from protocol.messages import Bid, Domain, Registration, open_signed
 from protocol.types import (
     ZERO_ADDRESS,
     Address,
@@ -154,7 +154,7 @@ class Chain(AuditReads):
             elif isinstance(event, OperatorSet):
                 operators[event.owner] = event.operator
         return tuple(
-            Registered(owner, operators.get(owner, ZERO_ADDRESS), _registration(event))
+            Registered(owner, operators.get(owner, ZERO_ADDRESS), _registration(event, self.domain))
             for owner, event in found.items()
         )
 
@@ -202,9 +202,13 @@ def _padded(address: Address | None) -> bytes | None:
     return None if address is None else bytes(12) + address
 
 
-def _registration(event: ProviderRegistered) -> Registration | None:
+@lru_cache(maxsize=4_096)
+def _registration(event: ProviderRegistered, domain: Domain) -> Registration | None:
+    """What the operator has signed. Anybody can name a key; only its holder says whose it is, and where."""
     try:
-        registration = Registration.decode(event.registration)
+        signed = open_signed(event.registration, Registration, domain)
     except InputError:
         return None
-    return registration if registration.owner == event.owner else None
+    said = signed.message
+    agreed = (said.owner, said.operator) == (event.owner, event.operator)
+    return said if agreed and signed.signer == event.operator else None

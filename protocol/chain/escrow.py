@@ -6,7 +6,7 @@ from typing import Any
 from protocol.chain.calls import Call
 from protocol.chain.codec import Abi
 from protocol.chain.permits import Permit
-from protocol.messages import Bid, Registration
+from protocol.messages import Bid, Registration, Signed
 from protocol.types import Address, Amount, Blocks, Hash32
 
 
@@ -31,9 +31,9 @@ class EscrowCalls:
         """Turn the sender's credits back into tokens."""
         return self._call("withdrawCredits", token, to, amount)
 
-    def register(self, operator: Address, registration: Registration) -> Call:
-        """Set the sender's operator key and publish what the provider has."""
-        return self._call("register", operator, registration.encode())
+    def register(self, introduction: Signed[Registration]) -> Call:
+        """Name the key that signed as the sender's operator, and publish what the provider has."""
+        return self._call("register", introduction.message.operator, introduction.encode())
 
     def set_operator(self, operator: Address) -> Call:
         """Replace the sender's operator key at once; zero revokes it."""

@@ -124,7 +124,7 @@ class Registered:
     owner: Address
     operator: Address
     registration: Registration | None
-    """None if the bytes on chain are no canonical `Registration` of this owner."""
+    """None if the bytes on chain are no `Registration` for this owner that its operator has signed."""
 
 
 @dataclass(frozen=True, slots=True)

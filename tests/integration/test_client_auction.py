@@ -135,7 +135,8 @@ async def test_an_unstaked_operator_under_many_peer_ids_crowds_nobody_out(
         assert theirs.registration is not None
         elsewhere = (honest.node.addrs[0].replace("/tcp/", "/tcp/1"),)
         said = replace(theirs.registration, owner=thief.address, addrs=elsewhere)
-        await trio.to_thread.run_sync(thief.send, thief.escrow.register(said.operator, said))
+        forged = sign(said, thief.domain, net.keys[0])
+        await trio.to_thread.run_sync(thief.send, thief.escrow.register(forged))
         job = small_job(tmp_path / "job", limits=Limits(time=200, window=120, auction=300))
         prepared = await session.prepare(job)
         async with trio.open_nursery() as nursery:

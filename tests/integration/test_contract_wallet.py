@@ -18,7 +18,8 @@ from protocol.runtime.keystore import store_key
 from protocol.types import Blocks, InputError, to_hex
 from provider_node import money
 from provider_node.config import ProviderConfig
-from provider_node.registration import describe, ensure_registered
+from provider_node.introduction import introduce
+from provider_node.registration import ensure_registered
 from tests.chain_helpers import CLIENT, OPERATOR, OWNER, STRANGER, UNIT, make_bid, ready_provider, sign_bid
 from tests.contract_wallet import deploy_wallet, set_session, signs_for
 
@@ -111,8 +112,9 @@ def test_owner_registers_stakes_earns_and_unbonds(localnet: Localnet, config: Pr
     owner = deploy_wallet(localnet, address_of(localnet.keys[OWNER]), 100 * UNIT)
     hand = money.hand_of(config, None, None, to_hex(owner))
     chain, operator = localnet.chain(OPERATOR), localnet.chain(OPERATOR).address
-    wanted = describe(config, owner, operator, ("/ip4/127.0.0.1/tcp/1",))
-    assert ensure_registered(chain, owner, operator, wanted, hand) == "registered now"
+    addrs = ("/ip4/127.0.0.1/tcp/1",)
+    wanted = introduce(config, owner, localnet.keys[OPERATOR], addrs, chain.domain)
+    assert ensure_registered(chain, owner, wanted, hand) == "registered now"
     assert [(each.owner, each.operator) for each in chain.registrations()] == [(owner, operator)]
     _, said = money.add(config, hand, "60", "20", None)
     assert said.startswith("60 LOC staked; leases may lock up to 20 LOC")

@@ -9,7 +9,8 @@ from protocol.chain.localnet import Localnet
 from protocol.types import InputError, to_hex
 from provider_node import money
 from provider_node.config import ProviderConfig
-from provider_node.registration import Owner, Purse, describe, ensure_registered, ensure_staked
+from provider_node.introduction import introduce
+from provider_node.registration import Owner, Purse, ensure_registered, ensure_staked
 from tests.chain_helpers import OPERATOR, OWNER, UNIT
 
 PURSE = Purse(0, Unit("LOC", 18))
@@ -27,11 +28,10 @@ def hand_of(net: Localnet) -> Owner:
 
 
 def test_without_the_owners_key_the_command_is_named(localnet: Localnet, config: ProviderConfig) -> None:
-    owner, operator = localnet.chain(OWNER).address, localnet.chain(OPERATOR).address
-    wanted = describe(config, owner, operator, ())
-    chain = localnet.chain()
-    with pytest.raises(InputError, match=r"has no operator.*gavel provider register --operator 0x") as found:
-        ensure_registered(chain, owner, operator, wanted, None)
+    owner, chain = localnet.chain(OWNER).address, localnet.chain()
+    wanted = introduce(config, owner, localnet.keys[OPERATOR], (), chain.domain)
+    with pytest.raises(InputError, match=r"has no operator.*gavel provider introduce") as found:
+        ensure_registered(chain, owner, wanted, None)
     assert to_hex(owner) in str(found.value)
     with pytest.raises(InputError, match=r"has no stake in LOC.*gavel provider stake"):
         ensure_staked(chain, owner, PURSE, None, None)
@@ -39,16 +39,18 @@ def test_without_the_owners_key_the_command_is_named(localnet: Localnet, config:
 
 def test_with_the_owners_key_it_registers_and_stakes_once(localnet: Localnet, config: ProviderConfig) -> None:
     hand = hand_of(localnet)
-    chain, owner, operator = localnet.chain(), hand.address, localnet.chain(OPERATOR).address
-    wanted = describe(config, owner, operator, ("/ip4/127.0.0.1/tcp/1",))
-    assert ensure_registered(chain, owner, operator, wanted, hand) == "registered now"
-    assert ensure_registered(chain, owner, operator, wanted, hand) == "registered"
-    moved = describe(config, owner, operator, ("/ip4/127.0.0.1/tcp/2",))
-    assert ensure_registered(chain, owner, operator, moved, hand) == "registered now"
-    assert [each.registration for each in chain.registrations()] == [moved]
+    chain, owner, key = localnet.chain(), hand.address, localnet.keys[OPERATOR]
+    wanted = introduce(config, owner, key, ("/ip4/127.0.0.1/tcp/1",), chain.domain)
+    assert ensure_registered(chain, owner, wanted, hand) == "registered now"
+    assert ensure_registered(chain, owner, wanted, hand) == "registered"
+    moved = introduce(config, owner, key, ("/ip4/127.0.0.1/tcp/2",), chain.domain)
+    assert ensure_registered(chain, owner, moved, hand) == "registered now"
+    assert [each.registration for each in chain.registrations()] == [moved.message]
     # Another machine's daemon, with another operator key and no owner's key, says what is wrong.
     with pytest.raises(InputError, match="has another operator"):
-        ensure_registered(chain, owner, owner, wanted, None)
+        ensure_registered(
+            chain, owner, introduce(config, owner, localnet.keys[OWNER], (), chain.domain), None
+        )
     sums = (10 * UNIT, 4 * UNIT, 8 * UNIT)
     assert ensure_staked(chain, owner, PURSE, sums, hand) == "staked 10 LOC"
     before = chain.block_number()
