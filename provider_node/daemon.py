@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -10,12 +11,13 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
+from protocol.chain.node import Node
 from protocol.net import NetSettings, open_node
 from protocol.runtime.hardware import detect
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
 from protocol.store.journal import Journal
-from protocol.types import BlockNo, to_hex
+from protocol.types import BlockNo, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.assembly import Machinery, assemble, tape_options
 from provider_node.config import ProviderConfig
@@ -24,10 +26,17 @@ from provider_node.deployments import choose_deployment
 from provider_node.folder import data_dir
 from provider_node.gauges import Gauges
 from provider_node.health import Starting, health_of
-from provider_node.identity import connect, load_identity, note_owner
+from provider_node.identity import Identity, connect, load_identity, note_owner
 from provider_node.parts import Base, Parts
 from provider_node.patience import patiently
 from provider_node.registration import SOFTWARE, enter
+from provider_node.restarted import (
+    ChainRestartedError,
+    genesis_of,
+    leave_if_restarted,
+    require_same,
+    set_aside,
+)
 from provider_node.status import money_of, status
 from provider_node.workers import open_workers
 
@@ -44,31 +53,53 @@ async def run_provider(config: ProviderConfig, started: Started = lambda _: None
     folder = data_dir(config)
     identity = await trio.to_thread.run_sync(load_identity, config)
     await trio.to_thread.run_sync(note_owner, config, identity.owner)
-    journal = await trio.to_thread.run_sync(Journal, folder / "journal.db")
-    try:
-        store = await trio.to_thread.run_sync(Artifacts, folder / "artifacts", config.quota)
+    while True:
+        journal = await trio.to_thread.run_sync(Journal, folder / "journal.db")
         try:
-            moved = True
-            while moved:
-                deployment = choose_deployment(load_network(config.network), journal)
-                chain = AsyncChain(connect(config, identity.operator_key, deployment))
-                moved = await _run(Base(config, identity, chain, journal, store), started)
+            await _work(config, identity, journal, started)
+            return
+        except ChainRestartedError:
+            log.info("beginning with an empty journal")
         finally:
-            store.close()
+            journal.close()
+        await trio.to_thread.run_sync(set_aside, folder / "journal.db")
+
+
+async def _work(config: ProviderConfig, identity: Identity, journal: Journal, started: Started) -> None:
+    """Serve one deployment after the other. `ChainRestartedError`: the journal is of a chain that is gone."""
+    network = load_network(config.network)
+    with suppress(TransientError):  # else it is asked again once the chain answers
+        genesis = await trio.to_thread.run_sync(Node.of(network).genesis)
+        require_same(journal, network, genesis)
+    store = await trio.to_thread.run_sync(Artifacts, data_dir(config) / "artifacts", config.quota)
+    try:
+        moved = True
+        while moved:
+            deployment = choose_deployment(load_network(config.network), journal)
+            chain = AsyncChain(connect(config, identity.operator_key, deployment))
+            moved = await _run(Base(config, identity, chain, journal, store), started)
     finally:
-        journal.close()
+        store.close()
 
 
 async def _run(base: Base, started: Started) -> bool:
     """Serve one deployment; return whether it was an older one and the newest is next."""
     config, chain = base.config, base.chain
     folder, moved = data_dir(config), False
+    other: ChainRestartedError | None = None
     health = Starting()
     metrics = Metrics()
     async with trio.open_nursery() as nursery:
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, health)
         health.part = "waiting for the chain"
         await patiently(partial(chain.run, Chain.check))
+        genesis = await patiently(partial(chain.run, genesis_of))
+        try:
+            require_same(base.journal, chain.blocking.network, genesis)
+        except ChainRestartedError as error:
+            other = error
+            nursery.cancel_scope.cancel()
+            await trio.lowlevel.checkpoint()
         host = await trio.to_thread.run_sync(detect, folder)
         settings = NetSettings(
             listen=config.net.listen,
@@ -93,8 +124,10 @@ async def _run(base: Base, started: Started) -> bool:
             health.parts = partial(health_of, parts)
             Gauges(metrics, parts)
             await _serve(parts, started)
-            moved = base.superseded and not parts.drained_by_owner
+            moved = parts.restarted or (base.superseded and not parts.drained_by_owner)
             nursery.cancel_scope.cancel()
+    if other is not None:
+        raise other  # out of the nursery, which would wrap it
     return moved
 
 
@@ -105,6 +138,7 @@ async def _serve(parts: Parts, started: Started) -> None:
         for room in parts.rooms:
             room.serve()
         nursery.start_soon(parts.watcher.run)
+        nursery.start_soon(leave_if_restarted, parts)
         for room in parts.rooms:
             for task in room.tasks:
                 nursery.start_soon(task)

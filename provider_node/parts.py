@@ -56,6 +56,8 @@ class Parts:
     rooms: tuple[Room, ...] = ()
     metrics_port: int = 0
     drained_by_owner: bool = False
+    restarted: bool = False
+    """Whether the chain has become another one: a new run finds out what that means."""
     stop: trio.Event = field(default_factory=trio.Event)
 
     @property

@@ -12,7 +12,17 @@ from protocol.chain.node import Node, Tag
 from protocol.chain.staking import StakingCalls, TokenCalls
 from protocol.chain.views import LeaseMoney, LeaseState, LeaseView, Limits, Listing, StakeView
 from protocol.messages import Bid, Domain
-from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, LeaseId, Wei
+from protocol.types import (
+    Address,
+    Amount,
+    BlockNo,
+    Blocks,
+    Hash32,
+    InputError,
+    LeaseId,
+    TransientError,
+    Wei,
+)
 
 _LEASES_PER_CALL = 200
 
@@ -168,12 +178,21 @@ class Reads:
     def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
         data = self.escrow.abi.call_data(function, *args)
         answer = self.node.call(Call(self.escrow.address, data, f"Escrow.{function}"), tag=tag)
-        return self.escrow.abi.results(function, answer)
+        return self.escrow.abi.results(function, _some(answer, f"Escrow.{function}"))
 
     def _staking(self, function: str, *args: Any) -> tuple[Any, ...]:
         data = self.staking.abi.call_data(function, *args)
         answer = self.node.call(Call(self.staking.address, data, f"Staking.{function}"))
-        return self.staking.abi.results(function, answer)
+        return self.staking.abi.results(function, _some(answer, f"Staking.{function}"))
+
+
+def _some(answer: bytes, what: str) -> bytes:
+    """Refuse an empty answer: it comes from a node without the contract, which lags or was started anew."""
+    if not answer:
+        raise TransientError(
+            f"{what}: the node has no contract there now", "it lags behind, or is of another chain"
+        )
+    return answer
 
 
 def _lease_view(fields: tuple[Any, ...]) -> LeaseView:
