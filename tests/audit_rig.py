@@ -15,6 +15,7 @@ from protocol.dispute.audits import (
     Commit,
     Draw,
     Finish,
+    Opening,
     Redraw,
     Reveal,
     Roots,
@@ -119,7 +120,8 @@ class Answering:
                 assert self._own is not None
                 found = self._own[1]
                 posted = PostedItem(tuple(map(Hash32, found.roots)), tuple(map(Hash32, found.proof)))
-                call = calls.reveal_as_provider(self.bid, True, roots.trace, posted, salt)
+                opening = Opening(roots.trace, posted, tuple(map(Hash32, found.end)))
+                call = calls.reveal_as_provider(self.bid, True, opening, salt)
             case Draw():
                 call = calls.draw(self.bid, True)
             case Redraw():

@@ -27,7 +27,14 @@ class HeldRuns:
     def under(cls, folder: Path, monkeypatch: pytest.MonkeyPatch) -> "HeldRuns":
         """Tell `CHILD` what to answer, whoever starts it in this test."""
         told = folder / "told"
-        found = {"trace_root": HASH, "item_root": HASH, "posted_root": HASH, "proof": [], "roots": []}
+        found = {
+            "trace_root": HASH,
+            "item_root": HASH,
+            "posted_root": HASH,
+            "proof": [],
+            "roots": [],
+            "end": [],
+        }
         told.write_bytes(msgspec.msgpack.encode({"accuse": {**found, "job": JOBS.encode(JOB)}}))
         monkeypatch.setenv("TOLD", str(told))
         monkeypatch.setenv("WAITS", "1")

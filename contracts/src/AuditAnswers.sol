@@ -85,7 +85,9 @@ abstract contract AuditAnswers is AuditDraws {
         bytes32 traceRoot,
         bytes32[] calldata roots,
         bytes32 salt,
-        bytes32[] calldata proof
+        bytes32[] calldata proof,
+        bytes32 last,
+        bytes32[] calldata end
     ) external {
         // INVARIANT: what a game about the item takes can be read from the transaction (ADR 049).
         if (!JudgeLib.isPlain()) revert Audits_NotPlain(msg.sender);
@@ -98,11 +100,26 @@ abstract contract AuditAnswers is AuditDraws {
         // which convicts.
         if (proof.length != TreeLib.depth(a.items) || roots.length != a.outputs) revert Audits_BadProof();
         if (TreeLib.climb(itemRoot, a.item, proof) != _leaseOf(leaseId).outputRoot) revert Audits_BadProof();
-        // No game could contradict it.
-        if (a.flat && traceRoot != 0) revert Audits_NoTrace();
+        _requireTrace(traceRoot, a.inner, last, end);
         (a.found, a.answer) = (_found(traceRoot, itemRoot), Answer.Revealed);
         _audits[id] = a;
         _revealed(leaseId, byClient, bid.owner(), traceRoot, itemRoot);
+    }
+
+    /// @dev INVARIANT: a trace ends with its last inner node. What stood behind it would make true auditors accuse, and no
+    /// game could contradict it; nor a trace of a program that has none.
+    function _requireTrace(bytes32 traceRoot, uint256 inner, bytes32 last, bytes32[] calldata end) private pure {
+        uint256 index;
+        unchecked {
+            index = inner - 1; // without inner nodes the only leaf is zero
+        }
+        if (inner == 0 && last != 0) revert Audits_NoTrace();
+        if (end.length != TreeLib.depth(inner) || TreeLib.climb(last, index, end) != traceRoot) revert Audits_BadProof();
+        bytes32 zeros;
+        for (uint256 i; i < end.length; ++i) {
+            if (index >> i & 1 == 0 && end[i] != zeros) revert Audits_BadProof();
+            zeros = TreeLib.hash2(zeros, zeros);
+        }
     }
 
     function _asProvider(bytes32[6] calldata bid, LeaseId leaseId, bool byClient, Answer needed)

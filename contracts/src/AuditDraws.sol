@@ -60,7 +60,8 @@ abstract contract AuditDraws is Auditors {
         if (a.stage == Stage.None) {
             _escrow.freeze(bid); // refused: a lease that is not posted, whose window is over, or that is no tape's
             a.items = job.items;
-            (a.flat, a.outputs) = (job.program.nodes == job.program.outputs, uint8(job.program.outputs));
+            a.inner = uint16(job.program.nodes - job.program.outputs);
+            a.outputs = uint8(job.program.outputs);
             _call(a, bid, byClient);
         } else if (a.stage != Stage.Called) {
             revert Audits_WrongStage(a.stage);
@@ -88,7 +89,7 @@ abstract contract AuditDraws is Auditors {
         if (!enough) revert Audits_NoTime(needed, left);
         a.stage = Stage.Called;
         a.calledAt = uint40(clock());
-        a.drawBlock = uint48(block.number + BLOCKS_AHEAD);
+        a.drawBlock = uint40(block.number + BLOCKS_AHEAD);
         emit Called(leaseId, byClient, a.drawBlock, uint256(a.calledAt) + _drawClock);
     }
 

@@ -119,7 +119,9 @@ contract Audits is AuditAnswers {
         LeaseView memory lease = _leaseOf(leaseId);
         uint256 end = _windowEnd(bid, lease);
         uint256 now_ = clock();
-        return now_ > end && (lease.freezes == 1 || now_ > end + _gameSpan);
+        if (now_ <= end) return false;
+        // A provider's clock for its trace holds six times what the lease took (rule 13).
+        return lease.freezes == 1 || now_ > end + _gameSpan + 6 * (lease.lastBeat - lease.startedAt);
     }
 
     /// @dev All accusers' tasks become `outcome`, with their fee; or, if it is None, are punished.

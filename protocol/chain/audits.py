@@ -5,12 +5,12 @@ from typing import Any
 
 from protocol.chain.calls import NOTHING, Call
 from protocol.chain.codec import Abi
-from protocol.dispute.audits import Roots
+from protocol.dispute.audits import Opening, Roots
 from protocol.dispute.calls import values_of
 from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Job
 from protocol.messages import Bid
-from protocol.types import Address, Hash32, InputError, LeaseId
+from protocol.types import ZERO_HASH, Address, Hash32, InputError, LeaseId
 
 CONTRACT = "Audits"
 _LIST_GAS = 60_000
@@ -63,12 +63,12 @@ class AuditCalls:
         """Open an auditor's commitment."""
         return self._call("reveal", lease, by_client, task, roots.trace, roots.item, salt)
 
-    def reveal_as_provider(
-        self, bid: Bid, by_client: bool, trace: Hash32, posted: PostedItem, salt: Hash32
-    ) -> Call:
+    def reveal_as_provider(self, bid: Bid, by_client: bool, opening: Opening, salt: Hash32) -> Call:
         """Open the provider's. To be sent from the operator's plain key, not through a wallet contract."""
-        values = (values_of(bid), by_client, trace, posted.roots, salt, posted.proof)
-        return self._call("revealAsProvider", *values)
+        posted, end = opening.posted, opening.end
+        last, siblings = (end[0], end[1:]) if end else (ZERO_HASH, ())
+        shown = opening.trace, posted.roots, salt, posted.proof, last, siblings
+        return self._call("revealAsProvider", values_of(bid), by_client, *shown)
 
     def parse_reveal(self, data: bytes) -> PostedItem | None:
         """Return what calldata of the provider's opening shows of the item; None if it is no such call."""
@@ -78,7 +78,7 @@ class AuditCalls:
             return None
         if called is None or called[0] != "revealAsProvider":
             return None
-        *_, roots, _, proof = called[1]
+        _, _, _, roots, _, proof, *_ = called[1]
         return PostedItem(tuple(map(Hash32, roots)), tuple(map(Hash32, proof)))
 
     def finish(self, bid: Bid, by_client: bool) -> Call:

@@ -148,7 +148,7 @@ def default_audit_terms(network: Network, games: DisputeTerms, tokens: Sequence[
         fixed_fees=tuple(Amount(-(-token.reserve // _FEES_IN_RESERVE)) for token in tokens),
         draw_clock=Blocks(draw),
         answer_clock=games.move_clock,
-        game_span=games.longest_game(network.span(7 * _DAY)),
+        game_span=games.longest_game(Blocks(0)),  # the contract adds what the lease took
         leave_delay=Blocks(draw + 1),
     )
 

@@ -98,6 +98,11 @@ class Trace:
         """The trace's root; zero if every node is an output."""
         return self.tree.root
 
+    def end(self) -> tuple[Hash32, ...]:
+        """The last inner node's root, and its siblings upwards: nothing stands behind it."""
+        last = self.plan.inner - 1
+        return () if last < 0 else (self.tree.hash_at(0, last), *self.tree.proof(last))
+
     @cached_property
     def output_roots(self) -> tuple[Hash32, ...]:
         """The tensor roots of the item's outputs."""

@@ -12,7 +12,7 @@ from protocol.dispute.delivery import PostedItem, PostedRoots
 from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction
 from protocol.messages import Bid
-from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, LeaseId, TransientError
+from protocol.types import ZERO_HASH, BlockNo, Blocks, Hash32, InputError, LeaseId, TransientError
 
 _SALT = b"gavel.audit.salt.v1"
 
@@ -27,7 +27,7 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
     if audit.stage in (Stage.NONE, Stage.OVER):
         return None
     view, verdict = chain.lease(lease), chain.verdict(lease)
-    shown = _shown(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
+    shown = _shown(chain, lease, by_client, audit)
     trace = chain.trace_root(Case(lease, bid.job_hash, audit.item, shown.item)) if shown else ZERO_HASH
     sight = Sight(
         audit=audit,
@@ -41,6 +41,7 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
         game_trace=trace,
         convicted=verdict.how is not Conviction.NONE or view.state is LeaseState.CONVICTED,
         settled=verdict.settled,
+        ran=Blocks(view.last_beat - view.started_at),
     )
     if verdict.how is Conviction.NONE:
         return sight
@@ -73,9 +74,9 @@ def revealed_items(chain: Chain, bid: Bid, root: Hash32) -> PostedRoots:
     items: dict[int, PostedItem] = {}
     for by_client in (True, False) if chain.deployment.audits is not None else ():
         audit = chain.audit(bid.lease_id(), by_client)
-        event = _revealed(chain, bid, by_client) if audit.answer is Answer.REVEALED else None
-        if event is not None:
-            (sent,) = chain.node.transactions([event.at.tx])
+        events = _openings(chain, bid.lease_id(), by_client, audit)
+        # An auditor, were it the owner itself, may have revealed the same: its transaction shows nothing.
+        for sent in chain.node.transactions([event.at.tx for event in events]):
             if (shown := chain.audits.parse_reveal(sent.data)) is not None:
                 items[audit.item] = shown
     try:
@@ -92,14 +93,15 @@ def salt_of(key: bytes, seed: Hash32) -> Hash32:
     return keccak256(_SALT + key + seed)
 
 
-def _shown(chain: Chain, bid: Bid, by_client: bool) -> Roots | None:
-    event = _revealed(chain, bid, by_client)
-    return None if event is None else Roots(event.trace_root, event.item_root)
+def _shown(chain: Chain, lease: LeaseId, by_client: bool, audit: Audit) -> Roots | None:
+    events = _openings(chain, lease, by_client, audit)
+    return Roots(events[0].trace_root, events[0].item_root) if events else None
 
 
-def _revealed(chain: Chain, bid: Bid, by_client: bool) -> Revealed | None:
-    topics = (topic_of(chain.audits.abi, "Revealed"), bid.lease_id(), int(by_client).to_bytes(32, "big"))
-    for event in chain.scanner.all(topics):
-        if isinstance(event, Revealed) and event.by == bid.owner:
-            return event
-    return None
+def _openings(chain: Chain, lease: LeaseId, by_client: bool, audit: Audit) -> list[Revealed]:
+    """Events of what the provider opened, by whomever: its owner may be an auditor of it, too."""
+    if audit.answer is not Answer.REVEALED:
+        return []
+    topics = (topic_of(chain.audits.abi, "Revealed"), lease, int(by_client).to_bytes(32, "big"))
+    events = (each for each in chain.scanner.all(topics) if isinstance(each, Revealed))
+    return [each for each in events if keccak256(each.trace_root + each.item_root) == audit.found]

@@ -21,6 +21,7 @@ from protocol.dispute.audits import (
     Draw,
     Finish,
     Move,
+    Opening,
     Redraw,
     Reveal,
     Roots,
@@ -61,11 +62,11 @@ Name = tuple[LeaseId, bool]
 
 @dataclass(frozen=True)
 class Run:
-    """What our run of the drawn item came to, and where it stands under the posted result."""
+    """What our run of the drawn item came to, and what opens a commitment to it."""
 
     item: int
     roots: Roots
-    posted: PostedItem
+    opening: Opening
 
 
 @dataclass
@@ -195,7 +196,7 @@ class Auditing:
             raise TransientError(f"item {item} comes out otherwise than it was posted")
         roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
         posted = PostedItem(tuple(map(Hash32, found.roots)), tuple(map(Hash32, found.proof)))
-        return Run(item, roots, posted)
+        return Run(item, roots, Opening(roots.trace, posted, tuple(map(Hash32, found.end))))
 
     async def _due(self, state: ProviderLease, sight: Sight, *, opens: bool) -> Due:
         bid, audit = state.bid, sight.audit
@@ -210,8 +211,8 @@ class Auditing:
                 return calls.commit_as_provider(
                     bid, mine, seed, commitment(roots, bid.owner, lease, seed, salt)
                 )
-            case Reveal(_, roots):
-                return calls.reveal_as_provider(bid, mine, roots.trace, self._runs[name].posted, salt)
+            case Reveal():
+                return calls.reveal_as_provider(bid, mine, self._runs[name].opening, salt)
             case Draw():
                 return calls.draw(bid, mine)
             case Redraw():

@@ -10,10 +10,12 @@ from msgspec.structs import replace
 
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
-from protocol.crypto import keccak256
+from protocol.crypto import cut_keccak256
 from protocol.dispute.records import Conviction
 from protocol.engines.worker.dispute_records import AccuseResult
-from protocol.types import ArtifactId, Blocks, Verification
+from protocol.engines.worker.game_wire import JOBS
+from protocol.tape.merkle import climb
+from protocol.types import ArtifactId, Blocks, Hash32, Verification
 from tests.audit_rig import TO_DRAW, TOWERS, Towers, answers_of, enlist, order
 from tests.game_rig import FLIP, open_cheat
 from tests.watch_rig import open_provider
@@ -131,8 +133,12 @@ async def test_what_an_audit_finds_becomes_a_game_and_convicts(
 
         async def run(item: int) -> AccuseResult:
             found = await cheat.accused(item)
-            made_up = keccak256(b"made up")
-            return replace(found, trace_root=made_up) if lie == "trace" else found
+            if lie == "result":
+                return found
+            end = (bytes(cut_keccak256(b"made up")), *found.end[1:])
+            last = JOBS.decode(found.job).program
+            root = climb(Hash32(end[0]), last.nodes - last.outputs - 1, tuple(map(Hash32, end[1:])))
+            return replace(found, trace_root=root, end=end)
 
         chain, auditor = localnet.chain(), localnet.chain(tower)
         tokens = chain.token_balance(0, auditor.address)

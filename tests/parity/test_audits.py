@@ -18,12 +18,14 @@ from protocol.chain.views import LeaseState
 from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute import moves
 from protocol.dispute.audits import (
+    Answer,
     Challenge,
     Close,
     Commit,
     Draw,
     Finish,
     Move,
+    Opening,
     Redraw,
     Reveal,
     Roots,
@@ -41,17 +43,19 @@ from protocol.dispute.calls import values_of
 from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case, Job, Program
 from protocol.dispute.records import Conviction
-from protocol.games.audit_sight import revealed_items
+from protocol.games.audit_sight import read_sight, revealed_items
 from protocol.messages import Bid
 from protocol.tape.roots import item_root_of, items_tree
 from protocol.types import ZERO_HASH, Amount, BlockNo, Blocks, TransientError, Verification, Wei
-from tests.chain_helpers import OPERATOR, UNIT, make_bid, ready_client, ready_provider, sign_bid
+from tests.chain_helpers import OPERATOR, OWNER, UNIT, make_bid, ready_client, ready_provider, sign_bid
 from tests.dispute_rig import TERMS
 
 ITEMS = 5
 AUDITORS = (5, 6, 7)
 SALT = keccak256(b"salt")
 WINDOW = Blocks(400)
+_HEAD = 13
+"""Words of a provider's opening before its arrays."""
 
 
 @dataclass
@@ -67,7 +71,7 @@ class Player:
 class Rig:
     """A posted job, the client's audit of it, enrolled auditors and the provider."""
 
-    def __init__(self, localnet: Localnet) -> None:
+    def __init__(self, localnet: Localnet, auditors: tuple[int, ...] = AUDITORS) -> None:
         network, sender = localnet.network, localnet.chain(0).sender
         token = TokenTerms(localnet.deployment.tokens[0].address, Amount(UNIT), coin_price=Wei(10**15))
         terms = default_terms(network, [token], longest_window_seconds=600, disputes=TERMS)
@@ -77,7 +81,7 @@ class Rig:
         ready_provider(net)
         self.client = ready_client(net)
         self.client.send(self.client.token(0).approve(made.audits, Amount(100 * UNIT)))
-        self.auditors = {n: Player(net.chain(n), self.true_roots) for n in AUDITORS}
+        self.auditors = {n: Player(net.chain(n), self.true_roots) for n in auditors}
         for each in self.auditors.values():
             stake = each.chain.audit_prices.stake
             each.chain.send(each.chain.token(0).approve(made.audits, stake))
@@ -151,7 +155,9 @@ class Rig:
                 chain.send(calls.commit(self.lease, True, task, seed, sealed))
             case Reveal(None, roots):
                 posted = PostedItem((self.outputs[item],), tuple(self.tree.proof(item)))
-                chain.send(calls.reveal_as_provider(self.bid, True, roots.trace, posted, SALT))
+                # One inner node: the trace is its root.
+                opening = Opening(roots.trace, posted, (roots.trace,))
+                chain.send(calls.reveal_as_provider(self.bid, True, opening, SALT))
             case Reveal(int() as task, roots):
                 chain.send(calls.reveal(self.lease, True, task, roots, SALT))
             case Draw():
@@ -242,12 +248,18 @@ def test_what_the_provider_reveals_is_read_from_its_transaction(rig: Rig) -> Non
     assert revealed_items(chain, rig.bid, rig.tree.root).items == {item: want}
     with pytest.raises(TransientError, match="changed while"):
         revealed_items(chain, rig.bid, keccak256(b"another result"))
-    # Both arrays moved behind bytes of no meaning: a contract minds neither.
-    call = chain.audits.reveal_as_provider(rig.bid, True, rig.traces[item], want, SALT)
-    head, roots, proof = call.data[: 4 + 11 * 32], call.data[4 + 11 * 32 :][:64], call.data[4 + 13 * 32 :]
-    words = [head[4 + 32 * at :][:32] for at in range(11)]
-    words[8], words[10] = ((14 * 32 + len(proof)).to_bytes(32), (12 * 32).to_bytes(32))
-    moved = head[:4] + b"".join(words) + bytes(32) + proof + b"junk".ljust(64) + roots
+    # The arrays moved behind bytes of no meaning: a contract minds none of that.
+    opening = Opening(rig.traces[item], want, (rig.traces[item],))
+    call = chain.audits.reveal_as_provider(rig.bid, True, opening, SALT)
+    words = [call.data[4 + 32 * at :][:32] for at in range(_HEAD)]
+    roots, rest = call.data[4 + _HEAD * 32 :][:64], call.data[4 + (_HEAD + 2) * 32 :]
+    proof, end = rest[:-32], rest[-32:]
+    parts = {10: proof, 8: bytes(64) + roots, 12: end}
+    tail = bytes(32)
+    for word, part in parts.items():
+        words[word] = (_HEAD * 32 + len(tail) + (64 if word == 8 else 0)).to_bytes(32)
+        tail += part
+    moved = call.data[:4] + b"".join(words) + tail
     assert chain.audits.parse_reveal(moved) == want
     assert chain.audits.parse_reveal(moved[:-1]) is None
     assert chain.audits.parse_reveal(chain.audits.draw(rig.bid, True).data) is None
@@ -298,6 +310,38 @@ def test_a_made_up_trace_is_contradicted_in_a_game(rig: Rig) -> None:
     rig.do(player, move)
     assert rig.stage is Stage.SILENT
     assert player.chain.audit_credit(0, player.chain.address) == rig.client.audit_fee(rig.bid, ITEMS)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_an_owner_that_audits_its_own_result_hides_no_opening(localnet: Localnet, same: bool) -> None:
+    """Its event names it like the provider's. It reveals what is so before its operator reveals another one,
+    or the same, so that the first such transaction does not show the item.
+    """
+    rig = Rig(localnet, (5, OWNER))
+    made_up = keccak256(b"made up")
+    rig.provider.run = lambda item: replace(rig.true_roots(item), trace=made_up)
+    if same:
+        rig.auditors[OWNER].run = rig.provider.run
+    rig.order(2)
+    for _ in range(60):
+        owner, provider = rig.auditors[OWNER], rig.provider
+        for player in (owner, rig.auditors[5], provider):
+            seen = rig.sight(player)
+            own = player is provider
+            move = provider_move(seen) if own else auditor_move(seen, player.chain.address)
+            if isinstance(move, Challenge | Finish):
+                continue
+            if move is not None:
+                rig.do(player, move)
+        rig.net.anvil.mine(1)
+        if (audit := rig.client.audit(rig.lease, True)).answer is Answer.REVEALED and audit.opened == 3:
+            break
+    chain, item = rig.auditors[5].chain, audit.item
+    sight = read_sight(chain, rig.bid, True)
+    assert sight is not None
+    assert sight.shown == Roots(made_up, rig.tree.hash_at(0, item))
+    assert set(revealed_items(chain, rig.bid, rig.tree.root).items) == {item}
+    assert isinstance(auditor_move(sight, chain.address), Challenge)
 
 
 def test_refusals_say_what_to_do(rig: Rig) -> None:

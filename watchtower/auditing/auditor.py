@@ -66,6 +66,7 @@ _TURNS = 3
 """What any of several parties may send is spread over so many blocks, lest all of them pay for it."""
 _ROOMY = Blocks(12)
 """A shorter draw clock leaves no time for that."""
+_HELPLESS = "challenge is off, so it could not defend what it commits to"
 _OFF = "the item comes out otherwise here, but challenge is off: half of the stake burns"
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
@@ -161,7 +162,7 @@ class Auditing:
         item, seed = seen.sight.audit.item, seen.sight.audit.seed
         playing = self.court is None or self.court.accused(seen.name[0], item)
         failed = seen.name in self._failed and self._failed[seen.name][0] == seed
-        unable = self._unable.get(seen.name) == seed
+        unable = self.court is None or self._unable.get(seen.name) == seed
         sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
         move = auditor_move(sight, self.me)
         if seen.name in self._busy:
@@ -258,6 +259,7 @@ class Auditing:
                 receipt = await self._send(call, effect_of(seen, move), shared=shared)
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
                 _, why = self._failed.get(seen.name, (None, "no try was over in time"))
+                why = why if self.court is not None else _HELPLESS
                 return f"{said}: {why}" if isinstance(move, Abstain) else said
 
     async def _try(self, seen: Seen) -> str:

@@ -111,4 +111,4 @@ def reason_of(name: Name) -> str:
 
 def _held(seen: Seen) -> Hold:
     # As long as the audit can last, since what it finds has to be played: its end lets go earlier.
-    return Hold(reason_of(seen.name), seen.sight.window_end + seen.sight.clocks.game_span)
+    return Hold(reason_of(seen.name), seen.sight.games_end)

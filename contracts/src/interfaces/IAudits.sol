@@ -37,7 +37,9 @@ import {LeaseId} from "../types/Types.sol";
 /// What an auditor that finds another result does. It opens a game at that item (`IDisputes.challenge`) within the window,
 /// of which at least `contestClock` is left then. All that the game takes of the posted outputs, the provider's opening has
 /// shown: the roots of the item's tensors, and where the item stands under the result. It comes in a plain transaction
-/// (`Audits_NotPlain`), so anybody can read it there (ADR 049). What it cannot open so is no answer: silence. Either the item's root is false, and the game proves it. Or it is
+/// (`Audits_NotPlain`), so anybody can read it there (ADR 049). It also
+/// shows that the trace ends with its last inner node, since no game could contradict what stood behind it. What cannot
+/// be opened so is no answer: silence. Either the item's root is false, and the game proves it. Or it is
 /// right and P revealed a made-up trace: in the game P then shows the true one, which `close` holds against
 /// it, or the made-up one, which has a false node. So an honest auditor that plays its game is always paid, and one that
 /// accuses falsely never.
@@ -63,7 +65,7 @@ import {LeaseId} from "../types/Types.sol";
 ///
 /// Time. The client's audit leaves commitClock + traceAllowance for commitments, the strangers' one allowance more,
 /// since P may owe both. `order` and `redraw` need `spanOf` of the window, so that a game can follow. A
-/// contested audit holds the lease after its window only while something else does, and for `gameSpan` at most.
+/// contested audit holds the lease after its window only while something else does, and no longer than a game can last.
 ///
 /// Assumptions
 /// - As in `IEscrow` for tokens. Audits and Disputes are seated for the same verification kinds.
@@ -120,13 +122,17 @@ interface IAudits is IAuditEvents, IERC6372 {
     /// @notice Open the provider's commitment. By its operator, in a plain transaction.
     /// @param roots of the item's outputs: all that its root is made of
     /// @param proof siblings from the item's root up to the posted result
+    /// @param last root of the last inner node, zero without inner nodes
+    /// @param end siblings from there up to the trace's root: those to its right are over nothing
     function revealAsProvider(
         bytes32[6] calldata bid,
         bool byClient,
         bytes32 traceRoot,
         bytes32[] calldata roots,
         bytes32 salt,
-        bytes32[] calldata proof
+        bytes32[] calldata proof,
+        bytes32 last,
+        bytes32[] calldata end
     ) external;
 
     // -------------------------------------------------------------------------------------------------- ends

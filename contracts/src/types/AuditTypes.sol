@@ -13,7 +13,7 @@ struct AuditTerms {
     uint32 commitClock; //   for a commitment, beside the lease's trace allowance
     uint32 revealClock; //   for opening it; twice the chain's worst forced-inclusion delay, like `commitClock`
     uint32 contestClock; //  what an auditor that found a fault has left of the window to open a game
-    uint32 gameSpan; //      longest that a game can last
+    uint32 gameSpan; //      longest that a game can last, beside six times the lease's length
     uint32 leaveDelay; //    between an auditor's leaving and its stake; longer than drawClock
     uint16 percent; //       of an item's price that an audit costs
     uint96[4] fixedFees; //  what it costs beside, in listed token i: an auditor's gas
@@ -55,8 +55,9 @@ enum Part {
 /// @param assigned of these, tasks that an auditor was drawn for: the first ones
 /// @param committed commitments, of auditors and provider, and abstentions
 /// @param opened commitments that are opened, and abstentions
-/// @param flat whether the program has no inner nodes, and so no trace
-/// @param outputs of the program, of which it has no more than this holds
+/// @param inner nodes of the program that are no outputs, and outputs: it has no more than this holds. Without inner nodes
+/// it has no trace
+/// @param outputs see inner
 /// @param items of the job
 /// @param item the one drawn
 /// @param calledAt when the draw was last called
@@ -71,13 +72,13 @@ struct Audit {
     uint8 assigned;
     uint8 committed;
     uint8 opened;
-    bool flat;
+    uint16 inner;
     uint8 outputs;
     uint32 items;
     uint32 item;
     uint40 calledAt;
     uint40 commitUntil;
-    uint48 drawBlock;
+    uint40 drawBlock;
     bytes32 seed;
     bytes32 found;
 }

@@ -28,6 +28,8 @@ abstract contract AuditBase is DeliveryBase {
     bytes32 internal constant TRACE = "the item's trace";
     bytes32 internal constant SALT = "salt";
 
+    /// @dev The job has one inner node, whose root is the trace's.
+    bytes32[] internal none_;
     Deployer private _auditDeployer;
     IAudits internal audits;
 
@@ -165,7 +167,7 @@ abstract contract AuditBase is DeliveryBase {
     function revealRoots(bytes32 traceRoot, bytes32[] memory roots) internal {
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
         vm.prank(operator, operator);
-        audits.revealAsProvider(bid, true, traceRoot, roots, SALT, proof);
+        audits.revealAsProvider(bid, true, traceRoot, roots, SALT, proof, traceRoot, none_);
     }
 
     /// @dev Provider and `honest` of the auditors commit to the truth; the rest of `all` to something else.
@@ -203,6 +205,12 @@ abstract contract AuditBase is DeliveryBase {
 
     function atPart(uint256 i, Part want) internal view {
         eq(uint8(task(i).part), uint8(want), "part");
+    }
+
+    /// @dev The last reading at which a game about the lease can be under way.
+    function gamesEnd() internal view returns (uint256) {
+        uint256 posted_ = view_(bid).lastBeat;
+        return posted_ + WINDOW + GAME + 6 * (posted_ - view_(bid).startedAt);
     }
 
     function freezes() internal view returns (uint256) {

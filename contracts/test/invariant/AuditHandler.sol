@@ -140,7 +140,7 @@ contract AuditHandler is AuditBase {
             audits.commitAsProvider(bid, byClient, a.seed, commitment);
         } else {
             vm.prank(operator, operator);
-            audits.revealAsProvider(bid, byClient, TRACE, _outputs[a.item], SALT, _proofs[a.item]);
+            audits.revealAsProvider(bid, byClient, TRACE, _outputs[a.item], SALT, _proofs[a.item], TRACE, none_);
         }
     }
 
@@ -276,7 +276,7 @@ contract AuditHandler is AuditBase {
 
     function _endAll() private {
         for (uint256 round; round < 3; ++round) {
-            skip(WINDOW + GAME);
+            skip(2 * (WINDOW + GAME));
             for (uint256 i; i < 2; ++i) {
                 try audits.redraw(bid, i == 0) {} catch {}
                 try audits.finish(bid, i == 0) {} catch {}

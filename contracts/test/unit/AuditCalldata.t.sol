@@ -108,7 +108,9 @@ contract AuditCalldataTest is AuditBase {
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
         bytes32[] memory roots = rootsOf(audit().item);
         _malformed(
-            operator, abi.encodeCall(audits.revealAsProvider, (bid, true, TRACE, roots, SALT, proof)), NONE
+            operator,
+            abi.encodeCall(audits.revealAsProvider, (bid, true, TRACE, roots, SALT, proof, TRACE, none_)),
+            NONE
         );
         for (uint256 i; i < 2; ++i) {
             bytes memory shown = abi.encodeCall(audits.reveal, (idOf(bid), true, i, TRACE, item, SALT));

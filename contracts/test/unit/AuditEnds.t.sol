@@ -253,7 +253,7 @@ contract AuditEndsTest is AuditBase {
         contested();
         skip(WINDOW - 60);
         challenge(STRANGER, 0);
-        vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME);
+        vm.roll(gamesEnd());
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Undecided.selector, idOf(bid)));
         this.shut(TRACE);
         skip(1); // longer than any game can last

@@ -158,7 +158,67 @@ contract AuditRulesTest is AuditBase {
         bytes32[] memory roots = rootsOf(audit().item);
         vm.prank(operator, operator);
         vm.expectRevert(IAuditEvents.Audits_NoTrace.selector);
-        audits.revealAsProvider(bid, true, "made up", roots, SALT, proof);
+        audits.revealAsProvider(bid, true, "made up", roots, SALT, proof, "made up", none_);
+        vm.prank(operator, operator);
+        vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
+        audits.revealAsProvider(bid, true, "made up", roots, SALT, proof, 0, none_);
+    }
+
+    /// @dev Three inner nodes: the last of four leaves is over nothing.
+    function _ofThreeNodes() private returns (bytes32[] memory leaves) {
+        Job memory j = job();
+        j.program.nodes = 3 + j.program.outputs;
+        Bid memory b = auditedBid(10);
+        b.jobHash = hashOf(j);
+        bid = posted(b);
+        vm.prank(CLIENT);
+        audits.order(bid, j, 1);
+        skip(5);
+        audits.draw(bid, true);
+        leaves = new bytes32[](4);
+        (leaves[0], leaves[1], leaves[2]) = (bytes32("one"), bytes32("two"), bytes32("three"));
+    }
+
+    function open(bytes32 traceRoot, bytes32 last, bytes32[] memory end) external {
+        bytes32[] memory roots = rootsOf(audit().item);
+        bytes32[] memory proof = itemsTree().proof(0, audit().item);
+        vm.prank(operator, operator);
+        audits.revealAsProvider(bid, true, traceRoot, roots, SALT, proof, last, end);
+    }
+
+    /// @dev Rule 18: a provider with a right result reveals a trace with something behind its last node, so that the honest
+    /// auditor accuses; no step of it is false, and no game could be won. It is no answer.
+    function test_Rule18ATraceThatGoesOnBehindItsLastNode() public {
+        bytes32[] memory leaves = _ofThreeNodes();
+        leaves[3] = "garbage";
+        bytes32[][] memory tree = TestTree.build(leaves, 0);
+        bytes32 padded = tree.root();
+        commitAsProvider(padded, right());
+        commit(0, "the true one", right());
+        vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
+        this.open(padded, leaves[2], tree.proof(0, 2));
+        vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
+        this.open(padded, leaves[3], tree.proof(0, 3));
+        vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
+        this.open(padded, padded, none_);
+        reveal(0, "the true one", right());
+        skip(COMMIT + 10 + REVEAL + 1);
+        finish();
+        atStage(Stage.Silent);
+        eq(stakeLeft(task(0).auditor), STAKE, "not punished");
+        eq(owed(task(0).auditor), fee(), "and paid");
+    }
+
+    function test_Rule18ATraceThatEndsWithItsLastNode() public {
+        bytes32[] memory leaves = _ofThreeNodes();
+        bytes32[][] memory tree = TestTree.build(leaves, 0);
+        commitAsProvider(tree.root(), right());
+        commit(0, tree.root(), right());
+        this.open(tree.root(), leaves[2], tree.proof(0, 2));
+        reveal(0, tree.root(), right());
+        finish();
+        atStage(Stage.Over);
+        eq(owed(task(0).auditor), fee(), "they agree");
     }
 
     /// @dev Rule 21: a provider posts an item root that is made of nothing, or of other outputs than the program's. A game
@@ -181,7 +241,7 @@ contract AuditRulesTest is AuditBase {
         commit(0, TRACE, "what is so");
         vm.prank(operator, operator);
         vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
-        audits.revealAsProvider(bid, true, TRACE, roots, SALT, new bytes32[](0));
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, none_, TRACE, none_);
         reveal(0, TRACE, "what is so");
         skip(COMMIT + 10 + REVEAL + 1);
         finish();
@@ -305,7 +365,7 @@ contract AuditRulesTest is AuditBase {
         play(0, 1);
         finish();
         judge.freeze(bid); // as the strangers' contested audit would
-        vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME + 1);
+        vm.roll(gamesEnd() + 1);
         close(TRACE);
         judge.release(bid);
         escrow.finalize(bid);
@@ -336,7 +396,7 @@ contract AuditRulesTest is AuditBase {
                 judge.freeze(bid);
                 judge.convict(bid, 0);
             }
-            vm.roll(uint256(view_(bid).lastBeat) + WINDOW + GAME + 1);
+            vm.roll(gamesEnd() + 1);
             close(TRACE);
         }
         for (uint256 i; i < n; ++i) {

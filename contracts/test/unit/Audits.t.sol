@@ -421,7 +421,7 @@ contract AuditsTest is AuditBase {
         uint256 item = audit().item;
         vm.prank(operator, operator);
         vm.expectRevert(IAuditEvents.Audits_BadProof.selector);
-        audits.revealAsProvider(bid, true, TRACE, rootsOf(item), SALT, new bytes32[](3));
+        audits.revealAsProvider(bid, true, TRACE, rootsOf(item), SALT, new bytes32[](3), TRACE, none_);
     }
 
     /// @dev What cannot be read from the transaction could be kept from an accuser: by a contract that calls, and by a key
@@ -434,11 +434,11 @@ contract AuditsTest is AuditBase {
         bytes32[] memory proof = itemsTree().proof(0, audit().item);
         vm.prank(operator);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotPlain.selector, operator));
-        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof);
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof, TRACE, none_);
         vm.etch(operator, hex"00");
         vm.prank(operator, operator);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotPlain.selector, operator));
-        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof);
+        audits.revealAsProvider(bid, true, TRACE, roots, SALT, proof, TRACE, none_);
         vm.etch(operator, "");
         revealAsProvider(TRACE);
     }

@@ -18,11 +18,13 @@ play no game: what it commits to it may have to defend (ADR 049).
 from dataclasses import dataclass
 
 from protocol.dispute.audits.names import Answer, Audit, AuditClocks, Part, Roots, Stage, Task
-from protocol.types import ZERO_HASH, Address, BlockNo, Hash32
+from protocol.types import ZERO_HASH, Address, BlockNo, Blocks, Hash32
 
 _NEVER = BlockNo(1 << 64)
 _HASHES = 256
 """Blocks whose hash the chain still knows."""
+_TRACE_FACTOR = 6
+"""Times its length that a lease adds to the clock for a trace."""
 _LAST = 2
 """Readings left at the last moment to send an answer."""
 
@@ -57,6 +59,13 @@ class Sight:
     claim_until: BlockNo = _NEVER
     """Last reading of the claim period of a lease that is sentenced."""
     settled: bool = False
+    ran: Blocks = Blocks(0)  # noqa: RUF009 - a number
+    """From the lease's start to its result."""
+
+    @property
+    def games_end(self) -> BlockNo:
+        """Last reading at which a game about the lease can be under way (RULES 13)."""
+        return BlockNo(self.window_end + self.clocks.game_span + _TRACE_FACTOR * self.ran)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,5 +300,5 @@ def _contradicted(sight: Sight, shown: Roots) -> bool:
 def _decided(sight: Sight) -> bool:
     """Whether the contract's `close` has an end to go to."""
     over = sight.now > sight.window_end
-    alone = sight.holds == 1 or sight.now > sight.window_end + sight.clocks.game_span
+    alone = sight.holds == 1 or sight.now > sight.games_end
     return sight.convicted or (over and alone)

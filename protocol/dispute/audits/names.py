@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.crypto import keccak256
+from protocol.dispute.delivery import PostedItem
 from protocol.messages import Bid
 from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId
 
@@ -66,7 +67,7 @@ class Audit:
     assigned: int
     committed: int
     opened: int
-    flat: bool
+    inner: int
     outputs: int
     items: int
     item: int
@@ -81,6 +82,18 @@ class Audit:
     def cause(self) -> str:
         """What moves in this audit answer, for effects' names: a move in another draw is another effect."""
         return f"{self.draw_block} {self.seed.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the provider opens its commitment with: all that a game about the item takes of the outputs.
+
+    `end`: the trace's last inner node and its siblings upwards; empty without inner nodes.
+    """
+
+    trace: Hash32
+    posted: PostedItem
+    end: tuple[Hash32, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +115,7 @@ class AuditClocks:
     reveal: Blocks
     contest: Blocks
     game_span: Blocks
+    """Longest that a game can last, beside what its lease's length adds."""
 
 
 def commitment(roots: Roots, account: Address, lease: LeaseId, seed: Hash32, salt: Hash32) -> Hash32:

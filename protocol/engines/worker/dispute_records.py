@@ -153,6 +153,8 @@ class AccuseResult(msgspec.Struct, frozen=True):
     """From there up to the posted result."""
     roots: tuple[bytes, ...]
     """Of the posted item's tensors."""
+    end: tuple[bytes, ...]
+    """Of one's own trace: the last inner node's root, and its siblings upwards; empty without inner nodes."""
     job: bytes
     """The job, taken apart."""
 

@@ -121,6 +121,7 @@ def accuse(args: AccuseArgs) -> AccuseResult:
         posted_root=bytes(posted.item_roots[own.item]),
         proof=tuple(map(bytes, proof)),
         roots=tuple(map(bytes, posted.tensor_roots(own.item))),
+        end=tuple(map(bytes, own.end())),
         job=JOBS.encode(own.plan.job),
     )
 

@@ -54,7 +54,7 @@ def sight(
         "assigned": 2,
         "committed": 0,
         "opened": 0,
-        "flat": False,
+        "inner": 1,
         "outputs": 1,
         "items": 4,
         "item": 3,
@@ -222,7 +222,11 @@ def test_the_provider_closes_when_nothing_can_convict_it_any_more() -> None:
     assert provider_move(replace(seen, now=BlockNo(300))) is None
     assert provider_move(replace(seen, now=BlockNo(301))) == Close(OWN)
     assert provider_move(replace(seen, now=BlockNo(301), holds=2)) is None
+    assert provider_move(replace(seen, now=BlockNo(390), holds=2)) is None
     assert provider_move(replace(seen, now=BlockNo(391), holds=2)) == Close(OWN)
+    # A long lease's game lasts longer: nobody is punished while it may be under way.
+    assert provider_move(replace(seen, now=BlockNo(451), holds=2, ran=Blocks(11))) is None
+    assert provider_move(replace(seen, now=BlockNo(457), holds=2, ran=Blocks(11))) == Close(OWN)
 
 
 def test_a_reward_is_taken_once_it_is_settled() -> None:

@@ -33,6 +33,7 @@ GOOD: Mapping[str, Any] = {
         "posted_root": HASH,
         "proof": [HASH],
         "roots": [HASH],
+        "end": [HASH],
         "job": JOBS.encode(JOB),
     },
     "challenge_move": {"move": MOVES.encode(PICK)},

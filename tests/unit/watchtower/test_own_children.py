@@ -24,7 +24,7 @@ from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, sight
 from watchtower import games
 from watchtower.auditing import auditor
-from watchtower.auditing.auditor import Auditing
+from watchtower.auditing.auditor import Auditing, Court
 from watchtower.auditing.notes import Notes
 from watchtower.auditing.running import Ran
 from watchtower.auditing.survey import Seen
@@ -186,11 +186,15 @@ class Desk:
             config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, send=self._send)
         )
         gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
-        self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), None)
+        self.court = Court(self._accuse, lambda *_: False)
+        self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), self.court)
         monkeypatch.setattr(auditor, "run_item", self._run)
         rig.chain.run = self._read
         self.lacking = set[LeaseId]()
         self.slow = ""
+
+    async def _accuse(self, seen: Seen) -> None:
+        raise AssertionError("nothing is found here")
 
     async def _read(self, method: Any, *args: Any) -> Any:
         if method is auditor.why_no_game:
@@ -301,6 +305,16 @@ async def test_who_could_not_play_a_game_about_what_it_found_abstains(held: Held
         await until(lambda: desk.said(lease).startswith("abstained"))
         assert desk.said(lease).endswith(desk.slow), "and why"
         assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_who_plays_no_games_abstains_and_runs_nothing(held: HeldRuns, desk: Desk) -> None:
+    desk.desk.court = None
+    async with trio.open_nursery() as nursery:
+        lease = await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.said(lease).endswith("challenge is off, so it could not defend what it commits to")
+        assert desk.sent == ["Audits.abstain 01"]
+        assert not held.has_begun(lease.hex())
 
 
 async def test_a_run_for_a_draw_that_a_reorg_replaced_makes_way_for_the_right_one(
