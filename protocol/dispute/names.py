@@ -10,7 +10,7 @@ from protocol.crypto import cut_keccak256, keccak256
 from protocol.types import ZERO_ADDRESS, ZERO_HASH, Address, Hash32, LeaseId
 
 TAG_PROGRAM = keccak256(b"gavel.tape.program.v1")
-_TAG_BITS = 48
+TAG_BITS = 48
 
 
 def hash2(left: bytes, right: bytes) -> Hash32:
@@ -103,7 +103,7 @@ class Position:
     @property
     def tag(self) -> int:
         """The hash's lowest 48 bits, which a pick repeats."""
-        return int.from_bytes(self.hash, "big") & ((1 << _TAG_BITS) - 1)
+        return int.from_bytes(self.hash, "big") & ((1 << TAG_BITS) - 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from protocol.dispute.landings import Landings, Sites
 from protocol.dispute.names import Job, OperandProof, Program
 from protocol.dispute.shown import TRACE
 from protocol.dispute.steps import Chain, Place, Site, chain_of, fold, places
@@ -45,6 +46,7 @@ class Plan:
     nodes: Tree
     constants: Tree
     items: Tree
+    sites: Sites
 
     @property
     def inner(self) -> int:
@@ -58,7 +60,9 @@ def plan(tape: Tape, item_roots: Sequence[Hash32], hasher: Hasher = PLAIN) -> Pl
     counts = len(tape.inputs), len(tape.constants), len(tape.nodes), tape.outputs
     program = Program(*counts, inputs_tree(tape).root, constants.root, nodes.root)
     job = Job(program, items.root, len(item_roots))
-    return Plan(tape, job, tape.types, tuple(node_headers(tape)), nodes, constants, items)
+    headers = tuple(node_headers(tape))
+    sites = Sites(program, headers, hasher)
+    return Plan(tape, job, tape.types, headers, nodes, constants, items, sites)
 
 
 class Trace:
@@ -108,6 +112,11 @@ class Trace:
         """The tensor roots of the item's outputs."""
         count = len(self.plan.types)
         return tuple(self.tensor_root(value) for value in range(count - self.plan.tape.outputs, count))
+
+    @cached_property
+    def landings(self) -> Landings:
+        """Where games can have landed in it."""
+        return Landings(self.plan.sites, self.tree, self.output_roots, self._hasher)
 
     @property
     def item_root(self) -> Hash32:

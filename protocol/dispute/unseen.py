@@ -2,7 +2,8 @@
 
 A challenger may be a wallet contract, which need not show where it jumps or lands. A provider that could not
 tell would have no answer, and be convicted by silence. But the game's word has path, levels and tag, which is
-a part of the position's hash, and the provider's trace has every position that there is.
+a part of the position's hash, and the provider's trace has every position that there is. Path and levels name
+a jump's node; a landing's is looked up by its tag (`protocol.dispute.landings`).
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ def unseen(played: Played, game: Hash32, state: Game, trace: Trace) -> Made | No
     """
     view = played.views[game]
     bare = replace(played, shown=Shown())  # what the move would show is no matter here, and costs time
-    for move in chain(_jumps(played, view, state, trace), _landings(played, view, trace)):
+    for move in chain(_jumps(played, view, state, trace), _landings(played, view, state, trace)):
         made = Made(move, view.challenger, state.moved_at, game)
         if follow(bare, made).views[game].agrees(state):
             return made
@@ -41,14 +42,15 @@ def _jumps(played: Played, view: View, state: Game, trace: Trace) -> Iterator[Ju
     yield Jump(played.case.id, view.seal, view.position, node, index, siblings)
 
 
-def _landings(played: Played, view: View, trace: Trace) -> Iterator[Land | LandOnOutput]:
+def _landings(played: Played, view: View, state: Game, trace: Trace) -> Iterator[Land | LandOnOutput]:
     if view.landing is not None:
         return
     plan, case, job = trace.plan, played.case, played.job
-    for node, header in enumerate(plan.headers):
+    for node in trace.landings.nodes(state.tag, state.moved_at, view.position.operator):
         if node < plan.inner and node >> view.levels != view.path:
             continue
-        fixed = (case, view.seal, view.position, job, node, header, tuple(plan.nodes.proof(node)))
+        proof = tuple(plan.nodes.proof(node))
+        fixed = (case, view.seal, view.position, job, node, plan.headers[node], proof)
         if node < plan.inner:
             siblings = _siblings(trace, TRACE, 0, node, view.levels)
             yield Land(*fixed, trace.hash_at(TRACE, 0, node), siblings)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
 
-from protocol.crypto.hashing import cut_keccak256
+from protocol.crypto.hashing import cut_keccak256, keccak256
 from protocol.tape.limits import LEAF_BYTES
 from protocol.types import ZERO_HASH, Hash32
 from protocol.types.errors import InputError
@@ -31,6 +31,9 @@ class Hasher(Protocol):
 
     def parents(self, layer: bytes, pad: bytes) -> bytes:
         """The hashes of neighbouring pairs; `pad` stands in for a missing last one."""
+
+    def whole(self, data: bytes) -> bytes:
+        """The hashes, not cut, of 128 bytes each, back to back."""
 
 
 class PlainHasher:
@@ -50,6 +53,10 @@ class PlainHasher:
         """See Hasher."""
         whole = layer + pad if len(layer) % 64 else layer
         return b"".join(cut_keccak256(whole[at : at + 64]) for at in range(0, len(whole), 64))
+
+    def whole(self, data: bytes) -> bytes:
+        """See Hasher."""
+        return b"".join(keccak256(data[at : at + 128]) for at in range(0, len(data), 128))
 
 
 PLAIN = PlainHasher()

@@ -1,11 +1,18 @@
-"""One thing that many wait for: the most urgent is served first."""
+"""One thing that many wait for: the most urgent is served first.
 
-import heapq
+What a job needs may take long to be brought in. Were turns given by deadline alone, whoever makes deadlines
+of several jobs alternate would have it brought in for each turn. So a job stays for as long again as its
+first turn took: at most every other second goes into bringing things in.
+"""
+
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 import trio
+
+_Entry = tuple[int, int, Hashable, trio.Event]
+"""Deadline, number, job, and what calls it."""
 
 
 class Desk:
@@ -14,32 +21,40 @@ class Desk:
     def __init__(self) -> None:
         self._busy = False
         self._count = itertools.count()
-        self._waiting: list[tuple[int, int, trio.Event]] = []
+        self._waiting: list[_Entry] = []
+        self._job: Hashable = None
+        self._stays_until = 0.0
 
     @asynccontextmanager
-    async def turn(self, deadline: int) -> AsyncIterator[None]:
-        """Wait for a turn; it ends with the block."""
+    async def turn(self, deadline: int, job: Hashable = None) -> AsyncIterator[None]:
+        """Wait for a turn for a job; it ends with the block."""
         if self._busy:
-            await self._queue(deadline)
+            await self._queue(deadline, job)
         self._busy = True
+        began = trio.current_time()
         try:
             yield
         finally:
+            if job != self._job:
+                now = trio.current_time()
+                self._job, self._stays_until = job, now + (now - began)
             self._next()
 
-    async def _queue(self, deadline: int) -> None:
-        called = trio.Event()
-        entry = (deadline, next(self._count), called)
-        heapq.heappush(self._waiting, entry)
+    async def _queue(self, deadline: int, job: Hashable) -> None:
+        entry = (deadline, next(self._count), job, trio.Event())
+        self._waiting.append(entry)
         try:
-            await called.wait()
+            await entry[3].wait()
         except trio.Cancelled:  # never once called: trio lets an event that was set win
             self._waiting.remove(entry)
-            heapq.heapify(self._waiting)
             raise
 
     def _next(self) -> None:
-        if self._waiting:
-            heapq.heappop(self._waiting)[2].set()
-        else:
+        if not self._waiting:
             self._busy = False
+            return
+        stays = trio.current_time() < self._stays_until
+        same = [each for each in self._waiting if each[2] == self._job] if stays else []
+        chosen = min(same or self._waiting, key=lambda each: each[:2])
+        self._waiting.remove(chosen)
+        chosen[3].set()

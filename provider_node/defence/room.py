@@ -70,10 +70,12 @@ def defending(parts: Parts) -> Room:
         items,
         means.move_clock if means else Blocks(0),
     )
-    scout = Scout(parts.chain, parts.loop, parts.watcher, items, tracer, runs, network.confirmations)
+    scout = Scout(
+        parts.chain, parts.loop, parts.watcher, items, tracer, runs, network.confirmations, answering.desk
+    )
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
     parts.market.unable = lambda: purse.unable
-    tasks = (executing.run, tracer.run, runs.run, scout.run, purse.run)
+    tasks = (executing.run, tracer.run, runs.run, scout.errands.run, scout.run, purse.run)
     states = partial(parts.loop.states, KIND)
     return Room(
         wire=partial(_wire, parts, answering),

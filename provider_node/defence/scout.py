@@ -1,12 +1,15 @@
 """Tells game machines what the chain says: every game of every lease that is held up, at every new height.
 
 There is no cursor and nothing to catch up: each look reads all games with all their moves. So outages,
-restarts and re-organisations need no case of their own.
+restarts and re-organisations need no case of their own. All games of all leases wait for the look: it reads
+the chain, and leaves to `Errands` whatever else has to be known.
 """
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
@@ -16,14 +19,17 @@ from protocol.chain.game_steps import PlayedGame, Step
 from protocol.chain.networks import Clock
 from protocol.dispute.defence import ENDED, wake
 from protocol.dispute.defence_types import Defence, SawGame, SawLeaseEnd
-from protocol.dispute.moves import Made
+from protocol.dispute.moves import ChallengerMove, Made
 from protocol.dispute.names import Case, Job
+from protocol.dispute.records import Game
 from protocol.dispute.replay import View
 from protocol.lease.provider import ENDED as LEASE_ENDED
 from protocol.lease.provider_types import Phase, ProviderLease, Stage
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
-from protocol.types import BlockNo, GavelError, Hash32, LeaseId, TransientError, Verification
+from protocol.types import BlockNo, GavelError, InputError, LeaseId, TransientError, Verification
+from provider_node.defence.desk import Desk
+from provider_node.defence.errands import Errands
 from provider_node.defence.items import Items
 from provider_node.defence.runs import Runs
 from provider_node.defence.seen import seen_games
@@ -50,9 +56,10 @@ class Scout:
     tracer: Tracer
     runs: Runs
     confirmations: int
+    desk: Desk
+    errands: Errands = field(default_factory=Errands)
     trouble: str = ""
     _jobs: dict[LeaseId, Job] = field(default_factory=dict)
-    _found: dict[tuple[Hash32, int, Hash32], Made | None] = field(default_factory=dict)
     _looked: object = None
 
     async def run(self) -> None:
@@ -107,14 +114,11 @@ class Scout:
         by_block = self.chain.blocking.network.clock is Clock.BLOCK
         since = state.chain.posted_at if by_block else None
         games = await self.chain.run(Chain.games_of, state.bid, self._jobs.get(lease), since)
-        if lease not in self._jobs and any(game.steps[0].made is None for game in games):
-            # A contract challenged: the job's terms are not in its transaction, but follow from its bytes.
-            program, inputs, _ = await self.items.files(lease)
-            self._jobs[lease] = await self.tracer.job(program, inputs)
-            games = await self.chain.run(Chain.games_of, state.bid, self._jobs[lease], since)
+        if lease not in self._jobs:
+            self._want_job(lease, games)
         block = await self.chain.run(Chain.block_number)
         seen = await seen_games(games, block, self.confirmations, self._find)
-        for game in sorted(games, key=lambda game: game.now.moved_at + game.now.mover_left):
+        for game in sorted(games, key=lambda game: _due(game.now)):
             if game.game in seen:
                 await self._give(state, game, SawGame(height, seen[game.game]))
         there = {game.game for game in games}
@@ -126,27 +130,46 @@ class Scout:
                 f"{len(there) - len(seen)} games of lease 0x{lease.hex()} cannot be followed"
             )
 
-    async def _find(self, case: Case, view: View, step: Step) -> Made | None:
-        """Find a wallet contract's move in our own trace; once for each that the chain has."""
+    def _want_job(self, lease: LeaseId, games: Sequence[PlayedGame]) -> None:
+        """Where a contract challenged, the job's terms are in no transaction, but follow from its bytes."""
+        due = [_due(game.now) for game in games if game.steps[0].made is None]
+        if due:
+            with suppress(TransientError):  # until the next look these games cannot be followed
+                self._jobs[lease] = self.errands.result(lease, "job", partial(self._job, lease, min(due)))
+
+    async def _job(self, lease: LeaseId, deadline: BlockNo) -> Job:
+        program, inputs, _ = await self.items.files(lease)
+        async with self.desk.turn(deadline, lease):
+            return await self.tracer.job(program, inputs)
+
+    def _find(self, case: Case, view: View, step: Step) -> Made:
+        """Return a wallet contract's move; `TransientError` until it is found in our own trace.
+
+        It hangs on nothing but what is named here, so a re-org that moves it is another question.
+        """
         assert step.state is not None
-        key = (step.at.tx, step.at.index, view.game)
-        if key not in self._found:
-            # Nothing is executed inside the look, which all games wait for.
-            deadline = BlockNo(step.state.moved_at + step.state.mover_left)
-            path = await self.runs.asked((case.lease_id, case.item), deadline)
-            if path is None:
-                raise TransientError(f"item {case.item} is executed to find a move that no transaction shows")
-            kept = Kept(await self.items.of(case, 0), path)
-            move = await self.tracer.find(kept, case, view, step.state)
-            self._found[key] = Made(move, view.challenger, step.state.moved_at, view.game) if move else None
-        return self._found[key]
+        move = self.errands.result(
+            case.lease_id, (case, view, step.state), partial(self._look_for, case, view, step.state)
+        )
+        return Made(move, view.challenger, step.state.moved_at, view.game)
+
+    async def _look_for(self, case: Case, view: View, word: Game) -> ChallengerMove:
+        path = await self.runs.asked((case.lease_id, case.item), _due(word))
+        if path is None:
+            raise TransientError(f"item {case.item} is executed to find a move that no transaction shows")
+        kept = Kept(await self.items.of(case, 0), path)
+        async with self.desk.turn(_due(word), case.lease_id):
+            move = await self.tracer.find(kept, case, view, word)
+        if move is None:
+            raise InputError("a move that no transaction shows leads nowhere in our trace")
+        return move
 
     async def _keep(self, held: Collection[LeaseId]) -> None:
         """Forget what was executed for leases without games; where there are none, end the children."""
         await self.runs.keep(held)
+        self.errands.keep(held)
         if not held:
             self.tracer.rest()
-            self._found.clear()
 
     async def _give(self, lease: ProviderLease, game: PlayedGame, saw: SawGame) -> None:
         machine = MachineId(KIND, game.game)
@@ -164,6 +187,10 @@ class Scout:
             kept = max(_FORGET_AFTER, state.bid.trace_allowance)
             if state.phase in ENDED and height > state.height + kept:
                 await self.loop.forget(MachineId(KIND, id))
+
+
+def _due(word: Game) -> BlockNo:
+    return BlockNo(word.moved_at + word.mover_left)
 
 
 def _is_due(state: Defence, height: BlockNo) -> bool:

@@ -4,8 +4,11 @@ Whoever challenges decides what these games look like. One that cannot be follow
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+
+import trio
 
 from protocol.chain.dispute_events import GameLost, Judged
 from protocol.chain.game_steps import PlayedGame, Step
@@ -14,15 +17,14 @@ from protocol.dispute.moves import Challenge, Made, PostTrace
 from protocol.dispute.names import Case
 from protocol.dispute.replay import Following, Played, View
 from protocol.dispute.trees import root_of
-from protocol.types import ZERO_HASH, Hash32, InputError, TransientError
+from protocol.types import ZERO_HASH, Hash32, TransientError
 
 log = logging.getLogger(__name__)
 
 _GWEI = 10**9
 
-
-Find = Callable[[Case, View, Step], Awaitable[Made | None]]
-"""Finds a move that no transaction shows."""
+Find = Callable[[Case, View, Step], Made]
+"""Returns a move that no transaction shows; `TransientError` while it is not known. Waits for nothing."""
 
 
 async def seen_games(
@@ -31,9 +33,11 @@ async def seen_games(
     """Return every game that can be followed, as of a block of the chain."""
     judged = [event for game in games for event in game.others if isinstance(event, Judged)]
     sentence = min((event.at.block for event in judged), default=None)
+    cases: defaultdict[Case, list[PlayedGame]] = defaultdict(list)
+    for game in games:
+        cases[game.case].append(game)
     found = {}
-    for case in dict.fromkeys(game.case for game in games):
-        of_case = [game for game in games if game.case == case]
+    for case, of_case in cases.items():
         played = await _replayed(case, of_case, find)
         for game in of_case:
             view = played.views.get(game.game) if played else None
@@ -62,11 +66,12 @@ async def _replayed(case: Case, games: Sequence[PlayedGame], find: Find) -> Play
         return None
     following, broken = Following(Played(case, first.job)), set()
     for game, step in steps:
+        await trio.lowlevel.checkpoint()  # shams can be many, and the daemon has other things to do
         if game in broken:
             _knowing(following, step)
             continue
         try:
-            made = step.made or await _unseen(following, game, step, find)
+            made = step.made or _unseen(following, game, step, find)
             following.take(made)
         except TransientError as error:
             broken.add(game)
@@ -85,13 +90,10 @@ def _knowing(following: Following, step: Step) -> None:
         following.trace_root = root_of(step.made.move.children)
 
 
-async def _unseen(played: Following, game: Hash32, step: Step, find: Find) -> Made:
+def _unseen(played: Following, game: Hash32, step: Step, find: Find) -> Made:
     if game not in played.views or step.state is None:
-        raise InputError("its opening cannot be read")
-    made = await find(played.case, played.views[game], step)
-    if made is None:
-        raise InputError("a move that no transaction shows leads nowhere in our trace")
-    return made
+        raise TransientError("its opening is not read yet")
+    return find(played.case, played.views[game], step)
 
 
 def _in_order(games: Sequence[PlayedGame]) -> Iterator[tuple[Hash32, Step]]:

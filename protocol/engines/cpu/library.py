@@ -11,7 +11,7 @@ from protocol.tape.limits import MAX_RANK
 from protocol.types.errors import InputError
 
 DONE, LATE = 0, 1
-INTERFACE = 2  # as in module.c
+INTERFACE = 3  # as in module.c
 CONTROL = 0x1F80  # MXCSR: round to nearest even, flush nothing, mask all exceptions
 BUILD = "run `make setup` or `python setup.py kernels`"
 Row = c_int64 * MAX_RANK
@@ -165,6 +165,7 @@ def library() -> CDLL:
         ("gv_pack_b", [c_void_p, c_void_p, c_int64, c_int64, c_int64]),
         ("gv_leaves", [c_void_p, c_void_p, c_int64, c_int64]),
         ("gv_parents", [c_void_p, c_void_p, c_int64]),
+        ("gv_whole", [c_void_p, c_void_p, c_int64]),
     ):
         getattr(kernels, name).argtypes = arguments
         getattr(kernels, name).restype = None

@@ -239,6 +239,12 @@ def test_fast_hashes_are_the_plain_ones(level: int, kind: TensorType) -> None:
     assert tensor_root(kind, data, FAST) == tensor_root(kind, data, PLAIN)
 
 
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1100])
+def test_fast_whole_hashes_are_the_plain_ones(level: int, count: int) -> None:
+    data = np.random.default_rng(count).bytes(128 * count)
+    assert FAST.whole(data) == PLAIN.whole(data)
+
+
 def test_program_roots_agree() -> None:
     tape, _ = random_tape(Random(3), 9)
     assert program_root(tape, FAST) == program_root(tape)

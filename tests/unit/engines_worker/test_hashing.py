@@ -19,8 +19,12 @@ class Wrong:
         made = PLAIN.parents(layer, pad)
         return b"x" + made[1:] if self.spoil == "parents" else made
 
+    def whole(self, data):
+        made = PLAIN.whole(data)
+        return made[:-1] + b"x" if self.spoil == "whole" else made
 
-@pytest.mark.parametrize("spoil", ["leaves", "parents"])
+
+@pytest.mark.parametrize("spoil", ["leaves", "parents", "whole"])
 def test_a_wrong_hasher_is_refused(monkeypatch, spoil):
     monkeypatch.setattr(hashing, "HASHER", Wrong(spoil))
     with pytest.raises(BrokenInvariant, match="keccak"):

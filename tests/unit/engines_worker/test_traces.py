@@ -34,6 +34,9 @@ class CountingHasher:
     def parents(self, layer: bytes, pad: bytes) -> bytes:
         return HASHER.parents(layer, pad)
 
+    def whole(self, data: bytes) -> bytes:
+        return HASHER.whole(data)
+
 
 @pytest.fixture
 def counted(monkeypatch) -> CountingHasher:

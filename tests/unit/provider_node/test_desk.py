@@ -77,3 +77,47 @@ async def test_work_that_fails_gives_its_turn_back() -> None:
             raise ValueError("broken")
     async with desk.turn(1):
         pass
+
+
+async def test_who_makes_jobs_alternate_does_not_have_them_brought_in_for_every_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The worker keeps two jobs, and bringing in one takes long: three of them, all due in turns."""
+    desk, kept, served = Desk(), [], []
+
+    async def work(deadline: int, job: str) -> None:
+        async with desk.turn(deadline, job):
+            if job not in kept:
+                await trio.sleep(8)
+                kept[:] = [*kept[-1:], job]
+            await trio.sleep(0.1)
+            served.append(deadline)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(90):
+            nursery.start_soon(work, number, "abc"[number % 3])
+            await wait_blocked()
+    assert trio.current_time() - 90 * 0.1 < 5 * 8.2, "it is not brought in for each of the turns"
+    assert served[0] == 0
+    assert sorted(served) == list(range(90))
+
+
+async def test_a_job_that_stays_keeps_what_is_due_no_longer_than_it_took_to_bring_in(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    desk, when = Desk(), {}
+
+    async def work(name: str, deadline: int, job: str, takes: float) -> None:
+        async with desk.turn(deadline, job):
+            await trio.sleep(takes)
+            when[name] = trio.current_time()
+
+    start = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(work, "first", 50, "a", 8)
+        await wait_blocked()
+        for number in range(1_000):
+            nursery.start_soon(work, f"sham {number}", 51 + number, "a", 0.1)
+        nursery.start_soon(work, "urgent", 1, "b", 0.1)
+        await wait_blocked()
+    assert when["urgent"] - start < 8 + 8 + 0.3

@@ -12,7 +12,7 @@ from protocol.chain.game_steps import PlayedGame, Step
 from protocol.dispute.moves import Jump, Land, LandOnOutput, Made
 from protocol.dispute.names import Case
 from protocol.dispute.replay import View
-from protocol.types import Address, BlockNo, Hash32, Wei
+from protocol.types import Address, BlockNo, Hash32, TransientError, Wei
 from provider_node.defence.seen import seen_games
 from tests.dispute_cast import work
 from tests.dispute_play import harass
@@ -55,8 +55,8 @@ def read(table: Table, others: Iterable[Event] = ()) -> list[PlayedGame]:
     return games
 
 
-async def nothing(_case: Case, _view: View, _step: Step) -> Made | None:
-    return None
+def nothing(_case: Case, _view: View, _step: Step) -> Made:
+    raise TransientError("not found yet")
 
 
 async def test_all_games_are_seen_as_they_stand() -> None:
@@ -106,8 +106,10 @@ async def test_moves_of_a_wallet_contract_are_found_in_our_own_trace() -> None:
                 steps.append(replace(step, made=None) if gone else step)
             games.append(replace(game, steps=tuple(steps)))
 
-        async def find(_case: Case, _view: View, step: Step, states: dict[int, Step] = states) -> Made | None:
-            return states[step.at.index].made
+        def find(_case: Case, _view: View, step: Step, states: dict[int, Step] = states) -> Made:
+            made = states[step.at.index].made
+            assert made is not None
+            return made
 
         seen = await seen_games(games, 100, 3, find)
         assert {game: found.view for game, found in seen.items()} == {

@@ -101,13 +101,13 @@ DISPATCH(int64_t, packed_size, (int64_t rows, int64_t depth), (rows, depth))
 #define DECLARE(name, parameters) void name##_plain parameters;
 #endif
 DECLARE(pack_b, (float *, const float *, int64_t, int64_t, int64_t))
-DECLARE(keccak, (uint8_t *, const uint8_t *const *, int64_t, int))
+DECLARE(keccak, (uint8_t *, const uint8_t *const *, int64_t, int, int))
 
 API void gv_pack_b(float *to, const float *from, int64_t rows, int64_t stride, int64_t depth) {
   PICK(pack_b)(to, from, rows, stride, depth);
 }
 
-enum { LEAF = 128, MANY = 512 };
+enum { LEAF = 128, MANY = 512, CUT = 3, WHOLE = 4 };
 
 // Leaves of 128 bytes: every row starts a new one, its last is padded with zeros.
 API void gv_leaves(uint8_t *to, const uint8_t *data, int64_t rows, int64_t row_bytes) {
@@ -126,13 +126,13 @@ API void gv_leaves(uint8_t *to, const uint8_t *data, int64_t rows, int64_t row_b
         from[waiting++] = padded[shorts++];
       }
       if (waiting == batch || shorts == 8) {
-        PICK(keccak)(to, from, waiting, LEAF);
+        PICK(keccak)(to, from, waiting, LEAF, CUT);
         to += 32 * waiting;
         waiting = shorts = 0;
       }
     }
   }
-  PICK(keccak)(to, from, waiting, LEAF);
+  PICK(keccak)(to, from, waiting, LEAF, CUT);
 }
 
 // Hashes of neighbouring pairs of 32-byte hashes; `count` is the number of pairs.
@@ -141,14 +141,24 @@ API void gv_parents(uint8_t *to, const uint8_t *layer, int64_t count) {
   for (int64_t first = 0; first < count; first += MANY) {
     int64_t n = MIN(MANY, count - first);
     for (int64_t i = 0; i < n; i++) from[i] = layer + 64 * (first + i);
-    PICK(keccak)(to + 32 * first, from, n, 64);
+    PICK(keccak)(to + 32 * first, from, n, 64, CUT);
+  }
+}
+
+// Hashes, not cut, of 128 bytes each, back to back.
+API void gv_whole(uint8_t *to, const uint8_t *data, int64_t count) {
+  const uint8_t *from[MANY];
+  for (int64_t first = 0; first < count; first += MANY) {
+    int64_t n = MIN(MANY, count - first);
+    for (int64_t i = 0; i < n; i++) from[i] = data + LEAF * (first + i);
+    PICK(keccak)(to + 32 * first, from, n, LEAF, WHOLE);
   }
 }
 
 // Sizes of the argument records, for the caller to hold its own descriptions to.
 API int64_t gv_size(const char *kernel) {
   static const struct { const char *name; size_t size; } known[] = {
-      {"interface", 2},  // counted up with every change of a function that leaves the sizes alone
+      {"interface", 3},  // counted up with every change of a function that leaves the sizes alone
       {"gv_map", sizeof(map)},
       {"gv_products", sizeof(product)},
       {"gv_byte_products", sizeof(product)},
