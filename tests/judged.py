@@ -31,7 +31,7 @@ from provider_node.control import ask
 from tests.contract_wallet import deploy_wallet
 from tests.demander import Demander
 from tests.dispute_cast import Picker
-from tests.provider_rig import Client, Daemon, make_job
+from tests.provider_rig import Client, Daemon, Job, make_job
 
 ITEMS, WIDTH, DEPTH = 3, 160, 5
 """A job whose outputs take demands of every kind, and whose trace takes several reveals."""
@@ -98,9 +98,9 @@ class Result:
         return self.opening(item, Hash32(bytes(32))).case
 
 
-async def posted(client: Client, folder: Path) -> Result:
-    """Have a job run that can be judged, and compute every trace beside it."""
-    job = make_job(client.store, folder, items=ITEMS, width=WIDTH, depth=DEPTH)
+async def posted(client: Client, folder: Path, job: Job | None = None) -> Result:
+    """Have a job run that can be judged, and compute every trace beside it. `job`: one of `ITEMS` items."""
+    job = job or make_job(client.store, folder, items=ITEMS, width=WIDTH, depth=DEPTH)
     quote = await client.ask(job, verification=1, challenge_window=WINDOW, max_blocks=100)
     assert isinstance(quote, Quote), quote
     view = await client.until(await client.open(quote), "posted")

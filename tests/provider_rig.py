@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 import trio
 import yaml
+from numpy.typing import NDArray
 
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
@@ -42,7 +43,7 @@ from protocol.net import NetSettings, Node, open_node, protocol_id, topic
 from protocol.runtime.cli import invoke
 from protocol.runtime.keystore import store_key
 from protocol.store.artifacts import Artifacts
-from protocol.tape import F32, TapeBuilder
+from protocol.tape import F32, Labels, Tape, TapeBuilder
 from protocol.tape.products import matmul
 from protocol.types import Amount, JobKind, LeaseId
 from provider_node.control import ask
@@ -67,17 +68,21 @@ class Job:
 def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, depth: int = 1) -> Job:
     """`depth` matrix products of 8 x `width` by `width` x `width` for each item."""
     rows = 8
-    folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
     builder = TapeBuilder()
     x = builder.input(F32, (rows, width), "x")
     w = builder.constant((rng.standard_normal((width, width)) / np.sqrt(width)).astype(np.float32))
     for _ in range(depth):
         x = matmul(builder, x, w)
-    tape, labels = builder.build([x])
+    return job_of(store, folder, builder.build([x]), rng.standard_normal((items, rows, width)))
+
+
+def job_of(store: Artifacts, folder: Path, built: tuple[Tape, Labels], values: NDArray[np.float64]) -> Job:
+    """A job that runs a tape of one input over items of these values."""
+    folder.mkdir(parents=True, exist_ok=True)
     program, inputs, npz = folder / "program", folder / "inputs", folder / "inputs.npz"
-    write_program(program, tape, labels)
-    values = rng.standard_normal((items, rows, width)).astype(np.float32)
+    write_program(program, *built)
+    values = values.astype(np.float32)
     np.savez(npz, **{load_program(program).inputs[0]: values})
     packed = arrays.pack(PackArgs(str(program), str(npz), str(inputs)))
     info = describe(load_program(program))
@@ -92,7 +97,7 @@ def make_job(store: Artifacts, folder: Path, items: int, width: int = 32, depth:
         inputs=inputs_id,
         input_root=packed.input_root,
         input_bytes=inputs.stat().st_size,
-        item_count=items,
+        item_count=len(values),
     )
     return Job(spec, store.put_bytes(spec.encode()), info.fmas, info.steps + info.moved, info.peak_bytes)
 
