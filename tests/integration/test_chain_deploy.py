@@ -1,9 +1,11 @@
 """Deploying, and the local chain in one call: as functions and as `gavel` commands."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -169,12 +171,34 @@ def test_anvil_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch, tmp
         Anvil()
 
 
-def test_anvil_dies_with_its_parent() -> None:
+def test_anvil_leaves_no_states_of_past_blocks_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It writes them once there are some hundreds; what a killed process left goes with the next start."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
+        gone.wait()
+    left = tmp_path / f"gavel-anvil-{gone.pid}-x"
+    left.mkdir()
+    with Anvil() as anvil:
+        assert not left.exists()
+        for _ in range(8):
+            anvil.mine(100)
+        (history,) = tmp_path.glob("gavel-anvil-*")
+        assert list(history.iterdir()), "anvil writes its states elsewhere now"
+    assert not history.exists()
+    assert not (tmp_path / ".foundry" / "anvil").exists()
+
+
+def test_anvil_dies_with_its_parent(tmp_path: Path) -> None:
     script = (
         "import time; from protocol.chain.anvil import Anvil;"
         "print(Anvil().process.pid, flush=True); time.sleep(60)"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         parent.kill()

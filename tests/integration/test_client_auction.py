@@ -70,7 +70,9 @@ async def test_hostile_bids_are_named_and_the_best_honest_one_wins(net: Localnet
         stub_provider(net, 6, bids(1, bond=200 * UNIT), b_junk, declines("no GPU here")),
         client_session(net, tmp_path) as session,
     ):
-        prepared = await session.prepare(small_job(tmp_path / "job"))
+        # Three providers give ten answers, on a machine that may do much else.
+        job = small_job(tmp_path / "job", limits=Limits(time=200, window=120, auction=4))
+        prepared = await session.prepare(job)
         run, state = await session.auction(prepared, CAP)
         assert isinstance(state, Proposed)
         found = quotes_of(state, session.unit)
