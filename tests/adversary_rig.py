@@ -46,6 +46,8 @@ BEAT_S = 0.25
 """Between blocks, unless somebody needs more time."""
 MOVE_CLOCK = 100
 """Blocks: long enough at that pace for processes on a busy machine."""
+NEARLY_OVER = 10
+"""Blocks on a clock."""
 Hook = Callable[[], None]
 
 
@@ -80,10 +82,16 @@ class Pulse:
     net: Localnet
     hooks: list[Hook] = field(default_factory=list)
     pace_s: float = BEAT_S
+    patient: tuple[Bid, ...] = ()
+    """Leases on which nobody is late, however busy the machine: while a clock there is nearly over, a block
+    is made for a transaction alone.
+    """
 
     async def run(self) -> None:
         """Beat."""
         while True:
+            while await trio.to_thread.run_sync(self._waits):
+                await trio.sleep(self.pace_s)
             await trio.to_thread.run_sync(self.beat)
             await trio.sleep(self.pace_s)
 
@@ -92,6 +100,23 @@ class Pulse:
         for hook in list(self.hooks):
             hook()
         self.net.anvil.mine()
+
+    def _waits(self) -> bool:
+        if not self.patient or int(self.net.anvil.call("txpool_status")["pending"], 16):
+            return False
+        chain = self.net.chain()
+        ends = [end for bid in self.patient for end in clocks_of(chain, bid)]
+        return bool(ends) and min(ends) - chain.clock() < NEARLY_OVER
+
+
+def clocks_of(chain: Chain, bid: Bid) -> Iterator[int]:
+    """When the clocks end of whoever has to answer in games and demands about a lease."""
+    for demand in chain.demands_of(bid.lease_id()):
+        if demand.now.status.open:
+            yield demand.now.until
+    for game in chain.games_of(bid):
+        if game.now.phase.live:
+            yield game.now.moved_at + game.now.mover_left
 
 
 @dataclass(frozen=True)

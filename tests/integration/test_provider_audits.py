@@ -20,6 +20,8 @@ from tests.provider_rig import Client, Daemon, make_job, open_client, provider_h
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.trio]
 
 ITEMS, WINDOW, AUDITOR = 3, 500, 6
+DRAWN = 10
+"""Blocks after which the draw's is there."""
 
 
 @dataclass
@@ -35,7 +37,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     networks = tmp_path / "networks.yaml"
     with (
         run_localnet(block_time=1, networks_file=networks) as net,
-        provider_home(net, tmp_path, networks, price={"start_blocks": 40, "result_blocks": 40}) as daemon,
+        provider_home(net, tmp_path, networks, price={"start_blocks": 100, "result_blocks": 100}) as daemon,
     ):
         auditor = net.chain(AUDITOR)
         auditor.send(auditor.token(0).approve(auditor.audits.address, auditor.audit_prices.stake))
@@ -70,7 +72,11 @@ async def test_an_audit_is_answered_by_itself_through_a_power_cut_and_pays_the_a
             chain.send(chain.token(0).approve(chain.audits.address, Amount(fee)))
             chain.send(chain.audits.order(bid, JOBS.decode(terms.job), 1))
 
+        # From here on time passes by transactions alone: a restart takes what it takes, and no clock of the
+        # audit runs out meanwhile.
+        world.net.anvil.set_block_time(0)
         await trio.to_thread.run_sync(order)
+        await trio.to_thread.run_sync(world.net.anvil.mine, DRAWN)
         with trio.fail_after(200):
             await world.daemon.seen("audit by the client: commit")
             world.daemon.kill()
