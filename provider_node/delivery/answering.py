@@ -137,7 +137,7 @@ class Delivering:
 
     async def _send(self, state: ProviderLease, demand: SeenDemand) -> None:
         wanted, delivery = demand.wanted, self.chain.blocking.delivery
-        async with self.desk.turn(demand.now.until):
+        async with self.desk.turn(demand.now.until, state.bid.lease_id()):
             if state.result is None:
                 raise GavelError("the journal does not know the lease's outputs")
             path = await self.held.outputs(state.bid.lease_id(), state)

@@ -19,6 +19,7 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.room import value_bytes
 from protocol.engines.worker.traces import PlannedJob, Traces, raw_bytes, trace_room
+from protocol.tape import Tape
 from protocol.tape.merkle import Bytes, Tree
 from protocol.tape.roots import item_root
 from protocol.types import Hash32, TransientError
@@ -26,6 +27,8 @@ from protocol.types import Hash32, TransientError
 _MAGIC = b"gavel trace 1\n\0\0"
 _HEAD = struct.Struct("<16s32sQQ")
 """Magic, check of the roots that follow, item, number of roots."""
+_EACH = 600
+"""Bytes that an open trace takes for each value beside its content: of many small ones that is most of it."""
 
 
 class TraceGoneError(TransientError):
@@ -115,7 +118,7 @@ class Shelf:
         key = (str(path), found.st_size, found.st_mtime_ns)
         if key not in self._open:
             job = self._traces.job(item.program_path, item.input_path)
-            room = trace_room(job.program.tape) - value_bytes(job.program.tape)
+            room = trace_room(job.program.tape) - open_bytes(job.program.tape)
             while self._open and self._held() > room:
                 self._open.popitem(last=False)
             self._open[key] = read_trace(path, job, item.item)
@@ -123,7 +126,12 @@ class Shelf:
         return self._open[key]
 
     def _held(self) -> int:
-        return sum(value_bytes(each.plan.tape) for each in self._open.values())
+        return sum(open_bytes(each.plan.tape) for each in self._open.values())
+
+
+def open_bytes(tape: Tape) -> int:
+    """What a stored trace of a tape takes while it is open, but for trees of its tensors."""
+    return value_bytes(tape) + _EACH * len(tape.types)
 
 
 def _check(item: int, roots: bytes) -> Hash32:

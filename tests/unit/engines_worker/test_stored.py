@@ -1,5 +1,6 @@
 """Traces in files: what is read is what was executed, or it is said to be gone."""
 
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -13,12 +14,13 @@ from protocol.engines.worker import disputing, stored
 from protocol.engines.worker.dispute_records import AnswerArgs, BuildTraceArgs, Item, OpenTraceArgs
 from protocol.engines.worker.game_wire import CASES
 from protocol.engines.worker.programs import write_program
-from protocol.engines.worker.stored import Shelf, TraceGoneError, read_trace
+from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.stored import Shelf, TraceGoneError, open_bytes, read_trace
 from protocol.engines.worker.traces import Traces
 from protocol.tape import F32, TapeBuilder
 from protocol.tape.encoding import Items, join_item
 from protocol.tape.products import matmul
-from protocol.types import InputError, LeaseId
+from protocol.types import Address, InputError, LeaseId
 
 NODES = 5
 
@@ -128,7 +130,7 @@ def test_a_disk_that_is_full_leaves_no_half(job, tmp_path, monkeypatch) -> None:
 
 
 def test_open_traces_are_bounded(job, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(stored, "trace_room", lambda _: 2 * NODES * 4 * 64 * 4)
+    monkeypatch.setattr(stored, "trace_room", lambda tape: 2 * open_bytes(tape))
     paths = [built(job, tmp_path, number) for number in (0, 1)]
     paths.append(tmp_path / "again")
     paths[2].write_bytes(paths[0].read_bytes())
@@ -138,6 +140,30 @@ def test_open_traces_are_bounded(job, tmp_path, monkeypatch) -> None:
     assert shelf.get(item_of(job, 0), paths[0]) is first
     shelf.get(item_of(job, 0), paths[2])
     assert len(shelf._open) == 2
+
+
+def test_an_open_trace_of_many_small_values_takes_no_more_than_it_is_counted_for(tmp_path) -> None:
+    """Strangers choose the tape: a shelf that counted values alone would run out of memory on such ones."""
+    b = TapeBuilder()
+    value = b.input(F32, (1, 1))
+    for _ in range(3_000):
+        value = b.map(lambda v: v * v, value)
+    tape, labels = b.build([value])
+    write_program(tmp_path / "program", tape, labels)
+    (tmp_path / "inputs").write_bytes(Items(tape.inputs, 1).head + bytes(4))
+    item = Item(str(tmp_path / "program"), str(tmp_path / "inputs"), 0)
+    disputing.build_trace(BuildTraceArgs(item, str(tmp_path / "trace")))
+    traces = Traces()
+    traces.job(item.program_path, item.input_path).plan.sites.at(0)  # of the job, not of a trace
+    tracemalloc.start()
+    try:
+        opened = Shelf(traces).get(item, tmp_path / "trace")
+        for time in range(9):
+            opened.landings.nodes(1, time, Address(bytes(20)))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert value_bytes(tape) < taken / 10 < taken < open_bytes(tape)
 
 
 def test_no_answer_comes_from_other_inputs_than_the_lease_s(job, tmp_path) -> None:
