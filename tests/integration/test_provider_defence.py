@@ -17,7 +17,7 @@ from protocol.messages import Decline, Quote
 from protocol.runtime.keystore import store_key
 from protocol.types import ZERO_HASH, BlockNo, Blocks, LeaseId, Wei
 from tests.judged import ITEMS, STALLED, WINDOW, Accuser, Result, World, demander, posted, walleted
-from tests.provider_rig import OPERATOR, OWNER, PASSWORD, Client, make_job, open_client
+from tests.provider_rig import OPERATOR, OWNER, PASSWORD, Client, Daemon, make_job, open_client
 
 pytestmark = [pytest.mark.xdist_group("provider"), pytest.mark.trio]
 
@@ -79,19 +79,15 @@ async def test_false_challenges_of_every_kind_are_all_answered_through_a_power_c
 async def test_a_fault_of_the_machine_is_alarmed_about_never_answered_from_and_outlived(
     judged: World, tmp_path: Path
 ) -> None:
-    """A bit of the inputs rots on disk after the result was posted, and is mended while the clock runs."""
+    """Whatever it computes has a wrong bit in it after the result was posted, until it is mended."""
     net, daemon = judged.net, judged.daemon
     async with open_client(net, tmp_path) as client:
         await daemon.meet(client)
         result = await posted(client, tmp_path / "job")
-        right = (tmp_path / "job" / "inputs").read_bytes()
-        (held,) = (
-            path
-            for path in (daemon.data / "artifacts").rglob("*")
-            if path.is_file() and path.stat().st_size == len(right) and path.read_bytes() == right
-        )
-        held.chmod(0o600)
-        held.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+        daemon.kill()
+        daemon.module, daemon.extra = "tests.cheat.provider", {"CHEAT_FLIP": "2:0:0"}
+        daemon.start()
+        await daemon.meet(client)
         last = ITEMS - 1
         accuser = Accuser(net.chain(CHALLENGERS[0]), result, last, Random(1), 2)
         with trio.fail_after(150):
@@ -103,7 +99,10 @@ async def test_a_fault_of_the_machine_is_alarmed_about_never_answered_from_and_o
                 posted_root = net.chain().trace_root(result.case(last))
                 assert posted_root == ZERO_HASH, "a wrong trace would convict a right result"
                 assert "no new jobs" in (await refused(client, tmp_path))
-                held.write_bytes(right)
+                daemon.kill()
+                daemon.module, daemon.extra = Daemon.module, {}
+                daemon.start()
+                await daemon.meet(client)
                 while judged.games_of(result)[0]["doing"] == "doubting":
                     net.anvil.mine()  # pauses between tries are counted in blocks
                     await trio.sleep(0.2)
