@@ -91,6 +91,36 @@ async def test_every_size_arrives_whole(store: Callable[..., Artifacts], size: i
         assert client.metrics.artifact_bytes_received == server.metrics.artifact_bytes_sent == size
 
 
+def rot(store: Artifacts, artifact: ArtifactId, at: int) -> None:
+    file = store.path(artifact)
+    file.chmod(0o600)
+    with file.open("r+b") as damaged:
+        damaged.seek(at)
+        damaged.write(b"\0\0\0\0")
+
+
+async def test_what_rots_on_a_disk_is_fetched_again_and_costs_nobody_a_ban(
+    store: Callable[..., Artifacts],
+) -> None:
+    """Whoever serves a wrong chunk is banned for it: a rotten artifact counts as missing, on either side."""
+    source, target, data = store("source"), store("target"), noise(3 * CHUNK)
+    artifact = source.put_bytes(data)
+    async with nodes(2) as (server, client):
+        server.serve_artifacts(source, anybody)
+        await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+        rot(target, artifact, 2 * CHUNK + 5)
+        await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+        assert target.path(artifact).read_bytes() == data
+        rot(target, artifact, 5)
+        rot(source, artifact, CHUNK + 5)
+        with pytest.raises(ArtifactUnavailableError):
+            await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+        assert source.put_bytes(data) == artifact
+        await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+        assert target.path(artifact).read_bytes() == data
+        assert client.metrics.peers_banned == server.metrics.peers_banned == 0
+
+
 async def test_several_peers_share_the_work(store: Callable[..., Artifacts]) -> None:
     target = store("target")
     data = noise(60 * CHUNK)
