@@ -12,6 +12,7 @@ from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
 from protocol.types import ArtifactId, TransientError
 from watchtower.fetching import Fetcher, Hold, Patience, TooSlowError
+from watchtower.obtaining import _Fetch
 
 pytestmark = pytest.mark.trio
 
@@ -89,3 +90,12 @@ async def test_a_fetch_that_failed_takes_no_room_from_the_next(
         store.put_bytes(bytes(3 * CHUNK))
     store.release(HOLD.reason)
     store.put_bytes(bytes(3 * CHUNK))
+
+
+async def test_what_this_machine_takes_is_no_time_of_the_provider(autojump_clock: MockClock) -> None:
+    """Others' runs may be waited for before the program is checked, and its inputs are fetched only then."""
+    nothing: Any = None
+    ends = trio.current_time() + 100
+    fetch = _Fetch(nothing, nothing, HOLD, Patience(1, 30.0, ends), nothing)
+    await fetch.aside(trio.sleep(500))
+    assert fetch.patience.ends == ends + 500
