@@ -24,7 +24,7 @@ from protocol.runtime.performer import Context
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.capacity import promised
-from provider_node.clients import client_flaw, places_of
+from provider_node.clients import Clients, Means, places_of
 from provider_node.identity import Identity
 from provider_node.promises import possible
 from provider_node.slots import Slots
@@ -85,6 +85,9 @@ class Market:
     _taking: Counter[Address] = field(default_factory=Counter)
     _known: deque[Hash32] = field(default_factory=lambda: deque(maxlen=4096))
 
+    def __post_init__(self) -> None:
+        self._clients = Clients(self.chain.blocking, self.rules.house.policy.token)
+
     async def run(self) -> None:
         """Answer offers until cancelled."""
         await self.slots.settle()
@@ -131,8 +134,9 @@ class Market:
 
     async def _reply(self, offer: Signed[Offer]) -> str:
         """Bid, or return why not."""
+        means = await self._clients.means(offer)  # before it is its turn: strangers' chain reads are slow
         async with self._turn:
-            found = await self._decide(offer)
+            found = await self._decide(offer, means)
             if isinstance(found, Terms):
                 if await self._bid(offer, found):
                     return ""
@@ -150,7 +154,7 @@ class Market:
         except (InputError, TransientError) as error:
             log.info("client %s could not be told why there is no bid: %s", to_hex(offer.signer), error)
 
-    async def _decide(self, offer: Signed[Offer]) -> Terms | Refusal:
+    async def _decide(self, offer: Signed[Offer], means: Means) -> Terms | Refusal:
         """Look at the chain and what is open here, then ask the pure rules."""
         await self.watcher.ready()
         states = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
@@ -173,14 +177,15 @@ class Market:
             )
         slots = await self.slots.free(self.watcher.height)
         market = await self._view(promised(slots, leases, self.rules.house.policy.token))
-        if slots and (means := self.rules.house.means) is not None:
+        if slots and (defence := self.rules.house.means) is not None:
             nonce = next_slot(slots).nonce
-            market = replace(market, promises=possible(states, means.audit_clock is not None, nonce))
+            market = replace(market, promises=possible(states, defence.audit_clock is not None, nonce))
         found = answer(offer.message, self.rules.house, market, slots)
-        if isinstance(found, Terms):
-            flaw = await self.chain.run(client_flaw, offer, found.bid)
-            return Refusal(flaw) if flaw else found
-        return found
+        if not isinstance(found, Terms) or means.held >= found.bid.deposit():
+            return found
+        symbol, deposit = self.rules.symbols[found.bid.token], found.bid.deposit()
+        lacks = f"the client holds {means.held} of {symbol}'s smallest unit, the bid would take {deposit}"
+        return Refusal(means.flaw or lacks)
 
     async def _bid(self, offer: Signed[Offer], terms: Terms) -> bool:
         """Make a bid; False if the same stands already, and was sent to whoever asked for it."""

@@ -19,6 +19,8 @@ class FlakyNode:
 
     def __init__(self, target: str) -> None:
         self.target, self.status, self.seen = target, 200, list[str]()
+        self.gas = list[str]()
+        """What calls may burn, where they say it."""
         self.refuse: Refuse = lambda _: None
         self.chain_id = 0
         self._port = 0
@@ -56,6 +58,7 @@ class FlakyNode:
         request = json.loads(body)
         each = request if isinstance(request, list) else [request]
         self.seen += [one["method"] for one in each]
+        self.gas += [one["params"][0]["gas"] for one in each if "gas" in str(one.get("params", ()))]
         if self.chain_id and self.seen[-1] == "eth_chainId":
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": hex(self.chain_id)}).encode()
         errors = [self.refuse(one) for one in each]

@@ -4,10 +4,12 @@ from protocol.chain.calls import Call
 from protocol.chain.codec import encode_values
 from protocol.chain.errors import Revert
 from protocol.chain.node import Node
+from protocol.chain.rpc import BUSY_CODES, RpcRefused
 from protocol.crypto import keccak256
 from protocol.types import Address, Hash32, InputError
 
 _EXECUTE = keccak256(b"execute(address,uint256,bytes)")[:4]
+_MOST_GAS = 1_000_000
 _VALID = keccak256(b"isValidSignature(bytes32,bytes)")[:4]
 """Selector, and at once what ERC-1271 answers for a valid signature."""
 
@@ -24,10 +26,17 @@ def through(contract: Address, call: Call) -> Call:
 
 
 def signs_for(node: Node, contract: Address, digest: Hash32, signature: bytes) -> bool:
-    """Ask a contract wallet whether a signature is its own (ERC-1271). False for what is no such contract."""
+    """Ask a contract wallet whether a signature is its own (ERC-1271). False for what is no such contract.
+
+    A stranger's contract runs on our node: it gets no more gas than wallets take.
+    """
     body = encode_values(["bytes32", "bytes"], [digest, signature])
     try:
-        answer = node.call(Call(contract, _VALID + body, "isValidSignature"))
+        answer = node.call(Call(contract, _VALID + body, "isValidSignature"), gas=_MOST_GAS)
     except Revert:
         return False
+    except RpcRefused as error:
+        if error.code in BUSY_CODES:
+            raise
+        return False  # it ran out of gas, say
     return len(answer) == 32 and answer[:4] == _VALID

@@ -81,10 +81,13 @@ class Node:
         """Return a contract's code; empty for anything else."""
         return _bytes(self.rpc.call("eth_getCode", to_hex(address), "latest"))
 
-    def call(self, call: Call, sender: Address | None = None, tag: Tag = "latest") -> bytes:
-        """Return what `call` would return. `Revert` if it would fail."""
+    def call(
+        self, call: Call, sender: Address | None = None, tag: Tag = "latest", gas: int | None = None
+    ) -> bytes:
+        """Return what `call` would return. `Revert` if it would fail, also for want of `gas`, if given."""
+        fields = _call_object(call, sender) | ({} if gas is None else {"gas": hex(gas)})
         try:
-            return _bytes(self.rpc.call("eth_call", _call_object(call, sender), _tag(tag)))
+            return _bytes(self.rpc.call("eth_call", fields, _tag(tag)))
         except RpcRefused as error:
             if error.code == 3 or error.data:
                 raise revert_of(error.data, call.what) from None

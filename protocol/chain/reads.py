@@ -168,6 +168,17 @@ class Reads:
         """Return what `account` holds of a listed token outside the Escrow."""
         return Amount(self._number(self.token(token).balance_of(account)))
 
+    def holdings(self, token: int, account: Address) -> Amount:
+        """Return what `account` could open leases with, inside the Escrow and outside; in one request."""
+        asked = Call(
+            self.escrow.address,
+            self.escrow.abi.call_data("creditsOf", token, account),
+            "Escrow.creditsOf",
+        )
+        outside = self.token(token).balance_of(account)
+        answers = zip((asked, outside), self.node.call_many((asked, outside)), strict=True)
+        return Amount(sum(int(decode_values(["uint256"], data, call.what)[0]) for call, data in answers))
+
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
         """Return what `spender` may pull from `owner`."""
         return Amount(self._number(self.token(token).allowance(owner, spender)))
