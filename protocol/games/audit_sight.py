@@ -12,7 +12,7 @@ from protocol.dispute.delivery import PostedItem, PostedRoots
 from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction
 from protocol.messages import Bid
-from protocol.types import ZERO_HASH, BlockNo, Blocks, Hash32, InputError, LeaseId, TransientError
+from protocol.types import ZERO_HASH, BlockNo, Blocks, Hash32, InputError, LeaseId
 
 _SALT = b"gavel.audit.salt.v1"
 
@@ -49,40 +49,37 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
 
 
 def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:
-    """Say whether an audit of the item waits for what the provider shows in a game. Blocking.
-
-    So does one in which the provider has revealed, and nobody has called for the comparison yet.
-    """
+    """Say whether an audit of the item waits for what the provider shows in a game. Blocking."""
     if chain.deployment.audits is None:
         return False
     audits = chain.audits_now([(lease, True), (lease, False)])
-    return any(
-        each.item == item and (each.stage is Stage.CONTESTED or _is_compared_next(each)) for each in audits
-    )
-
-
-def _is_compared_next(audit: Audit) -> bool:
-    return audit.stage is Stage.DRAWN and audit.answer is Answer.REVEALED
+    return any(each.stage is Stage.CONTESTED and each.item == item for each in audits)
 
 
 def revealed_items(chain: Chain, bid: Bid, root: Hash32) -> PostedRoots:
     """Return the items that the provider has proven under the result `root` in audits. Blocking.
 
-    All that a game about such an item takes of the posted outputs: nobody has to be asked for them.
-    `TransientError` if a re-org came between.
+    All that a game about such an item takes of the posted outputs: nobody has to be asked for them. What one
+    audit shows, or a re-org takes away, voids nothing of the other.
     """
     items: dict[int, PostedItem] = {}
     for by_client in (True, False) if chain.deployment.audits is not None else ():
         audit = chain.audit(bid.lease_id(), by_client)
         events = _openings(chain, bid.lease_id(), by_client, audit)
-        # An auditor, were it the owner itself, may have revealed the same: its transaction shows nothing.
         for sent in chain.node.transactions([event.at.tx for event in events]):
-            if (shown := chain.audits.parse_reveal(sent.data)) is not None:
+            # Whoever else revealed the same, by whatever contract, shows nothing by it.
+            shown = chain.audits.parse_reveal(sent.data) if sent.to == chain.audits.address else None
+            if shown is not None and _is_under(root, audit.item, shown):
                 items[audit.item] = shown
+    return PostedRoots(root, items)
+
+
+def _is_under(root: Hash32, number: int, item: PostedItem) -> bool:
     try:
-        return PostedRoots(root, items)
-    except InputError as error:
-        raise TransientError("the chain changed while audits were read") from error
+        PostedRoots(root, {number: item})
+    except InputError:
+        return False  # a re-org came between: the next look will know
+    return True
 
 
 def salt_of(key: bytes, seed: Hash32) -> Hash32:

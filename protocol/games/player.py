@@ -174,7 +174,10 @@ class Player:
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
         if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
             charge = await self._charge(self.suspect)
-            if not charge.differs and self.shown in (None, charge.trace_root):
+            if not charge.differs and await self._is_shown_otherwise(charge):
+                self.tell(f"item {self.suspect}: {_CONTRADICTED}: no game is opened")
+                self.suspect, self._cleared = None, True
+            elif not charge.differs and self.shown in (None, charge.trace_root):
                 # Twice computed, and the posted result is right the second time: no game would be won.
                 self.tell(f"item {self.suspect} is right after all: nothing is challenged")
                 self.suspect, self._cleared = None, True
@@ -193,6 +196,14 @@ class Player:
             unclaimable=frozenset(self._unclaimable),
         )
         return judge(table)
+
+    async def _is_shown_otherwise(self, charge: Charge) -> bool:
+        """Whether games know another trace of the item than the one revealed: the audit needs no more."""
+        if self.shown is None:
+            return False
+        case = Case(self.lease, self.bid.job_hash, charge.item, charge.posted_root)
+        known = await self.chain.run(lambda chain: chain.trace_root(case))
+        return known not in (ZERO_HASH, self.shown)
 
     async def _do(self, board: Board, action: Action) -> str:
         match action:
@@ -263,7 +274,7 @@ class Player:
             return "the provider is to move"
         if isinstance(move, moves.Resign):
             if await self.chain.run(is_contested, self.lease, game.case.item):
-                return "it shows another trace than in the audit, whose end convicts it"
+                return _CONTRADICTED
             log.error(
                 "lease %s: nothing differs in game %s, it is given up", to_hex(self.lease), _short(game.game)
             )
@@ -390,6 +401,7 @@ class Player:
         return line
 
 
+_CONTRADICTED = "it shows another trace than in the audit, whose end convicts it"
 _MOST_ATTEMPTS = 64
 _GWEI = 10**9
 

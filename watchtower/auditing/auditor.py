@@ -48,7 +48,7 @@ from protocol.types import (
     TransientError,
     to_hex,
 )
-from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, waiting_for
+from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, stake_due, waiting_for
 from watchtower.auditing.notes import Notes
 from watchtower.auditing.running import reason_of, run_item, why_no_game
 from watchtower.auditing.survey import Look, Name, Seen, Survey
@@ -256,6 +256,8 @@ class Auditing:
                 call = call_of(self.rig.chain.blocking, seen, move, salt)
                 if isinstance(move, Commit | Abstain | Reveal):
                     call = call.by(await self.rig.chain.run(due_of, seen, move))
+                elif isinstance(move, Finish) and not shared:
+                    call = call.by(await self.rig.chain.run(stake_due, seen))
                 receipt = await self._send(call, effect_of(seen, move), shared=shared)
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
                 _, why = self._failed.get(seen.name, (None, "no try was over in time"))

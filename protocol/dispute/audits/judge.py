@@ -3,7 +3,7 @@
 | stage | auditor | provider |
 |---|---|---|
 | CALLED | `Draw`; `Redraw` once the hash is gone | the same |
-| DRAWN | `RunItem`, `Commit` or `Abstain`, `Reveal`, `Challenge`, `Finish` | the same but for two |
+| DRAWN | `RunItem`, `Commit` or `Abstain`, `Reveal`, `Finish` | the same, but for `Abstain` |
 | CONTESTED | who accuses: `Challenge`, then `Close` | `Close` |
 | SILENT | `SettleLease` after the claim period, then `TakeReward` | - |
 
@@ -237,9 +237,6 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
     # Without the roots a commitment cannot be opened: they are found again by running the item again.
     if done is Answer.COMMITTED and opening and now <= reveal_until:
         return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
-    # What the game takes is shown by now: it waits for nobody who might call for the comparison late.
-    if task is not None and _contradicts(sight, task) and (accusation := _accusation(sight)):
-        return accusation
     return Finish() if _can_finish(sight) else None
 
 
@@ -255,14 +252,6 @@ def _contradicts(sight: Sight, task: int) -> bool:
     audit, own = sight.audit, sight.tasks[task]
     revealed = audit.answer is Answer.REVEALED and own.part is Part.REVEALED
     return audit.stage is Stage.DRAWN and revealed and own.found != audit.found
-
-
-def _accusation(sight: Sight) -> Challenge | None:
-    """A game, also if the own run was forgotten: whoever plays it runs the item anew."""
-    shown = sight.shown  # None: its event is not confirmed yet
-    if shown is None or sight.playing or sight.now > sight.window_end:
-        return None
-    return Challenge(sight.audit.item, shown.item)
 
 
 def _gives_up(sight: Sight) -> bool:
@@ -286,10 +275,14 @@ def _can_finish(sight: Sight) -> bool:
 def _accusing(sight: Sight) -> Move | None:
     shown = sight.shown
     if shown is None:
-        return None
+        return None  # its event is not confirmed yet
     if _contradicted(sight, shown) or _decided(sight):
         return Close(shown)
-    return _accusation(sight)
+    # Not before the comparison: until then nothing holds a trace that a game shows against the revealed one.
+    # The contract leaves `contest` of the window after it. Also without the own run: the game repeats it.
+    if not sight.playing and sight.now <= sight.window_end:
+        return Challenge(sight.audit.item, shown.item)
+    return None
 
 
 def _contradicted(sight: Sight, shown: Roots) -> bool:
