@@ -1,0 +1,70 @@
+"""What a player decides before it opens a game. The chain and the worker are objects in this process."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.chain.views import LeaseState
+from protocol.dispute.challenger import Leave, Open
+from protocol.dispute.purse import Limits, Purse
+from protocol.dispute.records import Verdict
+from protocol.games.player import Challenger, Player
+from protocol.games.workshop import Charge
+from protocol.types import ZERO_HASH, BlockNo, Hash32, Wei
+from tests.strategies.provider import BID
+
+pytestmark = pytest.mark.trio
+OWN, OTHER, ROOT = (Hash32(bytes([n]) * 32) for n in (1, 2, 3))
+NOTHING: Any = None
+LIMITS = Limits(*(Wei(10**18) for _ in range(4)))
+
+
+def player(known: Hash32, item_root: Hash32) -> Player:
+    """Accuses item 3, over whose right root OTHER was revealed as its trace; games know `known`."""
+    chain = SimpleNamespace(
+        address=b"me",
+        trace_root=lambda case: known,
+        game_terms=SimpleNamespace(claim_period=10),
+    )
+
+    async def run(read: Any, *args: Any) -> Any:
+        return read(chain, *args)
+
+    async def workshop() -> Any:
+        return SimpleNamespace(accuse=accuse)
+
+    async def accuse(item: int) -> Charge:
+        return Charge(item, OWN, ROOT, item_root, (), SimpleNamespace(hash=BID.job_hash, items=4))  # type: ignore[arg-type]
+
+    rig: Any = SimpleNamespace(blocking=chain, run=run)
+    who = Challenger.of(b"key", LIMITS)
+    return Player(rig, BID, BlockNo(0), who, 3, workshop, lambda _: None, item=3, shown=OTHER)
+
+
+@pytest.mark.parametrize(
+    ("known", "item_root", "opens"),
+    [
+        (ZERO_HASH, ROOT, True),  # the game forces a trace out
+        (OTHER, ROOT, True),  # what was revealed, and it has a false node
+        (OWN, ROOT, False),  # not what was revealed: the audit's end convicts, and a game would be lost
+        (OWN, OTHER, True),  # the item is false: whatever the trace, the game proves it
+    ],
+)
+async def test_no_game_is_opened_where_the_audits_end_convicts_without_one(
+    known: Hash32, item_root: Hash32, opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accuser = player(known, item_root)
+    purse = Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, LIMITS)
+
+    async def full(_: object) -> Purse:
+        return purse
+
+    monkeypatch.setattr(accuser, "_purse", full)
+    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
+    board: Any = SimpleNamespace(
+        now=10, lease=lease, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
+    )
+    (action,) = await accuser._judge(board)
+    assert isinstance(action, Open if opens else Leave), action
+    assert accuser.was_to_open
