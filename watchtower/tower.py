@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -111,7 +112,10 @@ class Tower:
         self._height.set(height)
         for bench in (self.rig.tries, self.rig.runs):
             bench.look(height)
-        await trio.to_thread.run_sync(self.rig.store.expire, height)
+        try:
+            await trio.to_thread.run_sync(self.rig.store.expire, height)
+        except TransientError as error:  # a full disk; games must go on
+            log.error("artifacts cannot be let go: %s", error)
         if self.games is not None:
             if self.resumed != self.scan.rollbacks:  # at the start, and after a re-org
                 self.resumed = self.scan.rollbacks
@@ -158,10 +162,14 @@ class Tower:
             trial = Trial.of(self.rig, result)
             found = await self._find(trial, again=before is not None)
             verdict = self._dated(trial, found, before)
-            file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
             self.known[result.lease] = verdict
-            if verdict.finding is not Finding.MISMATCH:  # no game will need it
-                await trio.to_thread.run_sync(self.rig.store.release, held(result).reason)
+            file: Path | str = "not on disk"
+            try:
+                if verdict.finding is not Finding.MISMATCH:  # no game will need it
+                    await trio.to_thread.run_sync(self.rig.store.release, held(result).reason)
+                file = await trio.to_thread.run_sync(self.verdicts.add, verdict)
+            except TransientError as error:  # a full disk: after a restart it is judged again
+                log.error("a verdict is kept in memory alone: %s", error)
             if before is None or before.finding is not verdict.finding:
                 self._found.labels(verdict.finding).inc()
             level = logging.ERROR if verdict.finding is Finding.MISMATCH else logging.INFO

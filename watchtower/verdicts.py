@@ -1,11 +1,11 @@
 """What a watchtower found, one JSON file per lease: a restart repeats no work, and a person can read it."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from protocol.store.files import write_whole
 from protocol.types import Hash32, InputError, LeaseId
 from watchtower.judge import ResultId
 
@@ -96,12 +96,7 @@ class Verdicts:
     def add(self, verdict: Verdict) -> Path:
         """Write a verdict so that it is there whole or not at all; return its file."""
         path = self._folder / f"{verdict.lease}.json"
-        part = path.with_suffix(".part")
-        with part.open("w") as file:
-            json.dump(asdict(verdict), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(path, json.dumps(asdict(verdict), indent=1).encode())
         return path
 
     def all(self) -> tuple[Verdict, ...]:

@@ -1,13 +1,13 @@
 """Transactions on their way: what a sender must not forget, and where it writes that down."""
 
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from protocol.chain.calls import Call, Due
+from protocol.store.files import write_whole
 from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, to_hex
 
 _KEPT_MINED = 256
@@ -91,14 +91,10 @@ class FileJournal:
             ) from error
 
     def save(self, chain: Hash32, sent: Iterable[Sent]) -> None:
-        """Replace the file; it is on the disk when this returns."""
+        """Replace the file; it is on the disk when this returns. `TransientError` if the disk is full."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".tmp")
-        with draft.open("w") as file:
-            json.dump({"chain": to_hex(chain), "sent": [_to_json(entry) for entry in sent]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.path)
+        content = {"chain": to_hex(chain), "sent": [_to_json(entry) for entry in sent]}
+        write_whole(self.path, json.dumps(content).encode())
 
 
 def trimmed(sent: dict[int, Sent]) -> dict[int, Sent]:

@@ -9,13 +9,13 @@ threads and processes.
 
 import logging
 import os
+import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from protocol.store.files import chunks_of, sync_directory, write_whole
+from protocol.store.files import chunks_of, disk_errors, sync_directory, write_whole
 from protocol.store.index import Index
 from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
 from protocol.store.soundness import Stamp, is_sound, stamp_of
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 DEFAULT_QUOTA = 64 << 30
 _STALE_NS = 3600 * 10**9
+_SPARE = 1 << 30
+"""Bytes of the disk that are left to others: journals, logs, outputs of runs. Of small disks a twentieth."""
 
 
 class QuotaExceededError(InputError):
@@ -199,7 +201,7 @@ class Artifacts:
 
     def _put(self, read: Callable[[int], bytes], size: int) -> ArtifactId:
         self._make_room(size)
-        with _disk_errors(self.root):
+        with disk_errors(self.root):
             return self._copy(read)
 
     def _copy(self, read: Callable[[int], bytes]) -> ArtifactId:
@@ -236,16 +238,32 @@ class Artifacts:
     def _make_room(self, size: int, artifact: ArtifactId | None = None) -> None:
         if artifact is not None and self._index.size(artifact) is not None:
             return
-        pinned = self.pinned()
-        if pinned + size > self.quota:
+        pinned, most = self.pinned(), self._most()
+        if pinned + size > most:
+            limit = f"{self.quota} bytes of quota" if most == self.quota else f"{most} that the disk holds"
             raise QuotaExceededError(
-                f"artifact of {size} bytes does not fit: {pinned} of {self.quota} bytes of quota are pinned",
-                "raise store.quota in the config file, or wait until leases end",
+                f"artifact of {size} bytes does not fit: {pinned} of {limit} are pinned",
+                "raise store.quota in the config file, make room on the disk, or wait until leases end",
             )
-        self.collect(self.quota - size)
+        self.collect(most - size)
         if artifact is not None:
             # Counted before the first byte comes, so that two fetches cannot both take the last room.
             self._index.add(artifact, size)
+
+    def _most(self) -> int:
+        """The quota, or what fits on the disk: strangers' artifacts must not take what journals need."""
+        disk = shutil.disk_usage(self.root)
+        unwritten = sum(self._unwritten(file) for file in self.root.glob("partial/*.leaves"))
+        spare = disk.free - min(_SPARE, disk.total // 20)
+        return max(min(self.quota, self.used() - unwritten + spare), 0)
+
+    def _unwritten(self, leaves: Path) -> int:
+        """Bytes of a fetch that are counted and not on the disk yet."""
+        size = self._index.size(ArtifactId(bytes.fromhex(leaves.stem))) or 0
+        try:
+            return max(size - 512 * leaves.with_suffix(".data").stat().st_blocks, 0)
+        except FileNotFoundError:
+            return size
 
     def _reconcile(self) -> None:
         """Make the index agree with the files after a crash, and drop copies that were never finished."""
@@ -298,7 +316,8 @@ class Partial:
             return
         if not self._leaves.exists():
             write_whole(self._leaves, manifest.to_bytes())
-        self._data.touch(mode=0o600)
+        with disk_errors(store.root):
+            self._data.touch(mode=0o600)
         self._resume()
 
     def missing(self) -> list[int]:
@@ -316,7 +335,7 @@ class Partial:
         if index in self._have:
             return
         try:
-            with _disk_errors(self._store.root), self._data.open("r+b") as target:
+            with disk_errors(self._store.root), self._data.open("r+b") as target:
                 os.pwrite(target.fileno(), data, index * CHUNK)
         except FileNotFoundError:
             if self._store.has(self.artifact):
@@ -325,7 +344,7 @@ class Partial:
                 f"artifact 0x{self.artifact.hex()} was dropped to make room while it was fetched",
                 "pin it before fetching",
             ) from None
-        with self._have_file.open("ab") as target:
+        with disk_errors(self._store.root), self._have_file.open("ab") as target:
             target.write(index.to_bytes(4, "big"))
         self._have.add(index)
 
@@ -335,9 +354,10 @@ class Partial:
             if missing := self.missing():
                 raise InputError(f"artifact 0x{self.artifact.hex()} still lacks {len(missing)} chunks")
             try:
-                with self._data.open("r+b") as target:
-                    os.fsync(target.fileno())
-                self._store._adopt(self._data, self.manifest)
+                with disk_errors(self._store.root):
+                    with self._data.open("r+b") as target:
+                        os.fsync(target.fileno())
+                    self._store._adopt(self._data, self.manifest)
             except FileNotFoundError:
                 # Another fetch of the same artifact has moved the file in, or room was made meanwhile.
                 if not self._store.has(self.artifact):
@@ -370,17 +390,6 @@ class Partial:
                 chunk = source.read(self.manifest.length(index))
                 if chunk_leaf(chunk) == self.manifest.leaves[index]:
                     self._have.add(index)
-
-
-@contextmanager
-def _disk_errors(root: Path) -> Iterator[None]:
-    """Turn a full or failing disk into a `TransientError`; a missing file stays what it is."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise TransientError(f"artifact store {root}: {error.strerror}", "check the disk") from error
 
 
 def _leaves(file: Path) -> Path:

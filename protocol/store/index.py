@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from protocol.store.files import disk_errors
 from protocol.types import ArtifactId
 
 _SCHEMA = """
@@ -22,7 +23,7 @@ class Index:
     """The SQLite file beside the artifacts. Every call is one transaction; safe for threads and processes."""
 
     def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._path = threading.Lock(), path
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self._touched: dict[ArtifactId, int] = {}
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -98,5 +99,5 @@ class Index:
         self._run("DELETE FROM pin WHERE until <= ?", height)
 
     def _run(self, query: str, *values: object) -> list[Any]:
-        with self._lock:
+        with self._lock, disk_errors(self._path):
             return self._db.execute(query, values).fetchall()
