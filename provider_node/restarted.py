@@ -14,7 +14,7 @@ from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
 from protocol.store.journal import Journal
-from protocol.types import GavelError, Hash32, InputError, TransientError, to_hex
+from protocol.types import GavelError, Hash32, TransientError
 
 if TYPE_CHECKING:
     from provider_node.parts import Parts
@@ -38,20 +38,15 @@ def genesis_of(chain: Chain) -> Hash32:
 def require_same(journal: Journal, network: Network, genesis: Hash32) -> None:
     """Raise `ChainRestartedError` if a journal is of an older local chain; note the chain of a fresh one.
 
-    `InputError` where the chain is not a local one: leases with money in them are given up by nobody but the
-    owner, whatever a node says.
+    Other chains do not begin anew: a node that says so lies, and must not stop who has leases to defend.
     """
+    if network.name != _LOCAL:
+        return
     known = journal.recall(_NOTE)
     if known is None:
         journal.remember(_NOTE, genesis)
     elif known != genesis:
-        if network.name == _LOCAL:
-            raise ChainRestartedError
-        raise InputError(
-            f"the journal is of a chain that began with block {to_hex(known)}, "
-            f"network {network.name} began with {to_hex(genesis)}",
-            "ask another node (rpc_urls), or move the journal away if that chain is gone",
-        )
+        raise ChainRestartedError
 
 
 def set_aside(journal: Path) -> Path:
@@ -78,7 +73,7 @@ async def _settled(chain: AsyncChain, pause_s: float) -> None:
 
 
 async def leave_if_restarted(parts: "Parts") -> None:
-    """End the daemon's run once the chain has become another one; until cancelled."""
+    """End the daemon's run once the local chain has become another one; until cancelled."""
     watcher, chain = parts.watcher, parts.chain
     before, was_down = watcher.height, False
     while True:
@@ -92,8 +87,8 @@ async def leave_if_restarted(parts: "Parts") -> None:
             require_same(parts.base.journal, chain.blocking.network, genesis)
         except TransientError:
             was_down = True
-        except (ChainRestartedError, InputError) as error:
-            log.warning("%s", error or "the chain was started anew")
+        except ChainRestartedError:
+            log.warning("the chain was started anew")
             await _settled(chain, watcher.poll_s)
             parts.restarted = True
             parts.stop.set()

@@ -7,7 +7,7 @@ import pytest
 
 from protocol.chain.networks_file import shipped_network
 from protocol.store.journal import Journal
-from protocol.types import Hash32, InputError
+from protocol.types import Hash32
 from provider_node.restarted import ChainRestartedError, require_same, set_aside
 
 HERE, THERE = Hash32(b"\1" * 32), Hash32(b"\2" * 32)
@@ -19,9 +19,13 @@ def test_a_journal_is_of_the_chain_that_it_was_begun_on(tmp_path: Path) -> None:
     require_same(journal, local, HERE)
     with pytest.raises(ChainRestartedError):
         require_same(journal, local, THERE)
-    with pytest.raises(InputError, match="the journal is of a chain that began with block 0x0101"):
-        require_same(journal, replace(local, name="sepolia"), THERE)
     require_same(journal, local, HERE)
+
+
+def test_no_node_s_word_stops_a_provider_on_a_public_chain(tmp_path: Path) -> None:
+    public, journal = replace(shipped_network("local"), name="sepolia"), Journal(tmp_path / "journal.db")
+    require_same(journal, public, HERE)
+    require_same(journal, public, THERE)
 
 
 def test_what_is_set_aside_is_kept_and_replaces_nothing(tmp_path: Path) -> None:
