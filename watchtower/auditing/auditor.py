@@ -6,7 +6,7 @@ no case of their own.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -106,6 +106,9 @@ class Auditing:
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw the runs under way are, and what ends them."""
     _written: dict[str, object] = field(default_factory=dict)
+    _drawn: Sequence[Seen] = ()
+    """All audits that concern us, as last looked at."""
+    _purse: trio.Lock = field(default_factory=trio.Lock)
     _withdrawing: bool = False
     _looked: object = None
 
@@ -146,6 +149,7 @@ class Auditing:
             return
         self._looked = head
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
+        self._drawn = look.open
         for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
             await self._begin(nursery, seen)
         drawn = [each for each in look.open if each.task(self.me) is not None]
@@ -288,16 +292,29 @@ class Auditing:
         # A child of its own: another audit's long run must not make this one late.
         async with open_child(WORKER, options=options(self.rig.config)) as child:
             ran = await run_item(self.rig, child, seen, limit)
-        roots, why = ran.roots, await self.rig.chain.run(why_no_game, seen, ran.seconds)
-        if why and self._part(seen) is Part.ASSIGNED:
-            self._unable[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, why)
-            return why
-        self._runs[seen.name] = (audit.item, roots)
+        roots = ran.roots
+        async with self._purse:  # one after the other: each counts what those before it may take
+            why = await self.rig.chain.run(why_no_game, seen, ran.seconds, self._pledged(seen))
+            if why and self._part(seen) is Part.ASSIGNED:
+                self._unable[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, why)
+                return why
+            self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN
         await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
         return f"ran item {audit.item}"
+
+    def _pledged(self, seen: Seen) -> list[Seen]:
+        """Other audits in which a game may still have to be opened."""
+        bound = (Part.COMMITTED, Part.REVEALED, Part.ACCUSING)
+        return [
+            each
+            for each in self._drawn
+            if each.name != seen.name
+            and (each.name in self._runs or self._part(each) in bound)
+            and not (self.court and self.court.accused(each.name[0], each.sight.audit.item))
+        ]
 
     async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:
         receipt = await self.rig.chain.send(call, effect)

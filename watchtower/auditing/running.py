@@ -1,5 +1,6 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -74,21 +75,24 @@ async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Ran:
     return Ran(roots, seconds)
 
 
-def why_no_game(chain: Chain, seen: Seen, seconds: float) -> str:
+def why_no_game(chain: Chain, seen: Seen, seconds: float, others: Sequence[Seen] = ()) -> str:
     """Say why no game could be played here about an item that took so long, or nothing. Blocking.
 
     Who commits may have to accuse: it runs the item once more, in what is left of the window then, and in a
-    game after a restart, within a move's clock. And it needs the game's bond.
+    game after a restart, within a move's clock. And it needs the game's bond, beside those of `others`:
+    audits committed to already, all of which may have to be accused at once.
     """
-    audit, bid = seen.sight.audit, seen.opened.bid
+    audit = seen.sight.audit
     clock = Blocks(min(chain.game_terms.move_clock, seen.sight.clocks.contest // _RUNS))
     if slow := slowness(audit.item, seconds, chain.network.seconds(clock)):
         return slow
+    bonds = sum(chain.bond(each.opened.bid, each.sight.audit.items) for each in (seen, *others))
     # Gas may be dearer by then.
-    needed, coin = Wei(_DEARER * chain.bond(bid, audit.items)), chain.balance(chain.address)
+    needed, coin = Wei(_DEARER * bonds), chain.balance(chain.address)
     if coin >= needed:
         return ""
-    return f"a game may take a bond of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"
+    what = f"games about {1 + len(others)} audits may take bonds" if others else "a game may take a bond"
+    return f"{what} of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"
 
 
 async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:

@@ -101,3 +101,6 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
     found = running.why_no_game(chain, seen, seconds)
     assert found.startswith(why) if why else found == ""
+    # One wallet stands behind all that is committed to.
+    beside = running.why_no_game(chain, seen, 1.0, [seen, seen])
+    assert beside.startswith("games about 3 audits may take bonds of")

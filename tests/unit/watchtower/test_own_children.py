@@ -192,12 +192,15 @@ class Desk:
         rig.chain.run = self._read
         self.lacking = set[LeaseId]()
         self.slow = ""
+        self.beside = list[list[LeaseId]]()
+        """For each look into the purse, the other audits that count on it."""
 
     async def _accuse(self, seen: Seen) -> None:
         raise AssertionError("nothing is found here")
 
     async def _read(self, method: Any, *args: Any) -> Any:
         if method is auditor.why_no_game:
+            self.beside.append([each.name[0] for each in args[2]])
             return self.slow
         assert method is auditor.due_of
         return Due(BlockNo(0), None)
@@ -225,7 +228,9 @@ class Desk:
         fields = {"commit_until": BlockNo(until_)} | audit
         seen = sight(Stage.DRAWN, Part.ASSIGNED, audit=fields, now=BlockNo(now))
         opened: Any = SimpleNamespace(bid=BID)
-        await self.desk._begin(nursery, Seen((lease, True), opened, seen))
+        found = Seen((lease, True), opened, seen)
+        self.desk._drawn = [*(each for each in self.desk._drawn if each.name != found.name), found]
+        await self.desk._begin(nursery, found)
         return lease
 
     def said(self, lease: LeaseId) -> str:
@@ -276,6 +281,16 @@ async def test_a_run_that_ends_in_time_is_committed_to(held: HeldRuns, desk: Des
         await desk.look(nursery, 1, 110, now=109)
         await until(lambda: desk.said(lease).startswith("committed"))
         assert desk.sent == ["Audits.commit 01"]
+
+
+async def test_one_purse_stands_behind_all_that_is_committed_to(held: HeldRuns, desk: Desk) -> None:
+    """Each by itself could be paid for: with N at once, all but one accusation would have no bond."""
+    async with trio.open_nursery() as nursery:
+        leases = [await desk.look(nursery, number, 1_000) for number in (1, 2, 3)]
+        for done, lease in enumerate(leases, 1):
+            held.let_go(lease.hex())
+            await until(lambda lease=lease: desk.said(lease) == "ran item 3")  # type: ignore[misc]
+            assert desk.beside == [leases[:many] for many in range(done)]
 
 
 async def test_a_job_that_cannot_be_had_is_tried_until_half_of_the_clock_is_left(
