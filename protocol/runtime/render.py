@@ -42,6 +42,9 @@ def _describe(error: BaseException) -> tuple[str, str, str, int]:
             kinds = ((InputError, "input"), (TransientError, "transient"), (BrokenInvariant, "broken"))
             kind = next((name for cls, name in kinds if isinstance(error, cls)), "error")
             return kind, _line(error.message), _line(error.advice), error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            command = error.ctx.command_path
+            return "input", f"{command} needs a command", f"{command} --help lists them", ExitCode.INPUT
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gavel"
             return "input", _line(error.format_message()), f"see {command} --help", ExitCode.INPUT

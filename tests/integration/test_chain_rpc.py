@@ -100,6 +100,18 @@ def test_one_url_of_another_chain_is_passed_over_and_ends_nobody(
         strange.stop()
 
 
+def test_a_node_that_was_right_and_then_serves_another_chain_ends_nobody_either(flaky: FlakyNode) -> None:
+    client = rpc(flaky.url)
+    client.call("eth_blockNumber")
+    flaky.stop()
+    with pytest.raises(TransientError, match="connection failed"):
+        client.call("eth_blockNumber")
+    flaky.chain_id = 5
+    flaky.start()
+    with pytest.raises(TransientError, match="serves chain 5"):
+        client.call("eth_blockNumber")
+
+
 def test_patience_bridges_a_restart(localnet: Localnet, flaky: FlakyNode) -> None:
     client = rpc(flaky.url, patience=5)
     flaky.stop()

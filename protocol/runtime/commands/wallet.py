@@ -1,5 +1,6 @@
 """`gavel wallet`: make, list, import and use the keys in `$GAVEL_HOME/keys`, and move their money."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,8 +82,11 @@ def import_(
 ) -> None:
     """Store an existing private key under NAME. The key never stands on the command line."""
     from protocol.runtime.keystore import find_key, parse_key, read_password, read_private, store_key, unlock
+    from protocol.types import InputError
 
     if source is None:
+        if not sys.stdin.isatty():
+            raise InputError("no private key given", "name its file with --from")
         text = click.prompt("Private key (hex)", hide_input=True, err=True)
     else:
         text = read_private(source).decode(errors="replace").strip()

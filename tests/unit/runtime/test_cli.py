@@ -250,3 +250,16 @@ def test_a_closed_pipe_is_no_error() -> None:
     )
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+def test_what_is_asked_of_a_person_names_its_flag_where_there_is_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The tests' stdin is no terminal."""
+    assert cli.invoke(["wallet", "import", "two"]) == ExitCode.INPUT
+    assert capsys.readouterr().err == "gavel: no private key given (name its file with --from)\n"
+
+
+def test_a_group_alone_says_that_it_needs_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["wallet"]) == ExitCode.INPUT
+    assert capsys.readouterr().err == "gavel: gavel wallet needs a command (gavel wallet --help lists them)\n"

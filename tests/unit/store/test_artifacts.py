@@ -1,5 +1,7 @@
 import os
+import resource
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -259,3 +261,22 @@ def test_a_file_that_is_cut_or_has_lost_its_manifest_is_dropped(store: Artifacts
         leaves.unlink()
     assert not store.sound(artifact)
     assert not store.has(artifact)
+
+
+def test_what_cannot_be_opened_now_is_not_taken_for_damaged(store: Artifacts) -> None:
+    artifact = store.put_bytes(os.urandom(CHUNK + 7))
+    least = max(map(int, os.listdir("/proc/self/fd"))) + 1
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (least, before[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open(os.devnull, os.O_RDONLY))
+        with pytest.raises(TransientError, match="Too many open files"):
+            store.sound(artifact)
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert store.sound(artifact)
