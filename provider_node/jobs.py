@@ -135,11 +135,11 @@ class Jobs:
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
             trace = self._trace_ms(state, measured)
-            known = replace(state, item_ms=measured.item_ms, trace_ms=trace)
+            known = replace(state, item_ms=measured.item_ms, trace_ms=trace, reading_ms=measured.reading_ms)
             if flaw := self._room_flaw(lease, known, self.means):
                 raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
-        return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace)
+        return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms)
 
     async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
         """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""

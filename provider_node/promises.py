@@ -36,9 +36,15 @@ def promise_of(lease: LeaseId, state: ProviderLease, audits: bool) -> Promise | 
     if state.result is not None:
         over = state.result.over_ms
     audited = audits and not bid.flags & BidFlags.PRIVATE
-    spec, allowance = state.spec, bid.trace_allowance * block_ms
-    reading = reading_ms(spec.program_bytes + spec.input_bytes if spec else state.offer.transfer_bytes)
+    allowance, reading = bid.trace_allowance * block_ms, reading_of(state)
     return Promise(lease, items, state.trace_ms, allowance, cap, reading, over, audited, BlockNo(until))
+
+
+def reading_of(state: ProviderLease) -> int:
+    """Return the milliseconds that reading a lease's program and inputs takes, where they are not kept."""
+    spec = state.spec
+    count = spec.program_bytes + spec.input_bytes if spec else state.offer.transfer_bytes
+    return max(reading_ms(count), state.reading_ms)
 
 
 def bound(leases: Mapping[LeaseId, ProviderLease], audits: bool) -> tuple[Promise, ...]:

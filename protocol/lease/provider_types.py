@@ -150,6 +150,8 @@ class ProviderLease:
     """What an item takes: by the offer's figures, then as measured."""
     trace_ms: int = 0
     """What executing one again to defend it takes, likewise; 0 if nothing is to be defended."""
+    reading_ms: int = 0
+    """What reading the program took, as measured: many nodes may have few bytes."""
     reason: str = ""
     """Why the lease is being given up, or how it ended."""
 
@@ -189,6 +191,7 @@ class DidCheck:
     item_ms: int = 0
     trace_ms: int = 0
     """What executing an item again to defend it takes; 0 if nothing is to be defended."""
+    reading_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

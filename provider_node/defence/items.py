@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from protocol.auction.defence import STARTUP_MS, reading_ms, trace_ms
+from protocol.auction.defence import STARTUP_MS, trace_ms
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
 from protocol.lease.provider_types import ProviderLease
@@ -10,6 +10,7 @@ from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.types import InputError, LeaseId
 from provider_node.holdings import Holdings
+from provider_node.promises import reading_of
 from provider_node.watcher import KIND as LEASE
 
 _OWN_DEVICE_DOUBTS = 2
@@ -48,7 +49,7 @@ class Items:
             return STARTUP_MS
         # As it was reckoned when the lease was promised (`protocol.auction.clocks`).
         plain = state.trace_ms or trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1))
-        return plain + STARTUP_MS + reading_ms(state.spec.program_bytes + state.spec.input_bytes)
+        return plain + STARTUP_MS + reading_of(state)
 
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
         """Return the paths of a lease's program and inputs, and the device to use.

@@ -38,6 +38,8 @@ class Measured:
     """To execute one item again with every value kept."""
     value_bytes: int
     """All values of one item."""
+    reading_ms: int = 0
+    """To read the program again and plan it."""
 
 
 @dataclass(frozen=True, slots=True)

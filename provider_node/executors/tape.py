@@ -43,6 +43,8 @@ _SLACK = 4
 _FLOOR_S = 120.0
 _IDLE_S = 20.0
 """A child holds numerical libraries in memory; starting another one takes about a second."""
+_PLANNED = 1.5
+"""An engine plans a program that was read: that takes up to half as long again."""
 _PROBE_ITEMS = 4
 _PROBE_S = 5.0
 """Items that are estimated to take longer than this are not tried beforehand."""
@@ -134,6 +136,7 @@ class TapeExecutor:
             worst_item_ms=math.ceil(worst * 1_000),
             trace_bytes=info.trace_bytes,
             value_bytes=info.value_bytes,
+            reading_ms=math.ceil(_PLANNED * info.read_seconds * 1_000),
         )
 
     async def _probe(self, job: Job) -> float:

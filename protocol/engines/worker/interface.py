@@ -73,6 +73,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     for."""
     value_bytes: int
     """All values of one item, constants and inputs left out: what its trace takes on disk."""
+    read_seconds: float = 0.0
+    """Processor time that reading the program took this worker."""
 
 
 class LowerArgs(msgspec.Struct, frozen=True):

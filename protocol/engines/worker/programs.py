@@ -1,6 +1,7 @@
 """Program files: reading, validating, naming, describing."""
 
 import json
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ class Program:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     engines: dict[tuple[str, int], Engine] = field(default_factory=dict)
+    read_seconds: float = 0.0
+    """Processor time that reading it took, its roots included: many nodes may have few bytes."""
 
     def engine(self, device: str, threads: int) -> Engine:
         """The engine for a device, made once."""
@@ -73,11 +76,13 @@ def load_program(path: Path) -> Program:
         # Make room first: two large programs need not fit beside a third.
         while len(_READY) >= KEPT:
             _READY.popitem(last=False)
+        began = time.process_time()
         tape = decode(path.read_bytes())
     except (FileNotFoundError, IsADirectoryError) as fault:
         raise InputError(f"there is no program file {path}") from fault
     inputs, outputs = _names(path, tape)
-    _READY[key] = Program(tape, program_root(tape, HASHER), inputs, outputs)
+    root = program_root(tape, HASHER)
+    _READY[key] = Program(tape, root, inputs, outputs, read_seconds=time.process_time() - began)
     return _READY[key]
 
 
@@ -125,4 +130,5 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         item_seconds=seconds(work, rate),
         item_seconds_worst=worst_seconds(work, rate),
         value_bytes=value_bytes(tape),
+        read_seconds=program.read_seconds,
     )

@@ -83,6 +83,13 @@ def checked(
 
 async def test_what_can_be_defended_is_started() -> None:
     assert await checked(SMALL)() == DidCheck(400, 1 << 20, 100, 400)
+    assert await checked(replace(SMALL, reading_ms=9))() == DidCheck(400, 1 << 20, 100, 400, 9)
+
+
+async def test_what_takes_too_long_to_be_read_is_refused() -> None:
+    """A client picks the tape: one of 65,000 nodes has few bytes, and takes seconds to be decoded."""
+    with pytest.raises(InputError, match="clock"):
+        await checked(replace(SMALL, reading_ms=40_000))()
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,20 @@ from tests.strategies.provider import fresh
 
 KIND = Kind.of(MACHINE)
 RESULT = replace(PLAIN, over_ms=9)
-OLD_FIELDS = {
-    "ProviderLease": ("item_ms", "trace_ms"),
-    "Result": ("over_ms",),
-    "DidCheck": ("item_ms", "trace_ms"),
+LATER = {
+    1: {
+        "ProviderLease": ("item_ms", "trace_ms", "reading_ms"),
+        "Result": ("over_ms",),
+        "DidCheck": ("item_ms", "trace_ms", "reading_ms"),
+    },
+    2: {"ProviderLease": ("reading_ms",), "DidCheck": ("reading_ms",)},
 }
+"""What each older version did not know."""
 
 
-def as_before(data: bytes) -> bytes:
-    """The same record as version 1 wrote it: without the fields that came later."""
+def as_before(data: bytes, old: int = 1) -> bytes:
+    """The same record as an older version wrote it: without the fields that came later."""
+    fields = LATER[old]
 
     def strip(plain: Any) -> Any:
         if isinstance(plain, dict):
@@ -29,13 +34,13 @@ def as_before(data: bytes) -> bytes:
         if not isinstance(plain, list):
             return plain
         found = [strip(each) for each in plain]
-        if len(found) == 2 and found[0] in OLD_FIELDS and isinstance(found[1], dict):
-            found[1] = {name: each for name, each in found[1].items() if name not in OLD_FIELDS[found[0]]}
+        if len(found) == 2 and found[0] in fields and isinstance(found[1], dict):
+            found[1] = {name: each for name, each in found[1].items() if name not in fields[found[0]]}
         return found
 
     version, body = msgspec.msgpack.decode(data)
-    assert version == 2
-    return msgspec.msgpack.encode([1, strip(body)])
+    assert version == 3
+    return msgspec.msgpack.encode([old, strip(body)])
 
 
 def test_a_lease_of_version_1_is_read_with_its_result() -> None:
@@ -52,3 +57,10 @@ def test_inputs_of_version_1_are_read() -> None:
     )
     ran = DidRun(RESULT)
     assert KIND.inputs.decode(as_before(KIND.inputs.encode(ran))) == DidRun(replace(RESULT, over_ms=0))
+
+
+def test_a_lease_and_its_check_of_version_2_are_read() -> None:
+    lease = replace(fresh(), item_ms=5, trace_ms=6, reading_ms=7, result=RESULT)
+    assert KIND.states.decode(as_before(KIND.states.encode(lease), 2)) == replace(lease, reading_ms=0)
+    checked = DidCheck(1_000, 1 << 20, item_ms=5, trace_ms=6, reading_ms=7)
+    assert KIND.inputs.decode(as_before(KIND.inputs.encode(checked), 2)) == replace(checked, reading_ms=0)

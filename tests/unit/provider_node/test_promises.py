@@ -24,6 +24,9 @@ def test_a_lease_promises_its_items_by_measure_and_clocks_by_the_chain() -> None
     large = replace(STATE, offer=replace(STATE.offer, transfer_bytes=80_000_000))
     assert (found := promise_of(LEASE, large, audits=True)) is not None
     assert found.reading_ms == 200
+    many = promise_of(LEASE, replace(large, reading_ms=8_500), audits=True)
+    assert many is not None
+    assert many.reading_ms == 8_500, "a program of many nodes takes longer than its bytes"
     posted = replace(STATE, phase=Phase.POSTED, chain=POSTED, result=replace(RESULT, over_ms=70))
     after = promise_of(LEASE, posted, audits=True)
     assert after == Promise(LEASE, 4, 400, 6_000, 60_000, over_ms=70, audited=True, until=170)
