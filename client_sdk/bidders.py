@@ -9,7 +9,7 @@ from protocol.auction.quotes import Market, Standing
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import ProviderHistory, Registered
-from protocol.net import Node, reachable_at
+from protocol.net import Node
 from protocol.types import ZERO_ADDRESS, Address, Amount, GavelError, InputError, TransientError
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Bidders:
     owners: dict[Address, Registered] = field(default_factory=dict)
     """Who has an operator key now. The chain binds it to one owner's bids, and lets others name it too."""
     registered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
-    """Where each operator may be found, by all owners that name it."""
+    """Where each operator says that it is; empty if it has not said."""
     _answered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
@@ -57,11 +57,10 @@ class Bidders:
             began = trio.current_time()
             found = await self.chain.run(Chain.registrations)
             self.owners = {each.owner: each for each in found if each.operator != ZERO_ADDRESS}
-            claims: dict[Address, list[tuple[str, ...]]] = {}
+            known: dict[Address, tuple[str, ...]] = {}
             for each in self.owners.values():
-                said = each.registration
-                claims.setdefault(each.operator, []).append(said.addrs if said is not None else ())
-            self.registered = {operator: reachable_at(operator, said) for operator, said in claims.items()}
+                known[each.operator] = each.addrs or known.get(each.operator, ())
+            self.registered = known
             self._read_at = began
 
     def speaks_for(self, operator: Address, owner: Address) -> bool:
@@ -88,10 +87,10 @@ class Bidders:
             self.answered(operator, owner)
 
     def _addrs(self, operator: Address, owner: Address) -> tuple[str, ...]:
-        """Return where an owner says that its operator is; others who name the same key are not asked."""
+        """Return where an operator says that it is, to this owner first."""
         known = self.owners.get(owner)
-        if known is not None and known.operator == operator and known.registration is not None:
-            return known.registration.addrs
+        if known is not None and known.operator == operator and known.addrs:
+            return known.addrs
         return self.registered.get(operator, ())
 
     async def locate(

@@ -6,8 +6,8 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
-from protocol.net import Node, reachable_at
-from protocol.types import ZERO_ADDRESS, Address, TransientError
+from protocol.net import Node
+from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +21,19 @@ async def follow_registrations(chain: AsyncChain, node: Node) -> None:
     known: dict[Address, tuple[str, ...]] = {}
     while True:
         try:
-            claims: dict[Address, list[tuple[str, ...]]] = {}
             for each in (await chain.run(Chain.registrations))[-_MOST:]:
-                if each.registration is not None and each.operator not in (ZERO_ADDRESS, node.address):
-                    claims.setdefault(each.operator, []).append(each.registration.addrs)
-            for operator, said in claims.items():
-                addrs = reachable_at(operator, said)
-                if addrs and known.get(operator) != addrs:
-                    known[operator] = addrs
-                    node.learn(operator, addrs)
+                if not each.addrs or each.operator in (ZERO_ADDRESS, node.address):
+                    continue
+                if known.get(each.operator) != each.addrs:
+                    known[each.operator] = each.addrs
+                    _learn(node, each.operator, each.addrs)
         except TransientError as error:
             log.debug("registrations cannot be read: %s", error)
         await trio.sleep(_EVERY_S)
+
+
+def _learn(node: Node, operator: Address, addrs: tuple[str, ...]) -> None:
+    try:
+        node.learn(operator, addrs)
+    except InputError as error:
+        log.info("provider %s registered addresses of no use: %s", to_hex(operator), error)

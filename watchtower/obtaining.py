@@ -9,6 +9,7 @@ kept too: with it the artifacts are found again without the provider.
 """
 
 from collections.abc import Awaitable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -228,8 +229,9 @@ def _kept(rig: Rig, result: PostedResult) -> tuple[bytes, Receipt] | None:
 async def _operator(rig: Rig, owner: Address) -> Address:
     for known in await rig.chain.run(Chain.registrations):
         if known.owner == owner and known.operator != ZERO_ADDRESS:
-            if known.registration is not None:
-                rig.node.learn(known.operator, known.registration.addrs)
+            if known.addrs:
+                with suppress(InputError):  # addresses of no use: it may be connected all the same
+                    rig.node.learn(known.operator, known.addrs)
             return known.operator
     raise TransientError(f"owner 0x{owner.hex()} has no operator key now")
 

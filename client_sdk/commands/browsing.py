@@ -88,8 +88,8 @@ async def _listen(
     async with open_node(secrets.token_bytes(32), NetSettings(bootstrap=network.bootstrap)) as node:
         for each in known[:8]:
             try:
-                if each.registration is not None and each.registration.addrs:
-                    await node.connect(each.registration.addrs[0])
+                if each.addrs:
+                    await node.connect(each.addrs[0])
             except (InputError, TransientError):
                 continue
         name = topic(domain.chain_id, domain.escrow, "offers")

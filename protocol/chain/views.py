@@ -126,6 +126,12 @@ class Registered:
     registration: Registration | None
     """None if the bytes on chain are no `Registration` for this owner that its operator has signed."""
 
+    @property
+    def addrs(self) -> tuple[str, ...]:
+        """Where the operator of now says that it is; empty if it has said nothing."""
+        said = self.registration
+        return said.addrs if said is not None and said.operator == self.operator else ()
+
 
 @dataclass(frozen=True, slots=True)
 class ProviderHistory:

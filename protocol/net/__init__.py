@@ -13,7 +13,6 @@
 Every peer is named by its 20-byte Ethereum address, which its connection proves.
 """
 
-from protocol.net.claims import reachable_at
 from protocol.net.errors import (
     PeerBusyError,
     PeerProtocolError,
@@ -65,6 +64,5 @@ __all__ = [
     "WrongBytesError",
     "open_node",
     "protocol_id",
-    "reachable_at",
     "topic",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.views import Registered
 from protocol.crypto import address_of
 from protocol.dispute.delivery import PostedItem, PostedRoots
 from protocol.engines.worker import jobs
@@ -111,7 +112,7 @@ async def child() -> AsyncIterator[Child]:
 
 
 def rig(provider: Any, folder: Path) -> Rig:
-    known = SimpleNamespace(owner=BID.owner, operator=address_of(KEY), registration=None)
+    known = Registered(BID.owner, address_of(KEY), None)
 
     async def run(_: Callable[..., Any]) -> Any:
         return (known,)
