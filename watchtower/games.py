@@ -105,7 +105,7 @@ class Games:
         self.accused &= self.left.keys()
         self._coin.set(await self.rig.chain.run(lambda chain: chain.balance(chain.address)) / 10**18)
         fresh = [each.id for each in results if each.id in wrong]
-        playing = {each.lease for each in self.playing}
+        playing = {each.lease for each, player in self.playing.items() if not player.prepares}
         fresh = [each for each in fresh if each.lease not in playing and (each, wrong[each]) not in self.left]
         if fresh:
             opened = {each.lease: each for each in await self.rig.chain.run(Chain.leases_of)}
@@ -114,9 +114,16 @@ class Games:
                     continue  # a re-org: the next look will know
                 if opened[each.lease].bid.verification == Verification.TAPE:
                     player = self._start(opened[each.lease], wrong[each])
-                    player.suspect, player.root = wrong[each], each.root
+                    player.suspect, player.root, player.prepares = wrong[each], each.root, False
                 else:
                     self.left[each, wrong[each]] = "no tape: nobody can judge it"
+
+    def prepare(self, lease: OpenedLease, item: int) -> None:
+        """Make the run that a game about an item opens with, long before it may be opened: see `accuse`."""
+        known = any((result.lease, about) == (lease.lease, item) for result, about in self.left)
+        if not known and Subject(lease.lease, item) not in self.playing:
+            player = self._start(lease, item)
+            player.suspect, player.prepares = item, True
 
     def accuse(self, lease: OpenedLease, item: int, shown: Hash32, due: Due) -> None:
         """Play about an item that an audit found to differ. `shown`: the trace that the provider revealed.
@@ -126,7 +133,7 @@ class Games:
         """
         if not self.is_accused(lease.lease, item):
             player = self._start(lease, item)
-            player.suspect, player.shown, player.due = item, shown, due
+            player.suspect, player.shown, player.due, player.prepares = item, shown, due, False
 
     def is_accused(self, lease: LeaseId, item: int) -> bool:
         """Say whether an accusation needs nothing more: it is played about, or was to its end."""
@@ -212,14 +219,15 @@ class Games:
         while True:
             due = player.due
             try:
-                head = await self.rig.chain.run(lambda chain: chain.node.head())
-                if head != seen:
+                # An accusation that was prepared waits for no other block.
+                now = await self.rig.chain.run(lambda chain: chain.node.head()), due
+                if now != seen:
                     turn = await player.turn()
                     await trio.to_thread.run_sync(self._note, player, turn)
                     if turn.over and player.due is due:
                         return turn.over
                     # What was found before the item was accused ends no accusation.
-                    seen, failures = (None if turn.over else head), 0
+                    seen, failures = (None if turn.over else now), 0
             except TransientError as error:
                 log.info("cannot go on yet: %s", error)
                 failures += 1

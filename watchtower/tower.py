@@ -85,7 +85,10 @@ class Tower:
                 due = await self.rig.chain.run(stake_due, seen)
                 games.accuse(seen.opened, seen.sight.audit.item, shown.trace, due)
 
-        return Court(accuse, games.is_accused)
+        def prepare(seen: Seen) -> None:
+            games.prepare(seen.opened, seen.sight.audit.item)
+
+        return Court(accuse, games.is_accused, prepare)
 
     def health(self) -> Health:
         """Say whether the chain is being read."""

@@ -69,6 +69,8 @@ class Table:
     """Needed where no own game is live."""
     unclaimable: frozenset[Hash32] = frozenset()
     """Own games whose claim the contract refused."""
+    prepares: bool = False
+    """Whether something has to come yet before a game is opened about the suspect."""
 
     @property
     def claim_until(self) -> int:
@@ -185,6 +187,8 @@ def _opening(table: Table) -> Action:
         return Leave(f"{tries} games about item {table.suspect} were lost")
     if table.now + MARGIN > table.window_end:
         return Leave("the challenge window ends before a game could be opened")
+    if table.prepares:
+        return Wait("the run is made, a game is opened once the audit has been compared", table.window_end)
     if table.purse is None:
         raise BrokenInvariant("nobody looked into the purse")
     if why := table.purse.why_not():

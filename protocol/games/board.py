@@ -89,6 +89,7 @@ def table_of(
     item: int | None = None,
     done: frozenset[Hash32] = frozenset(),
     unclaimable: frozenset[Hash32] = frozenset(),
+    prepares: bool = False,
 ) -> Table:
     """Return what the judge looks at. `done`: own games that give nothing more; `item`: as in `Board.of`."""
     cases = Counter(game.case for game in board.games)
@@ -108,6 +109,7 @@ def table_of(
         suspect=suspect,
         purse=purse,
         unclaimable=unclaimable,
+        prepares=prepares,
     )
 
 

@@ -114,6 +114,8 @@ class Player:
     """The trace of `suspect` that the provider revealed in an audit; a game is due if it is not one's own."""
     due: Due | None = None
     """By when the game has to be open, and what is lost else; None: nothing is."""
+    prepares: bool = False
+    """Whether only the run is made that a game about `suspect` opens with, and none is opened yet."""
     root: Hash32 | None = None
     """The posted result that is played about; None: the first that is seen."""
     _shop: Workshop | None = None
@@ -170,11 +172,13 @@ class Player:
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address
         own = [game for game in board.of(me, self.item) if game.game not in self._done]
-        purse = None
+        purse, prepares = None, False
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
         if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
             charge = await self._charge(self.suspect)
-            if not charge.differs and await self._is_shown_otherwise(charge):
+            if prepares := self.prepares:
+                pass  # the run is all
+            elif not charge.differs and await self._is_shown_otherwise(charge):
                 self.tell(f"item {self.suspect}: {_CONTRADICTED}: no game is opened")
                 self.suspect, self._cleared = None, True
             elif not charge.differs and self.shown in (None, charge.trace_root):
@@ -194,6 +198,7 @@ class Player:
             item=self.item,
             done=frozenset(self._done),
             unclaimable=frozenset(self._unclaimable),
+            prepares=prepares,
         )
         return judge(table)
 

@@ -31,6 +31,7 @@ from protocol.dispute.audits import (
     accuses,
     auditor_move,
     commitment,
+    prepares,
 )
 from protocol.games.audit_sight import salt_of
 from protocol.games.runs_at_once import may_begin
@@ -73,10 +74,14 @@ _VAIN = "what was committed to is not what the item comes to here now: it cannot
 
 @dataclass(frozen=True)
 class Court:
-    """How games are opened about what an audit found, and whether one was, about an item of a lease."""
+    """How games are opened about what an audit found, and whether one was, about an item of a lease.
+
+    `prepare`: have the run made with which a game opens, as soon as it is certain that one will be needed.
+    """
 
     accuse: Callable[[Seen], Awaitable[None]]
     accused: Callable[[LeaseId, int], bool]
+    prepare: Callable[[Seen], None]
 
 
 @dataclass
@@ -169,6 +174,8 @@ class Auditing:
         unable = self.court is None or self._unable.get(seen.name) == seed
         sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
         move = auditor_move(sight, self.me)
+        if self.court is not None and prepares(sight, self.me):
+            self.court.prepare(seen)
         if seen.name in self._busy:
             # Whatever is under way ends before another move is made: what it has come to by then counts. But
             # a run for a draw that a re-organisation replaced comes to nothing.

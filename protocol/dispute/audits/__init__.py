@@ -17,6 +17,7 @@ from protocol.dispute.audits.judge import (
     accuses,
     auditor_move,
     payer_move,
+    prepares,
     provider_move,
 )
 from protocol.dispute.audits.names import (
@@ -68,6 +69,7 @@ __all__ = [
     "list_reading",
     "may_draw",
     "payer_move",
+    "prepares",
     "provider_move",
     "span_of",
 ]

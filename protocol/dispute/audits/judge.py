@@ -248,6 +248,17 @@ def accuses(sight: Sight, me: Address) -> bool:
     )
 
 
+def prepares(sight: Sight, me: Address) -> bool:
+    """Say whether `me` will have to accuse as soon as the contract has compared.
+
+    Until then no game is opened, but the run that it begins with can be made.
+    """
+    shown = sight.shown  # None: its event is not confirmed yet
+    if sight.audit.stage is not Stage.DRAWN or shown is None or sight.convicted:
+        return False
+    return accuses(sight, me) and not _contradicted(sight, shown)
+
+
 def _contradicts(sight: Sight, task: int) -> bool:
     audit, own = sight.audit, sight.tasks[task]
     revealed = audit.answer is Answer.REVEALED and own.part is Part.REVEALED

@@ -30,6 +30,7 @@ from protocol.dispute.audits import (
     dearest_deposit,
     may_draw,
     payer_move,
+    prepares,
     provider_move,
     span_of,
 )
@@ -197,11 +198,18 @@ def test_who_accuses_waits_for_nobody_and_forgets_nothing() -> None:
     assert not accuses(seen, OTHER)
     assert auditor_move(seen, ME) is None, "no game before the comparison: nothing would contradict its trace"
     assert auditor_move(replace(seen, now=BlockNo(119)), ME) == Finish()
+    assert prepares(seen, ME), "but all of the time until then is for the run that the game begins with"
+    assert not prepares(seen, OTHER)
+    assert not prepares(replace(seen, shown=None), ME), "what the provider revealed is not known yet"
+    assert not prepares(replace(seen, game_trace=OWN.trace), ME), "the audit's end convicts it without a game"
+    assert not prepares(replace(seen, convicted=True), ME)
     agreed = replace(seen, audit=replace(seen.audit, found=Hash32(b"o" * 32)))
     assert not accuses(agreed, ME)
+    assert not prepares(agreed, ME)
     assert auditor_move(agreed, ME) is None
     contested = sight(Stage.CONTESTED, Part.ACCUSING, shown=LIE)
     assert accuses(contested, ME)
+    assert not prepares(contested, ME), "now it is opened"
     assert auditor_move(contested, ME) == Challenge(3, LIE.item), "without the own run"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from protocol.chain.views import LeaseState
-from protocol.dispute.challenger import Leave, Open
+from protocol.dispute.challenger import Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
 from protocol.dispute.records import Verdict
 from protocol.games.player import Challenger, Player
@@ -68,3 +68,33 @@ async def test_no_game_is_opened_where_the_audits_end_convicts_without_one(
     (action,) = await accuser._judge(board)
     assert isinstance(action, Open if opens else Leave), action
     assert accuser.was_to_open
+
+
+async def test_the_run_of_a_game_is_made_before_it_may_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    accuser, runs = player(ZERO_HASH, ROOT), list[int]()
+    charge = accuser._charge
+
+    async def counted(item: int) -> Charge:
+        runs.append(item)
+        return await charge(item)
+
+    async def full(_: object) -> Purse:
+        return Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, LIMITS)
+
+    monkeypatch.setattr(accuser, "_charge", counted)
+    monkeypatch.setattr(accuser, "_purse", full)
+    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
+    board: Any = SimpleNamespace(
+        now=10, lease=lease, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
+    )
+    accuser.prepares = True
+    (action,) = await accuser._judge(board)
+    assert isinstance(action, Wait), "until the audit has been compared"
+    assert runs == [3]
+    accuser.prepares = False
+    (action,) = await accuser._judge(board)
+    assert isinstance(action, Open)
+    accuser.prepares = True
+    board.now = BID.challenge_window
+    (action,) = await accuser._judge(board)
+    assert isinstance(action, Leave), "no game can follow any more"

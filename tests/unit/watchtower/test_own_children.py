@@ -10,7 +10,8 @@ import trio
 
 from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Due
-from protocol.dispute.audits import Part, Roots, Stage
+from protocol.chain.client import Chain
+from protocol.dispute.audits import Answer, Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
 from protocol.games.player import Player, Turn
@@ -21,7 +22,7 @@ from protocol.runtime.metrics import Metrics
 from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Wei
 from tests.held_runs import CHILD, HASH, HeldRuns, until
 from tests.strategies.provider import BID
-from tests.unit.dispute.test_audits import ME, sight
+from tests.unit.dispute.test_audits import ME, OWN, sight
 from watchtower import games
 from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing, Court
@@ -30,6 +31,7 @@ from watchtower.auditing.running import Ran
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.games import Games, Subject
+from watchtower.judge import PostedResult
 from watchtower.spending import Spending
 from watchtower.standings import Standing
 
@@ -135,6 +137,36 @@ async def test_nothing_that_a_rerun_began_or_ended_stands_in_an_accusers_way() -
         await playing.end(3)
 
 
+async def test_what_is_prepared_for_an_accusation_is_none_and_stops_no_other_game() -> None:
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    lease, accused = opened(BID), BID.lease_id()
+
+    async def run(read: object) -> object:
+        return (lease,) if read is Chain.leases_of else 0
+
+    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        playing = Ends(rig, nothing, nothing, nursery, Metrics())
+        playing.how = {}
+        playing.prepare(lease, 1)
+        mine = playing.playing[Subject(accused, 1)]
+        assert (mine.suspect, mine.prepares, mine.due) == (1, True, None)
+        assert not playing.is_accused(accused, 1), "the comparison is still to come"
+        result = PostedResult(accused, BID, HASH, BlockNo(900))
+        await playing.look_after((result,), {result.id: 2})
+        assert playing.playing[Subject(accused, 2)].suspect == 2, "what a re-run found is played all the same"
+        playing.accuse(lease, 1, HASH, DUE)
+        playing.prepare(lease, 1)
+        assert playing.playing[Subject(accused, 1)] is mine, "with the run that is made"
+        assert (mine.suspect, mine.prepares, mine.due, mine.shown) == (1, False, DUE, HASH)
+        await until(lambda: len(playing.how) == 2)
+        await playing.end(1)
+        playing.prepare(lease, 1)
+        assert Subject(accused, 1) not in playing.playing, "it is over"
+        await playing.end(2)
+
+
 class Refusing(Games):
     """A game whose every look goes wrong at first."""
 
@@ -153,6 +185,33 @@ class Refusing(Games):
 
     def _write(self, standing: Standing) -> None:
         pass
+
+
+async def test_an_accusation_that_was_prepared_waits_for_no_other_block(autojump_clock: object) -> None:
+    async def run(_: object) -> int:
+        return 7
+
+    network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
+    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        playing = Refusing(rig, nothing, nothing, nursery, Metrics())
+        playing.prepare(opened(BID), 1)
+        player = playing.playing[Subject(BID.lease_id(), 1)]
+        turns = list[bool]()
+
+        async def turn() -> Turn:
+            turns.append(player.prepares)
+            return Turn(BlockNo(1), BlockNo(1), (), "", over="" if player.prepares else "it is over")
+
+        player.turn = turn  # type: ignore[method-assign]
+        await until(lambda: turns == [True])
+        await trio.sleep(60)
+        assert turns == [True], "nothing new to look at"
+        playing.accuse(opened(BID), 1, HASH, DUE)
+        await until(lambda: not playing.playing)
+        assert turns == [True, False]
 
 
 @pytest.mark.parametrize("due", [DUE, None])
@@ -186,7 +245,8 @@ class Desk:
             config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, send=self._send)
         )
         gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
-        self.court = Court(self._accuse, lambda *_: False)
+        self.prepared = list[LeaseId]()
+        self.court = Court(self._accuse, lambda *_: False, lambda seen: self.prepared.append(seen.name[0]))
         self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), self.court)
         monkeypatch.setattr(auditor, "run_item", self._run)
         rig.chain.run = self._read
@@ -221,12 +281,18 @@ class Desk:
         return Ran(Roots(hash32(found.trace_root), hash32(found.item_root)), 1.0)
 
     async def look(
-        self, nursery: trio.Nursery, number: int, until_: int, now: int = 100, **audit: object
+        self,
+        nursery: trio.Nursery,
+        number: int,
+        until_: int,
+        now: int = 100,
+        part: Part = Part.ASSIGNED,
+        **audit: object,
     ) -> LeaseId:
         """Have the desk look at the audit of a lease, which has drawn it."""
         lease = LeaseId(bytes([number]) * 32)
         fields = {"commit_until": BlockNo(until_)} | audit
-        seen = sight(Stage.DRAWN, Part.ASSIGNED, audit=fields, now=BlockNo(now))
+        seen = sight(Stage.DRAWN, part, audit=fields, now=BlockNo(now), shown=OWN)
         opened: Any = SimpleNamespace(bid=BID)
         found = Seen((lease, True), opened, seen)
         self.desk._drawn = [*(each for each in self.desk._drawn if each.name != found.name), found]
@@ -362,3 +428,11 @@ async def test_an_answer_to_another_draw_is_another_transaction(held: HeldRuns, 
             await until(lambda: desk.said(lease).startswith("committed"))
         assert desk.sent == ["Audits.commit 01"] * 3
         assert len(desk.effects) == 2
+
+
+async def test_who_will_have_to_accuse_prepares_for_it_before_the_comparison(desk: Desk) -> None:
+    shown = {"answer": Answer.REVEALED, "committed": 3, "opened": 2}
+    async with trio.open_nursery() as nursery:
+        agrees = await desk.look(nursery, 1, 110, part=Part.REVEALED, **shown)
+        accuses = await desk.look(nursery, 2, 110, part=Part.REVEALED, found=HASH, **shown)
+        assert desk.prepared == [accuses] != [agrees]
