@@ -34,11 +34,10 @@ from protocol.dispute.audits import (
     prepares,
 )
 from protocol.games.audit_sight import salt_of
-from protocol.games.runs_at_once import may_begin
-from protocol.runtime.child import open_child
+from protocol.games.pace import rest
+from protocol.runtime.child import Child, open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
-from protocol.runtime.retry import backoff
 from protocol.types import (
     Address,
     Blocks,
@@ -49,9 +48,10 @@ from protocol.types import (
     TransientError,
     to_hex,
 )
+from watchtower.auditing.line import Line
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, stake_due, waiting_for
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import reason_of, run_item, why_no_game
+from watchtower.auditing.running import Ran, get_job, reason_of, run_item, why_no_game
 from watchtower.auditing.survey import Look, Name, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
@@ -60,7 +60,8 @@ from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
 
-_POLL_S = 0.5
+_IDLE_S = 5.0
+"""Many jobs are waited for at once: no idle child takes memory meanwhile."""
 _DEEPEST = 256
 """Blocks by which a re-org may bring an audit back."""
 _TURNS = 3
@@ -69,6 +70,8 @@ _ROOMY = Blocks(12)
 """A shorter draw clock leaves no time for that."""
 _HELPLESS = "challenge is off, so it could not defend what it commits to"
 _OFF = "the item comes out otherwise here, but challenge is off: half of the stake burns"
+_FETCHES = 32, 64
+"""Jobs fetched at once. A slow server costs no more than one of these places."""
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
@@ -106,8 +109,8 @@ class Auditing:
     _unable: dict[Name, Hash32] = field(default_factory=dict)
     """Audits about which no game could be played here, with the draw."""
     _busy: set[Name] = field(default_factory=set)
-    _running: dict[Name, int] = field(default_factory=dict)
-    """Runs under way, and by when each is due."""
+    _fetching: Line = field(default_factory=lambda: Line(*_FETCHES))
+    _running: Line = field(default_factory=Line)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw the runs under way are, and what ends them."""
     _written: dict[str, object] = field(default_factory=dict)
@@ -145,7 +148,7 @@ class Auditing:
                     log.warning("audits cannot be read now: %s", error)
                     self._looked = None
                     failures += 1
-                await trio.sleep(backoff(failures) if failures else _POLL_S)
+                await trio.sleep(rest(self.rig.chain.blocking.network, failures))
 
     async def look(self, nursery: trio.Nursery) -> None:
         """Read all audits that concern us; begin what is to be done."""
@@ -187,17 +190,11 @@ class Auditing:
         unpaid = isinstance(move, Finish) and seen.sight.audit.stage is Stage.CALLED
         if isinstance(move, RunItem) and self._vain.get(seen.name) == seed:
             self.doing[seen.name] = _VAIN
-        elif isinstance(move, RunItem) and not may_begin(
-            seen.sight.audit.commit_until, self._running.values()
-        ):
-            self.doing[seen.name] = "waits for other items to be executed"
         elif move is None or unpaid or self._others_turn(seen, move):
             alone = self.court is None and accuses(seen.sight, self.me)
             self.doing[seen.name] = _OFF if alone else waiting_for(seen, self._part(seen))
         else:
             self._busy.add(seen.name)
-            if isinstance(move, RunItem):
-                self._running[seen.name] = seen.sight.audit.commit_until
             nursery.start_soon(self._do, seen, move)
 
     def _part(self, seen: Seen) -> Part | None:
@@ -245,14 +242,12 @@ class Auditing:
                 self._say(seen, str(error), logging.WARNING)
             finally:
                 self._busy.discard(seen.name)
-                self._running.pop(seen.name, None)
                 self._looked = None
 
     async def _done(self, seen: Seen, move: Move) -> str:
         """Carry a move out; return what was done, or why it was not."""
         match move:
-            case RunItem(item):
-                self._say(seen, f"runs item {item}")
+            case RunItem():
                 return await self._try(seen)
             case Challenge(item):
                 if self.court is not None:
@@ -297,8 +292,9 @@ class Auditing:
         # Not `item_seconds`, which bounds re-runs of one's own choice: who does not commit is punished.
         limit = float(self.rig.chain.blocking.network.seconds(Blocks(left)))
         # A child of its own: another audit's long run must not make this one late.
-        async with open_child(WORKER, options=options(self.rig.config)) as child:
-            ran = await run_item(self.rig, child, seen, limit)
+        kept = replace(options(self.rig.config), idle_s=_IDLE_S)
+        async with open_child(WORKER, options=kept) as child:
+            ran = await self._ran(child, seen, limit)
         roots = ran.roots
         async with self._purse:  # one after the other: each counts what those before it may take
             why = await self.rig.chain.run(why_no_game, seen, ran.seconds, self._pledged(seen))
@@ -311,6 +307,18 @@ class Auditing:
             return _VAIN
         await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
         return f"ran item {audit.item}"
+
+    async def _ran(self, child: Child, seen: Seen, limit_s: float) -> Ran:
+        audit = seen.sight.audit
+        async with self._fetching.place(audit.commit_until):
+            self._say(seen, f"gets the job of item {audit.item}")
+            job = await get_job(self.rig, child, seen)
+        # What is served slowly takes no run's place.
+        if self._running.is_full_for(audit.commit_until):
+            self._say(seen, "waits for other items to be executed")
+        async with self._running.place(audit.commit_until):
+            self._say(seen, f"runs item {audit.item}")
+            return await run_item(self.rig, child, job, limit_s)
 
     def _pledged(self, seen: Seen) -> list[Seen]:
         """Other audits in which a game may still have to be opened."""

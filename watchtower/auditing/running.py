@@ -16,6 +16,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
 )
 from protocol.games.asking import ask, hash32, reading
+from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.types import Blocks, Hash32, TransientError, Wei, to_hex
@@ -37,31 +38,40 @@ class Ran:
     seconds: float
 
 
-async def run_item(rig: Rig, child: Child, seen: Seen, limit_s: float) -> Ran:
-    """Return what the drawn item comes to here; in `limit_s` seconds of execution at most.
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A drawn item's job, on disk. `served`: whether the posted outputs are there too."""
 
-    `TransientError` if the job cannot be had now, or this machine computes it in two ways. `InputError` if it
-    cannot be run here at all.
+    item: int
+    files: CaseFiles
+    served: bool
+
+
+async def get_job(rig: Rig, child: Child, seen: Seen) -> Job:
+    """Return the job of the drawn item. `TransientError` if it cannot be had now.
+
+    `InputError` if it cannot be run here at all. It takes as long as whoever serves it likes.
     """
     result = await _result(rig, seen)
     try:
         job, served = await obtain(rig, child, result, _held(seen)), True
     except WithheldError as error:
         job, served = error.job, False
-    files = job.files
-    item = Item(
-        str(files.program),
-        str(files.inputs),
-        seen.sight.audit.item,
-        rig.config.device,
-        rig.config.threads,
-        limit_s,
-    )
     # Before anything is committed to: a game may follow, in which the provider serves nothing any more.
     # What of the outputs the game takes, the provider's opening shows.
     keep(rig, result, job)
+    return Job(seen.sight.audit.item, job.files, served)
+
+
+async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
+    """Return what the drawn item comes to here; in `limit_s` seconds of execution at most.
+
+    `TransientError` if this machine computes it in two ways. `InputError` if it cannot be run here at all.
+    """
+    files, config = job.files, rig.config
+    item = Item(str(files.program), str(files.inputs), job.item, config.device, config.threads, limit_s)
     began = trio.current_time()
-    if not served:
+    if not job.served:
         roots = await _roots(child, item, fresh=False)
         return Ran(roots, trio.current_time() - began)
     args = AccuseArgs(item, str(files.outputs))

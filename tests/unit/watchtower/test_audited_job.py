@@ -53,7 +53,9 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
     monkeypatch.setattr(running, "_roots", roots)
     opened: Any = SimpleNamespace(bid=BID)
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    assert (await running.run_item(rig, NOTHING, seen, 60.0)).roots == OWN
+    assert (
+        await running.run_item(rig, NOTHING, await running.get_job(rig, NOTHING, seen), 60.0)
+    ).roots == OWN
 
 
 @pytest.mark.parametrize("error", [WrongArtifactsError, InputError])

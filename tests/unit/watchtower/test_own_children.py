@@ -15,6 +15,7 @@ from protocol.dispute.audits import Answer, Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
 from protocol.games.player import Player, Turn
+from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
 from protocol.runtime.child import Child
@@ -27,7 +28,7 @@ from watchtower import games
 from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing, Court
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import Ran
+from watchtower.auditing.running import Job, Ran
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.games import Games, Subject
@@ -248,9 +249,11 @@ class Desk:
         self.prepared = list[LeaseId]()
         self.court = Court(self._accuse, lambda *_: False, lambda seen: self.prepared.append(seen.name[0]))
         self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), self.court)
+        monkeypatch.setattr(auditor, "get_job", self._get)
         monkeypatch.setattr(auditor, "run_item", self._run)
         rig.chain.run = self._read
         self.lacking = set[LeaseId]()
+        self.slowly_served = dict[LeaseId, trio.Event]()
         self.slow = ""
         self.beside = list[list[LeaseId]]()
         """For each look into the purse, the other audits that count on it."""
@@ -271,12 +274,18 @@ class Desk:
         self.effects.add(effect)
         return SimpleNamespace(fee=Wei(0), gas_used=1)
 
-    async def _run(self, rig: Any, child: Child, seen: Seen, limit_s: float) -> Ran:
+    async def _get(self, rig: Any, child: Child, seen: Seen) -> Job:
         lease = seen.name[0]
         if lease in self.lacking:
             raise TransientError("nobody serves the inputs")
-        item = seen.sight.audit.item
-        args = AccuseArgs(Item(str(self.runs.program(lease.hex())), "i", item), "o")
+        if lease in self.slowly_served:
+            await self.slowly_served[lease].wait()
+        return Job(
+            seen.sight.audit.item, CaseFiles(self.runs.program(lease.hex()), Path("i"), Path("o"), 4), True
+        )
+
+    async def _run(self, rig: Any, child: Child, job: Job, limit_s: float) -> Ran:
+        args = AccuseArgs(Item(str(job.files.program), "i", job.item), "o")
         found = await ask(child, args, AccuseResult)
         return Ran(Roots(hash32(found.trace_root), hash32(found.item_root)), 1.0)
 
@@ -314,13 +323,34 @@ async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: He
         for each in long:
             await held.begun(each.hex())
         late = await desk.look(nursery, 4, 2_000)
-        assert desk.said(late) == "waits for other items to be executed"
+        await until(lambda: desk.said(late) == "waits for other items to be executed")
         held.let_go((bytes([5]) * 32).hex())
         first = await desk.look(nursery, 5, 500)
         await until(lambda: desk.said(first) == "ran item 3")
         assert [desk.said(each) for each in long] == ["runs item 3"] * 3
         assert not held.has_begun(late.hex())
         nursery.cancel_scope.cancel()
+
+
+async def test_no_slow_server_takes_the_place_of_an_audited_items_run(held: HeldRuns, desk: Desk) -> None:
+    """As many as may run at once, each due before the one that is served at once."""
+    slow = [LeaseId(bytes([number]) * 32) for number in range(1, MOST + 1)]
+    desk.slowly_served = {each: trio.Event() for each in slow}
+    async with trio.open_nursery() as nursery:
+        for number in range(1, MOST + 1):
+            await desk.look(nursery, number, 1_000)
+        await until(lambda: all(desk.said(each) == "gets the job of item 3" for each in slow))
+        held.let_go((bytes([20]) * 32).hex())
+        served = await desk.look(nursery, 20, 2_000)
+        await until(lambda: desk.said(served) == "ran item 3")
+        for each in slow:
+            desk.slowly_served[each].set()
+        await until(lambda: sum(held.has_begun(each.hex()) for each in slow) == AT_ONCE)
+        waits = "waits for other items to be executed"
+        await until(lambda: sum(desk.said(each) == waits for each in slow) == MOST - AT_ONCE)
+        for each in slow:
+            held.let_go(each.hex())
+        await until(lambda: all(desk.said(each) == "ran item 3" for each in slow))
 
 
 async def test_a_run_under_way_ends_before_the_auditor_abstains(held: HeldRuns, desk: Desk) -> None:

@@ -1,0 +1,71 @@
+"""Audited items in a line: what is due first goes first, and nobody who leaves keeps a place."""
+
+import pytest
+import trio
+import trio.testing
+
+from watchtower.auditing.line import Line
+
+pytestmark = pytest.mark.trio
+
+
+class Items:
+    """Items that stay in their places until they are told to go."""
+
+    def __init__(self, line: Line, nursery: trio.Nursery) -> None:
+        self.line, self.nursery, self.inside = line, nursery, list[int]()
+        self._gone, self._scopes = dict[int, trio.Event](), dict[int, trio.CancelScope]()
+
+    async def come(self, due: int) -> None:
+        self.nursery.start_soon(self._come, due)
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def go(self, due: int) -> None:
+        self._gone[due].set()
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def give_up(self, due: int) -> None:
+        self._scopes[due].cancel()
+        await trio.testing.wait_all_tasks_blocked()
+
+    async def _come(self, due: int) -> None:
+        self._gone[due] = trio.Event()
+        with trio.CancelScope() as self._scopes[due]:
+            async with self.line.place(due):
+                self.inside.append(due)
+                await self._gone[due].wait()
+        if due in self.inside:
+            self.inside.remove(due)
+
+
+async def test_what_is_due_first_goes_first() -> None:
+    async with trio.open_nursery() as nursery:
+        items = Items(Line(2, 3), nursery)
+        for due in (50, 60, 70, 65):
+            await items.come(due)
+        assert items.inside == [50, 60]
+        assert not items.line.is_full_for(40)
+        await items.come(40)
+        assert items.inside == [50, 60, 40], "it waits for none that is due later"
+        await items.come(30)
+        assert items.inside == [50, 60, 40], "but no more than so many at once"
+        await items.go(60)
+        assert items.inside == [50, 40, 30]
+        await items.go(50)
+        assert items.inside == [40, 30], "that is as many as begin whatever they are due"
+        await items.go(40)
+        assert items.inside == [30, 65], "and not 70, which came before it"
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_gives_up_keeps_no_place() -> None:
+    async with trio.open_nursery() as nursery:
+        items = Items(Line(1, 1), nursery)
+        for due in (1, 2, 3, 4):
+            await items.come(due)
+        await items.give_up(2)  # while it waits
+        await items.give_up(1)  # while it has a place
+        assert items.inside == [3]
+        await items.go(3)
+        assert items.inside == [4]
+        nursery.cancel_scope.cancel()
