@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,6 @@ from protocol.chain.node import Node
 from protocol.net import NetSettings, open_node
 from protocol.runtime.hardware import detect
 from protocol.runtime.metrics import Metrics
-from protocol.store.artifacts import Artifacts
 from protocol.store.journal import Journal
 from protocol.types import BlockNo, TransientError, to_hex
 from provider_node.addresses import told
@@ -23,6 +23,7 @@ from provider_node.assembly import Machinery, assemble, tape_options
 from provider_node.config import ProviderConfig
 from provider_node.control_server import Operations, serve_control
 from provider_node.deployments import choose_deployment
+from provider_node.disk import open_store, trace_room
 from provider_node.folder import data_dir
 from provider_node.gauges import Gauges
 from provider_node.health import Starting, health_of
@@ -71,7 +72,10 @@ async def _work(config: ProviderConfig, identity: Identity, journal: Journal, st
     with suppress(TransientError):  # else it is asked again once the chain answers
         genesis = await trio.to_thread.run_sync(Node.of(network).genesis)
         require_same(journal, network, genesis)
-    store = await trio.to_thread.run_sync(Artifacts, data_dir(config) / "artifacts", config.quota)
+    folder = data_dir(config)
+    room = await trio.to_thread.run_sync(trace_room, folder, config.defence.disk)
+    config = replace(config, defence=replace(config.defence, disk=room))
+    store = await trio.to_thread.run_sync(open_store, folder, config.quota, room)
     try:
         moved = True
         while moved:

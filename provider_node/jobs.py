@@ -35,7 +35,7 @@ from protocol.messages.message import Message
 from protocol.net import Node
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
-from protocol.store.artifacts import Artifacts
+from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.files import write_whole
 from protocol.types import (
     ArtifactId,
@@ -156,7 +156,13 @@ class Jobs:
         self._require_defence(lease, state, output)
         usage = self._usage(state, output, meter)
         file = self._output(lease)
-        outputs = await trio.to_thread.run_sync(self.store.put_file, file)
+        try:
+            outputs = await trio.to_thread.run_sync(self.store.put_file, file)
+        except QuotaExceededError as error:
+            # The work is done: room may come before the result is due, and closing costs the penalty.
+            raise TransientError(
+                f"there is no room for the outputs: {error.message}", error.advice
+            ) from error
         await trio.to_thread.run_sync(self.store.pin, outputs, lease.hex())
         size = file.stat().st_size
         self.workers.release(lease, end=False)

@@ -127,6 +127,9 @@ class Market:
                 declining.start_soon(self._decline, offer, reason)
         except (InputError, TransientError) as error:
             log.warning("an offer went unanswered: %s", error)
+        except Exception:
+            # Offers are free, and anybody's: whatever is amiss with one, it ends no daemon that has leases.
+            log.exception("an offer could not be looked at")
         finally:
             self._taking[sender] -= 1
             if not self._taking[sender]:

@@ -13,8 +13,8 @@ Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 class FlakyNode:
     """Forwards JSON-RPC to `target`. `refuse` may answer a request with a JSON-RPC error instead; `status`
-    other than 200 answers everything with it; `chain_id` is what it says to be; `stop` closes the port,
-    `start` opens it again.
+    other than 200 answers everything with it; `chain_id` is what it says to be; with `nothing` all its
+    answers are null; `stop` closes the port, `start` opens it again.
     """
 
     def __init__(self, target: str) -> None:
@@ -22,7 +22,7 @@ class FlakyNode:
         self.gas = list[str]()
         """What calls may burn, where they say it."""
         self.refuse: Refuse = lambda _: None
-        self.chain_id = 0
+        self.chain_id, self.nothing = 0, False
         self._port = 0
         self.start()
 
@@ -59,6 +59,8 @@ class FlakyNode:
         each = request if isinstance(request, list) else [request]
         self.seen += [one["method"] for one in each]
         self.gas += [one["params"][0]["gas"] for one in each if "gas" in str(one.get("params", ()))]
+        if self.nothing and not isinstance(request, list):
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": None}).encode()
         if self.chain_id and self.seen[-1] == "eth_chainId":
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": hex(self.chain_id)}).encode()
         errors = [self.refuse(one) for one in each]

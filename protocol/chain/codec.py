@@ -143,7 +143,7 @@ def decode_values(kinds: Sequence[str], data: bytes, what: str) -> tuple[Any, ..
     """Return the values that `data` encodes, addresses as 20 bytes."""
     try:
         values = decode(list(kinds), data)
-    except DecodingError as error:
+    except (DecodingError, ValueError, OverflowError, MemoryError) as error:  # text that is no UTF-8, say
         raise BrokenInvariant(
             f"{what} answers what its ABI does not allow: {error}",
             "the contract address in networks.yaml may be of another version",

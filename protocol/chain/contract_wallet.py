@@ -28,7 +28,7 @@ def through(contract: Address, call: Call) -> Call:
 def signs_for(node: Node, contract: Address, digest: Hash32, signature: bytes) -> bool:
     """Ask a contract wallet whether a signature is its own (ERC-1271). False for what is no such contract.
 
-    A stranger's contract runs on our node: it gets no more gas than wallets take.
+    A stranger's contract runs on our node: it gets no more gas than wallets take, and may answer anything.
     """
     body = encode_values(["bytes32", "bytes"], [digest, signature])
     try:

@@ -67,6 +67,8 @@ class Node:
     def base_fee(self) -> Wei:
         """Return the newest block's base fee per gas; the node's gas price where there is none."""
         block = self.rpc.call("eth_getBlockByNumber", "latest", False)
+        if block is None:
+            raise TransientError("the node has no newest block")
         return Wei(_int(block.get("baseFeePerGas") or self.rpc.call("eth_gasPrice")))
 
     def balance(self, address: Address) -> Wei:

@@ -177,14 +177,14 @@ class Reads:
         )
         outside = self.token(token).balance_of(account)
         answers = zip((asked, outside), self.node.call_many((asked, outside)), strict=True)
-        return Amount(sum(int(decode_values(["uint256"], data, call.what)[0]) for call, data in answers))
+        return Amount(sum(_uint(data, call.what) for call, data in answers))
 
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
         """Return what `spender` may pull from `owner`."""
         return Amount(self._number(self.token(token).allowance(owner, spender)))
 
     def _number(self, call: Call) -> int:
-        return int(decode_values(["uint256"], self.node.call(call), call.what)[0])
+        return _uint(self.node.call(call), call.what)
 
     def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
         data = self.escrow.abi.call_data(function, *args)
@@ -195,6 +195,10 @@ class Reads:
         data = self.staking.abi.call_data(function, *args)
         answer = self.node.call(Call(self.staking.address, data, f"Staking.{function}"))
         return self.staking.abi.results(function, _some(answer, f"Staking.{function}"))
+
+
+def _uint(answer: bytes, what: str) -> int:
+    return int(decode_values(["uint256"], _some(answer, what), what)[0])
 
 
 def _some(answer: bytes, what: str) -> bytes:

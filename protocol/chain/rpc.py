@@ -21,6 +21,15 @@ BUSY_CODES = (-32005, -32016, -32097, 429)
 _REFUSING_STATUS = (400, 413, 422)
 """HTTP statuses that mean "not this request" rather than "not now"."""
 _UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
+_MAY_BE_NULL = frozenset(
+    {
+        "eth_getBlockByNumber",
+        "eth_getBlockByHash",
+        "eth_getTransactionByHash",
+        "eth_getTransactionReceipt",
+    }
+)
+"""What a node may not know. To all else it has an answer, or is no node."""
 _LONGEST_REST = 30.0
 TIMEOUT_S = 10.0
 """For so long a call waits for one node; then the next is asked."""
@@ -175,7 +184,10 @@ def _result(method: str, answer: Any) -> Any:
         raise ValueError("answer is not a JSON object")
     if error := answer.get("error"):
         raise RpcRefused(method, error if isinstance(error, dict) else {"message": str(error)})
-    return answer.get("result")
+    result = answer.get("result")
+    if result is None and method.startswith("eth_") and method not in _MAY_BE_NULL:
+        raise ValueError(f"node answers {method} with nothing")
+    return result
 
 
 def _revert_data(data: Any) -> bytes:

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 DEFAULT_QUOTA = 64 << 30
 _STALE_NS = 3600 * 10**9
 _SPARE = 1 << 30
-"""Bytes of the disk that are left to others: journals, logs, outputs of runs. Of small disks a twentieth."""
 
 
 class QuotaExceededError(InputError):
@@ -34,10 +33,16 @@ class QuotaExceededError(InputError):
 
 
 class Artifacts:
-    """A store of artifacts under `root`, of at most `quota` bytes."""
+    """A store of artifacts under `root`, of at most `quota` bytes.
 
-    def __init__(self, root: Path, quota: int = DEFAULT_QUOTA) -> None:
-        self.root, self.quota = root, quota
+    `spare` says how many bytes of the disk are left to others: journals, logs, outputs of runs. Without it,
+    that is a gigabyte, and of small disks a twentieth.
+    """
+
+    def __init__(
+        self, root: Path, quota: int = DEFAULT_QUOTA, spare: Callable[[], int] | None = None
+    ) -> None:
+        self.root, self.quota, self._spare = root, quota, spare
         for name in ("objects", "partial"):
             (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._index = Index(root / "index.db")
@@ -254,8 +259,8 @@ class Artifacts:
         """The quota, or what fits on the disk: strangers' artifacts must not take what journals need."""
         disk = shutil.disk_usage(self.root)
         unwritten = sum(self._unwritten(file) for file in self.root.glob("partial/*.leaves"))
-        spare = disk.free - min(_SPARE, disk.total // 20)
-        return max(min(self.quota, self.used() - unwritten + spare), 0)
+        left = min(_SPARE, disk.total // 20) if self._spare is None else self._spare()
+        return max(min(self.quota, self.used() - unwritten + disk.free - left), 0)
 
     def _unwritten(self, leaves: Path) -> int:
         """Bytes of a fetch that are counted and not on the disk yet."""

@@ -112,6 +112,16 @@ def test_a_node_that_was_right_and_then_serves_another_chain_ends_nobody_either(
         client.call("eth_blockNumber")
 
 
+def test_a_node_that_answers_null_is_passed_over(localnet: Localnet, flaky: FlakyNode) -> None:
+    flaky.nothing = True
+    assert int(rpc(flaky.url, localnet.url).call("eth_blockNumber"), 16) >= 0
+    alone = Chain.connect(replace(localnet.network, rpc_urls=(flaky.url,)))
+    alone.node.rpc.patience = 0
+    for ask in (alone.clock, alone.node.base_fee, lambda: alone.balance(alone.escrow.address)):
+        with pytest.raises(TransientError, match="with nothing"):
+            ask()
+
+
 def test_patience_bridges_a_restart(localnet: Localnet, flaky: FlakyNode) -> None:
     client = rpc(flaky.url, patience=5)
     flaky.stop()

@@ -13,6 +13,7 @@ from protocol.runtime.metrics import Metrics
 from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError
 from protocol.store.files import write_whole
 from protocol.types import Blocks, Hash32, TransientError, Verification
+from provider_node.disk import held, trace_room
 from tests.watch_rig import open_provider
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
@@ -57,6 +58,21 @@ def test_an_artifact_that_the_disk_has_no_room_for_is_refused_before_it_comes(di
     store.pin(half.id(), "a lease")
     with pytest.raises(QuotaExceededError):
         store.begin(big.id(), big)
+    store.close()
+
+
+def test_artifacts_leave_the_traces_their_room(disk: Path) -> None:
+    """Half of what the disk has for a provider: a trace that finds no room loses the bond."""
+    assert trace_room(disk, 1 << 40) == 0, "a gigabyte is for journals"
+    traces = disk / "traces"
+    traces.mkdir()
+    store = Artifacts(disk / "store", quota=1 << 40, spare=lambda: 1_000_000 - held(traces))
+    store.put_bytes(b"a" * 500_000)
+    with pytest.raises(QuotaExceededError):
+        store.put_bytes(b"b" * 1_100_000)
+    (traces / "one").write_bytes(b"t" * 900_000)
+    assert held(traces) == 900_000
+    store.put_bytes(b"c" * 300_000)
     store.close()
 
 

@@ -41,7 +41,7 @@ async def test_gossip_reaches_a_node_two_hops_away_with_its_author() -> None:
             lambda: len(hub.topic_peers(OFFERS)) == 1 and author.topic_peers(OFFERS) == (hub.address,)
         )
         await author.publish(OFFERS, b"offer")
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             assert await anext(inbox) == Message(author.address, b"offer")
         assert not author.is_connected(reader.address)
 
@@ -59,7 +59,7 @@ async def test_a_message_is_validated_before_it_is_forwarded() -> None:
         )
         for payload in (b"bad", b"stale", b"good"):
             await author.publish(OFFERS, payload)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             assert (await anext(inbox)).payload == b"good"
         assert (hub.metrics.gossip_rejected, hub.metrics.gossip_ignored) == (1, 1)
         points = {peer.address: peer.points for peer in hub.peers()}
@@ -92,7 +92,7 @@ async def test_asynchronous_validators_run_once_per_message() -> None:
         await b.publish(OFFERS, b"once")
         await until(lambda: a.metrics.gossip_duplicates == 1)
         gate.set()
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             assert (await anext(inbox)).payload == b"once"
         assert runs == [b"once"]
         assert len(sent) == 1
@@ -112,7 +112,7 @@ async def test_a_validator_that_fails_harms_only_its_message() -> None:
         await until(lambda: b.topic_peers(OFFERS) == (a.address,))
         for payload in (b"bug", b"wrong", b"fine"):
             await b.publish(OFFERS, payload)
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             assert (await anext(inbox)).payload == b"fine"
         assert (a.metrics.gossip_ignored, a.metrics.gossip_rejected) == (1, 1)
 
@@ -127,7 +127,7 @@ async def test_a_closed_subscription_ends_and_can_be_made_again() -> None:
         inbox = await a.subscribe(OFFERS, accept_all)
         await until(lambda: b.topic_peers(OFFERS) == (a.address,))
         await b.publish(OFFERS, b"again")
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             assert (await anext(inbox)).payload == b"again"
 
 
@@ -236,7 +236,7 @@ async def test_a_lost_peer_is_found_again_after_its_restart() -> None:
                 inbox = await a.subscribe(OFFERS, accept_all)
                 await until(lambda: b.topic_peers(OFFERS) == (a.address,))
                 await b.publish(OFFERS, b"hello")
-                with trio.fail_after(5):
+                with trio.fail_after(60):
                     assert (await anext(inbox)).payload == b"hello"
             await until(lambda: not b.peers())
 

@@ -10,7 +10,7 @@ from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
 from protocol.crypto import address_of
 from protocol.messages import Offer, Signed, sign
-from protocol.types import Address, Amount, Hash32
+from protocol.types import Address, Amount, Hash32, TransientError
 from provider_node.clients import Clients, Means
 from tests.chain_helpers import CLIENT, UNIT, ready_client
 from tests.contract_wallet import deploy_wallet
@@ -19,6 +19,11 @@ from tests.strategies.provider import OFFER
 
 LOOP = bytes.fromhex("6004600c60003960046000f35b600056")
 """Creation code of a contract that jumps back for ever."""
+
+GARBAGE = bytes.fromhex("6070600c60003960706000f36064600c60003960646000fd08c379a0") + b"".join(
+    [(32).to_bytes(32, "big"), (1).to_bytes(32, "big"), b"\xff".ljust(32, b"\0")]
+)
+"""One that reverts with a reason that is no UTF-8."""
 
 
 @pytest.fixture
@@ -57,17 +62,31 @@ async def test_what_a_key_holds_is_asked_once_however_many_offers_it_sends(
 async def test_nobody_asks_with_another_s_purse_or_makes_the_answer_dear(
     localnet: Localnet, node: FlakyNode
 ) -> None:
-    asked, chain = clients(localnet, node), localnet.chain(0)
+    asked = clients(localnet, node)
     rich = ready_client(localnet).address
     wallet = deploy_wallet(localnet, address_of(localnet.keys[CLIENT]), UNIT)
-    loop = chain.send(Call(None, LOOP, "deploy a loop")).created
-    assert loop is not None
-    chain.send(chain.token(0).mint(loop, Amount(UNIT)))
+    loop, garbage = (deploy(localnet, code) for code in (LOOP, GARBAGE))
     assert (await asked.means(offer(localnet, localnet.keys[CLIENT], wallet))).held == UNIT
-    for client in (rich, wallet, loop):
+    for client in (rich, wallet, loop, garbage):
         found = await asked.means(offer(localnet, b"\7" * 32, client))
         assert found.held == 0
         assert "signed by another key" in found.flaw
     assert node.seen.count("eth_call") == len(node.seen) - 1, "beside the chain's id"
     assert all(int(each, 16) <= 1_000_000 for each in node.gas), node.gas
-    assert len(node.gas) == 4, "what a stranger's contract may burn is bounded"
+    assert len(node.gas) == 5, "what a stranger's contract may burn is bounded"
+
+
+def deploy(net: Localnet, code: bytes) -> Address:
+    """A contract that holds a token."""
+    chain = net.chain(0)
+    made = chain.send(Call(None, code, "deploy a contract")).created
+    assert made is not None
+    chain.send(chain.token(0).mint(made, Amount(UNIT)))
+    return made
+
+
+def test_a_node_without_the_contracts_is_asked_again_and_ends_nobody(localnet: Localnet) -> None:
+    """It lags, or the local chain was just started anew: an empty answer is no answer."""
+    nowhere = replace(localnet.network.deployments[0], escrow=Address(b"\x99" * 20))
+    with pytest.raises(TransientError, match="the node has no contract there now"):
+        Chain.connect(localnet.network, deployment=nowhere).holdings(0, nowhere.escrow)

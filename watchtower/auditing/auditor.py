@@ -321,14 +321,12 @@ class Auditing:
             return await run_item(self.rig, child, job, limit_s)
 
     def _pledged(self, seen: Seen) -> list[Seen]:
-        """Other audits in which a game may still have to be opened."""
+        """Other audits that may need a bond; one whose game is open already counts as well, to be safe."""
         bound = (Part.COMMITTED, Part.REVEALED, Part.ACCUSING)
         return [
             each
             for each in self._drawn
-            if each.name != seen.name
-            and (each.name in self._runs or self._part(each) in bound)
-            and not (self.court and self.court.accused(each.name[0], each.sight.audit.item))
+            if each.name != seen.name and (each.name in self._runs or self._part(each) in bound)
         ]
 
     async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:

@@ -85,6 +85,10 @@ def test_every_custom_error_decodes_with_its_evidence() -> None:
 
 def test_foreign_and_broken_revert_data_never_raise_anything_else() -> None:
     assert revert_of(b"").name == ""
+    # A hostile contract's text that is no UTF-8, or of a length that no memory has.
+    for length in (1, 1 << 200):
+        text = (32).to_bytes(32, "big") + length.to_bytes(32, "big") + b"\xff" * 32
+        assert revert_of(bytes.fromhex("08c379a0") + text).name == ""
     assert "reverted without a reason" in str(revert_of(b"", "Escrow.start"))
     assert "0x12345678" in str(revert_of(bytes.fromhex("12345678")))
     cut = next(iter(known_errors()))

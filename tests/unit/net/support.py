@@ -42,7 +42,7 @@ async def nodes(count: int, settings: NetSettings | None = None) -> AsyncIterato
         yield made
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until `condition()` holds; the deadline is far above what it takes, to fail and not to hang."""
     with trio.fail_after(seconds):
         while not condition():

@@ -1,0 +1,45 @@
+"""How a provider shares its disk between artifacts and the traces that defend its results."""
+
+import logging
+import shutil
+from pathlib import Path
+
+from protocol.store import Artifacts
+
+log = logging.getLogger(__name__)
+
+SPARE = 1 << 30
+"""Bytes that are left to journals, logs and the outputs of runs."""
+
+
+def trace_room(folder: Path, most: int) -> int:
+    """Return the bytes that traces may take: `most`, or half of what the disk has for us. Blocking.
+
+    A result whose item's trace finds no room is lost undefended; so what is promised is held to the disk, and
+    artifacts leave this much of it alone.
+    """
+    ours = held(folder / "traces") + held(folder / "artifacts")
+    found = min(most, max((shutil.disk_usage(folder).free + ours - SPARE) // 2, 0))
+    if found < most:
+        log.warning(
+            "the disk of %s has room for %d bytes of traces, defence.disk says %d", folder, found, most
+        )
+    return found
+
+
+def open_store(folder: Path, quota: int, traces: int) -> Artifacts:
+    """Open the artifacts of a provider whose traces may take that many bytes. Blocking."""
+    return Artifacts(
+        folder / "artifacts", quota, spare=lambda: SPARE + max(traces - held(folder / "traces"), 0)
+    )
+
+
+def held(folder: Path) -> int:
+    """Return the bytes of all files below a folder; those that go meanwhile count or not."""
+    total = 0
+    for path in folder.rglob("*") if folder.exists() else ():
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except FileNotFoundError:
+            continue
+    return total
