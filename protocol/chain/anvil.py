@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from protocol.chain.anvil_history import drop_history, make_history
+from protocol.chain.anvil_history import make_history
 from protocol.chain.rpc import Rpc
 from protocol.types import InputError, TransientError
 
@@ -82,7 +82,7 @@ class Anvil:
             state.parent.mkdir(parents=True, exist_ok=True)
             command += ["--state", str(state)]
         self._history = make_history()
-        command += ["--cache-path", str(self._history)]
+        command += ["--cache-path", str(self._history.folder)]
         self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in stop()
         # Set after exec, not by preexec_fn, which may hang in a program with threads.
         self.process = subprocess.Popen(
@@ -110,7 +110,7 @@ class Anvil:
                 self.process.kill()
                 self.process.wait()
         self._output.close()
-        drop_history(self._history)
+        self._history.drop()
 
     def call(self, method: str, *params: Any) -> Any:
         """Call any JSON-RPC method of the node."""

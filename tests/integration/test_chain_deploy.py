@@ -177,16 +177,20 @@ def test_anvil_leaves_no_states_of_past_blocks_behind(
     """It writes them once there are some hundreds; what a killed process left goes with the next start."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with subprocess.Popen([sys.executable, "-c", "pass"]) as gone:
-        gone.wait()
-    left = tmp_path / f"gavel-anvil-{gone.pid}-x"
-    left.mkdir()
+    left, young = tmp_path / "gavel-anvil-left", tmp_path / "gavel-anvil-young"
+    for each in (left, young):
+        each.mkdir()
+    (left / "lock").touch()
     with Anvil() as anvil:
         assert not left.exists()
+        assert young.exists(), "somebody is about to lock it"
+        young.rmdir()
         for _ in range(8):
             anvil.mine(100)
         (history,) = tmp_path.glob("gavel-anvil-*")
-        assert list(history.iterdir()), "anvil writes its states elsewhere now"
+        assert [each for each in history.iterdir() if each.name != "lock"], "its states are elsewhere now"
+        with Anvil():
+            assert history.exists(), "its node lives"
     assert not history.exists()
     assert not (tmp_path / ".foundry" / "anvil").exists()
 
