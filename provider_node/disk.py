@@ -13,13 +13,13 @@ SPARE = 1 << 30
 
 
 def trace_room(folder: Path, most: int) -> int:
-    """Return the bytes that traces may take: `most`, or half of what the disk has for us. Blocking.
+    """Return the bytes that traces may take: `most`, or a quarter of what the disk has for us. Blocking.
 
-    A result whose item's trace finds no room is lost undefended; so what is promised is held to the disk, and
-    artifacts leave this much of it alone.
+    A result whose item's trace finds no room is lost undefended; so what is promised is held to the disk. Of
+    the rest, artifacts leave as much again alone: one more trace is written before older ones go (`Shelf`).
     """
     ours = held(folder / "traces") + held(folder / "artifacts")
-    found = min(most, max((shutil.disk_usage(folder).free + ours - SPARE) // 2, 0))
+    found = min(most, max((shutil.disk_usage(folder).free + ours - SPARE) // 4, 0))
     if found < most:
         log.warning(
             "the disk of %s has room for %d bytes of traces, defence.disk says %d", folder, found, most
@@ -30,7 +30,7 @@ def trace_room(folder: Path, most: int) -> int:
 def open_store(folder: Path, quota: int, traces: int) -> Artifacts:
     """Open the artifacts of a provider whose traces may take that many bytes. Blocking."""
     return Artifacts(
-        folder / "artifacts", quota, spare=lambda: SPARE + max(traces - held(folder / "traces"), 0)
+        folder / "artifacts", quota, spare=lambda: SPARE + max(2 * traces - held(folder / "traces"), 0)
     )
 
 

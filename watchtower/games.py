@@ -90,9 +90,9 @@ class Games:
 
     async def resume(self) -> None:
         """Go on with every own game that still holds a bond or a share."""
+        going_on = await self.rig.chain.run(unfinished)
         self.left.clear()
         self.accused.clear()
-        going_on = await self.rig.chain.run(unfinished)
         for lease, item in going_on:
             self._start(lease, item)
         await self._let_others_go()
@@ -209,10 +209,10 @@ class Games:
         network, chain = self.rig.chain.blocking.network, self.rig.chain
         try:
             until = await chain.run(Chain.clock) + network.span(_DEEPEST * network.seconds_per_block)
-        except TransientError:
-            return  # the next start sees to it
-        if all(_reason(each) != reason for each in self.playing):
-            await trio.to_thread.run_sync(self.rig.store.redate, reason, until)
+            if all(_reason(each) != reason for each in self.playing):
+                await trio.to_thread.run_sync(self.rig.store.redate, reason, until)
+        except TransientError as error:  # the next start sees to it
+            log.info("artifacts of %s are held on: %s", reason, error)
 
     async def _until_over(self, player: Player) -> str:
         seen, failures = None, 0
@@ -249,7 +249,10 @@ class Games:
                 self._ended.labels(_outcome(report)).inc()
 
     def _write(self, standing: Standing) -> None:
-        self.standings.write(standing)
+        try:
+            self.standings.write(standing)
+        except TransientError as error:  # a full disk: what people read grows old, the game goes on
+            log.error("where a game stands cannot be written down: %s", error)
 
     def _lack(self, subject: Subject, why: str) -> None:
         if why and subject not in self._lacking:

@@ -121,8 +121,9 @@ class Tower:
             log.error("artifacts cannot be let go: %s", error)
         if self.games is not None:
             if self.resumed != self.scan.rollbacks:  # at the start, and after a re-org
-                self.resumed = self.scan.rollbacks
+                rollbacks = self.scan.rollbacks
                 await self.games.resume()
+                self.resumed = rollbacks  # not before: what could not be read is read at the next turn
             await self.games.look_after(results, self._wrong())
         if self.keeping is not None:
             held = [each for each in results if each.is_held and not why_not(each, self.rules)]

@@ -13,7 +13,7 @@ from protocol.runtime.metrics import Metrics
 from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError
 from protocol.store.files import write_whole
 from protocol.types import Blocks, Hash32, TransientError, Verification
-from provider_node.disk import held, trace_room
+from provider_node.disk import open_store, trace_room
 from tests.watch_rig import open_provider
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
@@ -61,18 +61,24 @@ def test_an_artifact_that_the_disk_has_no_room_for_is_refused_before_it_comes(di
     store.close()
 
 
-def test_artifacts_leave_the_traces_their_room(disk: Path) -> None:
-    """Half of what the disk has for a provider: a trace that finds no room loses the bond."""
+def test_artifacts_leave_room_for_all_traces_and_one_more(
+    disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trace that finds no room loses the bond: a full shelf is trimmed after the next one is written."""
     assert trace_room(disk, 1 << 40) == 0, "a gigabyte is for journals"
-    traces = disk / "traces"
-    traces.mkdir()
-    store = Artifacts(disk / "store", quota=1 << 40, spare=lambda: 1_000_000 - held(traces))
-    store.put_bytes(b"a" * 500_000)
-    with pytest.raises(QuotaExceededError):
-        store.put_bytes(b"b" * 1_100_000)
-    (traces / "one").write_bytes(b"t" * 900_000)
-    assert held(traces) == 900_000
-    store.put_bytes(b"c" * 300_000)
+    monkeypatch.setattr("provider_node.disk.SPARE", 200_000)
+    assert trace_room(disk, 1_000) == 1_000
+    room = trace_room(disk, 1 << 40)
+    assert 400_000 < room < 500_000
+    store = open_store(disk, 1 << 40, room)
+    with suppress(QuotaExceededError):
+        for number in range(100):
+            store.pin(store.put_bytes(bytes([number]) * 50_000), "a lease")
+    assert 500_000 < store.used() < 1_500_000
+    (disk / "traces").mkdir()
+    for name in ("kept", "one more"):
+        (disk / "traces" / name).write_bytes(b"t" * room)
+    assert trace_room(disk, 1 << 40) == pytest.approx(room, rel=0.1), "what is there counts"
     store.close()
 
 

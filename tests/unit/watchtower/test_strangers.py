@@ -21,7 +21,7 @@ from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, BlockNo, Blocks, Hash32, LeaseId, Verification, Wei
+from protocol.types import Address, BlockNo, Blocks, Hash32, LeaseId, TransientError, Verification, Wei
 from tests.strategies.provider import BID
 from tests.unit.watchtower.test_fetching import CHUNK, Slow, manifest
 from watchtower import rerun
@@ -241,3 +241,30 @@ async def test_room_is_held_for_a_share_of_the_window_while_others_want_it(
     market.post(1, WINDOW - 1, Job(takes_s=1e9, size=60 * CHUNK))
     last = market.post(2, WINDOW, Job(size=30 * CHUNK, posted=50))
     assert (await market.judged(last, WINDOW / 4)).finding is Finding.MATCH
+
+
+async def test_games_that_could_not_be_read_are_gone_on_with_at_the_next_turn(
+    autojump_clock: MockClock, market: Market
+) -> None:
+    """One node that was busy at the start, or after a re-org, cost every game under way its clock."""
+    tried: list[int] = []
+
+    class Games:
+        async def resume(self) -> None:
+            tried.append(len(tried))
+            if len(tried) < 3:
+                raise TransientError("busy")
+
+        async def look_after(self, *_: object) -> None:
+            pass
+
+    market.began = trio.current_time()
+    scan, games = market, Games()
+    async with trio.open_nursery() as nursery:
+        rules = Policy(b"\1" * 32, WHOLE_SHARE, frozenset())
+        verdicts = Verdicts(market.folder / "verdicts")
+        tower = Tower(market.rig, scan, rules, verdicts, nursery, Metrics(), games)  # type: ignore[arg-type]
+        nursery.start_soon(tower.run)
+        await trio.sleep(300)
+        nursery.cancel_scope.cancel()
+    assert tried == [0, 1, 2], "until it was read, and not again"
