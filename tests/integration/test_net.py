@@ -90,7 +90,8 @@ async def test_asynchronous_validators_run_once_per_message() -> None:
 
         b._router.send_rpc = twice
         await b.publish(OFFERS, b"once")
-        await until(lambda: a.metrics.gossip_duplicates == 1)
+        # More than one where the topic's mesh is not made yet: gossip then sends a copy of its own.
+        await until(lambda: a.metrics.gossip_duplicates >= 1)
         gate.set()
         with trio.fail_after(60):
             assert (await anext(inbox)).payload == b"once"

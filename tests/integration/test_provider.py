@@ -161,6 +161,7 @@ async def test_a_client_that_disappears_after_opening_costs_no_slot(
     assert again.terms().capacity_nonce != quote.terms().capacity_nonce
 
 
+@pytest.mark.soak
 @pytest.mark.trio
 async def test_what_the_disk_has_damaged_is_fetched_again_and_the_job_done(
     world: World, client: Client, tmp_path: Path
