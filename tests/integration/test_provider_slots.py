@@ -57,6 +57,7 @@ def nonce_of(quote: Quote) -> int:
     return quote.terms().capacity_nonce
 
 
+@pytest.mark.soak
 async def test_a_nonce_that_the_owner_cancels_elsewhere_is_bid_with_no_more(
     net: Localnet, daemon: Daemon, client: Client, tmp_path: Path
 ) -> None:
@@ -76,6 +77,7 @@ async def test_a_nonce_that_the_owner_cancels_elsewhere_is_bid_with_no_more(
     await client.until(lease, "finalized")
 
 
+@pytest.mark.soak
 async def test_fewer_slots_leave_no_bid_open_beyond_them(
     net: Localnet, daemon: Daemon, client: Client, tmp_path: Path
 ) -> None:
