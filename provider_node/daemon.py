@@ -35,6 +35,7 @@ from provider_node.restarted import (
     ChainRestartedError,
     genesis_of,
     leave_if_restarted,
+    may_restart,
     require_same,
     set_aside,
 )
@@ -69,9 +70,10 @@ async def run_provider(config: ProviderConfig, started: Started = lambda _: None
 async def _work(config: ProviderConfig, identity: Identity, journal: Journal, started: Started) -> None:
     """Serve one deployment after the other. `ChainRestartedError`: the journal is of a chain that is gone."""
     network = load_network(config.network)
-    with suppress(TransientError):  # else it is asked again once the chain answers
-        genesis = await trio.to_thread.run_sync(Node.of(network).genesis)
-        require_same(journal, network, genesis)
+    if may_restart(network):
+        with suppress(TransientError):  # else it is asked again once the chain answers
+            genesis = await trio.to_thread.run_sync(Node.of(network).genesis)
+            require_same(journal, network, genesis)
     folder = data_dir(config)
     room = await trio.to_thread.run_sync(trace_room, folder, config.defence.disk)
     config = replace(config, defence=replace(config.defence, disk=room))
@@ -97,9 +99,10 @@ async def _run(base: Base, started: Started) -> bool:
         port = await nursery.start(metrics.serve, "127.0.0.1", config.metrics_port, health)
         health.part = "waiting for the chain"
         await patiently(partial(chain.run, Chain.check))
-        genesis = await patiently(partial(chain.run, genesis_of))
         try:
-            require_same(base.journal, chain.blocking.network, genesis)
+            if may_restart(chain.blocking.network):
+                genesis = await patiently(partial(chain.run, genesis_of))
+                require_same(base.journal, chain.blocking.network, genesis)
         except ChainRestartedError as error:
             other = error
             nursery.cancel_scope.cancel()

@@ -21,9 +21,7 @@ def trace_room(folder: Path, most: int) -> int:
     ours = held(folder / "traces") + held(folder / "artifacts")
     found = min(most, max((shutil.disk_usage(folder).free + ours - SPARE) // 4, 0))
     if found < most:
-        log.warning(
-            "the disk of %s has room for %d bytes of traces, defence.disk says %d", folder, found, most
-        )
+        log.info("the disk of %s has room for %d bytes of traces, defence.disk says %d", folder, found, most)
     return found
 
 

@@ -21,7 +21,8 @@ from protocol.lease.provider_types import (
 )
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.types import Blocks, InputError, LeaseId
+from protocol.store import QuotaExceededError
+from protocol.types import Blocks, InputError, LeaseId, TransientError
 from provider_node.executors.executor import Job, Measured
 from provider_node.jobs import Jobs
 from tests.strategies.provider import SPEC, fresh
@@ -135,6 +136,19 @@ async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
     else:
         with pytest.raises(InputError, match="could not be executed again in time"):
             await run
+
+
+async def test_outputs_that_find_no_room_now_are_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The work is done: to give the lease up would cost the penalty, and room may come."""
+
+    def full(*_: object) -> bytes:
+        raise QuotaExceededError("artifact of 9 bytes does not fit")
+
+    monkeypatch.setattr(Here, "put_file", full)
+    with pytest.raises(TransientError, match="no room for the outputs"):
+        await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, True)
 
 
 async def test_slow_inputs_can_be_left_out_of_account() -> None:
