@@ -85,7 +85,8 @@ class Rig:
         return Patience(self.config.least_rate, self.config.stall_seconds, ends)
 
     def _window(self, result: PostedResult) -> float:
-        return self.chain.blocking.network.seconds(result.bid.challenge_window)
+        # A bid may have none at all: turns are parts of it.
+        return max(self.chain.blocking.network.seconds(result.bid.challenge_window), 1)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The watchtower at work: scan, judge, respond."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -213,7 +213,7 @@ class Tower:
         try:
             return await self._attempts(trial, attempts)
         except trio.Cancelled:
-            self.rig.store.release(held(trial.result).reason)
+            self._let_go(trial)
             raise
 
     async def _attempts(self, trial: Trial, attempts: int) -> Verdict:
@@ -237,12 +237,11 @@ class Tower:
 
     async def _demand(self, trial: Trial, withheld: WithheldError) -> Verdict:
         """Judge by outputs that are demanded on chain. Meanwhile others are re-run: that takes clocks."""
-        result, store = trial.result, self.rig.store
+        result = trial.result
         self.running.discard(result.id)
         self.demanding.add(result.id)
-        if await trio.to_thread.run_sync(store.pinned) > store.quota // 2:
-            # Demands take clocks: who serves large inputs and no outputs must not fill the disk meanwhile.
-            await trio.to_thread.run_sync(store.release, held(result).reason)
+        # Demands take clocks: who serves large inputs and no outputs must not fill the disk meanwhile.
+        await trio.to_thread.run_sync(self._let_go, trial, self.rig.store.is_half_held)
         try:
             found = await rerun_withheld(self.rig, trial, withheld.job, self.demand_budget)
         except (InputError, TransientError) as error:
@@ -251,6 +250,14 @@ class Tower:
             self.running.add(result.id)  # until its verdict is written
             self.demanding.discard(result.id)
         return self._compared(trial, found)
+
+    def _let_go(self, trial: Trial, where: Callable[[], bool] = lambda: True) -> None:
+        """Hold nothing for a try any more, if `where` says so; on a full disk it is held on. Blocking."""
+        try:
+            if where():
+                self.rig.store.release(held(trial.result).reason)
+        except TransientError as error:
+            log.error("artifacts cannot be let go: %s", error)
 
     def _compared(self, trial: Trial, found: CompareResult) -> Verdict:
         return replace(

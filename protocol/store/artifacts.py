@@ -190,6 +190,10 @@ class Artifacts:
         """Return the bytes that nothing may drop, those of fetches under way included."""
         return self.used() - sum(each for _, each in self._index.unpinned())
 
+    def is_half_held(self) -> bool:
+        """Tell whether pins hold more than half of what may lie here: of the quota, or of what the disk has."""
+        return self.pinned() > self._most() // 2
+
     def collect(self, target: int) -> int:
         """Delete unpinned artifacts, longest unused first, until at most `target` bytes are used.
 

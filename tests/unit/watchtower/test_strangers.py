@@ -243,6 +243,58 @@ async def test_room_is_held_for_a_share_of_the_window_while_others_want_it(
     assert (await market.judged(last, WINDOW / 4)).finding is Finding.MATCH
 
 
+async def test_a_result_without_a_window_ends_no_watchtower(autojump_clock: MockClock, market: Market) -> None:
+    """It looks open where the clock was read before the block that it came in."""
+    market.post(1, 2, Job(takes_s=1e9))
+    only = market.results[0]
+    market.results[0] = replace(only, bid=replace(only.bid, challenge_window=Blocks(0)))
+    for number in range(2, 9):
+        market.post(number, WINDOW - number, Job(takes_s=1e9, posted=20))
+    last = market.post(9, WINDOW, Job(posted=300))
+    assert (await market.judged(last, WINDOW / 2)).finding is Finding.MATCH
+
+
+@pytest.mark.parametrize("broken", ["release", "pinned"])
+async def test_a_full_disk_ends_no_watchtower_that_would_let_artifacts_go(
+    autojump_clock: MockClock, market: Market, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market.store.quota = 64 * CHUNK
+    market.post(1, WINDOW, Job(pause_s=9.9, size=60 * CHUNK))
+    market.post(2, WINDOW - 1, Job(withheld=True, posted=50))
+    last = market.post(3, WINDOW - 2, Job(size=2 * CHUNK, posted=60))
+
+    def full(*_: object) -> Any:
+        raise TransientError("index.db cannot be written: database or disk is full")
+
+    if broken == "release":
+        monkeypatch.setattr(market.store, "is_half_held", lambda: True)
+        monkeypatch.setattr(market.store, "release", full)
+        market.post(4, WINDOW - 3, Job(size=30 * CHUNK, posted=70))
+    else:
+        monkeypatch.setattr(market.store, "is_half_held", full)
+    assert (await market.judged(last, WINDOW / 4)).finding is Finding.MATCH
+
+
+async def test_who_is_to_be_demanded_holds_no_more_than_half_of_what_the_disk_has(
+    autojump_clock: MockClock, market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small disk is full long before half of the quota is: the store's own rule is the one that counts."""
+    monkeypatch.setattr(market.store, "_most", lambda: 64 * CHUNK)
+    job = Job(withheld=True, size=40 * CHUNK)
+    lease = market.post(1, WINDOW, job)
+    held_ = []
+
+    async def demanded(_: Any, result: PostedResult, *__: Any) -> PostedRoots:
+        held_.append(market.store.reasons())
+        return PostedRoots(result.output_root, {})
+
+    monkeypatch.setattr(rerun, "demanded", demanded)
+    artifact = market.store.put_bytes(bytes(40 * CHUNK))
+    market.store.pin(artifact, rerun.held(market.results[0]).reason, WINDOW)
+    assert (await market.judged(lease, 60)).finding is Finding.MATCH
+    assert held_ == [set()]
+
+
 async def test_games_that_could_not_be_read_are_gone_on_with_at_the_next_turn(
     autojump_clock: MockClock, market: Market
 ) -> None:
