@@ -305,7 +305,7 @@ def _posted(chain: Chain, bid: Bid, root: Hash32 | None) -> tuple[PostedResult, 
     lease, terms = bid.lease_id(), chain.game_terms
     view = chain.lease(lease)
     if view.state is not LeaseState.POSTED:
-        raise InputError("no result stands any more")
+        raise TransientError("no result stands now")
     if root not in (None, view.output_root):
         raise TransientError("the chain changed while its games were read")
     end = view.last_beat + bid.challenge_window

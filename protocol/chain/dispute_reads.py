@@ -110,14 +110,17 @@ class DisputeReads(Reads):
         least = gas + data + item * terms.coin_prices[bid.token] // _COIN_UNIT
         return Wei(min(-(-least // _GWEI), MOST_BOND) * _GWEI)
 
-    def bond(self, bid: Bid, items: int) -> Wei:
+    def bond(self, bid: Bid, items: int, most: Wei | None = None) -> Wei:
         """Return a bond that holds for a challenge sent now: up to the highest base fee that the transaction
         can be mined at. What is left of it comes back with the game's end, if it is won.
+
+        `most`: what a unit of gas may cost the challenge, if not the network's limit. `TransientError` while
+        the base fee is above that.
 
         A transaction that waits so long that a dearer one replaces it can be mined above that, and then
         fails with `Disputes_BondTooLow`.
         """
-        return self.least_bond(bid, items, fee_now(self.node, self.network.fees).max_fee)
+        return self.least_bond(bid, items, fee_now(self.node, self.network.fees, most).max_fee)
 
     def _read(self, function: str, *args: Any) -> Call:
         calls = self.disputes

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from protocol.chain.calls import Call
-from protocol.chain.codec import decode_values
+from protocol.chain.codec import decode_values, some
 from protocol.chain.errors import Revert
 from protocol.chain.escrow import EscrowCalls, words
 from protocol.chain.networks import Deployment, Network
@@ -20,7 +20,6 @@ from protocol.types import (
     Hash32,
     InputError,
     LeaseId,
-    TransientError,
     Wei,
 )
 
@@ -189,25 +188,16 @@ class Reads:
     def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
         data = self.escrow.abi.call_data(function, *args)
         answer = self.node.call(Call(self.escrow.address, data, f"Escrow.{function}"), tag=tag)
-        return self.escrow.abi.results(function, _some(answer, f"Escrow.{function}"))
+        return self.escrow.abi.results(function, answer)
 
     def _staking(self, function: str, *args: Any) -> tuple[Any, ...]:
         data = self.staking.abi.call_data(function, *args)
         answer = self.node.call(Call(self.staking.address, data, f"Staking.{function}"))
-        return self.staking.abi.results(function, _some(answer, f"Staking.{function}"))
+        return self.staking.abi.results(function, answer)
 
 
 def _uint(answer: bytes, what: str) -> int:
-    return int(decode_values(["uint256"], _some(answer, what), what)[0])
-
-
-def _some(answer: bytes, what: str) -> bytes:
-    """Refuse an empty answer: it comes from a node without the contract, which lags or was started anew."""
-    if not answer:
-        raise TransientError(
-            f"{what}: the node has no contract there now", "it lags behind, or is of another chain"
-        )
-    return answer
+    return int(decode_values(["uint256"], some(answer, what), what)[0])
 
 
 def _lease_view(fields: tuple[Any, ...]) -> LeaseView:

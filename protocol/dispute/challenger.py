@@ -56,6 +56,8 @@ class Table:
     now: int
     posted: bool
     """Whether a result stands that is not final."""
+    ended: bool
+    """Whether the lease is over for good."""
     window_end: int
     verdict: Verdict
     place: Place | None
@@ -180,8 +182,10 @@ def _playing(table: Table, own: Own) -> Action:
 def _opening(table: Table) -> Action:
     if table.suspect is None:
         return Leave("no item is known to be wrong")
-    if not table.posted:
+    if table.ended:
         return Leave("no result stands that could be challenged")
+    if not table.posted:
+        return Wait("no result stands now")
     tries = attempts_on(table, table.suspect)
     if tries >= TRIES:
         return Leave(f"{tries} games about item {table.suspect} were lost")

@@ -19,7 +19,7 @@ from protocol.dispute.purse import OPENING_GAS, Limits, Purse
 from protocol.dispute.records import Game, Phase, Place, Verdict
 from protocol.dispute.replay import Played, replay
 from protocol.messages import Bid
-from protocol.types import Address, BlockNo, Hash32, Wei
+from protocol.types import Address, BlockNo, Hash32, LeaseId, Wei
 
 _DAY_S = 86_400
 
@@ -31,6 +31,8 @@ class Board:
     block: BlockNo
     now: BlockNo
     lease: LeaseView
+    ended: bool
+    """Whether the lease's end is confirmed: the newest block may come from a node that lags, or be undone."""
     verdict: Verdict
     games: tuple[PlayedGame, ...]
     """All ever opened on the lease, by whomever, oldest first."""
@@ -60,7 +62,14 @@ def read_board(chain: Chain, bid: Bid, since: BlockNo) -> Board:
     block = chain.block_number()
     games = chain.games_of(bid, since=since, until=block)
     lease = bid.lease_id()
-    return Board(block, chain.clock(), chain.lease(lease), chain.verdict(lease), games)
+    view = chain.lease(lease)
+    ended = view.state is not LeaseState.POSTED and _has_ended(chain, lease)
+    return Board(block, chain.clock(), view, ended, chain.verdict(lease), games)
+
+
+def _has_ended(chain: Chain, lease: LeaseId) -> bool:
+    (view,) = chain.leases([lease], chain.scanner.confirmed_head())
+    return view.state is not LeaseState.NONE and not view.state.live
 
 
 def cut(game: PlayedGame) -> PlayedGame:
@@ -101,6 +110,7 @@ def table_of(
     return Table(
         now=board.now,
         posted=board.lease.state is LeaseState.POSTED,
+        ended=board.ended,
         window_end=board.lease.last_beat + bid.challenge_window,
         verdict=board.verdict,
         place=board.place,
@@ -118,19 +128,28 @@ def read_purse(chain: Chain, bid: Bid, items: int, limits: Limits, due: Due | No
 
     `due`: what is lost if none is opened, and by when.
     """
-    fees = chain.network.fees
-    most = ceiling(fees, due, chain.clock(), OPENING_GAS)
+    most = opening_ceiling(chain, due)
     openings = _openings_of_day(chain)
     values = chain.node.transactions([each.at.tx for each in openings])
     return Purse(
         coin=chain.balance(chain.address),
-        bond=chain.bond(bid, items),
-        gas_price=fee_now(chain.node, fees, most).max_fee,
+        bond=chain.bond(bid, items, most),
+        gas_price=fee_now(chain.node, chain.network.fees, most).max_fee,
         bonds_of_day=Wei(sum(each.value for each in values)),
         games_of_day=len(openings),
         limits=limits,
         pressing=due is not None,
     )
+
+
+def opening_ceiling(chain: Chain, due: Due | None) -> Wei:
+    """Return the most that a unit of gas may cost an opening, and so what its bond is reckoned with."""
+    return ceiling(chain.network.fees, due, chain.clock(), OPENING_GAS)
+
+
+def bond_now(chain: Chain, bid: Bid, items: int, due: Due | None = None) -> Wei:
+    """Return the bond of a game that is opened now; `due` as in `read_purse`."""
+    return chain.bond(bid, items, opening_ceiling(chain, due))
 
 
 def still_holds(game: Game) -> bool:

@@ -12,13 +12,13 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, Due, TxReceipt
-from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.game_steps import PlayedGame
 from protocol.chain.views import LeaseState
 from protocol.crypto import keccak256
 from protocol.dispute import moves
 from protocol.dispute.challenger import (
+    MARGIN,
     Action,
     ClaimShare,
     CollectGame,
@@ -36,7 +36,7 @@ from protocol.dispute.purse import COIN, Limits, Purse, slowness
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
-from protocol.games.board import Board, read_board, read_purse, table_of
+from protocol.games.board import Board, bond_now, read_board, read_purse, table_of
 from protocol.games.keeping import settling
 from protocol.games.report import GameReport
 from protocol.games.reporter import Reporter, node_name
@@ -174,6 +174,8 @@ class Player:
         own = [game for game in board.of(me, self.item) if game.game not in self._done]
         purse, prepares = None, False
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
+        # No run for a game that would come too late: the artifacts may be gone, and nobody serve them.
+        open_ = open_ and board.now + MARGIN <= board.lease.last_beat + self.bid.challenge_window
         if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
             charge = await self._charge(self.suspect)
             if prepares := self.prepares:
@@ -254,7 +256,7 @@ class Player:
         seal = charge.seal(chain.address, case, salt)
         root, proof = charge.posted_root, charge.proof
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
-        bond = await self.chain.run(Chain.bond, self.bid, charge.job.items)
+        bond = await self.chain.run(bond_now, self.bid, charge.job.items, self.due)
         game = game_id(case.id, chain.address, seal)
         call = chain.disputes.challenge(move, bond)
         await self.chain.send(call if self.due is None else call.by(self.due), f"challenge {game.hex()}")
@@ -318,8 +320,9 @@ class Player:
     def _refused(self, action: Action, error: InputError) -> None:
         log.warning("lease %s: %s", to_hex(self.lease), error)
         match action:
-            case ClaimShare(game, _):
-                # Reward or not, the bond is to be had: go on to collect it.
+            case ClaimShare(game, _) if isinstance(error, Revert) and error.name in _NO_SHARE:
+                # Reward or not, the bond is to be had: go on to collect it. Whatever else goes wrong, by a
+                # node that lags or for want of coin, is tried again until the claim period is over.
                 self._unclaimable.add(game)
             case CollectGame(game) if isinstance(error, Revert) and error.name == "Disputes_NothingToCollect":
                 self._done.add(game)
@@ -408,6 +411,8 @@ class Player:
 
 _CONTRADICTED = "it shows another trace than in the audit, whose end convicts it"
 _MOST_ATTEMPTS = 64
+_NO_SHARE = ("Disputes_BadSeal", "Disputes_NotOpenedInTime")
+"""Refusals of a claim that no later block changes."""
 _GWEI = 10**9
 
 

@@ -191,7 +191,7 @@ class Artifacts:
         return self.used() - sum(each for _, each in self._index.unpinned())
 
     def is_half_held(self) -> bool:
-        """Tell whether pins hold more than half of what may lie here: of the quota, or of what the disk has."""
+        """Tell whether pins hold more than half of what may lie here: of the quota, or of the disk."""
         return self.pinned() > self._most() // 2
 
     def collect(self, target: int) -> int:

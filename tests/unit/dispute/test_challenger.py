@@ -52,7 +52,14 @@ def place(item: int = 3, exact: bool = False, landed_at: int = 50) -> Place:
 
 
 def table(*games: Own, **changes: Any) -> Table:
-    fields = {"now": 50, "posted": True, "window_end": 100, "verdict": Verdict(), "place": None}
+    fields = {
+        "now": 50,
+        "posted": True,
+        "ended": False,
+        "window_end": 100,
+        "verdict": Verdict(),
+        "place": None,
+    }
     return Table(**{**fields, "claim_period": 10, "own": games, "suspect": 3, "purse": PURSE, **changes})
 
 
@@ -60,7 +67,8 @@ G = own(Phase.PICK).game
 SITUATIONS: dict[str, tuple[Table, tuple[Action, ...] | type[Action]]] = {
     "a wrong item": (table(), (Open(3, 0),)),
     "nothing wrong": (table(suspect=None), Leave),
-    "no result": (table(posted=False), Leave),
+    "no result": (table(posted=False, ended=True), Leave),
+    "no result yet, or a node that lags": (table(posted=False), Wait),
     "last readings of the window": (table(now=100 - MARGIN), (Open(3, 0),)),
     "window too short": (table(now=101 - MARGIN), Leave),
     "bond over the limit": (table(purse=replace(PURSE, bond=Wei(2 * COIN))), Wait),

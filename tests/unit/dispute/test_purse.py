@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from client_sdk.commands.job import job
 from protocol.chain.calls import Due
+from protocol.chain.fees import fee_now
 from protocol.chain.networks import Fees
 from protocol.dispute import bonds
 from protocol.dispute.purse import GAME_COSTS, GAME_GAS, OPENING_GAS, Limits, Purse, slowness
@@ -93,7 +94,7 @@ def test_what_an_accusers_game_costs_is_read_though_gas_is_dearer_than_the_limit
         node=node,
         clock=lambda: now,
         balance=lambda _: 10**18,
-        bond=lambda *_: Wei(10**15),
+        bond=lambda bid, items, most=None: fee_now(node, fees, most).max_fee,  # type: ignore[arg-type]
         address=b"",
     )
     monkeypatch.setattr(board, "_openings_of_day", lambda _: ())
@@ -104,6 +105,7 @@ def test_what_an_accusers_game_costs_is_read_though_gas_is_dearer_than_the_limit
             board.read_purse(chain, nothing, 1, limits, due)
         return
     purse = board.read_purse(chain, nothing, 1, limits, due)
-    assert (purse.pressing, purse.gas_price) == (True, Wei(price + 1))
+    assert (purse.pressing, purse.gas_price, purse.bond) == (True, Wei(price + 1), Wei(price + 1))
+    assert board.bond_now(chain, nothing, 1, due) == purse.bond, "and the game is opened with it"
     with pytest.raises(TransientError, match="base fee"):
         board.read_purse(chain, nothing, 1, limits)

@@ -5,13 +5,15 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.errors import Revert
 from protocol.chain.views import LeaseState
-from protocol.dispute.challenger import Leave, Open, Wait
+from protocol.dispute.challenger import ClaimShare, Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
-from protocol.dispute.records import Verdict
+from protocol.dispute.records import Conviction, Verdict
+from protocol.games.board import read_board
 from protocol.games.player import Challenger, Player
 from protocol.games.workshop import Charge
-from protocol.types import ZERO_HASH, BlockNo, Hash32, Wei
+from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, TransientError, Wei
 from tests.strategies.provider import BID
 
 pytestmark = pytest.mark.trio
@@ -42,6 +44,13 @@ def player(known: Hash32, item_root: Hash32) -> Player:
     return Player(rig, BID, BlockNo(0), who, 3, workshop, lambda _: None, item=3, shown=OTHER)
 
 
+def board(now: int = 10) -> Any:
+    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
+    return SimpleNamespace(
+        now=now, lease=lease, ended=False, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
+    )
+
+
 @pytest.mark.parametrize(
     ("known", "item_root", "opens"),
     [
@@ -61,11 +70,7 @@ async def test_no_game_is_opened_where_the_audits_end_convicts_without_one(
         return purse
 
     monkeypatch.setattr(accuser, "_purse", full)
-    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
-    board: Any = SimpleNamespace(
-        now=10, lease=lease, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
-    )
-    (action,) = await accuser._judge(board)
+    (action,) = await accuser._judge(board())
     assert isinstance(action, Open if opens else Leave), action
     assert accuser.was_to_open
 
@@ -83,18 +88,76 @@ async def test_the_run_of_a_game_is_made_before_it_may_be_opened(monkeypatch: py
 
     monkeypatch.setattr(accuser, "_charge", counted)
     monkeypatch.setattr(accuser, "_purse", full)
-    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
-    board: Any = SimpleNamespace(
-        now=10, lease=lease, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
-    )
     accuser.prepares = True
-    (action,) = await accuser._judge(board)
+    (action,) = await accuser._judge(board())
     assert isinstance(action, Wait), "until the audit has been compared"
     assert runs == [3]
     accuser.prepares = False
-    (action,) = await accuser._judge(board)
+    (action,) = await accuser._judge(board())
     assert isinstance(action, Open)
     accuser.prepares = True
-    board.now = BID.challenge_window
-    (action,) = await accuser._judge(board)
+    (action,) = await accuser._judge(board(now=BID.challenge_window))
     assert isinstance(action, Leave), "no game can follow any more"
+
+
+async def test_nothing_is_fetched_or_run_for_a_game_that_would_come_too_late() -> None:
+    """Nobody serves the job any more, and a lease that nobody makes final stays as it is for ever."""
+    accuser = player(ZERO_HASH, ROOT)
+
+    async def gone() -> Any:
+        raise TransientError("nobody serves the job")
+
+    accuser.workshop = gone
+    with pytest.raises(TransientError):
+        await accuser._judge(board())
+    (action,) = await accuser._judge(board(now=BID.challenge_window))
+    assert isinstance(action, Leave)
+
+
+@pytest.mark.parametrize(
+    ("newest", "confirmed", "ends"),
+    [
+        (LeaseState.RUNNING, LeaseState.POSTED, False),  # from a node that lags
+        (LeaseState.FINALIZED, LeaseState.POSTED, False),  # a re-org may undo it
+        (LeaseState.FINALIZED, LeaseState.FINALIZED, True),
+    ],
+)
+async def test_a_wrong_result_is_given_up_once_its_lease_is_over_and_by_no_single_answer(
+    newest: LeaseState, confirmed: LeaseState, ends: bool
+) -> None:
+    def view(state: LeaseState) -> Any:
+        return SimpleNamespace(state=state, last_beat=0)
+
+    def leases(_: object, tag: int) -> tuple[Any]:
+        assert tag == 8
+        return (view(confirmed),)
+
+    chain: Any = SimpleNamespace(
+        block_number=lambda: 10,
+        clock=lambda: 10,
+        games_of=lambda *_, **__: (),
+        lease=lambda _: view(newest),
+        verdict=lambda _: Verdict(),
+        leases=leases,
+        scanner=SimpleNamespace(confirmed_head=lambda: 8),
+    )
+    (action,) = await player(ZERO_HASH, ROOT)._judge(read_board(chain, BID, BlockNo(0)))
+    assert isinstance(action, Leave if ends else Wait)
+
+
+@pytest.mark.parametrize(
+    ("error", "given_up"),
+    [
+        (Revert("Disputes_BadSeal", {}), True),
+        (Revert("Disputes_NotOpenedInTime", {}), True),
+        (Revert("Disputes_NotConvicted", {}), False),  # a node that has not seen the conviction
+        (InputError("the wallet has 1 wei, claim needs up to 2 wei"), False),
+    ],
+)
+async def test_a_claim_is_given_up_for_what_no_later_block_changes_alone(
+    error: InputError, given_up: bool
+) -> None:
+    """The first try comes in the block of the conviction, and the reward burns if nobody claims."""
+    winner = player(ZERO_HASH, ROOT)
+    winner._refused(ClaimShare(OWN, Conviction.PROVEN), error)
+    assert (OWN in winner._unclaimable) == given_up

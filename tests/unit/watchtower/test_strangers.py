@@ -243,7 +243,9 @@ async def test_room_is_held_for_a_share_of_the_window_while_others_want_it(
     assert (await market.judged(last, WINDOW / 4)).finding is Finding.MATCH
 
 
-async def test_a_result_without_a_window_ends_no_watchtower(autojump_clock: MockClock, market: Market) -> None:
+async def test_a_result_without_a_window_ends_no_watchtower(
+    autojump_clock: MockClock, market: Market
+) -> None:
     """It looks open where the clock was read before the block that it came in."""
     market.post(1, 2, Job(takes_s=1e9))
     only = market.results[0]
