@@ -4,13 +4,16 @@ import json
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
+from protocol.store.files import disk_errors
 from protocol.types import GavelError
 from provider_node.control import SOCKET, TIMEOUT_S, short_name
+from provider_node.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +28,7 @@ async def serve_control(
 ) -> None:
     """Answer commands until cancelled. Only this user can reach the socket."""
     path = folder / SOCKET
-    path.unlink(missing_ok=True)
-    listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short_name(folder) as short:
-        await listening.bind(f"{short}/{SOCKET}")
-    path.chmod(0o600)
-    listening.listen(8)
+    listening = await patiently(partial(_listening, folder), "the disk")
 
     async def answer(stream: trio.SocketStream) -> None:
         await _answer(stream, operations)
@@ -41,6 +39,21 @@ async def serve_control(
             task_status.started()
     finally:
         path.unlink(missing_ok=True)
+
+
+async def _listening(folder: Path) -> trio.socket.SocketType:
+    path = folder / SOCKET
+    path.unlink(missing_ok=True)
+    listening = trio.socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with disk_errors(path), short_name(folder) as short:
+            await listening.bind(f"{short}/{SOCKET}")
+        path.chmod(0o600)
+        listening.listen(8)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
 
 
 async def _answer(stream: trio.SocketStream, operations: Operations) -> None:
@@ -69,3 +82,6 @@ async def _perform(line: bytes, operations: Operations) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         log.info("control request refused: %r", error)
         return {"error": f"not a request that this daemon knows: {error}"}
+    except Exception as error:  # a disk that fails, say: who looks at a daemon does not end it
+        log.exception("a control request failed")
+        return {"error": f"it cannot be told now: {error}"}

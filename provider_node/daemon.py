@@ -81,7 +81,8 @@ async def _work(config: ProviderConfig, identity: Identity, journal: Journal, st
     try:
         moved = True
         while moved:
-            deployment = choose_deployment(load_network(config.network), journal)
+            choose = partial(choose_deployment, load_network(config.network), journal)
+            deployment = await patiently(partial(trio.to_thread.run_sync, choose), "the journal")
             chain = AsyncChain(connect(config, identity.operator_key, deployment))
             moved = await _run(Base(config, identity, chain, journal, store), started)
     finally:
@@ -102,7 +103,8 @@ async def _run(base: Base, started: Started) -> bool:
         try:
             if may_restart(chain.blocking.network):
                 genesis = await patiently(partial(chain.run, genesis_of))
-                require_same(base.journal, chain.blocking.network, genesis)
+                require = partial(require_same, base.journal, chain.blocking.network, genesis)
+                await patiently(partial(trio.to_thread.run_sync, require), "the journal")
         except ChainRestartedError as error:
             other = error
             nursery.cancel_scope.cancel()

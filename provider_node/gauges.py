@@ -30,6 +30,7 @@ class Gauges(Collector):
         parts = self._parts
         yield GaugeMetricFamily("gavel_chain_height", "Escrow's clock.", value=parts.watcher.height)
         yield GaugeMetricFamily("gavel_chain_up", "1 if the chain can be read.", not parts.watcher.trouble)
+        yield GaugeMetricFamily("gavel_journal_up", "1 if decisions can be written.", not parts.loop.trouble)
         yield GaugeMetricFamily("gavel_peers", "Connected peers.", len(parts.node.peers()))
         yield GaugeMetricFamily("gavel_artifact_bytes", "Bytes in the store.", parts.store.used())
         yield GaugeMetricFamily("gavel_draining", "1 while no bids are made.", parts.market.draining)

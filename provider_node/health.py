@@ -24,9 +24,10 @@ def health_of(parts: Parts) -> Health:
     trouble = parts.watcher.trouble
     rooms = "; ".join(filter(None, (room.trouble() for room in parts.rooms)))
     return Health(
-        ok=not trouble and not rooms,
+        ok=not (trouble or rooms or parts.loop.trouble),
         parts={
             "chain": trouble or f"at {parts.watcher.height}",
+            "journal": parts.loop.trouble or "ok",
             "duties": rooms or "ok",
             "net": f"{len(parts.node.peers())} peers",
             "leases": str(parts.living),

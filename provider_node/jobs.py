@@ -36,10 +36,11 @@ from protocol.net import Node
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
 from protocol.store.artifacts import Artifacts, QuotaExceededError
-from protocol.store.files import write_whole
+from protocol.store.files import disk_errors, write_whole
 from protocol.types import (
     ArtifactId,
     BlockNo,
+    DiskError,
     Hash32,
     InputError,
     LeaseId,
@@ -148,6 +149,8 @@ class Jobs:
         if known is None:
             try:
                 known = await self._executed(lease, state)
+            except DiskError:
+                raise  # no attempt: what is done so far is taken over once there is room
             except TransientError as error:
                 # The machine counts attempts: the loop must not try for ever.
                 log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
@@ -216,7 +219,8 @@ class Jobs:
             progress.done, progress.total = done, total
 
         file = self._output(lease)
-        self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with disk_errors(self.work_dir):
+            self.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         async with self.metering.measure(state.device) as reading:
             output = await executor.run(await self._job(lease, state), file, on_progress)
         meter = reading.meter(output)

@@ -13,7 +13,7 @@ from protocol.lease.provider import ENDED
 from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.runtime.machine import Machine, MachineId
 from protocol.runtime.performer import Context
-from protocol.types import BrokenInvariant
+from protocol.types import BrokenInvariant, DiskError
 from provider_node.control_server import Operations
 from provider_node.metering import carbon_grams_per_kwh
 from provider_node.migrations import with_reading, with_times
@@ -105,7 +105,10 @@ async def _tidy(parts: Parts) -> None:
     await parts.watcher.ready()
     while True:
         height = parts.watcher.height
-        await trio.to_thread.run_sync(parts.store.expire, height)
+        try:
+            await trio.to_thread.run_sync(parts.store.expire, height)
+        except DiskError as error:
+            log.info("artifacts cannot be let go now: %s", error)
         for id, state in list(parts.loop.states(KIND).items()):
             # By then its effects are done: letting go of nothing takes no time.
             if state.phase == Phase.LAPSED and height > state.height + _FORGET_AFTER:

@@ -167,6 +167,8 @@ class Market:
             return Refusal("this provider is draining: it takes no new jobs")
         if self.suspended:
             return Refusal(f"this provider takes no new jobs: {self.suspended}")
+        if self.loop.trouble:
+            return Refusal("this provider takes no new jobs: its journal cannot be written now")
         if unable := self.unable():
             return Refusal(f"this provider takes no new jobs: {unable}")
         if len(bids) >= self.rules.open_bids:

@@ -91,6 +91,7 @@ def _table(row: Row) -> str:
     if row["running"]:
         head = [
             f"provider {row['owner']} on {row['network']}, block {row['height']}, chain {row['chain']}",
+            *([f"nothing is done: {row['journal']}"] if row.get("journal", "ok") != "ok" else ()),
             f"slots {row['free']} free of {row['slots']}, {row['leases']} leases, "
             f"{row['open_bids']} open bids" + (", draining" if row["draining"] else ""),
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"

@@ -49,12 +49,13 @@ class Slots:
 
     async def settle(self) -> None:
         """Take up the journaled nonces, as many as there are slots, and cancel what is open beyond them."""
-        noted = await trio.to_thread.run_sync(self.journal.recall, self._note)
+        recall = partial(trio.to_thread.run_sync, self.journal.recall, self._note)
+        noted = await patiently(recall, "the journal")
         if noted is None:
             first = await patiently(partial(self.chain.run, Chain.unused_nonce, self.owner))
-            await self._keep(Capacity.fresh(self.count, first))
+            await self._keep_patiently(Capacity.fresh(self.count, first))
             return
-        await self._keep(Capacity.decode(noted).resized(self.count, self._leases().values()))
+        await self._keep_patiently(Capacity.decode(noted).resized(self.count, self._leases().values()))
         await patiently(self._read)
         exposed = sorted(self._exposed())
         if not exposed:
@@ -99,6 +100,9 @@ class Slots:
         bids = (e.bid.capacity_nonce for e in self._leases().values() if e.phase == Phase.BID)
         asked = frozenset((*self.capacity.nonces, *bids))
         self._spent = await self.chain.run(Chain.nonces_used, self.owner, asked)
+
+    async def _keep_patiently(self, capacity: Capacity) -> None:
+        await patiently(partial(self._keep, capacity), "the journal")
 
     async def _keep(self, capacity: Capacity) -> None:
         """On disk before a bid uses it."""

@@ -31,6 +31,7 @@ def status(parts: "Parts") -> dict[str, Any]:
         "operator": to_hex(parts.identity.operator),
         "height": parts.watcher.height,
         "chain": parts.watcher.trouble or "ok",
+        "journal": parts.loop.trouble or "ok",
         "peers": len(parts.node.peers()),
         "addrs": list(told(parts.node.addrs)),
         "draining": parts.market.draining,

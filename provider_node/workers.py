@@ -11,7 +11,7 @@ import trio
 from protocol.auction.bidding import DeviceSpeed
 from protocol.engines.worker.interface import Speed
 from protocol.store.files import write_whole
-from protocol.types import LeaseId
+from protocol.types import DiskError, LeaseId
 from provider_node.executors.tape import TapeExecutor, TapeOptions, open_tape
 
 log = logging.getLogger(__name__)
@@ -78,7 +78,10 @@ class Workers:
             body = json.dumps(
                 {"format": _FORMAT, "key": key, "speeds": [_plain(each) for each in first.speeds.values()]}
             )
-            await trio.to_thread.run_sync(write_whole, cache, body.encode())
+            try:
+                await trio.to_thread.run_sync(write_whole, cache, body.encode())
+            except DiskError as error:
+                log.warning("what was measured is measured again at the next start: %s", error)
         for each in self._all:
             each.speeds = first.speeds
         return tuple(first.device(speed) for speed in first.speeds.values())

@@ -22,7 +22,7 @@ from protocol.runtime.child_process import (
     Progress,
 )
 from protocol.runtime.frames import encode_frame
-from protocol.types import GavelError, InputError, TransientError
+from protocol.types import DiskError, GavelError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ __all__ = [
 _KINDS: dict[str, type[GavelError]] = {
     "input": InputError,
     "transient": TransientError,
+    "disk": DiskError,
     "broken": ChildFaultError,
 }
 

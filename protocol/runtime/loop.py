@@ -5,11 +5,17 @@ transaction: input, new state, pending effects. Only then are the effects perfor
 own, and their outcomes come back as inputs of the same machine, settling the effect in the same
 transaction. A crash at any point therefore loses no effect, and repeats only such as are idempotent by
 their id: on restart, what is pending is offered again.
+
+While the disk is full nothing is written, so nothing is done: inputs wait in memory, in their order, until
+there is room again.
 """
 
+import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import trio
@@ -19,9 +25,12 @@ from protocol.runtime.machine import Machine, MachineId
 from protocol.runtime.performer import BlockingHandler, Context, Handler, Outcome, perform
 from protocol.runtime.retry import backoff
 from protocol.store.journal import DONE, DROPPED, REFUSED, Change, Journal, PendingEffect, Settled
-from protocol.types import BrokenInvariant, InputError, TransientError
+from protocol.types import BrokenInvariant, DiskError, InputError, TransientError
+
+log = logging.getLogger(__name__)
 
 E = TypeVar("E")
+T = TypeVar("T")
 
 _BATCH = 256
 _COMPACT_EVERY_S = 3600.0
@@ -59,15 +68,19 @@ class Loop:
     `TransientError` is tried again with growing pauses for as long as the machine wants the effect;
     `InputError` goes to the machine through `Machine.refused`; `BrokenInvariant` stops the loop. Anything
     else is tried a few times and then refused.
+
+    `trouble`: why the journal cannot be written, and so nothing goes on; empty while it can.
     """
 
     def __init__(self, journal: Journal, pause: Callable[[int], float] = backoff) -> None:
         self._journal, self._pause = journal, pause
+        self.trouble = ""
         self._kinds: dict[str, Kind] = {}
         self._handlers: dict[type, Handler[Any]] = {}
         self._live: dict[MachineId, Live] = {}
         self._pending: dict[bytes, _Running] = {}
         self._inbox, self._outbox = trio.open_memory_channel[_Given](math.inf)
+        self._taking: list[_Given] = []
         self._changed = trio.Event()
         self._busy = 0
         self._stopped = False
@@ -139,13 +152,18 @@ class Loop:
     async def forget(self, machine: MachineId) -> bool:
         """Delete an ended machine from memory and journal.
 
-        Returns False, changing nothing, if there is none, if it has not ended or if effects are pending.
+        Returns False, changing nothing, if there is none, if it has not ended, if effects are pending or if
+        the journal cannot be written now.
         """
         async with self._turn:
             live = self._live.get(machine)
             if live is None or not live.ended or any(r.machine == machine for r in self._pending.values()):
                 return False
-            await trio.to_thread.run_sync(self._journal.forget, machine.kind, machine.id)
+            try:
+                await trio.to_thread.run_sync(self._journal.forget, machine.kind, machine.id)
+            except DiskError as error:
+                log.info("%s is not forgotten yet: %s", machine, error)
+                return False
             del self._live[machine]
             return True
 
@@ -188,12 +206,13 @@ class Loop:
 
     async def _take(self, nursery: trio.Nursery, batch: list[_Given]) -> None:
         """Step and journal a batch; only when it is on disk, show it and act."""
+        self._taking = batch
         async with self._turn:
             await self._take_in_turn(nursery, batch)
+        self._taking = []
 
     async def _take_in_turn(self, nursery: trio.Nursery, batch: list[_Given]) -> None:
-        fresh: dict[MachineId, Live] = {}
-        new = await trio.to_thread.run_sync(self._decide, batch, fresh)
+        fresh, new = await self._written(partial(self._decide, batch))
         self._live.update(fresh)
         for given in batch:
             if given.settles is not None and given.error is None:
@@ -205,8 +224,30 @@ class Loop:
         self._changed.set()
         self._changed = trio.Event()
 
-    def _decide(self, batch: list[_Given], fresh: dict[MachineId, Live]) -> list[PendingEffect]:
-        """In a worker thread: step all inputs on top of `fresh`, and commit. Nothing else runs meanwhile."""
+    async def _written(self, write: Callable[[], T]) -> T:
+        """Return what `write` does in a worker thread, once the disk has room for it."""
+        attempt = 0
+        while True:
+            try:
+                done = await trio.to_thread.run_sync(write)
+            except DiskError as error:
+                if not self.trouble:
+                    log.error("%s: nothing more is done until it can be", error)
+                self.trouble = str(error)
+            else:
+                if self.trouble:
+                    log.warning("the journal can be written again: going on")
+                self.trouble = ""
+                return done
+            await trio.sleep(self._pause(attempt))
+            attempt += 1
+
+    def _decide(self, batch: list[_Given]) -> tuple[dict[MachineId, Live], list[PendingEffect]]:
+        """In a worker thread: step all inputs, and commit. Return the machines after it and new effects.
+
+        Nothing else runs meanwhile, and stepping changes nothing: if the commit fails, it is done again.
+        """
+        fresh: dict[MachineId, Live] = {}
         changes: list[Change] = []
         settled: list[Settled] = []
         seen: set[tuple[MachineId, bytes]] = set()
@@ -234,7 +275,7 @@ class Loop:
             if given.settles is not None and given.settles.effect_id in self._pending:
                 settled.append(given.settles)
             fresh[machine], given.fresh = live, True
-        return self._journal.commit(changes, settled) if changes or settled else []
+        return fresh, self._journal.commit(changes, settled) if changes or settled else []
 
     async def _set_off(self, nursery: trio.Nursery, new: Sequence[PendingEffect]) -> None:
         """Start what is new and wanted; cancel and drop what the states of now no longer want."""
@@ -247,7 +288,7 @@ class Loop:
             self._pending.pop(effect_id).scope.cancel()
         if dropped:
             settled = [Settled(each, DROPPED, "no longer wanted") for each in dropped]
-            await trio.to_thread.run_sync(self._journal.commit, (), settled)
+            await self._written(partial(self._journal.commit, (), settled))
         for each in new:
             if each.effect_id in self._pending:
                 nursery.start_soon(self._perform, each.effect_id)
@@ -296,16 +337,19 @@ class Loop:
 
     async def _compact(self) -> None:
         while True:
-            await trio.to_thread.run_sync(self._journal.compact)
+            try:
+                await trio.to_thread.run_sync(self._journal.compact)
+            except DiskError as error:
+                log.info("the journal is not compacted now: %s", error)
             await trio.sleep(_COMPACT_EVERY_S)
 
     def _stop(self) -> None:
         """Wake whoever still waits for an input to be taken: nobody will."""
         self._stopped = True
-        while True:
-            try:
-                given = self._outbox.receive_nowait()
-            except (trio.WouldBlock, trio.EndOfChannel):
-                return
+        waiting = [each for each in self._taking if not each.taken.is_set()]
+        with suppress(trio.WouldBlock, trio.EndOfChannel):
+            while True:
+                waiting.append(self._outbox.receive_nowait())
+        for given in waiting:
             given.error = TransientError("the loop has stopped")
             given.taken.set()

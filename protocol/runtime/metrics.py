@@ -7,6 +7,7 @@ port = await nursery.start(metrics.serve, "127.0.0.1", 9464, health)
 
 import ipaddress
 import json
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,6 +30,8 @@ from prometheus_client.registry import Collector
 from protocol.runtime.child import Faults
 from protocol.types import InputError
 
+log = logging.getLogger(__name__)
+
 _MAX_HEAD = 8192
 _TIMEOUT_S = 5.0
 _REASONS = {
@@ -36,6 +39,7 @@ _REASONS = {
     400: "Bad Request",
     404: "Not Found",
     405: "Method Not Allowed",
+    500: "Internal Server Error",
     503: "Service Unavailable",
 }
 
@@ -119,11 +123,18 @@ class Metrics:
                     if not data:
                         return
                     head += data
-                await stream.send_all(self._response(head, health))
+                await stream.send_all(self._response_or_fault(head, health))
             except (trio.BrokenResourceError, trio.ClosedResourceError):
                 return
             finally:
                 await trio.aclose_forcefully(stream)
+
+    def _response_or_fault(self, head: bytes, health: Callable[[], Health]) -> bytes:
+        try:
+            return self._response(head, health)
+        except Exception:  # a figure that cannot be read, from a failing disk say, ends no daemon
+            log.exception("a request for metrics or health failed")
+            return _http(500, "text/plain", b"it cannot be told now, see the log\n")
 
     def _response(self, head: bytes, health: Callable[[], Health]) -> bytes:
         words = head.split(b"\r\n", 1)[0].split(b" ")

@@ -43,8 +43,9 @@ class Artifacts:
         self, root: Path, quota: int = DEFAULT_QUOTA, spare: Callable[[], int] | None = None
     ) -> None:
         self.root, self.quota, self._spare = root, quota, spare
-        for name in ("objects", "partial"):
-            (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+        with disk_errors(root):
+            for name in ("objects", "partial"):
+                (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
         self._index = Index(root / "index.db")
         self._sound: dict[ArtifactId, Stamp] = {}
         self._reconcile()

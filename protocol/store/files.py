@@ -1,6 +1,5 @@
 """Writing files so that a crash leaves the old or the new contents, never half of one."""
 
-import errno
 import os
 import sqlite3
 import tempfile
@@ -8,21 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from protocol.types import TransientError
-
-_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+from protocol.types import DiskError
 
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or failing disk into a `TransientError`: it ends no daemon. Other errors pass."""
+    """Turn a full or failing disk into a `DiskError`: it ends no daemon. Other errors pass."""
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        if isinstance(error, OSError) and error.errno not in _DISK:
+        if isinstance(error, OSError) and not DiskError.is_behind(error):
             raise
         said = error.strerror if isinstance(error, OSError) else str(error)
-        raise TransientError(f"{path} cannot be written: {said}", "check the disk") from error
+        raise DiskError(f"{path} cannot be written: {said}", "check the disk") from error
 
 
 def sync_directory(path: Path) -> None:
@@ -35,7 +32,7 @@ def sync_directory(path: Path) -> None:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Replace the contents of `path` atomically and durably; `TransientError` if the disk is full."""
+    """Replace the contents of `path` atomically and durably; `DiskError` if the disk is full."""
     with disk_errors(path):
         _write_whole(path, data, mode)
 

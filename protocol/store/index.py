@@ -24,13 +24,14 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self._lock, self._path = threading.Lock(), path
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
         self._touched: dict[ArtifactId, int] = {}
-        self._db.execute("PRAGMA journal_mode=WAL")
-        # NORMAL may lose the last transactions in a power cut, never consistency; sizes are found again on
-        # opening.
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        with disk_errors(path):
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            # NORMAL may lose the last transactions in a power cut, never consistency; sizes are found again
+            # on opening.
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from protocol.store import schema
-from protocol.types import BrokenInvariant, InputError, TransientError
+from protocol.store.files import disk_errors
+from protocol.types import BrokenInvariant, DiskError, InputError
 
 PENDING, DONE, DROPPED, REFUSED = 0, 1, 2, 3
 """What became of an effect: to be done; done; no longer wanted; refused with a note."""
@@ -74,19 +75,24 @@ class Journal:
     """The journal file at `path`, owned by this process until `close`.
 
     Raises `InputError` if another process owns it or a newer program wrote it. All calls block and are safe
-    from any thread.
+    from any thread. Each raises `DiskError`, having changed nothing, while the disk is full or failing.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._owner = _own(path)
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._owner = _own(path)
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             schema.migrate(self._db, path)
+        except sqlite3.OperationalError as error:
+            # Nothing is wrong with what it holds: who moved it away would lose every lease.
+            os.close(self._owner)
+            raise DiskError(f"journal {path} cannot be opened: {error}", "check the disk") from error
         except sqlite3.DatabaseError as error:
             os.close(self._owner)
             raise BrokenInvariant(
@@ -173,11 +179,11 @@ class Journal:
                 (KEEP_INPUTS,),
             )
             db.execute("UPDATE effect SET body = x'' WHERE status != 0 AND body != x''")
-        with self._lock:
+        with self._lock, _told("written"):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, _told("read"):
             return self._db.execute(query, values).fetchall()
 
 
@@ -191,24 +197,35 @@ def _own(path: Path) -> int:
         raise InputError(
             f"{path} is in use by process {owner or 'unknown'}", "stop it, or use another GAVEL_HOME"
         ) from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    except BaseException:
+        os.close(handle)
+        raise
     return handle
 
 
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    with _told("written"):
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
     try:
-        db.execute("BEGIN IMMEDIATE")
-        yield db
-        db.execute("COMMIT")
-    except BaseException as error:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        if isinstance(error, sqlite3.OperationalError):
-            # The disk is full or failing. Nothing was acted upon, so the process may stop and come back.
-            raise TransientError(f"the journal cannot be written: {error}", "check the disk") from error
-        raise
+        yield
+    except sqlite3.OperationalError as error:
+        # The disk is full or failing. Nothing was acted upon, so it can be tried again.
+        raise DiskError(f"the journal cannot be {what}: {error}", "check the disk") from error
 
 
 def _apply(db: sqlite3.Connection, change: Change) -> list[PendingEffect]:

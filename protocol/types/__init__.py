@@ -1,7 +1,7 @@
 """Value types and units that every room shares."""
 
 from protocol.types.enums import BidFlags, EnergyGrade, JobKind, LeaseClass, Verification
-from protocol.types.errors import BrokenInvariant, GavelError, InputError, TransientError
+from protocol.types.errors import BrokenInvariant, DiskError, GavelError, InputError, TransientError
 from protocol.types.hexes import parse_address, parse_bytes, parse_hash, to_hex
 from protocol.types.units import (
     ZERO_ADDRESS,
@@ -26,6 +26,7 @@ __all__ = [
     "BlockNo",
     "Blocks",
     "BrokenInvariant",
+    "DiskError",
     "EnergyGrade",
     "GavelError",
     "Hash32",

@@ -1,5 +1,9 @@
 """The roots of every error that Gavel raises on purpose. What derives from none of them is a bug."""
 
+import errno
+
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
+
 
 class GavelError(Exception):
     """Base of all; `advice` says what to do about it and may be empty."""
@@ -25,6 +29,15 @@ class TransientError(GavelError):
     """The world is not ready (RPC down, peer gone, child died): the adapter may try again."""
 
     exit_code = 3
+
+
+class DiskError(TransientError):
+    """The disk is full or failing. What was to be written was not, and can be once there is room."""
+
+    @staticmethod
+    def is_behind(error: OSError) -> bool:
+        """Say whether an error of the system is of this kind."""
+        return error.errno in _DISK
 
 
 class BrokenInvariant(GavelError):  # noqa: N818 - named after what it says, not after being an error

@@ -7,6 +7,7 @@ and wait for no run but their own.
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from protocol.engines.worker.dispute_records import Item, OpenTraceResult
 from protocol.types import BlockNo, GavelError, LeaseId, TransientError
 from provider_node.defence.schedule import Name, Run, gives_way, next_run
 from provider_node.defence.shelf import Shelf
+from provider_node.patience import patiently
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +142,7 @@ class Runs:
 
     async def run(self) -> None:
         """Execute what is wanted until cancelled."""
-        await trio.to_thread.run_sync(self.shelf.prepare)
+        await patiently(partial(trio.to_thread.run_sync, self.shelf.prepare), "the disk")
         while True:
             self._expire()
             chosen = next_run(map(self._as_run, self._wanted.values()))

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from protocol.store.files import disk_errors
 from protocol.types import LeaseId
 from provider_node.defence.schedule import Name
 
@@ -44,8 +45,9 @@ class Shelf:
         return sum(path.stat().st_size for path in self.folder.glob("*" + _SUFFIX))
 
     def prepare(self) -> None:
-        """Make the folder; drop what a killed child left half written."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the folder; drop what a killed child left half written. `DiskError` if there is no room."""
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for part in self.folder.glob("*.part"):
             part.unlink(missing_ok=True)
 

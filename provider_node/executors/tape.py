@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -30,6 +30,7 @@ from protocol.engines.worker.interface import (
     to_wire,
 )
 from protocol.runtime.child import Child, ChildFaultError, ChildOptions, open_child
+from protocol.store.files import disk_errors
 from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
 from provider_node.executors.executor import Job, Measured, Output, Progress
 
@@ -142,7 +143,7 @@ class TapeExecutor:
     async def _probe(self, job: Job) -> float:
         """Return the seconds of the quickest item but the first: everything is warm, and noise only adds."""
         moments: list[float] = []
-        with TemporaryDirectory(prefix="gavel-probe-") as folder:
+        with disk_errors(Path(gettempdir())), TemporaryDirectory(prefix="gavel-probe-") as folder:
             args = RunArgs(
                 program_path=str(job.program),
                 input_path=str(job.inputs),

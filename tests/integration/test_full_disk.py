@@ -1,6 +1,5 @@
 """A real disk of two megabytes that runs full: strangers cannot fill it, and nothing ends of it."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,11 +8,16 @@ import pytest
 import trio
 
 from protocol.chain.localnet import Localnet
+from protocol.runtime.loop import Loop
+from protocol.runtime.machine import MachineId
 from protocol.runtime.metrics import Metrics
-from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError
+from protocol.runtime.performer import Context
+from protocol.store import CHUNK, Artifacts, Journal, Manifest, QuotaExceededError
 from protocol.store.files import write_whole
-from protocol.types import Blocks, Hash32, TransientError, Verification
+from protocol.types import Blocks, DiskError, Hash32, TransientError, Verification
 from provider_node.disk import open_store, trace_room
+from tests.small_mount import fill, small_disk
+from tests.unit.runtime.machines import MACHINE, Account, AskedPay, DidPay, SendOnce, SendPay
 from tests.watch_rig import open_provider
 from watchtower.config import WatchtowerConfig
 from watchtower.daemon import watch
@@ -22,26 +26,8 @@ from watchtower.verdicts import Finding, Verdict, Verdicts
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("no leave to mount a small disk here")
-    try:
+    with small_disk(tmp_path / "disk", megabytes=2) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def fill(disk: Path, but: int = 0) -> Path:
-    """Leave `but` bytes of the disk."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"x" * 4096):
-            pass
-    with filler.open("r+b") as file:
-        file.truncate(filler.stat().st_size - but)
-    return filler
 
 
 def test_an_artifact_that_the_disk_has_no_room_for_is_refused_before_it_comes(disk: Path) -> None:
@@ -95,6 +81,61 @@ def test_a_full_disk_is_said_and_passes(disk: Path) -> None:
     assert store.path(store.put_bytes(b"m" * 10_000)).stat().st_size == 10_000
     assert store.sound(held)
     store.close()
+
+
+def test_what_starts_on_a_full_disk_says_so_and_calls_nothing_damaged(disk: Path) -> None:
+    """Who was told that the journal cannot be read, and to move it away, would lose every lease."""
+    Journal(disk / "journal.db").close()
+    store = Artifacts(disk / "store")
+    store.close()
+    filler = fill(disk)
+    for opens in (
+        lambda: Journal(disk / "journal.db"),
+        lambda: Journal(disk / "new.db"),
+        lambda: Artifacts(disk / "store"),
+        lambda: Artifacts(disk / "other" / "store"),
+    ):
+        with pytest.raises(DiskError):
+            opens()
+    filler.unlink()
+    Journal(disk / "journal.db").close()
+    Artifacts(disk / "store").close()
+
+
+@pytest.mark.trio
+async def test_a_loop_outlives_a_full_disk_and_does_then_what_it_was_given(disk: Path) -> None:
+    paid: list[int] = []
+
+    async def pay(effect: SendPay, _: Context) -> DidPay:
+        paid.append(effect.amount)
+        return DidPay(effect.amount)
+
+    async def never(*_: object) -> None:
+        raise AssertionError
+
+    journal = Journal(disk / "journal.db")
+    loop, me = Loop(journal, pause=lambda _: 0.01), MachineId("account", b"me")
+    loop.machine(MACHINE)
+    loop.handle(SendPay, pay)
+    loop.handle(SendOnce, never)
+    async with trio.open_nursery() as nursery:
+        await nursery.start(loop.run)
+        await loop.open(me, Account(), AskedPay(0))
+        await loop.quiet()
+        filler = fill(disk)
+        for amount in range(1, 100):
+            nursery.start_soon(loop.give, me, AskedPay(amount), b"%d" % amount)
+        with trio.fail_after(60):
+            while not loop.trouble:
+                await trio.sleep(0.01)
+        assert "full" in loop.trouble
+        assert set(loop.state(me).paid) <= set(paid)
+        filler.unlink()
+        with trio.fail_after(60):
+            await loop.quiet()
+        assert sorted(paid) == sorted(loop.state(me).paid) == list(range(100))
+        nursery.cancel_scope.cancel()
+    journal.close()
 
 
 @pytest.mark.trio

@@ -14,7 +14,7 @@ from typing import IO, Any
 import msgspec
 
 from protocol.engines.worker.interface import MAX_FRAME, to_wire
-from protocol.types.errors import BrokenInvariant, GavelError, InputError, TransientError
+from protocol.types.errors import BrokenInvariant, DiskError, GavelError, InputError, TransientError
 
 log = logging.getLogger(__name__)
 Report = Callable[[msgspec.Struct], None]
@@ -61,6 +61,8 @@ def kind_of(fault: GavelError) -> str:
     match fault:
         case InputError():
             return "input"
+        case DiskError():
+            return "disk"
         case TransientError():
             return "transient"
         case _:
@@ -85,7 +87,7 @@ def answer(message: dict[str, Any], report: Report) -> dict[str, Any]:
         return {"error": {"kind": kind_of(fault), "message": str(fault)}}
     except OSError as fault:
         text = f"{name}: {fault.strerror or fault}" + (f": {fault.filename}" if fault.filename else "")
-        return {"error": {"kind": "transient", "message": text}}
+        return {"error": {"kind": "disk" if DiskError.is_behind(fault) else "transient", "message": text}}
     except RecursionError:
         return {"error": {"kind": "input", "message": f"{name}: it is nested too deeply"}}
     except MemoryError:

@@ -15,6 +15,8 @@ from provider_node.control_server import serve_control
 async def echo(arguments: dict[str, Any]) -> Any:
     if arguments.get("refuse"):
         raise InputError("not that", "something else")
+    if arguments.get("fail"):
+        raise OSError("the disk fails")
     return {"got": arguments}
 
 
@@ -33,6 +35,8 @@ async def test_questions_are_answered_over_a_socket_of_this_user(tmp_path: Path)
         assert await trio.to_thread.run_sync(question, "echo") == {"got": {}}
         with pytest.raises(InputError, match=r"not that \(something else\)"):
             await trio.to_thread.run_sync(lambda: question("echo", refuse=True))
+        with pytest.raises(InputError, match="cannot be told now: the disk fails"):
+            await trio.to_thread.run_sync(lambda: question("echo", fail=True))
         with pytest.raises(InputError, match="not a request that this daemon knows"):
             await trio.to_thread.run_sync(question, "nonsense")
         nursery.cancel_scope.cancel()

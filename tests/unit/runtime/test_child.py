@@ -17,7 +17,7 @@ from protocol.runtime.child import (
     Faults,
     open_child,
 )
-from protocol.types import InputError, TransientError
+from protocol.types import DiskError, InputError, TransientError
 
 ECHO = "tests.unit.runtime.echo_child"
 
@@ -56,7 +56,9 @@ async def test_progress_comes_before_the_result() -> None:
 
 
 @pytest.mark.trio
-@pytest.mark.parametrize(("kind", "error"), [("input", InputError), ("transient", TransientError)])
+@pytest.mark.parametrize(
+    ("kind", "error"), [("input", InputError), ("transient", TransientError), ("disk", DiskError)]
+)
 async def test_the_childs_errors_keep_their_root_and_the_child_lives_on(
     kind: str, error: type[Exception]
 ) -> None:

@@ -1,6 +1,7 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -9,9 +10,9 @@ import trio.testing
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import UNEXPECTED_TRIES, Context
-from protocol.store import Journal
+from protocol.store import Journal, PendingEffect
 from protocol.store.journal import DROPPED
-from protocol.types import BrokenInvariant, InputError, TransientError
+from protocol.types import BrokenInvariant, DiskError, InputError, TransientError
 from tests.unit.runtime.machines import (
     MACHINE,
     Account,
@@ -48,9 +49,31 @@ class Bank:
         self.closed += 1
 
 
+class FullJournal(Journal):
+    """A journal on a disk that is full while `full`."""
+
+    full = False
+
+    def commit(self, *args: Any, **kwargs: Any) -> list[PendingEffect]:
+        self._check()
+        return super().commit(*args, **kwargs)
+
+    def forget(self, kind: str, machine: bytes) -> None:
+        self._check()
+        super().forget(kind, machine)
+
+    def compact(self) -> None:
+        self._check()
+        super().compact()
+
+    def _check(self) -> None:
+        if self.full:
+            raise DiskError("the journal cannot be written: database or disk is full")
+
+
 @asynccontextmanager
-async def running(path: Path, bank: Bank) -> AsyncIterator[Loop]:
-    journal = Journal(path)
+async def running(path: Path, bank: Bank, kind: type[Journal] = Journal) -> AsyncIterator[Loop]:
+    journal = kind(path)
     loop = Loop(journal, pause=lambda attempt: 0.001)
     loop.machine(MACHINE)
     loop.handle(SendPay, bank.pay)
@@ -277,3 +300,115 @@ async def test_an_input_that_cannot_be_written_down_is_its_givers_fault(tmp_path
         await loop.give(ME, AskedPay(3))
         await loop.wait_for(ME, lambda state: state.refusals)
         assert "cannot take this input" in loop.state(ME).refusals[0]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    with trio.fail_after(60):
+        while not holds():
+            await trio.sleep(0.001)
+
+
+@pytest.mark.trio
+async def test_while_the_disk_is_full_nothing_is_acted_on_and_nothing_is_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bank = Bank()
+    async with running(tmp_path / "j", bank, FullJournal) as loop, trio.open_nursery() as nursery:
+        journal: Any = loop._journal
+        await loop.open(ME, Account(), AskedPay(1))
+        await loop.quiet()
+        journal.full = True
+        for amount in (2, 3):
+            nursery.start_soon(loop.give, ME, AskedPay(amount), b"cause %d" % amount)
+        await until(lambda: bool(loop.trouble))
+        await trio.sleep(0.05)  # some tries
+        assert "cannot be written" in loop.trouble
+        assert bank.paid == [1], "what is not journaled is not done"
+        assert loop.state(ME) == Account(paid=(1,))
+        assert not await trio.to_thread.run_sync(journal.seen, *_name(b"cause 2"))
+        journal.full = False
+        await loop.wait_for(ME, lambda state: len(state.paid) == 3)
+        assert loop.trouble == ""
+        assert not await loop.give(ME, AskedPay(2), b"cause 2"), "it was taken"
+    assert sorted(bank.paid) == [1, 2, 3]
+    assert [each.levelname for each in caplog.records if "journal" in each.message] == ["ERROR", "WARNING"]
+
+
+@pytest.mark.trio
+async def test_outcomes_and_drops_wait_for_the_disk_as_well(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.gate = trio.Event()
+    other = MachineId("account", b"other")
+    async with running(tmp_path / "j", bank, FullJournal) as loop, trio.open_nursery() as nursery:
+        journal: Any = loop._journal
+        await loop.open(ME, Account(), AskedPay(5))
+        await loop.open(other, Account(), AskedPay(6))
+        journal.full = True
+        bank.gate.set()
+        await until(lambda: bool(loop.trouble))
+        assert sorted(bank.paid) == [5, 6], "these were journaled before"
+        assert loop.state(ME) == loop.state(other) == Account()
+        nursery.start_soon(loop.give, ME, AskedClose())
+        await trio.sleep(0.05)
+        assert bank.closed == 0
+        journal.full = False
+        await loop.quiet()
+        assert (loop.state(ME).paid, loop.state(other).paid, bank.closed) == ((5,), (6,), 1)
+    assert Journal(tmp_path / "j").pending() == []
+
+
+class FullOnce(FullJournal):
+    """One on which the drop of an effect finds the disk full first."""
+
+    def commit(self, changes: Any, settled: Any = ()) -> list[PendingEffect]:
+        self.full = not changes and not self.full
+        return super().commit(changes, settled)
+
+
+@pytest.mark.trio
+async def test_an_effect_is_dropped_once_the_disk_has_room(tmp_path: Path) -> None:
+    bank = Bank()
+    bank.gate = trio.Event()
+    async with running(tmp_path / "j", bank, FullOnce) as loop:
+        await loop.open(ME, Account(), AskedPay(5))
+        await loop.give(ME, AskedClose())
+        await loop.quiet()
+        assert (bank.paid, bank.closed) == ([], 1)
+    assert Journal(tmp_path / "j").pending() == []
+
+
+@pytest.mark.trio
+async def test_a_full_disk_keeps_a_machine_from_being_forgotten_and_ends_nothing(tmp_path: Path) -> None:
+    async with running(tmp_path / "j", Bank(), FullJournal) as loop:
+        journal: Any = loop._journal
+        await loop.open(ME, Account(), AskedClose())
+        await loop.quiet()
+        journal.full = True
+        assert not await loop.forget(ME)
+        assert loop.state(ME) is not None
+        with trio.move_on_after(0.01):
+            await loop._compact()
+        journal.full = False
+        assert await loop.forget(ME)
+
+
+@pytest.mark.trio
+async def test_who_waits_for_a_full_disk_is_freed_when_the_loop_stops(tmp_path: Path) -> None:
+    errors: list[Exception] = []
+
+    async def give(loop: Loop) -> None:
+        with pytest.raises(TransientError, match="stopped"):
+            await loop.give(ME, AskedPay(2))
+        errors.append(TransientError("freed"))
+
+    async with trio.open_nursery() as outside, running(tmp_path / "j", Bank(), FullJournal) as loop:
+        await loop.open(ME, Account(), AskedPay(1))
+        await loop.quiet()
+        loop._journal.full = True  # type: ignore[attr-defined]
+        outside.start_soon(give, loop)
+        await until(lambda: bool(loop.trouble))
+    assert len(errors) == 1
+
+
+def _name(once: bytes) -> tuple[str, bytes, bytes]:
+    return ME.kind, ME.id, once

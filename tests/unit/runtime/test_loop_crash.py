@@ -20,6 +20,7 @@ from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.store import Journal, PendingEffect
+from protocol.types import DiskError
 from tests.unit.runtime.machines import MACHINE, Account, AskedPay, DidPay, SendOnce, SendPay
 
 ME = MachineId("account", b"me")
@@ -30,11 +31,20 @@ class Crash(BaseException):
 
 
 class World:
-    """What outlives a crash: who was paid under which effect id. Counts down to the next crash."""
+    """What outlives a crash: who was paid under which effect id. Counts down to the next crash.
+
+    `full`: how often the disk has no room from now on.
+    """
 
     def __init__(self) -> None:
         self.done: dict[bytes, int] = {}
         self.countdown = -1
+        self.full = 0
+
+    def room(self) -> None:
+        if self.full:
+            self.full -= 1
+            raise DiskError("the disk is full")
 
     def point(self) -> None:
         self.countdown -= 1
@@ -43,12 +53,13 @@ class World:
 
 
 class FragileJournal(Journal):
-    """A journal that may crash just before or just after each commit."""
+    """A journal that may crash just before or just after each commit, on a disk that may be full."""
 
     world: World
 
     def commit(self, *args, **kwargs) -> list[PendingEffect]:
         self.world.point()
+        self.world.room()
         new = super().commit(*args, **kwargs)
         self.world.point()
         return new
@@ -67,8 +78,13 @@ class Crashes(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
-    @rule(amounts=st.lists(st.integers(1, 1 << 70), max_size=4), crash_at=st.integers(1, 25))
-    def ask_and_crash(self, amounts: list[int], crash_at: int) -> None:
+    @rule(
+        amounts=st.lists(st.integers(1, 1 << 70), max_size=4),
+        crash_at=st.integers(1, 25),
+        full=st.integers(0, 3),
+    )
+    def ask_and_crash(self, amounts: list[int], crash_at: int, full: int) -> None:
+        self.world.full = full
         self.asked |= {b"cause %d" % (len(self.asked) + i): amount for i, amount in enumerate(amounts)}
         self.run(crash_at)
 

@@ -6,7 +6,7 @@ import trio
 
 from protocol.runtime.child import Faults
 from protocol.runtime.metrics import Health, Metrics
-from protocol.types import InputError
+from protocol.types import DiskError, InputError
 
 
 async def ask(port: int, request: bytes) -> tuple[int, bytes, bytes]:
@@ -67,4 +67,16 @@ async def test_only_loopback_and_only_a_free_port() -> None:
         port = await nursery.start(Metrics().serve)
         with pytest.raises(InputError, match=f":{port}: Address already in use"):
             await Metrics().serve("127.0.0.1", port)
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_a_figure_that_cannot_be_read_ends_no_daemon() -> None:
+    def broken() -> Health:
+        raise DiskError("the disk fails")
+
+    async with trio.open_nursery() as nursery:
+        port = await nursery.start(Metrics().serve, "127.0.0.1", 0, broken)
+        assert (await ask(port, get("/healthz")))[0] == 500
+        assert (await ask(port, get("/metrics")))[0] == 200
         nursery.cancel_scope.cancel()

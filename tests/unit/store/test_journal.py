@@ -9,7 +9,7 @@ import pytest
 from protocol.store import Journal, PendingEffect, Record
 from protocol.store.journal import DONE, DROPPED, Change, Settled
 from protocol.store.schema import STEPS, VERSION, migrate
-from protocol.types import BrokenInvariant, InputError, TransientError
+from protocol.types import BrokenInvariant, DiskError, InputError
 
 FIXTURE = Path(__file__).parent / "journal_v1.sql"
 
@@ -158,7 +158,7 @@ def test_a_full_disk_is_transient_and_loses_nothing(journal: Journal) -> None:
     pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
     journal._db.execute(f"PRAGMA max_page_count = {pages}")
     big = PendingEffect(b"big".ljust(32), "lease", b"1", 1, b"x" * 100_000)
-    with pytest.raises(TransientError, match="full"):
+    with pytest.raises(DiskError, match="full"):
         journal.commit([change(1, big)])
     journal._db.execute("PRAGMA max_page_count = 100000")
     assert journal.records()[0].seq == 0
