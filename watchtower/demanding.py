@@ -1,15 +1,18 @@
 """Outputs that a provider serves to nobody, demanded on chain and followed until every bond is back."""
 
 import logging
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, TxReceipt
 from protocol.dispute.delivery import PostedRoots, posted_roots
+from protocol.dispute.purse import COIN
 from protocol.games.demanding import Demander, DemandTerms
 from protocol.games.pace import rest
+from protocol.games.pledges import Pledges
 from protocol.tape.merkle import Tree
 from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
@@ -20,9 +23,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class KeySends:
-    """Sends from the watchtower's key."""
+    """Sends from the watchtower's key, and pays no bond out of what is pledged to audits."""
 
     chain: AsyncChain
+    pledges: Pledges = field(default_factory=Pledges)
 
     @property
     def address(self) -> Address:
@@ -30,8 +34,26 @@ class KeySends:
         return self.chain.blocking.address
 
     async def send(self, call: Call, effect: str) -> TxReceipt:
-        """Send a call, once for an effect, and wait until it is in a block."""
-        return await self.chain.send(call, effect)
+        """Send a call, once for an effect, and wait until it is in a block.
+
+        `InputError` if audits may need the coin that goes with it.
+        """
+        async with AsyncExitStack() as stack:
+            if call.value:
+                async with self.pledges.lock:
+                    await self._require_free(call)
+                    stack.enter_context(self.pledges.paying(Wei(0), call.value))
+            return await self.chain.send(call, effect)
+
+    async def _require_free(self, call: Call) -> None:
+        pledged = sum(each.coin for each in await self.chain.run(self.pledges.read))
+        coin = await self.chain.run(lambda chain: chain.balance(chain.address))
+        if pledged and call.value + pledged > coin - self.pledges.on_its_way:
+            raise InputError(
+                f"{call.what} takes {COIN.about(call.value)}, games of audits that are committed to may take "
+                f"{COIN.about(Wei(pledged))}, the wallet holds {COIN.about(coin)}",
+                "send it some",
+            )
 
 
 def can_demand(rig: Rig, result: PostedResult, budget: Wei) -> bool:
@@ -49,7 +71,14 @@ async def demanded(
     are too large, or cost more than the budget. Either way no bond is left behind.
     """
     demander = Demander(
-        rig.chain, result.bid, result.output_root, terms, KeySends(rig.chain), budget, log.warning, own=own
+        rig.chain,
+        result.bid,
+        result.output_root,
+        terms,
+        KeySends(rig.chain, rig.pledges),
+        budget,
+        log.warning,
+        own=own,
     )
     found, failures = None, 0
     while True:

@@ -86,7 +86,6 @@ class Games:
         )
         self._ended = self.metrics.counter("gavel_watchtower_games_total", "Games ended.", ["outcome"])
         self._lacking: set[Subject] = set()
-        self._opening = trio.Lock()
 
     async def resume(self) -> None:
         """Go on with every own game that still holds a bond or a share."""
@@ -161,7 +160,7 @@ class Games:
             None,
             workshop,
             log.warning,
-            opening=self._opening,
+            pledges=self.rig.pledges,
             item=item,
         )
         self._open.set(len(self.playing))

@@ -27,6 +27,7 @@ from protocol.engines.worker.interface import (
     VerifyResult,
 )
 from protocol.games.asking import Asked, ask
+from protocol.games.pledges import Pledges
 from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Domain, JobSpec, Receipt, open_signed
@@ -70,6 +71,8 @@ class Rig:
     folder: Path
     tries: Bench = field(default_factory=lambda: Bench(_TRIES))
     runs: Bench = field(init=False)
+    pledges: Pledges = field(default_factory=Pledges)
+    """Of the wallet: what everybody here leaves in it for games of audits."""
 
     def __post_init__(self) -> None:
         at_once = self.config.parallel

@@ -44,6 +44,8 @@ class Purse:
     limits: Limits
     too_slow: str = ""
     """Why this machine could not keep a game's clocks; empty if it can."""
+    pledged: Wei = Wei(0)  # noqa: RUF009 - a number
+    """What games of audits that the wallet has committed to may take of its coin: no other game may."""
     pressing: bool = False
     """Whether more is lost without a game than limits save: only what the wallet holds counts then."""
 
@@ -51,6 +53,12 @@ class Purse:
     def gas(self) -> Wei:
         """What the transactions of one game may cost at the present price."""
         return Wei(GAME_GAS * self.gas_price)
+
+    @property
+    def _all_that(self) -> str:
+        if self.pledged:
+            return "bond and gas of a game, and games of audits that are committed to, may take"
+        return "bond and gas of a game may take"
 
     def why_not(self) -> str:
         """Why no game can be paid for, or played, now; empty if one can."""
@@ -65,7 +73,7 @@ class Purse:
             ("the day's bonds would be", self.bonds_of_day + self.bond, "bond_per_day", limits.bond_per_day),
             ("a game's gas may cost", self.gas, "gas_per_game", limits.gas_per_game),
             ("the day's gas may cost", gas_of_day, "gas_per_day", limits.gas_per_day),
-            ("bond and gas of a game may take", self.bond + self.gas, "the wallet", self.coin),
+            (self._all_that, self.bond + self.gas + self.pledged, "the wallet", self.coin),
         )
         return next(filter(None, (_lack(*each) for each in sums)), "")
 

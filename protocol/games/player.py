@@ -6,6 +6,7 @@ the artifacts. A move that is stale by the time it is mined is refused by its ta
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -32,12 +33,13 @@ from protocol.dispute.challenger import (
     salt_of,
 )
 from protocol.dispute.names import Case, game_id
-from protocol.dispute.purse import COIN, Limits, Purse, slowness
+from protocol.dispute.purse import COIN, OPENING_GAS, Limits, Purse, slowness
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
 from protocol.games.board import Board, bond_now, read_board, read_purse, table_of
 from protocol.games.keeping import settling
+from protocol.games.pledges import Pledges
 from protocol.games.report import GameReport
 from protocol.games.reporter import Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
@@ -106,8 +108,8 @@ class Player:
     tell: Tell
     delegates: tuple[Address, ...] = ()
     """All those of a private lease, sorted, if one of them plays; else none."""
-    opening: trio.Lock = field(default_factory=trio.Lock)
-    """Held while a game is opened: by all players of one wallet."""
+    pledges: Pledges = field(default_factory=Pledges)
+    """What of the wallet is pledged to audits; one for all players of a wallet."""
     item: int | None = None
     """Only games about this item are played here; None: all."""
     shown: Hash32 | None = None
@@ -219,11 +221,7 @@ class Player:
             case Leave(why):
                 return why
             case Open(item, attempt):
-                # What a game on another lease has taken meanwhile counts as well.
-                async with self.opening:
-                    purse = await self._purse(await self._charge(item))
-                    refused = purse.why_not()
-                    return f"no game is opened: {refused}" if refused else await self._open(item, attempt)
+                return await self._open(await self._charge(item), attempt)
             case SettleLease():
                 await self._send(moves.Settle(self.bid), settling(self.lease, board.verdict.since))
                 return self._told("settled the lease as convicted")
@@ -247,10 +245,25 @@ class Player:
         purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits, self.due)
         terms = await self.chain.run(lambda chain: chain.game_terms)
         clock = self.chain.blocking.network.seconds(terms.move_clock)
+        # Who has to play leaves nothing to others: its own game is pledged.
+        free = self.due is not None
+        pledged = Wei(0) if free else await self.chain.run(self.pledges.beside, self.lease, charge.item)
+        purse = self.pledges.counted(purse, pledged)
         return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
 
-    async def _open(self, item: int, attempt: int) -> str:
-        charge, chain = await self._charge(item), self.chain.blocking
+    async def _open(self, charge: Charge, attempt: int) -> str:
+        # What a game on another lease has taken meanwhile counts as well; but nobody waits until another's
+        # transaction is in a block, which may be long if gas becomes dear.
+        async with AsyncExitStack() as stack:
+            async with self.pledges.lock:
+                purse = await self._purse(charge)
+                if refused := purse.why_not():
+                    return f"no game is opened: {refused}"
+                stack.enter_context(self.pledges.paying(purse.bond, Wei(OPENING_GAS * purse.gas_price)))
+            return await self._opened(charge, attempt)
+
+    async def _opened(self, charge: Charge, attempt: int) -> str:
+        item, chain = charge.item, self.chain.blocking
         case = Case(self.lease, self.bid.job_hash, item, charge.posted_root)
         salt = salt_of(self.who.secret, self.lease, item, attempt)
         seal = charge.seal(chain.address, case, salt)

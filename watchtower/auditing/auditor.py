@@ -6,7 +6,7 @@ no case of their own.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -114,9 +114,6 @@ class Auditing:
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw the runs under way are, and what ends them."""
     _written: dict[str, object] = field(default_factory=dict)
-    _drawn: Sequence[Seen] = ()
-    """All audits that concern us, as last looked at."""
-    _purse: trio.Lock = field(default_factory=trio.Lock)
     _withdrawing: bool = False
     _looked: object = None
 
@@ -157,7 +154,6 @@ class Auditing:
             return
         self._looked = head
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
-        self._drawn = look.open
         for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
             await self._begin(nursery, seen)
         drawn = [each for each in look.open if each.task(self.me) is not None]
@@ -246,6 +242,10 @@ class Auditing:
 
     async def _done(self, seen: Seen, move: Move) -> str:
         """Carry a move out; return what was done, or why it was not."""
+        # A run of an earlier process: since then the wallet may have paid for something else.
+        late = isinstance(move, Commit) and not self.rig.pledges.is_promised(seen.name)
+        if late and (why := await self._why_unable(seen)):
+            return why
         match move:
             case RunItem():
                 return await self._try(seen)
@@ -296,17 +296,25 @@ class Auditing:
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
         roots = ran.roots
-        async with self._purse:  # one after the other: each counts what those before it may take
-            why = await self.rig.chain.run(why_no_game, seen, ran.seconds, self._pledged(seen))
-            if why and self._part(seen) is Part.ASSIGNED:
-                self._unable[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, why)
-                return why
-            self._runs[seen.name] = (audit.item, roots)
+        if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen, ran.seconds)):
+            return why
+        self._runs[seen.name] = (audit.item, roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN
         await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
         return f"ran item {audit.item}"
+
+    async def _why_unable(self, seen: Seen, seconds: float = 0.0) -> str:
+        """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""
+        async with self.rig.pledges.lock:  # one after the other: each counts what those before it may take
+            why = await self.rig.chain.run(why_no_game, seen, seconds, self.rig.pledges)
+        if why:
+            seed = seen.sight.audit.seed
+            self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)
+            self._runs.pop(seen.name, None)
+            await trio.to_thread.run_sync(self.notes.forget_run, _file(seen.name))
+        return why
 
     async def _ran(self, child: Child, seen: Seen, limit_s: float) -> Ran:
         audit = seen.sight.audit
@@ -319,15 +327,6 @@ class Auditing:
         async with self._running.place(audit.commit_until):
             self._say(seen, f"runs item {audit.item}")
             return await run_item(self.rig, child, job, limit_s)
-
-    def _pledged(self, seen: Seen) -> list[Seen]:
-        """Other audits that may need a bond; one whose game is open already counts as well, to be safe."""
-        bound = (Part.COMMITTED, Part.REVEALED, Part.ACCUSING)
-        return [
-            each
-            for each in self._drawn
-            if each.name != seen.name and (each.name in self._runs or self._part(each) in bound)
-        ]
 
     async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:
         receipt = await self.rig.chain.send(call, effect)
@@ -377,6 +376,7 @@ class Auditing:
                 self._runs.pop(ending.name, None)
                 self._failed.pop(ending.name, None)
                 self._unable.pop(ending.name, None)
+                self.rig.pledges.forget(ending.name)
                 self._let_go(ending.name)
                 self.notes.forget_run(_file(ending.name))
             if self._is_new("auditor", replace(about_me, at=0)):

@@ -1,6 +1,5 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import trio
@@ -16,6 +15,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
 )
 from protocol.games.asking import ask, hash32, reading
+from protocol.games.pledges import Pledges, bond_ahead
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
 from protocol.runtime.child import Child
@@ -25,7 +25,6 @@ from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, WithheldError, keep, obtain
 
-_DEARER = 2
 _RUNS = 2
 """What is left of the window when an audit has found a fault holds a run so often, on a busy machine too."""
 
@@ -85,21 +84,22 @@ async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
     return Ran(roots, seconds)
 
 
-def why_no_game(chain: Chain, seen: Seen, seconds: float, others: Sequence[Seen] = ()) -> str:
-    """Say why no game could be played here about an item that took so long, or nothing. Blocking.
+def why_no_game(chain: Chain, seen: Seen, seconds: float, pledges: Pledges) -> str:
+    """Say why no game could be played here about an item that took so long; if one could, pledge it.
 
-    Who commits may have to accuse: it runs the item once more, in what is left of the window then, and in a
-    game after a restart, within a move's clock. And it needs the game's bond, beside those of `others`:
-    audits committed to already, all of which may have to be accused at once.
+    Blocking. Who commits may have to accuse: it runs the item once more, in what is left of the window then,
+    and in a game after a restart, within a move's clock. And it needs the game's bond, beside all that is
+    pledged already: all of it may have to be accused at once.
     """
     audit = seen.sight.audit
     clock = Blocks(min(chain.game_terms.move_clock, seen.sight.clocks.contest // _RUNS))
     if slow := slowness(audit.item, seconds, chain.network.seconds(clock)):
         return slow
-    bonds = sum(chain.bond(each.opened.bid, each.sight.audit.items) for each in (seen, *others))
-    # Gas may be dearer by then.
-    needed, coin = Wei(_DEARER * bonds), chain.balance(chain.address)
+    own = bond_ahead(chain, seen.opened.bid, audit.items)
+    others = [each.coin for each in pledges.read(chain) if each.name != seen.name]
+    needed, coin = Wei(own + sum(others)), Wei(chain.balance(chain.address) - pledges.on_its_way)
     if coin >= needed:
+        pledges.promise(seen.name, own)
         return ""
     what = f"games about {1 + len(others)} audits may take bonds" if others else "a game may take a bond"
     return f"{what} of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"

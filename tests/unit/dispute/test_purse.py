@@ -82,6 +82,17 @@ def test_no_limit_keeps_an_accuser_from_the_game_that_saves_its_stake() -> None:
     assert "a game's bond and its opening may take" in dear.why_not()
 
 
+def test_no_game_takes_what_is_pledged_to_audits_but_the_one_that_it_is_pledged_to() -> None:
+    rich = Limits(*(Wei(10**20) for _ in range(4)))
+    purse = Purse(
+        Wei(10**18), Wei(10**17), Wei(10**9), Wei(0), 0, rich, pledged=Wei(10**18 - 10**17 - 10**15)
+    )
+    assert purse.why_not() == ""
+    short = replace(purse, pledged=Wei(purse.pledged + 1))
+    assert "and games of audits that are committed to, may take" in short.why_not()
+    assert replace(short, pressing=True).why_not() == ""
+
+
 @pytest.mark.parametrize(("now", "price"), [(149, None), (150, 8 * 10**9)])
 def test_what_an_accusers_game_costs_is_read_though_gas_is_dearer_than_the_limit(
     now: int, price: int | None, monkeypatch: pytest.MonkeyPatch

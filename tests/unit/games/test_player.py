@@ -4,14 +4,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
+import trio.testing
 
+from protocol.chain.calls import Due
 from protocol.chain.errors import Revert
 from protocol.chain.views import LeaseState
 from protocol.dispute.challenger import ClaimShare, Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
 from protocol.dispute.records import Conviction, Verdict
+from protocol.games import player as players
 from protocol.games.board import read_board
 from protocol.games.player import Challenger, Player
+from protocol.games.pledges import Pledges
 from protocol.games.workshop import Charge
 from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, TransientError, Wei
 from tests.strategies.provider import BID
@@ -19,6 +24,7 @@ from tests.strategies.provider import BID
 pytestmark = pytest.mark.trio
 OWN, OTHER, ROOT = (Hash32(bytes([n]) * 32) for n in (1, 2, 3))
 NOTHING: Any = None
+DUE = Due(BlockNo(50), Wei(10**18))
 LIMITS = Limits(*(Wei(10**18) for _ in range(4)))
 
 
@@ -161,3 +167,70 @@ async def test_a_claim_is_given_up_for_what_no_later_block_changes_alone(
     winner = player(ZERO_HASH, ROOT)
     winner._refused(ClaimShare(OWN, Conviction.PROVEN), error)
     assert (OWN in winner._unclaimable) == given_up
+
+
+def wallet(coin: int) -> Any:
+    """A purse as read for whatever is due, with as much coin."""
+    return lambda _, __, ___, limits, due: Purse(
+        Wei(coin), Wei(100), Wei(0), Wei(0), 0, limits, pressing=due is not None
+    )
+
+
+class Rich(Player):
+    """A player whose opening is not in a block until the test says so."""
+
+    mined: trio.Event
+    sent: list[int]
+
+    async def _opened(self, charge: Charge, attempt: int) -> str:
+        self.sent.append(charge.item)
+        await self.mined.wait()
+        return "opened"
+
+
+def rich(pledges: Pledges, due: Due | None = None) -> Rich:
+    poor = player(ZERO_HASH, OTHER)
+    made = Rich(poor.chain, BID, BlockNo(0), poor.who, 3, poor.workshop, lambda _: None, item=3, due=due)
+    made.pledges, made.mined, made.sent = pledges, trio.Event(), []
+    chain: Any = made.chain.blocking
+    chain.network = SimpleNamespace(seconds=float)
+    chain.game_terms.move_clock = 20
+    return made
+
+
+async def test_a_game_that_no_stake_depends_on_leaves_what_is_pledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RULES 25: after a re-run's game a true accusation had no bond, and half of a stake burnt."""
+    monkeypatch.setattr(players, "read_purse", wallet(coin=299))
+    pledges = Pledges()
+    monkeypatch.setattr(pledges, "beside", lambda *_: Wei(200))
+    own = rich(pledges)
+    own.mined.set()
+    assert "games of audits that are committed to" in await own._do(board(), Open(3, 0))
+    assert own.sent == []
+    accusing = rich(pledges, DUE)
+    accusing.mined.set()
+    assert await accusing._do(board(), Open(3, 0)) == "opened", "it is pledged to this one"
+
+
+async def test_a_bond_on_its_way_is_counted_and_holds_no_accusation_up(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    """While gas is dear an opening may wait for hours: an accuser's clock runs meanwhile."""
+    monkeypatch.setattr(players, "read_purse", wallet(coin=250))
+    pledges = Pledges()
+    monkeypatch.setattr(pledges, "beside", lambda *_: Wei(0))
+    first, second, third, accusing = (rich(pledges, due) for due in (None, None, None, DUE))
+    accusing.mined.set()
+    async with trio.open_nursery() as nursery:
+        for each in (first, second):
+            nursery.start_soon(each._do, board(), Open(3, 0))
+        await trio.testing.wait_all_tasks_blocked()
+        assert first.sent == second.sent == [3]
+        with trio.fail_after(1):
+            assert "the wallet holds" in await third._do(board(), Open(3, 0)), "two bonds are on their way"
+            first.mined.set()
+            await trio.testing.wait_all_tasks_blocked()
+            assert await accusing._do(board(), Open(3, 0)) == "opened"
+        second.mined.set()

@@ -8,8 +8,9 @@ import pytest
 
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.dispute.delivery import PostedRoots
+from protocol.games.pledges import Pledge, Pledges
 from protocol.games.workshop import CaseFiles
-from protocol.types import Hash32, InputError, LeaseId, TransientError, to_hex
+from protocol.types import Hash32, InputError, LeaseId, TransientError, Wei, to_hex
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, OWN, sight
 from watchtower import games
@@ -89,20 +90,27 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
     ],
 )
 async def test_who_could_play_no_game_is_told_so_before_it_commits(
-    seconds: float, coin: int, why: str
+    seconds: float, coin: int, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of the 15 readings to accuse are for the run; and a bond may be twice as dear by then."""
     chain: Any = SimpleNamespace(
         game_terms=SimpleNamespace(move_clock=20),
         network=SimpleNamespace(seconds=float),
-        bond=lambda bid, items: 100,
+        bond=lambda bid, items, most: 100,
         balance=lambda _: coin,
         address=b"",
     )
     opened: Any = SimpleNamespace(bid=BID)
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    found = running.why_no_game(chain, seen, seconds)
+    pledges = Pledges()
+    monkeypatch.setattr(pledges, "read", lambda _: ())
+    found = running.why_no_game(chain, seen, seconds, pledges)
     assert found.startswith(why) if why else found == ""
+    assert pledges.is_promised(seen.name) == (not why)
+    with pledges.paying(Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
+        assert running.why_no_game(chain, seen, 1.0, pledges)
     # One wallet stands behind all that is committed to.
-    beside = running.why_no_game(chain, seen, 1.0, [seen, seen])
+    others = [Pledge((LeaseId(bytes([n]) * 32), True), 3, Wei(200)) for n in (1, 2)]
+    monkeypatch.setattr(pledges, "read", lambda _: others)
+    beside = running.why_no_game(chain, seen, 1.0, pledges)
     assert beside.startswith("games about 3 audits may take bonds of")

@@ -9,6 +9,7 @@ import trio
 
 from protocol.dispute.audits import Part, Stage
 from protocol.games.player import Player
+from protocol.games.pledges import Pledges
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
 from protocol.types import ArtifactId, BlockNo, Blocks, Hash32, TransientError
@@ -36,6 +37,7 @@ class Rig:
         network = SimpleNamespace(seconds_per_block=1, span=Blocks)
         self.deployment = SimpleNamespace(block=0)
         self.store = Artifacts(folder / "store")
+        self.pledges = Pledges()
         self.config = WatchtowerConfig()
         self.folder = folder / "receipts"
         blocking = SimpleNamespace(

@@ -15,6 +15,7 @@ from protocol.dispute.audits import Answer, Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
 from protocol.games.player import Player, Turn
+from protocol.games.pledges import Pledges
 from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
@@ -68,7 +69,9 @@ def opened(bid: Bid) -> Any:
 
 async def test_a_game_does_not_wait_for_the_run_of_another(held: HeldRuns) -> None:
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
-    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+    )
     nothing: Any = None
     long, short = (replace(BID, capacity_nonce=nonce) for nonce in (1, 2))
     async with trio.open_nursery() as nursery:
@@ -106,7 +109,9 @@ class Ends(Games):
 async def test_nothing_that_a_rerun_began_or_ended_stands_in_an_accusers_way() -> None:
     """RULES 25: half of its stake is lost without a game about the drawn item."""
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
-    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+    )
     nothing: Any = None
     lease, accused = opened(BID), BID.lease_id()
     async with trio.open_nursery() as nursery:
@@ -145,7 +150,9 @@ async def test_what_is_prepared_for_an_accusation_is_none_and_stops_no_other_gam
     async def run(read: object) -> object:
         return (lease,) if read is Chain.leases_of else 0
 
-    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+    )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
         playing = Ends(rig, nothing, nothing, nursery, Metrics())
@@ -194,7 +201,9 @@ async def test_an_accusation_that_was_prepared_waits_for_no_other_block(autojump
 
     network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
-    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+    )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
         playing = Refusing(rig, nothing, nothing, nursery, Metrics())
@@ -224,7 +233,9 @@ async def test_no_error_ends_an_accusation(due: Due | None, autojump_clock: obje
 
     network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
-    rig: Any = SimpleNamespace(config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, run=run))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+    )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
         playing = Refusing(rig, nothing, nothing, nursery, Metrics())
@@ -243,7 +254,9 @@ class Desk:
         network = SimpleNamespace(seconds=lambda blocks: 60)
         blocking = SimpleNamespace(address=ME, network=network, audits=AuditCalls(ME))
         rig: Any = SimpleNamespace(
-            config=WatchtowerConfig(), chain=SimpleNamespace(blocking=blocking, send=self._send)
+            config=WatchtowerConfig(),
+            pledges=Pledges(),
+            chain=SimpleNamespace(blocking=blocking, send=self._send),
         )
         gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
         self.prepared = list[LeaseId]()
@@ -263,7 +276,10 @@ class Desk:
 
     async def _read(self, method: Any, *args: Any) -> Any:
         if method is auditor.why_no_game:
-            self.beside.append([each.name[0] for each in args[2]])
+            seen, _, pledges = args
+            self.beside.append([lease for lease, _ in pledges._coming])
+            if not self.slow:
+                pledges.promise(seen.name, Wei(1))
             return self.slow
         assert method is auditor.due_of
         return Due(BlockNo(0), None)
@@ -304,7 +320,6 @@ class Desk:
         seen = sight(Stage.DRAWN, part, audit=fields, now=BlockNo(now), shown=OWN)
         opened: Any = SimpleNamespace(bid=BID)
         found = Seen((lease, True), opened, seen)
-        self.desk._drawn = [*(each for each in self.desk._drawn if each.name != found.name), found]
         await self.desk._begin(nursery, found)
         return lease
 
@@ -387,6 +402,23 @@ async def test_one_purse_stands_behind_all_that_is_committed_to(held: HeldRuns, 
             held.let_go(lease.hex())
             await until(lambda lease=lease: desk.said(lease) == "ran item 3")  # type: ignore[misc]
             assert desk.beside == [leases[:many] for many in range(done)]
+
+
+async def test_a_run_of_an_earlier_process_is_committed_to_if_the_wallet_still_holds_its_bond(
+    held: HeldRuns, desk: Desk
+) -> None:
+    async with trio.open_nursery() as nursery:
+        kept, poor = (LeaseId(bytes([number]) * 32) for number in (1, 2))
+        for lease in (kept, poor):
+            desk.desk.notes.keep_run(auditor._file((lease, True)), 3, OWN)
+        await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(kept).startswith("committed"))
+        desk.slow = "games about 2 audits may take bonds of 2 coin, the wallet holds 1 coin"
+        await desk.look(nursery, 2, 110)
+        await until(lambda: desk.said(poor) == desk.slow and not desk.desk._busy)
+        await desk.look(nursery, 2, 110)
+        await until(lambda: desk.said(poor).startswith("abstained"))
+        assert desk.sent == ["Audits.commit 01", "Audits.abstain 02"]
 
 
 async def test_a_job_that_cannot_be_had_is_tried_until_half_of_the_clock_is_left(
