@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from protocol.chain.calls import Due
 from protocol.chain.client import Chain
 from protocol.chain.contract_wallet import through
 from protocol.chain.dispute_events import Challenged, GameLost, Moved
@@ -15,10 +16,12 @@ from protocol.crypto import keccak256
 from protocol.dispute import moves
 from protocol.dispute.moves import Made
 from protocol.dispute.names import Position, game_id
+from protocol.dispute.purse import Limits
 from protocol.dispute.records import Conviction, Game, Phase
 from protocol.dispute.replay import replay
 from protocol.dispute.trees import proof_of, root_of
-from protocol.types import ZERO_HASH, Hash32, InputError, Wei
+from protocol.games.board import read_purse
+from protocol.types import ZERO_HASH, Hash32, InputError, TransientError, Wei
 from tests.chain_helpers import OWNER
 from tests.contract_wallet import deploy_wallet
 from tests.dispute_rig import TERMS, Rig, posted, with_disputes
@@ -169,6 +172,20 @@ def test_a_bond_holds_while_the_base_fee_rises_as_far_as_the_transaction_pays(ri
     assert chain.sender.wait(ticket).block == chain.block_number()
     record = chain.games_of(rig.bid)[0]
     assert record.now.bond == bond // 10**9
+
+
+def test_an_accusation_is_opened_while_gas_costs_more_than_the_network_allows(rig: Rig) -> None:
+    chain, now = rig.challenger, rig.challenger.clock()
+    rig.net.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(2 * rig.net.network.fees.maximum))
+    rig.net.anvil.mine(1)
+    limits = Limits(*(Wei(0) for _ in range(4)))
+    with pytest.raises(TransientError, match="base fee"):
+        read_purse(chain, rig.bid, rig.job.items, limits)
+    due = Due.between(now - 10, now, Wei(10**18))  # half of a stake, say, and more than half of its clock
+    purse = read_purse(chain, rig.bid, rig.job.items, limits, due)
+    assert not purse.why_not()
+    chain.send(chain.disputes.challenge(rig.opening(SEAL), purse.bond).by(due))
+    assert len(chain.games_of(rig.bid)) == 1
 
 
 def test_a_bond_too_low_is_a_typed_error(rig: Rig) -> None:
