@@ -35,7 +35,6 @@ from provider_node.restarted import (
     ChainRestartedError,
     genesis_of,
     leave_if_restarted,
-    may_restart,
     require_same,
     set_aside,
 )
@@ -70,7 +69,7 @@ async def run_provider(config: ProviderConfig, started: Started = lambda _: None
 async def _work(config: ProviderConfig, identity: Identity, journal: Journal, started: Started) -> None:
     """Serve one deployment after the other. `ChainRestartedError`: the journal is of a chain that is gone."""
     network = load_network(config.network)
-    if may_restart(network):
+    if network.may_restart:
         with suppress(TransientError):  # else it is asked again once the chain answers
             genesis = await trio.to_thread.run_sync(Node.of(network).genesis)
             require_same(journal, network, genesis)
@@ -101,7 +100,7 @@ async def _run(base: Base, started: Started) -> bool:
         health.part = "waiting for the chain"
         await patiently(partial(chain.run, Chain.check))
         try:
-            if may_restart(chain.blocking.network):
+            if chain.blocking.network.may_restart:
                 genesis = await patiently(partial(chain.run, genesis_of))
                 require = partial(require_same, base.journal, chain.blocking.network, genesis)
                 await patiently(partial(trio.to_thread.run_sync, require), "the journal")

@@ -22,17 +22,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _NOTE = "provider.genesis"
-_LOCAL = "local"
 _SETTLES_S = 30.0
 
 
 class ChainRestartedError(Exception):
     """The journal is of a chain that is gone."""
-
-
-def may_restart(network: Network) -> bool:
-    """Whether a network's chain may begin anew. Of others block 0 is not asked for: not all nodes have it."""
-    return network.name == _LOCAL
 
 
 def genesis_of(chain: Chain) -> Hash32:
@@ -45,7 +39,7 @@ def require_same(journal: Journal, network: Network, genesis: Hash32) -> None:
 
     Other chains do not begin anew: a node that says so lies, and must not stop who has leases to defend.
     """
-    if not may_restart(network):
+    if not network.may_restart:
         return
     known = journal.recall(_NOTE)
     if known is None:
@@ -80,7 +74,7 @@ async def _settled(chain: AsyncChain, pause_s: float) -> None:
 async def leave_if_restarted(parts: "Parts") -> None:
     """End the daemon's run once the local chain has become another one; until cancelled."""
     watcher, chain = parts.watcher, parts.chain
-    if not may_restart(chain.blocking.network):
+    if not chain.blocking.network.may_restart:
         return
     before, was_down = watcher.height, False
     while True:

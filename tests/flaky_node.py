@@ -3,10 +3,22 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import requests
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Forge:
+    """Changes each answer to `method`, a JSON-RPC object with result or error."""
+
+    method: str
+    change: Callable[[Answer], Answer]
+
 
 Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
 
@@ -14,7 +26,8 @@ Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
 class FlakyNode:
     """Forwards JSON-RPC to `target`. `refuse` may answer a request with a JSON-RPC error instead; `status`
     other than 200 answers everything with it; `chain_id` is what it says to be; with `nothing` all its
-    answers are null; `stop` closes the port, `start` opens it again.
+    answers are null; `lag` is by how many blocks it is behind; `forge` may change an answer of a method;
+    `stop` closes the port, `start` opens it again.
     """
 
     def __init__(self, target: str) -> None:
@@ -23,6 +36,7 @@ class FlakyNode:
         """What calls may burn, where they say it."""
         self.refuse: Refuse = lambda _: None
         self.chain_id, self.nothing = 0, False
+        self.lag, self.forge = 0, Forge("", dict)
         self._port = 0
         self.start()
 
@@ -65,9 +79,7 @@ class FlakyNode:
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": hex(self.chain_id)}).encode()
         errors = [self.refuse(one) for one in each]
         if not any(errors):
-            return requests.post(
-                self.target, data=body, headers={"Content-Type": "application/json"}, timeout=10
-            ).content
+            return self._forged(request, self._ask(self._aged(request)))
         answers = [
             {
                 "jsonrpc": "2.0",
@@ -77,3 +89,28 @@ class FlakyNode:
             for one, error in zip(each, errors, strict=True)
         ]
         return json.dumps(answers if isinstance(request, list) else answers[0]).encode()
+
+    def _ask(self, request: Any) -> Any:
+        return requests.post(self.target, json=request, timeout=10).json()
+
+    def _aged(self, request: Any) -> Any:
+        """The request as a node reads it whose newest block is older."""
+        if not self.lag or not isinstance(request, dict):
+            return [self._aged(one) for one in request] if self.lag else request
+        then = hex(
+            int(self._ask({**request, "method": "eth_blockNumber", "params": []})["result"], 16) - self.lag
+        )
+        if request["method"] == "eth_blockNumber":
+            return {**request, "method": "eth_getBlockByNumber", "params": [then, False]}
+        return {**request, "params": [then if each == "latest" else each for each in request["params"]]}
+
+    def _forged(self, request: Any, answer: Any) -> bytes:
+        each = zip(request, answer, strict=True) if isinstance(request, list) else [(request, answer)]
+        for asked, given in each:
+            if self.lag and asked["method"] == "eth_blockNumber":
+                given["result"] = given["result"]["number"]
+            if asked["method"] == self.forge.method:
+                changed = self.forge.change(dict(given))
+                given.clear()
+                given.update(changed)
+        return json.dumps(answer).encode()

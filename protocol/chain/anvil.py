@@ -94,7 +94,7 @@ class Anvil:
         )
         try:
             self.url = self._await_url()
-            self.rpc = Rpc([self.url], chain_id)
+            self.rpc = Rpc([self.url], chain_id, may_restart=True)
             self.rpc.call("anvil_setLoggingEnabled", False)  # else every call is written to the output file
         except BaseException:
             self.stop()

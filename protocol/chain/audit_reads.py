@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from protocol.chain.audits import CONTRACT, AuditCalls
@@ -55,14 +55,12 @@ class AuditReads(DeliveryReads):
 
     def audit(self, lease: LeaseId, by_client: bool) -> Audit:
         """Return one audit; stage NONE if there is no such."""
-        stage, answer, *rest = self._audits("auditOf", lease, by_client)[0]
-        return Audit(Stage(stage), Answer(answer), *rest)
+        return self.audits_now([(lease, by_client)])[0]
 
     def audits_now(self, names: Sequence[tuple[LeaseId, bool]]) -> tuple[Audit, ...]:
         """Return many audits in one request, in order."""
-        answers = self.node.call_many([self._audit_call("auditOf", *name) for name in names])
-        read = [self.audits.abi.results("auditOf", each)[0] for each in answers]
-        return tuple(Audit(Stage(stage), Answer(answer), *rest) for stage, answer, *rest in read)
+        calls = [self._audit_call("auditOf", *name) for name in names]
+        return tuple(self.node.views(calls, self._audit_of))
 
     def audit_tasks(self, lease: LeaseId, by_client: bool) -> tuple[Task, ...]:
         """Return the parts of an audit, the assigned ones first."""
@@ -113,8 +111,13 @@ class AuditReads(DeliveryReads):
         _, _, token, stake, *spans, delay, percent, fees = self._audits("terms")[0]
         return AuditClocks(*spans), AuditPrices(token, stake, delay, percent, tuple(map(Amount, fees)))
 
+    def _audit_of(self, answer: bytes) -> Audit:
+        [(stage, found, *rest)] = self.audits.abi.results("auditOf", answer)
+        return Audit(Stage(stage), Answer(found), *rest)
+
     def _audits(self, function: str, *args: Any) -> tuple[Any, ...]:
-        return self.audits.abi.results(function, self.node.call(self._audit_call(function, *args)))
+        call = self._audit_call(function, *args)
+        return self.node.view(call, partial(self.audits.abi.results, function))
 
     def _audit_call(self, function: str, *args: Any) -> Call:
         calls = self.audits

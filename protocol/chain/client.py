@@ -1,7 +1,7 @@
 """The chain as roles see it: typed reads, past events, calls to send. Blocking; see `AsyncChain`."""
 
 from collections import Counter
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 from protocol.chain.audit_reads import AuditReads
 from protocol.chain.calls import Call, TxReceipt
@@ -78,7 +78,7 @@ class Chain(AuditReads):
         for name, judge in judges.items():
             if judge is not None and self.kind_of(judge) != Verification.TAPE:
                 raise InputError(f"{where}: {name} {to_hex(judge)} is no judge of tapes for that Escrow")
-        mode = decode_values(["string"], self.node.call(self._plain("CLOCK_MODE")), "Escrow.CLOCK_MODE")[0]
+        mode = self.node.view(self._plain("CLOCK_MODE"), partial(_text, what="Escrow.CLOCK_MODE"))
         found = Clock.TIMESTAMP if "timestamp" in mode else Clock.BLOCK
         if found is not self.network.clock:
             raise InputError(f"{where}: clock must be {found.value!r}, as the Escrow says ({mode})")
@@ -117,7 +117,7 @@ class Chain(AuditReads):
         from protocol.crypto import address_of
 
         owner, calls = address_of(key), self.token(token)
-        separator = Hash32(self.node.call(calls.domain_separator()))
+        separator = self.node.view(calls.domain_separator(), _word)
         nonce = self._number(calls.nonces(owner))
         return sign_permit(
             key,
@@ -196,6 +196,16 @@ class Chain(AuditReads):
 
     def _plain(self, function: str) -> Call:
         return Call(self.escrow.address, self.escrow.abi.call_data(function), f"Escrow.{function}")
+
+
+def _text(answer: bytes, what: str) -> str:
+    return str(decode_values(["string"], answer, what)[0])
+
+
+def _word(answer: bytes) -> Hash32:
+    if len(answer) != 32:
+        raise ValueError("answers something else than a word")
+    return Hash32(answer)
 
 
 def _padded(address: Address | None) -> bytes | None:

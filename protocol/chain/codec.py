@@ -12,7 +12,7 @@ from eth_utils.abi import collapse_if_tuple
 from protocol.chain.abi import artifact
 from protocol.chain.calldata import decode_calldata, members
 from protocol.crypto import keccak256
-from protocol.types import BrokenInvariant, TransientError
+from protocol.types import BrokenInvariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,8 @@ class Abi:
         return entry.topic[:4] + encode_values([kind for _, kind, _ in entry.inputs], args)
 
     def results(self, function: str, data: bytes) -> tuple[Any, ...]:
-        """Return what a call of `function` returned. `TransientError` for an empty answer, see `some`."""
-        what = f"{self.name}.{function}"
-        return decode_values(self.functions[function].outputs, some(data, what), what)
+        """Return what a call of `function` returned."""
+        return decode_values(self.functions[function].outputs, data, f"{self.name}.{function}")
 
     def creation_code(self, *args: Any) -> bytes:
         """Return bytecode and constructor arguments."""
@@ -130,15 +129,6 @@ def _entry(entry: Mapping[str, Any]) -> Entry:
         outputs=tuple(collapse_if_tuple(o) for o in entry.get("outputs", ())),
         anonymous=entry.get("anonymous", False),
     )
-
-
-def some(answer: bytes, what: str) -> bytes:
-    """Refuse an empty answer: it comes from a node without the contract, which lags or was started anew."""
-    if not answer:
-        raise TransientError(
-            f"{what}: the node has no contract there now", "it lags behind, or is of another chain"
-        )
-    return answer
 
 
 def encode_values(kinds: Sequence[str], values: Sequence[Any]) -> bytes:

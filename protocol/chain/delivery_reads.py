@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from protocol.chain.calls import Call
@@ -72,8 +72,9 @@ class DeliveryReads(DisputeReads):
 
     def demands_now(self, demands: Sequence[Hash32], tag: Tag = "latest") -> tuple[DemandView, ...]:
         """Return many demands in one request, in order; status NONE where there is no such demand."""
-        answers = self.node.call_many([self._ask("demandOf", each) for each in demands], tag)
-        return tuple(_demand_view(self.delivery.abi.results("demandOf", each)[0]) for each in answers)
+        results = self.delivery.abi.results
+        calls = [self._ask("demandOf", each) for each in demands]
+        return tuple(self.node.views(calls, lambda each: _demand_view(results("demandOf", each)[0]), tag))
 
     def queue(self, lease: LeaseId) -> Queue:
         """Return how many demands of a lease are open."""
@@ -95,7 +96,7 @@ class DeliveryReads(DisputeReads):
         return Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
 
     def _delivery(self, function: str, *args: Any) -> tuple[Any, ...]:
-        return self.delivery.abi.results(function, self.node.call(self._ask(function, *args)))
+        return self.node.view(self._ask(function, *args), partial(self.delivery.abi.results, function))
 
 
 def _demand_view(fields: tuple[Any, ...]) -> DemandView:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from protocol.chain.calls import Call
@@ -64,8 +64,9 @@ class DisputeReads(Reads):
 
     def games_now(self, games: Sequence[Hash32], tag: Tag = "latest") -> tuple[GameView, ...]:
         """Return many games in one request, in order, as of block `tag`."""
-        answers = self.node.call_many([self._read("gameOf", game) for game in games], tag)
-        return tuple(_game_view(self.disputes.abi.results("gameOf", each)[0]) for each in answers)
+        results = self.disputes.abi.results
+        calls = [self._read("gameOf", game) for game in games]
+        return tuple(self.node.views(calls, lambda each: _game_view(results("gameOf", each)[0]), tag))
 
     def verdict(self, lease: LeaseId) -> Verdict:
         """Return how a lease's conviction stands."""
@@ -127,7 +128,7 @@ class DisputeReads(Reads):
         return Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
 
     def _disputes(self, function: str, *args: Any) -> tuple[Any, ...]:
-        return self.disputes.abi.results(function, self.node.call(self._read(function, *args)))
+        return self.node.view(self._read(function, *args), partial(self.disputes.abi.results, function))
 
 
 def _game_view(fields: tuple[Any, ...]) -> GameView:

@@ -7,6 +7,7 @@ from protocol.types import Address, BlockNo, Blocks, Wei
 
 MWEI = 10**6
 _LONGEST_LOOK_S = 0.5
+_LOCAL = "local"
 FURTHER = ("referee", "disputes", "delivery", "audits")
 """Contracts that a deployment may be without, in the order of the file; each a field of `Deployment`."""
 
@@ -83,6 +84,11 @@ class Network:
     def look_s(self) -> float:
         """How long whoever follows the newest block rests between two looks."""
         return min(_LONGEST_LOOK_S, self.seconds_per_block / 4)
+
+    @property
+    def may_restart(self) -> bool:
+        """Whether the chain may begin anew. Of others block 0 is not asked for: not all nodes have it."""
+        return self.name == _LOCAL
 
     def seconds(self, span: Blocks) -> int:
         """Return what a span of the Escrow's clock is in seconds."""

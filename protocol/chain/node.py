@@ -1,20 +1,21 @@
 """The few node methods that we use, typed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from protocol.chain.calls import Call, Log, TxReceipt
 from protocol.chain.errors import revert_of
 from protocol.chain.networks import Network
-from protocol.chain.rpc import Rpc, RpcRefused
-from protocol.types import Address, BlockNo, Hash32, TransientError, Wei, to_hex
+from protocol.chain.rpc import Rpc, RpcRefused, quantity
+from protocol.types import Address, BlockNo, Hash32, Wei, to_hex
 
+T = TypeVar("T")
 Tag = str | int
 """A block number, or "latest", "pending"."""
-
-
-_PER_BATCH = 100
+_PER_BATCH = 99
+"""Public nodes accept a hundred; one more is asked with them (`Rpc.read`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,10 @@ class BlockHead:
 
 
 class Node:
-    """Typed JSON-RPC. Every method raises `TransientError` while no node answers. Thread-safe; blocking."""
+    """Typed JSON-RPC. Every method raises `TransientError` while no node answers what can be read.
+
+    Thread-safe; blocking.
+    """
 
     def __init__(self, rpc: Rpc) -> None:
         self.rpc = rpc
@@ -47,63 +51,86 @@ class Node:
     @classmethod
     def of(cls, network: Network) -> "Node":
         """Return the node behind a network's URLs; nothing is asked yet."""
-        return cls(Rpc(network.rpc_urls, network.chain_id))
+        return cls(Rpc(network.rpc_urls, network.chain_id, may_restart=network.may_restart))
 
     def block_number(self) -> BlockNo:
         """Return the number of the newest block."""
-        return BlockNo(_int(self.rpc.call("eth_blockNumber")))
+        return BlockNo(self.rpc.block_number())
 
     def head(self, number: Tag = "latest") -> BlockHead | None:
         """Return a block's head, or None if the node does not have it."""
-        return block_head(self.rpc.call("eth_getBlockByNumber", _tag(number), False))
+        if isinstance(number, str):
+            return self._newest(_some_head, "eth_getBlockByNumber", number, False)
+        return self._ask(block_head, "eth_getBlockByNumber", _tag(number), False)
 
     def genesis(self) -> Hash32:
-        """Return the hash of block 0: tells a local chain from the one that had its chain id before."""
-        head = self.head(0)
-        if head is None:
-            raise TransientError("the node does not have block 0")
-        return head.hash
+        """Return the hash of block 0: tells a local chain from the one that had its chain id before.
+
+        Public nodes have often dropped it.
+        """
+        return self._ask(_some_head, "eth_getBlockByNumber", _tag(0), False).hash
 
     def base_fee(self) -> Wei:
         """Return the newest block's base fee per gas; the node's gas price where there is none."""
-        block = self.rpc.call("eth_getBlockByNumber", "latest", False)
-        if block is None:
-            raise TransientError("the node has no newest block")
-        return Wei(_int(block.get("baseFeePerGas") or self.rpc.call("eth_gasPrice")))
+        fee = self._newest(_base_fee, "eth_getBlockByNumber", "latest", False)
+        return Wei(self._newest(quantity, "eth_gasPrice") if fee is None else fee)
 
     def balance(self, address: Address) -> Wei:
         """Return a balance of native coin."""
-        return Wei(_int(self.rpc.call("eth_getBalance", to_hex(address), "latest")))
+        return Wei(self._newest(quantity, "eth_getBalance", to_hex(address), "latest"))
 
     def nonce(self, address: Address, tag: Tag) -> int:
         """Return how many transactions of `address` are mined ("latest") or at least known ("pending")."""
-        return _int(self.rpc.call("eth_getTransactionCount", to_hex(address), _tag(tag)))
+        return self._newest(quantity, "eth_getTransactionCount", to_hex(address), _tag(tag))
 
     def code(self, address: Address) -> bytes:
         """Return a contract's code; empty for anything else."""
-        return _bytes(self.rpc.call("eth_getCode", to_hex(address), "latest"))
+        return self._newest(_bytes, "eth_getCode", to_hex(address), "latest")
 
     def call(
         self, call: Call, sender: Address | None = None, tag: Tag = "latest", gas: int | None = None
     ) -> bytes:
         """Return what `call` would return. `Revert` if it would fail, also for want of `gas`, if given."""
+        return self.view(call, bytes, sender, tag, gas)
+
+    def view(
+        self,
+        call: Call,
+        parse: Callable[[bytes], T],
+        sender: Address | None = None,
+        tag: Tag = "latest",
+        gas: int | None = None,
+    ) -> T:
+        """Return what `parse` makes of a call's answer; a node whose answer it refuses is passed over."""
         fields = _call_object(call, sender) | ({} if gas is None else {"gas": hex(gas)})
+        request = ("eth_call", [fields, _tag(tag)])
         try:
-            return _bytes(self.rpc.call("eth_call", fields, _tag(tag)))
+            return self.rpc.read(lambda found: parse(_bytes(found[0])), request, newest=isinstance(tag, str))
         except RpcRefused as error:
             if error.code == 3 or error.data:
                 raise revert_of(error.data, call.what) from None
             raise
 
-    def call_many(self, calls: Sequence[Call], tag: Tag = "latest") -> list[bytes]:
-        """Return what many calls return, in requests of as many as public nodes accept."""
+    def views(self, calls: Sequence[Call], parse: Callable[[bytes], T], tag: Tag = "latest") -> list[T]:
+        """Return what many calls return, as `view`, in requests of as many as public nodes accept."""
         requests = [("eth_call", [_call_object(call, None), _tag(tag)]) for call in calls]
-        parts = (requests[first : first + _PER_BATCH] for first in range(0, len(requests), _PER_BATCH))
-        return [_bytes(result) for part in parts for result in self.rpc.batch(*part)]
+        found: list[T] = []
+        for first in range(0, len(requests), _PER_BATCH):
+            part = requests[first : first + _PER_BATCH]
+            found += self.rpc.read(
+                lambda answers: [parse(_bytes(each)) for each in answers], *part, newest=isinstance(tag, str)
+            )
+        return found
 
     def estimate_gas(self, call: Call, sender: Address, tag: Tag) -> int:
         """Return the gas that `call` needs. `RpcRefused` if it would fail."""
-        return _int(self.rpc.call("eth_estimateGas", _call_object(call, sender), _tag(tag)))
+        return self._newest(quantity, "eth_estimateGas", _call_object(call, sender), _tag(tag))
+
+    def _newest(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
+        return self.rpc.read(lambda found: parse(found[0]), (method, params), newest=True)
+
+    def _ask(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
+        return self.rpc.read(lambda found: parse(found[0]), (method, params))
 
     def send_raw(self, raw: bytes) -> None:
         """Hand a signed transaction to the network."""
@@ -114,45 +141,33 @@ class Node:
         return self.rpc.call("eth_getTransactionByHash", to_hex(tx)) is not None
 
     def transactions(self, hashes: Sequence[Hash32]) -> list[Transaction]:
-        """Return transactions, in order. `TransientError` if the node lacks one: a re-org took it, say."""
+        """Return transactions, in order. `TransientError` if no node has one: a re-org took it, say."""
         found: list[Transaction] = []
         for first in range(0, len(hashes), _PER_BATCH):
             part = hashes[first : first + _PER_BATCH]
-            raw = self.rpc.batch(*(("eth_getTransactionByHash", [to_hex(tx)]) for tx in part))
-            if None in raw:
-                raise TransientError(f"the node does not have transaction {to_hex(part[raw.index(None)])}")
-            found.extend(map(_transaction, raw))
+            requests = (("eth_getTransactionByHash", [to_hex(tx)]) for tx in part)
+            found += self.rpc.read(partial(_transactions, part), *requests)
         return found
 
     def receipt(self, tx: Hash32) -> tuple[TxReceipt, bool] | None:
         """Return a mined transaction's receipt and whether it succeeded, or None."""
-        raw = self.rpc.call("eth_getTransactionReceipt", to_hex(tx))
-        if raw is None or raw.get("blockNumber") is None:
-            return None
-        gas = _int(raw["gasUsed"])
-        fee = gas * _int(raw["effectiveGasPrice"]) + _int(raw.get("l1Fee") or "0x0")
-        created = raw.get("contractAddress")
-        receipt = TxReceipt(
-            tx=tx,
-            block=BlockNo(_int(raw["blockNumber"])),
-            gas_used=gas,
-            fee=Wei(fee),
-            created=Address(_bytes(created)) if created else None,
-            logs=tuple(map(_log, raw["logs"])),
-        )
-        return receipt, _int(raw["status"]) == 1
+        found = self._ask(partial(_receipt, tx), "eth_getTransactionReceipt", to_hex(tx))
+        if found is not None and self.rpc.front is not None:
+            self.rpc.front.saw(found[0].block)
+        return found
 
     def logs(
         self,
         addresses: Sequence[Address],
         first: int,
         last: int,
-        topics: Sequence[bytes | Sequence[bytes] | None] = (),
-    ) -> tuple[tuple[Log, ...], BlockHead]:
-        """Return the logs of blocks `first` to `last`, oldest first, and the head of `last`.
+        topics: Sequence[bytes | Sequence[bytes] | None],
+        parse: Callable[[tuple[Log, ...]], T],
+    ) -> tuple[T, BlockHead]:
+        """Return what `parse` makes of the logs of blocks `first` to `last`, oldest first, and the last head.
 
-        Both come from one node in one request, so a node that lags behind `last` is noticed
-        (`TransientError`) and cannot hide logs by not having them yet.
+        Both come from one node in one request, so a node that lags behind `last` is noticed, passed over
+        and cannot hide logs by not having them yet. So is one whose logs `parse` refuses.
         """
         query = {
             "address": [to_hex(a) for a in addresses],
@@ -160,12 +175,17 @@ class Node:
             "toBlock": hex(last),
             "topics": [_topic(t) for t in topics],
         }
-        found, block = self.rpc.batch(("eth_getLogs", [query]), ("eth_getBlockByNumber", [hex(last), False]))
-        head = block_head(block)
-        if head is None:
-            raise TransientError(f"the node that answered does not have block {last} yet")
-        logs = tuple(sorted(map(_log, found), key=lambda log: (log.block, log.index)))
-        return logs, head
+
+        def read(answers: list[Any]) -> tuple[T, BlockHead]:
+            head = block_head(answers[1])
+            if head is None:
+                raise ValueError(f"does not have block {last} yet")
+            if not isinstance(answers[0], list):  # an object or a text would pass for no logs
+                raise ValueError("lists no logs")
+            logs = sorted(map(_log, answers[0]), key=lambda log: (log.block, log.index))
+            return parse(tuple(logs)), head
+
+        return self.rpc.read(read, ("eth_getLogs", [query]), ("eth_getBlockByNumber", [hex(last), False]))
 
 
 def block_head(raw: Any) -> BlockHead | None:
@@ -173,11 +193,41 @@ def block_head(raw: Any) -> BlockHead | None:
     if raw is None:
         return None
     return BlockHead(
-        BlockNo(_int(raw["number"])),
+        BlockNo(quantity(raw["number"])),
         Hash32(_bytes(raw["hash"])),
         Hash32(_bytes(raw["parentHash"])),
-        _int(raw["timestamp"]),
+        quantity(raw["timestamp"]),
     )
+
+
+def _some_head(raw: Any) -> BlockHead:
+    head = block_head(raw)
+    if head is None:
+        raise ValueError("does not have that block")
+    return head
+
+
+def _base_fee(block: Any) -> int | None:
+    _some_head(block)
+    fee = block.get("baseFeePerGas")
+    return None if fee is None else quantity(fee)
+
+
+def _receipt(tx: Hash32, raw: Any) -> tuple[TxReceipt, bool] | None:
+    if raw is None or raw.get("blockNumber") is None:
+        return None
+    gas = quantity(raw["gasUsed"])
+    fee = gas * quantity(raw["effectiveGasPrice"]) + quantity(raw.get("l1Fee") or "0x0")
+    created = raw.get("contractAddress")
+    receipt = TxReceipt(
+        tx=tx,
+        block=BlockNo(quantity(raw["blockNumber"])),
+        gas_used=gas,
+        fee=Wei(fee),
+        created=Address(_bytes(created)) if created else None,
+        logs=tuple(map(_log, raw["logs"])),
+    )
+    return receipt, quantity(raw["status"]) == 1
 
 
 def _call_object(call: Call, sender: Address | None) -> dict[str, str]:
@@ -194,18 +244,24 @@ def _log(raw: Any) -> Log:
         address=Address(_bytes(raw["address"])),
         topics=tuple(map(_bytes, raw["topics"])),
         data=_bytes(raw["data"]),
-        block=BlockNo(_int(raw["blockNumber"])),
+        block=BlockNo(quantity(raw["blockNumber"])),
         block_hash=Hash32(_bytes(raw["blockHash"])),
-        index=_int(raw["logIndex"]),
+        index=quantity(raw["logIndex"]),
         tx=Hash32(_bytes(raw["transactionHash"])),
     )
+
+
+def _transactions(hashes: Sequence[Hash32], raw: list[Any]) -> list[Transaction]:
+    if None in raw:
+        raise ValueError(f"does not have transaction {to_hex(hashes[raw.index(None)])}")
+    return list(map(_transaction, raw))
 
 
 def _transaction(raw: Any) -> Transaction:
     to = raw.get("to")
     data = raw.get("input") or raw.get("data") or "0x"
     sender, receiver = Address(_bytes(raw["from"])), Address(_bytes(to)) if to else None
-    return Transaction(sender, receiver, _bytes(data), Wei(_int(raw["value"])))
+    return Transaction(sender, receiver, _bytes(data), Wei(quantity(raw["value"])))
 
 
 def _topic(topic: bytes | Sequence[bytes] | None) -> str | list[str] | None:
@@ -218,9 +274,7 @@ def _tag(tag: Tag) -> str:
     return hex(tag) if isinstance(tag, int) else tag
 
 
-def _int(text: Any) -> int:
-    return int(text, 16)
-
-
 def _bytes(text: Any) -> bytes:
+    if not text.startswith("0x"):
+        raise ValueError("is no hexadecimal text")
     return bytes.fromhex(text[2:])

@@ -1,10 +1,11 @@
 """State of Escrow, Staking and tokens, typed."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from protocol.chain.calls import Call
-from protocol.chain.codec import decode_values, some
+from protocol.chain.codec import decode_values
 from protocol.chain.errors import Revert
 from protocol.chain.escrow import EscrowCalls, words
 from protocol.chain.networks import Deployment, Network
@@ -175,29 +176,28 @@ class Reads:
             "Escrow.creditsOf",
         )
         outside = self.token(token).balance_of(account)
-        answers = zip((asked, outside), self.node.call_many((asked, outside)), strict=True)
-        return Amount(sum(_uint(data, call.what) for call, data in answers))
+        return Amount(sum(self.node.views((asked, outside), partial(_uint, what="holdings"))))
 
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
         """Return what `spender` may pull from `owner`."""
         return Amount(self._number(self.token(token).allowance(owner, spender)))
 
     def _number(self, call: Call) -> int:
-        return _uint(self.node.call(call), call.what)
+        return self.node.view(call, partial(_uint, what=call.what))
 
     def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
         data = self.escrow.abi.call_data(function, *args)
-        answer = self.node.call(Call(self.escrow.address, data, f"Escrow.{function}"), tag=tag)
-        return self.escrow.abi.results(function, answer)
+        call = Call(self.escrow.address, data, f"Escrow.{function}")
+        return self.node.view(call, partial(self.escrow.abi.results, function), tag=tag)
 
     def _staking(self, function: str, *args: Any) -> tuple[Any, ...]:
         data = self.staking.abi.call_data(function, *args)
-        answer = self.node.call(Call(self.staking.address, data, f"Staking.{function}"))
-        return self.staking.abi.results(function, answer)
+        call = Call(self.staking.address, data, f"Staking.{function}")
+        return self.node.view(call, partial(self.staking.abi.results, function))
 
 
 def _uint(answer: bytes, what: str) -> int:
-    return int(decode_values(["uint256"], some(answer, what), what)[0])
+    return int(decode_values(["uint256"], answer, what)[0])
 
 
 def _lease_view(fields: tuple[Any, ...]) -> LeaseView:

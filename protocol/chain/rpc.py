@@ -12,15 +12,21 @@ from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
+from protocol.chain.front import Front
 from protocol.runtime.waiting import WAITS
-from protocol.types import InputError, TransientError
+from protocol.types import BrokenInvariant, InputError, TransientError
 
 T = TypeVar("T")
+Request = tuple[str, Sequence[Any]]
+"""Method and parameters."""
+_HEAD: Request = ("eth_blockNumber", ())
 BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""
 _REFUSING_STATUS = (400, 413, 422)
 """HTTP statuses that mean "not this request" rather than "not now"."""
-_UNREACHABLE = (requests.RequestException, Web3Exception, ValueError, OSError)
+_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, BrokenInvariant)
+"""What reading an answer raises if it is not what was asked for."""
+_FAULTS = (requests.RequestException, Web3Exception, OSError, *_UNREADABLE)
 _MAY_BE_NULL = frozenset(
     {
         "eth_getBlockByNumber",
@@ -42,7 +48,8 @@ class RpcRefused(TransientError):  # noqa: N818 - says what happened
     """The node answered with a JSON-RPC error. `data` is what a revert returned, if there is any."""
 
     def __init__(self, method: str, error: dict[str, Any]) -> None:
-        self.code, self.reason = int(error.get("code", 0)), str(error.get("message", ""))
+        code = error.get("code")
+        self.code, self.reason = code if isinstance(code, int) else 0, str(error.get("message", ""))
         self.data = _revert_data(error.get("data"))
         super().__init__(f"node refuses {method}: {self.reason} (code {self.code})")
 
@@ -72,16 +79,25 @@ class _Endpoint:
 class Rpc:
     """Calls JSON-RPC methods with failover. Thread-safe; blocking.
 
-    A URL that failed rests for 0.5 s, then twice as long each time, up to 30 s; it is asked earlier only if
-    nobody else answers. `patience` is how many seconds a call goes on asking when all are down.
+    A URL fails that cannot be reached, serves another chain, answers what cannot be read, or is behind what
+    was seen of the chain (unless `may_restart`: then a lower block is a new chain). It rests for 0.5 s, then
+    twice as long each time, up to 30 s; it is asked earlier only if nobody else answers. `patience` is how
+    many seconds a call goes on asking when all are down.
     """
 
     def __init__(
-        self, urls: Sequence[str], chain_id: int, timeout: float = TIMEOUT_S, patience: float = PATIENCE_S
+        self,
+        urls: Sequence[str],
+        chain_id: int,
+        timeout: float = TIMEOUT_S,
+        patience: float = PATIENCE_S,
+        *,
+        may_restart: bool = False,
     ) -> None:
         self._endpoints = [_Endpoint(url, timeout) for url in urls]
         self._lock = threading.Lock()
         self.chain_id, self.patience = chain_id, patience
+        self.front: Front | None = None if may_restart else Front()
         self._was_right = False
         """Whether any URL has ever served this chain."""
 
@@ -91,16 +107,43 @@ class Rpc:
         `RpcRefused` if a node answers with an error, `TransientError` if none answers, `InputError` if all
         serve another chain, and did so from the beginning: later that is a node's fault and ends no daemon.
         """
-        return self._ask(lambda endpoint: _single(endpoint, method, params))
+        return self.read(lambda answers: answers[0], (method, params))
 
-    def batch(self, *requests_: tuple[str, Sequence[Any]]) -> list[Any]:
-        """Return the results of several calls that one and the same node answered, in order."""
-        return self._ask(lambda endpoint: _batch(endpoint, requests_))
+    def read(self, parse: Callable[[list[Any]], T], *requests_: Request, newest: bool = False) -> T:
+        """Return what `parse` makes of the results of several calls that one and the same node answered.
+
+        A node is passed over, as one that is down, if `parse` raises. `newest`: what is asked for changes
+        with each block, so a node that is behind is passed over, too. Raises what `call` does.
+        """
+        front = self.front if newest else None
+
+        def ask(endpoint: _Endpoint) -> T:
+            if front is None:
+                return parse(_results(requests_, _answers(endpoint, requests_)))
+            floor = front.number
+            number, *answers = _answers(endpoint, (_HEAD, *requests_))
+            front.hold(quantity(_result(_HEAD[0], number)), floor)
+            return parse(_results(requests_, answers))
+
+        return self._ask(ask)
+
+    def block_number(self) -> int:
+        """Return the number of the newest block."""
+
+        def ask(endpoint: _Endpoint) -> int:
+            floor = self.front.number if self.front else 0
+            number = quantity(_single(endpoint, *_HEAD))
+            if self.front:
+                self.front.hold(number, floor)
+            return number
+
+        return self._ask(ask)
 
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
         deadline, pause = time.monotonic() + self.patience, 0.1
         while True:
             failures, busy, strange = "", None, 0
+            advice = "check rpc_urls in networks.yaml and that the node runs"
             for endpoint in self._by_health():
                 try:
                     with WAITS.on(endpoint.name):
@@ -117,10 +160,11 @@ class Rpc:
                     strange += 1
                     self._did_fail(endpoint, _LONGEST_REST)
                     continue
-                except _UNREACHABLE as error:
+                except _FAULTS as error:
                     if (status := _status(error)) in _REFUSING_STATUS:
                         raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error
                     failures += f"; {endpoint.shown}: {_brief(error)}"
+                    advice = error.advice if isinstance(error, BrokenInvariant) else advice
                 else:
                     self._did_answer(endpoint)
                     return answer
@@ -133,10 +177,7 @@ class Rpc:
             if time.monotonic() + pause > deadline:
                 if busy is not None:  # its reason may be one that the caller can mend: too wide a range
                     raise busy
-                raise TransientError(
-                    f"no RPC answers for chain {self.chain_id}{failures}",
-                    "check rpc_urls in networks.yaml and that the node runs",
-                )
+                raise TransientError(f"no RPC answers for chain {self.chain_id}{failures}", advice)
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
 
@@ -159,24 +200,38 @@ class Rpc:
     def _check_chain(self, endpoint: _Endpoint) -> None:
         if endpoint.checked:
             return
-        found = int(_single(endpoint, "eth_chainId", ()), 16)
+        found = quantity(_single(endpoint, "eth_chainId", ()))
         if found != self.chain_id:
             raise _OtherChain(f"{endpoint.shown} serves chain {found}")
         endpoint.checked = self._was_right = True
+
+
+def quantity(text: Any) -> int:
+    """Return a number of an answer. `ValueError`, `TypeError` or `AttributeError` if it is none."""
+    if not text.startswith("0x"):
+        raise ValueError("is no hexadecimal number")
+    return int(text, 16)
 
 
 def _single(endpoint: _Endpoint, method: str, params: Sequence[Any]) -> Any:
     return _result(method, endpoint.provider.make_request(RPCEndpoint(method), list(params)))
 
 
-def _batch(endpoint: _Endpoint, requests_: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-    answers = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
-    if not isinstance(answers, list):
-        answers = [answers]
-    results = [_result(method, answer) for (method, _), answer in zip(requests_, answers, strict=False)]
-    if len(results) != len(requests_):
+def _answers(endpoint: _Endpoint, requests_: Sequence[Request]) -> list[Any]:
+    """Ask, and return what came for each, errors among it."""
+    if len(requests_) == 1:
+        [(method, params)] = requests_
+        return [endpoint.provider.make_request(RPCEndpoint(method), list(params))]
+    answers: Any = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
+    if not isinstance(answers, list):  # one error for all of it
+        _result("batch", answers)
+    if len(answers) != len(requests_):
         raise ValueError("node answered only a part of the batch")
-    return results
+    return list(answers)
+
+
+def _results(requests_: Sequence[Request], answers: Sequence[Any]) -> list[Any]:
+    return [_result(method, answer) for (method, _), answer in zip(requests_, answers, strict=True)]
 
 
 def _result(method: str, answer: Any) -> Any:

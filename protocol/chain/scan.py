@@ -40,14 +40,14 @@ class Scanner:
         while True:
             end = min(last, first + self._span - 1)
             try:
-                logs, head = self._reads.node.logs(list(self._contracts), first, end, topics)
+                found = self._reads.node.logs(list(self._contracts), first, end, topics, self.typed)
             except RpcRefused:
                 if end == first:
                     raise
                 self._span = max(1, (end - first + 1) // 4)  # the node's limit is nowhere written down
                 continue
             self._span = min(2 * self._span, _LONGEST_SPAN)
-            return self.typed(logs), head
+            return found
 
     def all(self, topics: Topics) -> tuple[Event, ...]:
         """Return every event of the deployment that matches, oldest first, up to the newest block.

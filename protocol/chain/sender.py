@@ -73,7 +73,7 @@ class Sender:
         self._lock = threading.RLock()
         self._loaded_for, loaded = self._journal.load()
         self._sent = {entry.nonce: entry for entry in loaded}
-        self._genesis: Hash32 | None = None
+        self._chain: Hash32 | None = None
         self._misses: dict[int, int] = {}
 
     def submit(self, call: Call, effect: str = "") -> Ticket:
@@ -304,16 +304,20 @@ class Sender:
 
     def _verify_chain(self) -> None:
         """Forget what was sent to another chain of the same id, as each run of a local chain is."""
-        if self._genesis is None:
-            genesis = self._node.genesis()
-            with self._lock:
-                if self._loaded_for not in (None, genesis):
-                    self._sent.clear()
-                self._genesis = genesis
+        if self._chain is not None:
+            return
+        if not self._network.may_restart:  # no node's word makes us forget, and send twice
+            self._chain = Hash32(self._network.chain_id.to_bytes(32))
+            return
+        genesis = self._node.genesis()
+        with self._lock:
+            if self._loaded_for not in (None, genesis):
+                self._sent.clear()
+            self._chain = genesis
 
     def _save(self) -> None:
-        assert self._genesis is not None, "nothing is kept before the chain is verified"
-        self._journal.save(self._genesis, self._sent.values())
+        assert self._chain is not None, "nothing is kept before the chain is verified"
+        self._journal.save(self._chain, self._sent.values())
 
     def _keep(self, sent: Sent) -> None:
         with self._lock:

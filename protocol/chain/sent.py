@@ -46,8 +46,8 @@ class Sent:
 class SentJournal(Protocol):
     """Where `Sent` survives a crash. `save` returns only when the new state would.
 
-    `chain` is the hash of block 0: what was sent to a local chain that is gone must not be repeated to the
-    next one, which has the same chain id.
+    `chain` is its id, as a word. Of a local chain it is the hash of block 0: what was sent to one that is
+    gone must not be repeated to the next one, which has the same id.
     """
 
     def load(self) -> tuple[Hash32 | None, tuple[Sent, ...]]:

@@ -129,8 +129,9 @@ def test_a_reorg_below_every_mark_starts_over(localnet: Localnet) -> None:
 
 def test_a_node_that_lags_behind_hides_no_logs(localnet: Localnet) -> None:
     chain = localnet.chain()
+    chain.node.rpc.patience = 0
     with pytest.raises(TransientError, match="does not have block"):
-        chain.node.logs([chain.escrow.address], 1, chain.block_number() + 5)
+        chain.node.logs([chain.escrow.address], 1, chain.block_number() + 5, (), len)
 
 
 @pytest.mark.parametrize("code", [-32602, -32005])

@@ -16,7 +16,7 @@ from protocol.chain.escrow import EscrowCalls
 from protocol.chain.refusals import REFUSALS
 from protocol.chain.staking import StakingCalls
 from protocol.chain.views import LeaseState
-from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, TransientError
+from protocol.types import Address, BlockNo, BrokenInvariant, Hash32
 
 ROOT = Path(__file__).parents[3]
 HERE = Address(b"\5" * 20)
@@ -156,12 +156,3 @@ def test_a_refusal_of_a_game_names_phase_and_remedy() -> None:
     assert "Disputes.pick refused: the game is not in a phase" in error.message
     assert "phase REVEAL" in error.message
     assert error.advice
-
-
-@pytest.mark.parametrize("name", ["Escrow", "Staking", "Disputes", "Delivery", "Audits"])
-def test_an_empty_answer_is_a_nodes_trouble_and_ends_no_daemon(name: str) -> None:
-    """A node that lags, or was started anew, has no contract there yet."""
-    abi = Abi.shipped(name)
-    read = next(entry.name for entry in abi.functions.values() if entry.outputs)
-    with pytest.raises(TransientError, match="has no contract there now"):
-        abi.results(read, b"")

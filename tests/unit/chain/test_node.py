@@ -1,6 +1,6 @@
 """Requests to a node: public ones refuse batches that are too long."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +16,18 @@ class Counting:
 
     sizes: list[int] = field(default_factory=list)
 
-    def batch(self, *requests: tuple[str, Sequence[Any]]) -> list[str]:
+    def read(
+        self, parse: Callable[[list[str]], Any], *requests: tuple[str, Sequence[Any]], newest: bool
+    ) -> Any:
         """Answer."""
-        self.sizes.append(len(requests))
-        return [params[0]["data"] for _, params in requests]
+        self.sizes.append(len(requests) + newest)
+        return parse([params[0]["data"] for _, params in requests])
 
 
 def test_many_calls_go_in_batches_that_public_nodes_take() -> None:
     rpc = Counting()
     calls = [Call(bytes(20), number.to_bytes(4), "view") for number in range(2 * MOST + 1)]
-    found = Node(rpc).call_many(calls)  # type: ignore[arg-type]
+    found = Node(rpc).views(calls, bytes)  # type: ignore[arg-type]
     assert found == [call.data for call in calls]
     assert max(rpc.sizes) <= MOST
-    assert Node(rpc).call_many([]) == []  # type: ignore[arg-type]
+    assert Node(rpc).views([], bytes) == []  # type: ignore[arg-type]

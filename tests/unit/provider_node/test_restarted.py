@@ -8,7 +8,7 @@ import pytest
 from protocol.chain.networks_file import shipped_network
 from protocol.store.journal import Journal
 from protocol.types import Hash32
-from provider_node.restarted import ChainRestartedError, may_restart, require_same, set_aside
+from provider_node.restarted import ChainRestartedError, require_same, set_aside
 
 HERE, THERE = Hash32(b"\1" * 32), Hash32(b"\2" * 32)
 
@@ -26,8 +26,8 @@ def test_no_node_s_word_stops_a_provider_on_a_public_chain(tmp_path: Path) -> No
     public, journal = replace(shipped_network("local"), name="sepolia"), Journal(tmp_path / "journal.db")
     require_same(journal, public, HERE)
     require_same(journal, public, THERE)
-    assert not may_restart(public)
-    assert may_restart(shipped_network("local"))
+    assert not public.may_restart
+    assert shipped_network("local").may_restart
 
 
 def test_what_is_set_aside_is_kept_and_replaces_nothing(tmp_path: Path) -> None:

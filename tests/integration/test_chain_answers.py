@@ -1,0 +1,151 @@
+"""What nodes answer may be wrong in any way: another URL is asked, no daemon ends, nothing is done twice."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.chain.client import Chain
+from protocol.chain.localnet import Localnet
+from protocol.chain.networks import Network
+from protocol.chain.sent import FileJournal
+from protocol.types import Amount, TransientError
+from tests.flaky_node import Answer, FlakyNode, Forge
+
+WRONG: dict[str, Callable[[Answer], Any]] = {
+    "no digits": lambda _: "0x",
+    "nothing": lambda _: "",
+    "a number": lambda _: 12,
+    "a list": lambda _: [],
+    "an object": lambda _: {},
+    "words": lambda _: "busy",
+    "cut": lambda given: given["result"][:21] if isinstance(given["result"], str) else {"number": "0x1"},
+}
+ERRORS: tuple[Any, ...] = (
+    {"code": None, "message": "x"},
+    {"message": "x"},
+    {"code": {}, "message": "x"},
+    {"code": "E", "message": 1},
+    {"code": -32000, "data": {"data": 7}},
+    "down",
+    ["down"],
+)
+READS: dict[str, tuple[str, Callable[[Chain], Any]]] = {
+    "clock": ("eth_call", lambda chain: chain.clock()),
+    "leases": ("eth_call", lambda chain: chain.leases([chain.node.genesis()])),
+    "stake": ("eth_call", lambda chain: chain.stake(chain.escrow.address, 0)),
+    "holdings": ("eth_call", lambda chain: chain.holdings(0, chain.escrow.address)),
+    "audits": ("eth_call", lambda chain: chain.audits_now([(chain.node.genesis(), True)])),
+    "games": ("eth_call", lambda chain: chain.games_now([chain.node.genesis()])),
+    "demands": ("eth_call", lambda chain: chain.demands_now([chain.node.genesis()])),
+    "block number": ("eth_blockNumber", lambda chain: chain.block_number()),
+    "base fee": ("eth_getBlockByNumber", lambda chain: chain.node.base_fee()),
+    "head": ("eth_getBlockByNumber", lambda chain: chain.node.head()),
+    "balance": ("eth_getBalance", lambda chain: chain.balance(chain.escrow.address)),
+    "nonce": ("eth_getTransactionCount", lambda chain: chain.node.nonce(chain.escrow.address, "latest")),
+    "events": ("eth_getLogs", lambda chain: len(chain.registrations())),
+    "chain id": ("eth_chainId", lambda chain: chain.clock()),
+}
+QUANTITIES = ("eth_blockNumber", "eth_getBalance", "eth_getTransactionCount", "eth_chainId")
+
+
+@pytest.fixture
+def flaky(localnet: Localnet) -> Iterator[FlakyNode]:
+    node = FlakyNode(localnet.url)
+    yield node
+    node.stop()
+
+
+def public(localnet: Localnet, *urls: str) -> Network:
+    """The chain as one that never begins anew and has many nodes."""
+    return replace(localnet.network, name="sepolia", rpc_urls=urls)
+
+
+def connected(network: Network, key: bytes | None = None, journal: Path | None = None) -> Chain:
+    chain = Chain.connect(network, key, journal=None if journal is None else FileJournal(journal))
+    chain.node.rpc.patience = 0
+    return chain
+
+
+@pytest.mark.parametrize("what", READS)
+def test_an_answer_that_cannot_be_read_is_passed_over(
+    localnet: Localnet, flaky: FlakyNode, what: str
+) -> None:
+    method, ask = READS[what]
+    right = ask(connected(public(localnet, localnet.url)))
+    for how, wrong in WRONG.items():
+        if (how == "a list" and method == "eth_getLogs") or (how == "cut" and method in QUANTITIES):
+            continue  # these are answers
+        flaky.forge = Forge(method, lambda given, wrong=wrong: {**given, "result": wrong(given)})
+        assert ask(connected(public(localnet, flaky.url, localnet.url))) == right, how
+        with pytest.raises(TransientError, match="no RPC answers"):
+            ask(connected(public(localnet, flaky.url)))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=str)
+def test_an_error_of_any_form_is_a_refusal(localnet: Localnet, flaky: FlakyNode, error: Any) -> None:
+    def change(given: Answer) -> Answer:
+        return {"jsonrpc": "2.0", "id": given["id"], "error": error}
+
+    for method, ask in READS.values():
+        flaky.forge = Forge(method, change)
+        with pytest.raises(TransientError):
+            ask(connected(public(localnet, flaky.url)))
+
+
+def test_a_node_that_lags_is_not_believed(localnet: Localnet, flaky: FlakyNode) -> None:
+    """As where one URL stands for many nodes: what was paid would look unpaid to who asks the next."""
+    to = localnet.chain(5).address
+    chain = connected(public(localnet, flaky.url), localnet.keys[1])
+    before = chain.token_balance(0, to)
+    sent = chain.send(chain.token(0).transfer(to, Amount(3)))
+    reads: tuple[Callable[[], Any], ...] = (
+        lambda: chain.token_balance(0, to),
+        chain.block_number,
+        chain.node.head,
+        chain.node.base_fee,
+        lambda: chain.balance(to),
+        lambda: chain.node.nonce(chain.address, "latest"),
+        lambda: chain.node.code(chain.escrow.address),
+        lambda: chain.node.estimate_gas(chain.token(0).transfer(to, Amount(1)), chain.address, "latest"),
+        lambda: chain.games_now([]),
+    )
+    flaky.lag = 1
+    for read in reads[:-1]:
+        with pytest.raises(TransientError, match="was seen before"):
+            read()
+    assert reads[-1]() == ()
+    flaky.lag = 0
+    assert chain.token_balance(0, to) == before + 3
+    flaky.lag = 1
+    both = connected(public(localnet, flaky.url, localnet.url))
+    assert both.node.receipt(sent.tx) is not None  # it shows the block as well
+    assert both.token_balance(0, to) == before + 3
+    flaky.lag = 0
+
+
+def test_no_nodes_first_block_makes_a_sender_forget(
+    localnet: Localnet, flaky: FlakyNode, tmp_path: Path
+) -> None:
+    """Many nodes have dropped it; and who lies about it must not have things paid twice."""
+
+    def hidden(given: Answer) -> Answer:
+        return {**given, "result": None}
+
+    def lied(given: Answer) -> Answer:
+        return {**given, "result": {**given["result"], "hash": "0x" + "17" * 32}}
+
+    to = localnet.chain(5).address
+    before = localnet.chain().token_balance(0, to)
+    journal = tmp_path / "sent.json"
+    for change in (hidden, lied, dict):
+        flaky.refuse = lambda asked, change=change: (
+            {"code": -32000, "message": "no block 0"}
+            if asked["method"] == "eth_getBlockByNumber" and asked["params"][0] == "0x0"
+            else None
+        )
+        chain = connected(public(localnet, flaky.url), localnet.keys[1], journal)
+        chain.send(chain.token(0).transfer(to, Amount(3)), effect="pay")
+    assert localnet.chain().token_balance(0, to) == before + 3
