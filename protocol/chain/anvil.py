@@ -21,6 +21,8 @@ CHAIN_ID = 31337
 MNEMONIC = "test test test test test test test test test test test junk"
 """Every Ethereum developer's test accounts: worthless outside a local chain."""
 _STARTUP_SECONDS = 20.0
+_SLOWEST_S = 60.0
+"""For so long a call of ours may take: making ten thousand blocks on a busy machine, say."""
 _STOP_SECONDS = 10.0
 _LAUNCH = """
 import ctypes, os, sys
@@ -94,7 +96,7 @@ class Anvil:
         )
         try:
             self.url = self._await_url()
-            self.rpc = Rpc([self.url], chain_id, may_restart=True)
+            self.rpc = Rpc([self.url], chain_id, _SLOWEST_S, may_restart=True)
             self.rpc.call("anvil_setLoggingEnabled", False)  # else every call is written to the output file
         except BaseException:
             self.stop()
