@@ -5,7 +5,7 @@ has a stake at risk: its game waits for no other, asks nobody for outputs, and i
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -86,6 +86,7 @@ class Games:
         )
         self._ended = self.metrics.counter("gavel_watchtower_games_total", "Games ended.", ["outcome"])
         self._lacking: set[Subject] = set()
+        self._scopes: dict[Subject, trio.CancelScope] = {}
 
     async def resume(self) -> None:
         """Go on with every own game that still holds a bond or a share."""
@@ -123,6 +124,17 @@ class Games:
         if not known and Subject(lease.lease, item) not in self.playing:
             player = self._start(lease, item)
             player.suspect, player.prepares = item, True
+
+    def keep(self, prepared: Collection[Subject]) -> None:
+        """Let go what was prepared for other items: what the audit had shown is on the chain no more.
+
+        It comes back with what shows it. A game that is due, or that a re-run began, goes on.
+        """
+        for subject, player in list(self.playing.items()):
+            if player.prepares and subject not in prepared:
+                del self.playing[subject]
+                self._open.set(len(self.playing))
+                self._scopes[subject].cancel()
 
     def accuse(self, lease: OpenedLease, item: int, shown: Hash32, due: Due) -> None:
         """Play about an item that an audit found to differ. `shown`: the trace that the provider revealed.
@@ -164,16 +176,25 @@ class Games:
             item=item,
         )
         self._open.set(len(self.playing))
-        self.nursery.start_soon(self._play, player, child)
+        scope = self._scopes[subject] = trio.CancelScope()
+        self.nursery.start_soon(self._play, player, child, scope)
         return player
 
-    async def _play(self, player: Player, mine: list[Child]) -> None:
+    async def _play(self, player: Player, mine: list[Child], scope: trio.CancelScope) -> None:
         # A child of its own, which keeps the item's trace until the end: the run of another item must not let
         # this one's clock run out.
         kept = replace(options(self.rig.config), idle_s=_KEPT_S)
-        async with open_child(WORKER, options=kept) as child:
-            mine.append(child)
-            await self._played(player)
+        with scope:
+            async with open_child(WORKER, options=kept) as child:
+                mine.append(child)
+                await self._played(player)
+        subject = _subject(player)
+        if scope.cancelled_caught and subject not in self.playing:
+            why = "what the audit had shown is on the chain no more"
+            self._write(Standing(to_hex(subject.lease), 0, "", why, (), subject.item))
+            await self._redate(_reason(subject))
+        if self._scopes.get(subject) is scope:
+            del self._scopes[subject]
 
     async def _played(self, player: Player) -> None:
         subject = _subject(player)

@@ -1,7 +1,7 @@
 """The watchtower at work: scan, judge, respond."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from watchtower.auditing.moves import stake_due
 from watchtower.auditing.survey import Seen
 from watchtower.demanding import can_demand
 from watchtower.fetching import TooSlowError, WrongArtifactsError
-from watchtower.games import Games
+from watchtower.games import Games, Subject
 from watchtower.judge import Policy, PostedResult, Rerun, ResultId, View, judge, next_try, why_not
 from watchtower.keeping import Keeping
 from watchtower.obtaining import Rig, WithheldError
@@ -88,7 +88,10 @@ class Tower:
         def prepare(seen: Seen) -> None:
             games.prepare(seen.opened, seen.sight.audit.item)
 
-        return Court(accuse, games.is_accused, prepare)
+        def keep(prepared: Collection[tuple[LeaseId, int]]) -> None:
+            games.keep({Subject(*each) for each in prepared})
+
+        return Court(accuse, games.is_accused, prepare, keep)
 
     def health(self) -> Health:
         """Say whether the chain is being read."""

@@ -6,7 +6,7 @@ no case of their own.
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -80,11 +80,13 @@ class Court:
     """How games are opened about what an audit found, and whether one was, about an item of a lease.
 
     `prepare`: have the run made with which a game opens, as soon as it is certain that one will be needed.
+    `keep`: let go what was prepared about other items of leases than these.
     """
 
     accuse: Callable[[Seen], Awaitable[None]]
     accused: Callable[[LeaseId, int], bool]
     prepare: Callable[[Seen], None]
+    keep: Callable[[Collection[tuple[LeaseId, int]]], None]
 
 
 @dataclass
@@ -156,6 +158,9 @@ class Auditing:
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
         for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
             await self._begin(nursery, seen)
+        if self.court is not None:
+            accusing = (each for each in look.open if accuses(each.sight, self.me))
+            self.court.keep({(each.name[0], each.sight.audit.item) for each in accusing})
         drawn = [each for each in look.open if each.task(self.me) is not None]
         self._open.set(len(drawn))
         if any(look.owed) and not drawn and not self._withdrawing:

@@ -63,6 +63,18 @@ class FirstQuestions(Games):
         return Workshop(child, files, How("cpu", 1, 60.0))
 
 
+class LetGo(FirstQuestions):
+    """Notes what is held no more."""
+
+    let_go: list[str]
+
+    async def _redate(self, reason: str) -> None:
+        self.let_go.append(reason)
+
+    def _write(self, standing: Standing) -> None:
+        assert standing.over
+
+
 def opened(bid: Bid) -> Any:
     return SimpleNamespace(lease=bid.lease_id(), bid=bid, block=0)
 
@@ -175,6 +187,37 @@ async def test_what_is_prepared_for_an_accusation_is_none_and_stops_no_other_gam
         await playing.end(2)
 
 
+async def test_what_is_prepared_is_let_go_with_the_reveal_and_comes_back_with_it(held: HeldRuns) -> None:
+    """A re-org took the reveal away: child, trace and artifacts were held until the window's end."""
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+    )
+    nothing: Any = None
+    lease, program = opened(BID), BID.lease_id().hex()
+    prepared, accused, rerun = (Subject(BID.lease_id(), item) for item in (1, 2, 3))
+    async with trio.open_nursery() as nursery:
+        playing = LetGo(rig, nothing, nothing, nursery, Metrics())
+        playing.runs, playing.answered, playing.let_go = held, set(), []
+        playing.prepare(lease, 1)
+        playing.accuse(lease, 2, HASH, DUE)
+        playing._start(lease, 3).suspect = 3
+        await held.begun(program)
+        first = playing.playing[prepared]
+        playing.keep({prepared})
+        assert playing.playing[prepared] is first
+        playing.keep(())
+        assert set(playing.playing) == {accused, rerun}, "nothing else is let go"
+        playing.prepare(lease, 1)
+        assert playing.playing[prepared] is not first, "the reveal is there again"
+        playing.keep(())
+        await until(lambda: playing.let_go == [f"game 0x{program} 1"] * 2)
+        assert playing.left == {}, "nothing was found out"
+        playing.prepare(lease, 1)
+        assert prepared in playing.playing
+        nursery.cancel_scope.cancel()
+
+
 class Refusing(Games):
     """A game whose every look goes wrong at first."""
 
@@ -260,7 +303,13 @@ class Desk:
         )
         gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
         self.prepared = list[LeaseId]()
-        self.court = Court(self._accuse, lambda *_: False, lambda seen: self.prepared.append(seen.name[0]))
+        self.court = Court(
+            self._accuse,
+            lambda *_: False,
+            lambda seen: self.prepared.append(seen.name[0]),
+            lambda kept: self.kept.append(sorted(lease[0] for lease, _ in kept)),
+        )
+        self.kept = list[list[int]]()
         self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), self.court)
         monkeypatch.setattr(auditor, "get_job", self._get)
         monkeypatch.setattr(auditor, "run_item", self._run)
@@ -498,3 +547,34 @@ async def test_who_will_have_to_accuse_prepares_for_it_before_the_comparison(des
         agrees = await desk.look(nursery, 1, 110, part=Part.REVEALED, **shown)
         accuses = await desk.look(nursery, 2, 110, part=Part.REVEALED, found=HASH, **shown)
         assert desk.prepared == [accuses] != [agrees]
+
+
+async def test_what_was_prepared_is_kept_for_as_long_as_the_chain_shows_that_it_is_needed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {"answer": Answer.REVEALED, "committed": 3, "opened": 2, "found": HASH}
+    sights = [
+        sight(Stage.DRAWN, Part.REVEALED, audit=shown, shown=OWN),
+        sight(Stage.DRAWN, Part.REVEALED, audit={"committed": 3, "opened": 1}),  # a re-org
+        sight(Stage.CONTESTED, Part.ACCUSING, audit=shown, shown=OWN, playing=True),
+    ]
+    opened_: Any = SimpleNamespace(bid=BID)
+    lease = LeaseId(bytes([1]) * 32)
+    heads = iter(range(10))
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(desk.desk, "_begin", nothing)
+    monkeypatch.setattr(desk.desk, "_note", nothing)
+    async with trio.open_nursery() as nursery:
+        for each in sights:
+            look = SimpleNamespace(open=(Seen((lease, True), opened_, each),), owed=(), ended=())
+            answers = iter([next(heads), look])
+
+            async def run(_: object, answers: Any = answers) -> object:
+                return next(answers)
+
+            desk.desk.rig.chain.run = run  # type: ignore[method-assign]
+            await desk.desk.look(nursery)
+    assert desk.kept == [[1], [], [1]]
