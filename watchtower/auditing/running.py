@@ -6,6 +6,7 @@ import trio
 
 from protocol.chain.client import Chain
 from protocol.dispute.audits import Roots
+from protocol.dispute.challenger import MARGIN
 from protocol.dispute.purse import COIN, slowness
 from protocol.engines.worker.dispute_records import (
     AccuseArgs,
@@ -25,8 +26,8 @@ from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, WithheldError, keep, obtain
 
-_RUNS = 2
-"""What is left of the window when an audit has found a fault holds a run so often, on a busy machine too."""
+_SLOWER = 5, 4
+"""By how much the run that an accusation opens with may take longer than the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def why_no_game(chain: Chain, seen: Seen, seconds: float, pledges: Pledges) -> s
     pledged already: all of it may have to be accused at once.
     """
     audit = seen.sight.audit
-    clock = Blocks(min(chain.game_terms.move_clock, seen.sight.clocks.contest // _RUNS))
+    clock = time_to_accuse(chain, seen.sight.clocks.contest)
     if slow := slowness(audit.item, seconds, chain.network.seconds(clock)):
         return slow
     own = bond_ahead(chain, seen.opened.bid, audit.items)
@@ -103,6 +104,20 @@ def why_no_game(chain: Chain, seen: Seen, seconds: float, pledges: Pledges) -> s
         return ""
     what = f"games about {1 + len(others)} audits may take bonds" if others else "a game may take a bond"
     return f"{what} of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"
+
+
+def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:
+    """Return what an item's run may take at most, so that a true accusation of it is always in time.
+
+    A provider may reveal in the last reading of its clock; `contest` of the window is left then, also for who
+    has just been restarted. It holds the run, which begins with the reveal, and the opening of the game, that
+    nobody can keep out for longer than the chain's forced inclusion. The comparison is sent meanwhile: it and
+    the opening, one after the other, fit as well, since a clock is at least two forced inclusions. And a game
+    gives no more than a move's clock, after a restart.
+    """
+    left = contest - chain.network.forced_inclusion_blocks - MARGIN
+    longer, as_long = _SLOWER
+    return Blocks(max(min(chain.game_terms.move_clock, left * as_long // longer), 0))
 
 
 async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:

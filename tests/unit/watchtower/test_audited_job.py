@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
+from protocol.chain.networks_file import shipped_network
 from protocol.dispute.audits import Part, Roots, Stage
+from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
 from protocol.games.pledges import Pledge, Pledges
 from protocol.games.workshop import CaseFiles
-from protocol.types import Hash32, InputError, LeaseId, TransientError, Wei, to_hex
+from protocol.types import Address, Amount, Hash32, InputError, LeaseId, TransientError, Wei, to_hex
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, OWN, sight
 from watchtower import games
@@ -22,7 +25,6 @@ from watchtower.games import Games
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError
 
-pytestmark = pytest.mark.trio
 LEASE: LeaseId = BID.lease_id()
 ROOT = Hash32(b"\7" * 32)
 NOTHING: Any = None
@@ -37,6 +39,7 @@ def rig_of(folder: Path, read: object) -> Rig:
     return Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(), folder)
 
 
+@pytest.mark.trio
 async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are_withheld(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,6 +63,7 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
 
 
 @pytest.mark.parametrize("error", [WrongArtifactsError, InputError])
+@pytest.mark.trio
 async def test_a_job_that_is_not_the_leases_ends_no_game(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[InputError]
 ) -> None:
@@ -84,18 +88,19 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
 @pytest.mark.parametrize(
     ("seconds", "coin", "why"),
     [
-        (6.9, 200, ""),
-        (7.0, 200, "executing item 3 takes 7 s here, the clock of a move is 7 s"),
+        (7.9, 200, ""),
+        (8.0, 200, "executing item 3 takes 8 s here, the clock of a move is 8 s"),
         (1.0, 199, "a game may take a bond of"),
     ],
 )
+@pytest.mark.trio
 async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seconds: float, coin: int, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Half of the 15 readings to accuse are for the run; and a bond may be twice as dear by then."""
+    """Of the 15 readings to accuse the opening takes 3, and 2 are spare; a bond may be twice as dear."""
     chain: Any = SimpleNamespace(
         game_terms=SimpleNamespace(move_clock=20),
-        network=SimpleNamespace(seconds=float),
+        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
         bond=lambda bid, items, most: 100,
         balance=lambda _: coin,
         address=b"",
@@ -114,3 +119,20 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     monkeypatch.setattr(pledges, "read", lambda _: others)
     beside = running.why_no_game(chain, seen, 1.0, pledges)
     assert beside.startswith("games about 3 audits may take bonds of")
+
+
+@pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia", "optimism-sepolia", "arbitrum-sepolia"])
+def test_the_longest_item_that_is_committed_to_can_be_accused_of_by_the_chains_own_clocks(name: str) -> None:
+    """The reveal comes in its last reading, the machine is slower than before, the game is kept out for long."""
+    network = shipped_network(name)
+    games_ = default_dispute_terms(network)
+    contest = default_audit_terms(
+        network, games_, (TokenTerms(Address(bytes(20)), Amount(8)),)
+    ).clocks.contest
+    chain: Any = SimpleNamespace(network=network, game_terms=games_)
+    longest = running.time_to_accuse(chain, contest)
+    assert longest <= games_.move_clock
+    opened = longest * 5 / 4 + network.forced_inclusion_blocks
+    assert opened + MARGIN <= contest
+    assert 2 * network.forced_inclusion_blocks <= contest, "comparison and game, one after the other"
+    assert (longest + 1) * 5 / 4 + network.forced_inclusion_blocks + MARGIN > contest, "and no less than fits"
