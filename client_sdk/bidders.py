@@ -68,35 +68,30 @@ class Bidders:
         known = self.owners.get(owner)
         return known is not None and known.operator == operator
 
-    def answered(self, operator: Address, owner: Address) -> None:
-        """Note that an owner's operator answers where it is registered now."""
-        self._answered[operator] = self._addrs(operator, owner)
+    def answered(self, operator: Address) -> None:
+        """Note that an operator answers where it is registered now."""
+        self._answered[operator] = self._addrs(operator)
 
-    async def seek(self, node: Node, operator: Address, owner: Address) -> None:
-        """Look for an owner's operator that does not answer: it may have restarted elsewhere.
+    async def seek(self, node: Node, operator: Address) -> None:
+        """Look for an operator that does not answer: it may have restarted elsewhere.
 
         A machine that lost its power closes no connection. So what still seems to be one is closed if the
         chain names other addresses than when the operator last answered; the next dial goes there.
         """
-        await self.locate(node, operator, owner, _MOVED_S)
-        before, now = self._answered.get(operator), self._addrs(operator, owner)
+        await self.locate(node, operator, _MOVED_S)
+        before, now = self._answered.get(operator), self._addrs(operator)
         if before not in (None, now) and node.is_connected(operator):
             log.info("0x%s has moved: its connection is closed", operator.hex())
             await node.disconnect(operator)
-            await self.locate(node, operator, owner)
-            self.answered(operator, owner)
+            await self.locate(node, operator)
+            self.answered(operator)
 
-    def _addrs(self, operator: Address, owner: Address) -> tuple[str, ...]:
-        """Return where an operator says that it is, to this owner first."""
-        known = self.owners.get(owner)
-        if known is not None and known.operator == operator and known.addrs:
-            return known.addrs
+    def _addrs(self, operator: Address) -> tuple[str, ...]:
+        """Return where an operator says that it is."""
         return self.registered.get(operator, ())
 
-    async def locate(
-        self, node: Node, operator: Address, owner: Address, max_age_s: float = _FRESH_S
-    ) -> None:
-        """Tell `node` where an owner's operator is, from a reading no older than `max_age_s`.
+    async def locate(self, node: Node, operator: Address, max_age_s: float = _FRESH_S) -> None:
+        """Tell `node` where an operator is, from a reading no older than `max_age_s`.
 
         The addresses replace what was known, so that the next dial goes to the newest.
         """
@@ -104,7 +99,7 @@ class Bidders:
             await self.refresh(max_age_s)
         except TransientError as error:
             log.debug("no newer registrations: %s", error)  # where it was is the best guess then
-        self.note(node, operator, self._addrs(operator, owner))
+        self.note(node, operator, self._addrs(operator))
 
     def note(self, node: Node, operator: Address, addrs: tuple[str, ...]) -> None:
         """Tell `node` where an operator is said to be, if anywhere."""

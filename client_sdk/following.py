@@ -103,9 +103,7 @@ class Follower:
         """Ask the provider of a job for its heartbeat about every second, until the lease is over."""
         protocol = protocol_id(self.domain.chain_id, self.domain.escrow, "heartbeat")
         heard, told = trio.current_time(), False
-        self.bidders.answered(
-            parse_address(run.record.operator), run.record.terms.owner
-        )  # its quote came from there
+        self.bidders.answered(parse_address(run.record.operator))  # its quote came from there
         while (state := run.lease_state()) is None or not lease_over(state):
             await trio.sleep(BEAT_S)
             if state is None or state.phase not in _ALIVE:
@@ -123,14 +121,14 @@ class Follower:
         operator = parse_address(run.record.operator)
         try:
             if not self.node.is_connected(operator):
-                await self.bidders.seek(self.node, operator, state.bid.owner)
+                await self.bidders.seek(self.node, operator)
             data = await self.node.request(operator, protocol, state.bid.lease_id(), timeout_s=_ASK_S)
             if not data:
                 return False
             signed = open_signed(data, Heartbeat, self.domain)
         except TransientError as error:
             log.debug("no heartbeat: %s", error)
-            await self.bidders.seek(self.node, operator, state.bid.owner)
+            await self.bidders.seek(self.node, operator)
             return False
         except InputError as error:
             log.debug("no heartbeat: %s", error)
@@ -138,6 +136,6 @@ class Follower:
         beat = signed.message
         if signed.signer != operator or beat.lease != state.bid.lease_id():
             return False
-        self.bidders.answered(operator, state.bid.owner)
+        self.bidders.answered(operator)
         run.progressed(min(beat.items_done, beat.items_total), beat.items_total)
         return True

@@ -180,7 +180,7 @@ class Results:
         for each in found:
             # Who is lost may have restarted elsewhere: each attempt asks the chain anew.
             lost = not self.node.is_connected(each)
-            await (self.bidders.seek if lost else self.bidders.locate)(self.node, each, wanted.bid.owner)
+            await (self.bidders.seek if lost else self.bidders.locate)(self.node, each)
         return found
 
     async def _receipt(self, root: Hash32, wanted: Wanted, operators: list[Address]) -> Signed[Receipt]:
@@ -192,7 +192,7 @@ class Results:
                 data = await self.node.request(operator, protocol, wanted.lease, timeout_s=_ASK_S)
             except TransientError as error:
                 failure = error
-                await self.bidders.seek(self.node, operator, wanted.bid.owner)
+                await self.bidders.seek(self.node, operator)
                 continue
             if data:
                 signed = open_signed(data, Receipt, domain)

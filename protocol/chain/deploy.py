@@ -36,31 +36,15 @@ def deploy(
     say: Callable[[str], None] | None = None,
     *,
     judges: Sequence[Judge] = (),
+    stands: Callable[[Deployment], None] | None = None,
 ) -> Deployment:
     """Create the contracts and return where they stand, checked. Nothing is written to any file.
 
-    The Escrow names its judges and they name it, so it comes first, with their addresses to come.
-    Interrupted in the middle, nothing is lost but gas: the next call starts with an Escrow of its own.
-    `InputError` if the chain lacks CLZ, the balance does not reach, the contracts refuse the terms, or
-    another transaction of the sender comes between.
-    """
-    made, verify = create(network, sender, terms, name, say, judges=judges)
-    verify()
-    return made
-
-
-def create(
-    network: Network,
-    sender: Sends,
-    terms: Terms,
-    name: str = "v1",
-    say: Callable[[str], None] | None = None,
-    *,
-    judges: Sequence[Judge] = (),
-) -> tuple[Deployment, Callable[[], None]]:
-    """Do as `deploy`, but leave the checking of what stands then to the second thing that is returned.
-
-    An error after the first transaction says what was created until then.
+    `stands` gets to know where they do before that is checked. The Escrow names its judges and they name it,
+    so it comes first, with their addresses to come. Interrupted in the middle, nothing is lost but gas: the
+    next call starts with an Escrow of its own. `InputError` if the chain lacks CLZ, the balance does not
+    reach, the contracts refuse the terms, or another transaction of the sender comes between. An error after
+    the first transaction says what was created until then.
     """
     tell, node = say or (lambda _: None), Node.of(network)
     probe_clz(node)
@@ -86,7 +70,10 @@ def create(
         raise
     fields = {each.lower(): address for each, address in at.items() if each.lower() in FURTHER}
     made = Deployment(name, at[ESCROW], staking, first.block, tokens, **fields)
-    return made, lambda: check(Chain(node, network, made, None), terms, at)
+    if stands is not None:
+        stands(made)
+    check(Chain(node, network, made, None), terms, at)
+    return made
 
 
 def _followers(judges: Sequence[Judge], at: Places) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from protocol.chain.deploy import create
+from protocol.chain.deploy import deploy
 from protocol.chain.deploy_terms import DisputeTerms, Seat, TokenTerms, default_dispute_terms, default_terms
 from protocol.chain.judges import Judge, of_tapes
 from protocol.chain.networks import FURTHER, Deployment, Network
@@ -53,12 +53,17 @@ def deploy_command(
         network, listed, seats, min_grace, longest_lease_seconds=longest_lease_seconds, disputes=clocks
     )
     judged = _judges(network, clocks, listed)
-    made, verify = create(network, sender, terms, name, settings.say, judges=judged)
-    _save(target, network, made)
+    saved: list[Deployment] = []
+
+    def save(made: Deployment) -> None:
+        _save(target, network, made)
+        saved.append(made)
+
     try:
-        verify()
+        made = deploy(network, sender, terms, name, settings.say, judges=judged, stands=save)
     except GavelError as error:
-        error.message = f"{error.message}; what was deployed is written to {target}: {_line(made)}"
+        if saved:
+            error.message = f"{error.message}; what was deployed is written to {target}: {_line(saved[0])}"
         raise
     settings.emit(
         {

@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from protocol.chain.localnet import Localnet
-from protocol.chain.networks_file import write_deployment
 from protocol.runtime.commands.doctor import roles_checks
 from protocol.runtime.doctor import Finding, examine
 from protocol.runtime.hardware import detect
-from protocol.runtime.keystore import store_key
 from protocol.types import InputError, to_hex
 from provider_node.config import ProviderConfig
 from provider_node.identity import load_identity
@@ -17,20 +15,13 @@ from provider_node.plain import check_operator, require_plain
 from provider_node.registration import enter
 from tests.chain_helpers import OPERATOR, OWNER
 from tests.contract_wallet import deploy_wallet
+from tests.operator_home import operator_home
 
 
 @pytest.fixture
 def home(localnet: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A provider's home on the local chain."""
-    networks = tmp_path / "networks.yaml"
-    write_deployment(networks, "local", localnet.deployment, rpc_urls=[localnet.url])
-    for name, value in (("GAVEL_HOME", tmp_path), ("GAVEL_NETWORKS", networks)):
-        monkeypatch.setenv(name, str(value))
-    (tmp_path / "password").write_text("x")
-    (tmp_path / "password").chmod(0o600)
-    for name, account in (("operator", OPERATOR), ("owner", OWNER)):
-        store_key(name, localnet.keys[account], "x", light=True)
-    return tmp_path
+    return operator_home(localnet, tmp_path, monkeypatch)
 
 
 def delegate(net: Localnet) -> str:

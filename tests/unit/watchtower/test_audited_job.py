@@ -123,7 +123,7 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
 
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia", "optimism-sepolia", "arbitrum-sepolia"])
 def test_the_longest_item_that_is_committed_to_can_be_accused_of_by_the_chains_own_clocks(name: str) -> None:
-    """The reveal comes in its last reading, the machine is slower than before, the game is kept out for long."""
+    """The reveal comes in its last reading, the machine is slower than before, the game is kept out."""
     network = shipped_network(name)
     games_ = default_dispute_terms(network)
     contest = default_audit_terms(
