@@ -67,7 +67,7 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work", means)
     ledger = Ledger(chain, loop, watcher, jobs, sending)
     slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
-    market = Market(chain, node, loop, watcher, rules, slots)
+    market = Market(chain, node, loop, watcher, rules, slots, base.store)
     market.draining = base.superseded
     orphans = Orphans(chain, loop, watcher, sending, base.identity.owner)
     parts = Parts(base, machinery.host, node, workers, loop, watcher, sending, jobs, ledger, market, orphans)

@@ -52,6 +52,7 @@ from provider_node.executors.executor import Job, Measured, Output
 from provider_node.holdings import Holdings
 from provider_node.metering import Meter, Metering
 from provider_node.promises import bound, promise_of
+from provider_node.stowage import coming_bytes
 from provider_node.watcher import KIND
 from provider_node.workers import Workers
 
@@ -92,9 +93,15 @@ class Jobs:
     async def fetch(self, _: FetchArtifacts, context: Context) -> DidFetch:
         """Perform `FetchArtifacts`. `InputError` if what is served is not what was offered."""
         lease, state = self._lease(context)
-        await self.files.get(lease, state, state.offer.spec, _SPEC_BYTES)
-        spec = await trio.to_thread.run_sync(self._read_spec, state)
-        await self.files.job(lease, replace(state, spec=spec))
+        try:
+            await self.files.get(lease, state, state.offer.spec, _SPEC_BYTES)
+            spec = await trio.to_thread.run_sync(self._read_spec, state)
+            await self.files.job(lease, replace(state, spec=spec))
+        except QuotaExceededError as error:
+            # There was room when the bid was made, and may be again before the start is due.
+            raise TransientError(
+                f"there is no room for the artifacts: {error.message}", error.advice
+            ) from error
         log.info("fetched %d bytes of program and inputs", spec.program_bytes + spec.input_bytes)
         return DidFetch(spec)
 
@@ -122,6 +129,7 @@ class Jobs:
         except InputError as error:
             await self._require_whole(lease, state, error)
             raise
+        await trio.to_thread.run_sync(self._require_room, lease, measured.output_bytes)
         trace = 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
@@ -141,6 +149,16 @@ class Jobs:
                 raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
         return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms)
+
+    def _require_room(self, lease: LeaseId, output_bytes: int) -> None:
+        """Start no job whose outputs would find no room: a start without a result costs the penalty."""
+        others = {LeaseId(id): each for id, each in self.loop.states(KIND).items() if id != lease}
+        room = self.store.room() - coming_bytes(others, lambda each: self.store.held(each.hex()))
+        if output_bytes > room:
+            raise TransientError(
+                f"there is no room for {output_bytes} bytes of outputs, {max(room, 0)} are left",
+                "raise quota in the config file, or make room on the disk",
+            )
 
     async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
         """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -21,6 +21,7 @@ from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, top
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
+from protocol.store import Artifacts
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.capacity import promised
@@ -28,6 +29,7 @@ from provider_node.clients import Clients, Means, places_of
 from provider_node.identity import Identity
 from provider_node.promises import possible
 from provider_node.slots import Slots
+from provider_node.stowage import promised_bytes
 from provider_node.watcher import KIND, Watcher
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class Market:
     watcher: Watcher
     rules: Rules
     slots: Slots
+    store: Artifacts
     draining: bool = False
     suspended: str = ""
     """Why this machine is not trusted with new jobs, or empty."""
@@ -182,15 +185,28 @@ class Market:
             )
         slots = await self.slots.free(self.watcher.height)
         market = await self._view(promised(slots, leases, self.rules.house.policy.token))
-        if slots and (defence := self.rules.house.means) is not None:
+        if slots:
             nonce = next_slot(slots).nonce
-            market = replace(market, promises=possible(states, defence.audit_clock is not None, nonce))
+            room = await trio.to_thread.run_sync(self._room, states, nonce)
+            market = replace(market, store_bytes=room)
+            if (defence := self.rules.house.means) is not None:
+                market = replace(market, promises=possible(states, defence.audit_clock is not None, nonce))
         found = answer(offer.message, self.rules.house, market, slots)
         if not isinstance(found, Terms) or means.held >= found.bid.deposit():
             return found
         symbol, deposit = self.rules.symbols[found.bid.token], found.bid.deposit()
         lacks = f"the client holds {means.held} of {symbol}'s smallest unit, the bid would take {deposit}"
         return Refusal(means.flaw or lacks)
+
+    def _room(self, leases: Mapping[LeaseId, ProviderLease], nonce: int) -> int:
+        """Return the bytes that the artifacts of a bid with this nonce may take. Blocking."""
+
+        def held(lease: LeaseId) -> int:
+            return self.store.held(lease.hex())
+
+        # First what is to come: what comes meanwhile counts twice, and not never.
+        promised = promised_bytes(leases, held, nonce)
+        return max(self.store.room() - promised, 0)
 
     async def _bid(self, offer: Signed[Offer], terms: Terms) -> bool:
         """Make a bid; False if the same stands already, and was sent to whoever asked for it."""

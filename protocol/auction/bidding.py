@@ -18,7 +18,7 @@ from protocol.auction.defence import (
     worst_ms,
 )
 from protocol.dispute.windows import Judging
-from protocol.messages import Bid, Offer
+from protocol.messages import Bid, JobSpec, Offer
 from protocol.types import (
     ZERO_HASH,
     Address,
@@ -170,6 +170,8 @@ class MarketView:
     """Twice the chain's worst forced-inclusion delay (RULES 15)."""
     judging: Judging = _UNTIMED
     """Clocks of the judges, by which a window is too short or not (RULES 14)."""
+    store_bytes: int | None = None
+    """Room for artifacts, beside what is promised to leases and other bids; None: as much as is asked for."""
     promises: tuple[Promise, ...] = ()
     """What can be challenged already, and what open bids of other slots may add to it."""
 
@@ -248,6 +250,7 @@ def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ..
         if not slots:
             raise _RefusedError("no free capacity: every slot is working")
         slot = next_slot(slots)
+        _require_store(offer, market)
         clocks = _clocks(offer, house.policy, market, found)
         terms = _terms(_Case(offer, house, market, token, slot.nonce), found, clocks, trace)
         _require_room(terms, offer, house, market)
@@ -350,6 +353,21 @@ def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) 
         )
         if flaw := room_flaw(new, market.promises, house.means):
             raise _RefusedError(flaw)
+
+
+def stored_bytes(offer: Offer) -> int:
+    """Return the most bytes that an offer's artifacts take: program, inputs and job specification."""
+    return offer.transfer_bytes + JobSpec.MAX_BYTES
+
+
+def _require_store(offer: Offer, market: MarketView) -> None:
+    """Refuse artifacts that would find no room: the lease would be won, and closed at the show-up sum."""
+    needed, room = stored_bytes(offer), market.store_bytes
+    if room is not None and needed > room:
+        raise _RefusedError(
+            f"has {_mib(needed)} of artifacts, this provider's store has room for {room >> 20} MiB more, "
+            "beside what it holds and has promised"
+        )
 
 
 def _estimate(offer: Offer, device: DeviceSpeed, capability: Capability) -> _Estimate:

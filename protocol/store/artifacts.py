@@ -195,6 +195,14 @@ class Artifacts:
         """Tell whether pins hold more than half of what may lie here: of the quota, or of the disk."""
         return self.pinned() > self._most() // 2
 
+    def held(self, reason: str) -> int:
+        """Return the bytes of what is pinned for `reason`, those of fetches under way included."""
+        return self._index.held(reason)
+
+    def room(self) -> int:
+        """Return the bytes that could be taken in beside what is pinned, by the quota and by the disk."""
+        return max(self._most() - self.pinned(), 0)
+
     def collect(self, target: int) -> int:
         """Delete unpinned artifacts, longest unused first, until at most `target` bytes are used.
 

@@ -64,6 +64,12 @@ class Index:
         used: int = self._run("SELECT coalesce(sum(size), 0) FROM artifact")[0][0]
         return used
 
+    def held(self, reason: str) -> int:
+        """Return the bytes of all artifacts that `reason` holds."""
+        query = "SELECT coalesce(sum(size), 0) FROM artifact JOIN pin USING (id) WHERE reason = ?"
+        held: int = self._run(query, reason)[0][0]
+        return held
+
     def known(self) -> dict[ArtifactId, int]:
         """Return every artifact that is counted, with the time of its last use in ns."""
         return {ArtifactId(each): used for each, used in self._run("SELECT id, used_ns FROM artifact")}

@@ -40,6 +40,8 @@ class Measured:
     """All values of one item."""
     reading_ms: int = 0
     """To read the program again and plan it."""
+    output_bytes: int = 0
+    """The outputs of all items."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,14 @@ from protocol.engines.worker.interface import (
     RunProgress,
     RunResult,
     Speed,
+    TensorInfo,
     from_wire,
     to_wire,
 )
 from protocol.runtime.child import Child, ChildFaultError, ChildOptions, open_child
 from protocol.store.files import disk_errors
+from protocol.tape import DType, TensorType
+from protocol.tape.encoding import Items
 from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
 from provider_node.executors.executor import Job, Measured, Output, Progress
 
@@ -138,6 +141,7 @@ class TapeExecutor:
             trace_bytes=info.trace_bytes,
             value_bytes=info.value_bytes,
             reading_ms=math.ceil(_PLANNED * info.read_seconds * 1_000),
+            output_bytes=_bytes(info.outputs, job.spec.item_count),
         )
 
     async def _probe(self, job: Job) -> float:
@@ -255,6 +259,11 @@ def _read(plain: Any, kind: type[T]) -> T:
         return from_wire(plain, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"the worker's answer is no {kind.__name__}: {error}") from error
+
+
+def _bytes(tensors: tuple[TensorInfo, ...], items: int) -> int:
+    types = tuple(TensorType(DType[each.dtype.upper()], each.shape) for each in tensors)
+    return Items(types, items).nbytes
 
 
 def default_threads(slots: int) -> int:

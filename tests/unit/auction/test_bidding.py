@@ -20,7 +20,7 @@ from protocol.auction.bidding import (
 )
 from protocol.dispute.audits import AuditClocks
 from protocol.dispute.windows import Judging, demand_rounds
-from protocol.messages import Offer
+from protocol.messages import JobSpec, Offer
 from protocol.types import InputError
 
 CPU = DeviceSpeed("cpu", 10**9, 10**8, 8 << 30, 60_000)
@@ -124,6 +124,15 @@ def test_an_auction_that_would_hold_the_bids_place_for_weeks_is_declined() -> No
     assert bid_for(replace(OFFER, auction_ms=120_000)).bid.expiry == MARKET.height + 120 + 10
     assert refusal(replace(OFFER, auction_ms=UINT32)) == (
         "an auction of 4294968 s is too long, at most 120 s are bid in"
+    )
+
+
+def test_artifacts_that_the_store_has_no_room_for_are_declined() -> None:
+    needed = OFFER.transfer_bytes + JobSpec.MAX_BYTES
+    assert bid_for(market=replace(MARKET, store_bytes=needed))
+    assert refusal(market=replace(MARKET, store_bytes=needed - 1)) == (
+        "has 10 MiB of artifacts, this provider's store has room for 9 MiB more, "
+        "beside what it holds and has promised"
     )
 
 

@@ -59,6 +59,12 @@ class Here:
     def pin(self, *_: object) -> None:
         pass
 
+    def room(self) -> int:
+        return 10_000
+
+    def held(self, _: str) -> int:
+        return 1 << 30
+
     def release(self, *_: object, **__: object) -> None:
         pass
 
@@ -149,6 +155,13 @@ async def test_outputs_that_find_no_room_now_are_tried_again(
     monkeypatch.setattr(Here, "put_file", full)
     with pytest.raises(TransientError, match="no room for the outputs"):
         await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, True)
+
+
+async def test_a_job_whose_outputs_would_find_no_room_is_not_started() -> None:
+    """A start without a result costs the penalty; until the start is due there may be room."""
+    assert await checked(replace(SMALL, output_bytes=10_000))()
+    with pytest.raises(TransientError, match="no room for 10001 bytes of outputs, 10000 are left"):
+        await checked(replace(SMALL, output_bytes=10_001))()
 
 
 async def test_slow_inputs_can_be_left_out_of_account() -> None:

@@ -1,0 +1,39 @@
+"""A provider bids for no more artifacts than its store has room for, all its bids and leases together."""
+
+from pathlib import Path
+
+import pytest
+
+from protocol.chain.localnet import run_localnet
+from protocol.messages import Decline, Quote
+from protocol.store import Artifacts
+from tests.provider_rig import long_job, open_client, provider_home
+
+pytestmark = pytest.mark.xdist_group("provider")
+
+
+@pytest.mark.trio
+async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path: Path) -> None:
+    """Where one fits with its outputs, which are as large as its inputs, and no two do."""
+    networks, made = tmp_path / "networks.yaml", Artifacts(tmp_path / "made")
+    spec = long_job(made, tmp_path / "size", 4, items=200).spec
+    made.close()
+    quota = spec.program_bytes + 2 * spec.input_bytes + 40_000
+    slow = {"start_blocks": 300, "result_blocks": 150, "bid_blocks": 300}
+    with (
+        run_localnet(block_time=1, networks_file=networks) as net,
+        provider_home(net, tmp_path, networks, price=slow, lease={"slots": 2}, quota=f"{quota} B") as daemon,
+    ):
+        daemon.start()
+        async with open_client(net, tmp_path) as client:
+            await daemon.meet(client)
+            jobs = [long_job(client.store, tmp_path / f"{depth}", depth, items=200) for depth in (4, 5, 6)]
+            first = await client.ask(jobs[0])
+            assert isinstance(first, Quote)
+            beside_a_bid = await client.ask(jobs[1])
+            assert isinstance(beside_a_bid, Decline)
+            assert "store has room for" in beside_a_bid.reason
+            await client.until(await client.open(first), "posted", "finalized")
+            beside_a_lease = await client.ask(jobs[2])
+            assert isinstance(beside_a_lease, Decline), "served on for a while, it takes its room"
+            assert "store has room for" in beside_a_lease.reason
