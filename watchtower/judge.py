@@ -94,7 +94,7 @@ def judge(view: View, policy: Policy) -> tuple[Action, ...]:
     """Return what to do now; calling again with the same view changes nothing.
 
     A re-run under way is never given up: a wrong result is worth knowing of also when it is final. When
-    each is fetched and executed is a question of turns (`watchtower.turns`).
+    each is fetched and executed is a question of turns (`protocol.games.turns`).
     """
     open_results = [result for result in view.results if result.window_end > view.height]
     actions: list[Action] = []

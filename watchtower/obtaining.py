@@ -27,8 +27,10 @@ from protocol.engines.worker.interface import (
     VerifyResult,
 )
 from protocol.games.asking import Asked, ask
+from protocol.games.bench import Bench
 from protocol.games.pledges import Pledges
 from protocol.games.runs_at_once import AT_ONCE, MOST
+from protocol.games.turns import Claim, Seats
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Domain, JobSpec, Receipt, open_signed
 from protocol.net import Node, protocol_id
@@ -38,11 +40,9 @@ from protocol.store.files import write_whole
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
 from protocol.types import ZERO_ADDRESS, Address, ArtifactId, InputError, TransientError, to_hex
-from watchtower.bench import Bench
 from watchtower.config import WatchtowerConfig
 from watchtower.fetching import LEAST_S, PARTS, Fetcher, Hold, Patience, TooSlowError, WrongArtifactsError
 from watchtower.judge import PostedResult
-from watchtower.turns import Claim, Seats
 
 T = TypeVar("T")
 _SMALL = 1 << 20

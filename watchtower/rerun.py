@@ -15,7 +15,9 @@ from protocol.engines.worker.interface import (
     to_wire,
 )
 from protocol.games.asking import Asked, ask
+from protocol.games.bench import SeatedChild
 from protocol.games.demanding import DemandTerms, demand_terms
+from protocol.games.turns import Claim
 from protocol.runtime.child import (
     ChildDiedError,
     ChildFaultError,
@@ -25,13 +27,11 @@ from protocol.runtime.child import (
 from protocol.runtime.retry import backoff
 from protocol.tape.roots import items_tree
 from protocol.types import Hash32, InputError, TransientError, Wei, to_hex
-from watchtower.bench import SeatedChild
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.fetching import Hold, Patience
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError, keep, keep_shown, obtain
-from watchtower.turns import Claim
 
 WORKER = "protocol.engines.worker"
 

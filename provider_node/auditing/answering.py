@@ -8,14 +8,18 @@ no case of their own.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import itemgetter
+from pathlib import Path
 
+import msgspec
 import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, Due
 from protocol.chain.errors import Revert
 from protocol.dispute.audits import (
+    Answer,
     Close,
     Commit,
     Draw,
@@ -32,8 +36,11 @@ from protocol.dispute.audits import (
 )
 from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case
+from protocol.engines.worker.dispute_records import Item
 from protocol.games.audit_sight import read_sight, salt_of
-from protocol.games.runs_at_once import may_begin
+from protocol.games.bench import Bench
+from protocol.games.line import Line
+from protocol.games.turns import Claim, Seats
 from protocol.lease.provider_types import ProviderLease, Stage
 from protocol.runtime.child import ChildOptions
 from protocol.runtime.logs import about
@@ -56,6 +63,9 @@ from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
+_READS = Seats(8, 16, 0.0)
+"""Jobs that are read at once, to hold them to their ids, or fetched anew where the disk has damaged them.
+Each takes one of the daemon's 40 threads meanwhile."""
 Name = tuple[LeaseId, bool]
 """An audit: its lease, and whether it is the client's."""
 
@@ -89,8 +99,8 @@ class Auditing:
     _doubts: dict[Name, int] = field(default_factory=dict)
     """Runs that contradicted the result."""
     _busy: set[Name] = field(default_factory=set)
-    _running: dict[Name, BlockNo] = field(default_factory=dict)
-    """Runs under way, and by when each is due."""
+    _reading: Bench = field(default_factory=lambda: Bench(_READS))
+    _running: Line = field(default_factory=Line)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw they are, and what ends them."""
     _looked: object = None
@@ -109,6 +119,7 @@ class Auditing:
         looking = (self.watcher.height, tuple(sorted(posted)))
         if looking == self._looked:
             return
+        self._reading.look(self.watcher.height)
         seen, trouble = dict[Name, Sight](), ""
         due: list[tuple[BlockNo, Name, ProviderLease]] = []
         for lease, state in posted.items():
@@ -123,6 +134,10 @@ class Auditing:
                     due.append((sight.audit.commit_until, name, state))
         for _, name, state in sorted(due, key=itemgetter(0)):
             self._begin(nursery, name, state, seen[name])
+        if not trouble:
+            for name, (_, scope) in self._scopes.items():
+                if name not in seen:
+                    scope.cancel()  # the audit is over, or a re-organisation undid it
         self.seen = seen
         self._runs = {name: run for name, run in self._runs.items() if name in seen or trouble}
         self._looked = None if trouble else looking
@@ -143,11 +158,6 @@ class Auditing:
         if scope is not None and drawn != sight.audit.seed:
             scope.cancel()  # a re-organisation replaced the draw: its run comes to nothing
         if move is not None and name not in self._busy:
-            if isinstance(move, RunItem):
-                deadline = sight.audit.commit_until
-                if not may_begin(deadline, self._running.values()):
-                    return  # the end of a run makes us look again
-                self._running[name] = deadline
             self._busy.add(name)
             nursery.start_soon(self._do, name, state, sight, move)
 
@@ -175,21 +185,21 @@ class Auditing:
             finally:
                 self._looked = None
                 self._busy.discard(name)
-                self._running.pop(name, None)
                 self._scopes.pop(name, None)
 
     async def _executed(self, name: Name, state: ProviderLease, sight: Sight) -> Run:
         item, audit = sight.audit.item, sight.audit
-        if state.result is None:
-            raise GavelError("the journal does not know the lease's outputs")
-        left = audit.commit_until + sight.clocks.reveal - self.watcher.height
-        case = Case(name[0], state.bid.job_hash, item, ZERO_HASH)
-        outputs = await self.items.held.outputs(LeaseId(name[0]), state)
-        doubts = self._doubts.get(name, 0)
-        made = await self.items.of(case, left, doubts)
-        # A child of its own: another audit's long run must not make this one late.
-        async with open_tracer(self.options) as tracer:
-            found = await tracer.roots(made, str(outputs))
+        doubts, due = self._doubts.get(name, 0), _due_by(sight)
+        seconds = sight.clocks.commit * self.items.block_ms / 1_000
+        read = partial(self._read, name[0], state, sight, doubts)
+        # What is read, or served, slowly takes no run's place.
+        made, outputs = await self._reading.work(Claim(state.bid.client, due, seconds), read)
+        async with self._running.place(due):
+            left = audit.commit_until + sight.clocks.reveal - self.watcher.height
+            made = msgspec.structs.replace(made, time_limit=max(left, 1) * self.items.block_ms / 1_000)
+            # A child of its own: another audit's long run must not make this one late.
+            async with open_tracer(self.options) as tracer:
+                found = await tracer.roots(made, str(outputs))
         if found.differs:
             # If this run is at fault and not the result, its trace would convict a right result: run again.
             self._doubts[name] = doubts + 1
@@ -197,6 +207,15 @@ class Auditing:
         roots = Roots(Hash32(found.trace_root), Hash32(found.item_root))
         posted = PostedItem(tuple(map(Hash32, found.roots)), tuple(map(Hash32, found.proof)))
         return Run(item, roots, Opening(roots.trace, posted, tuple(map(Hash32, found.end))))
+
+    async def _read(
+        self, lease: LeaseId, state: ProviderLease, sight: Sight, doubts: int
+    ) -> tuple[Item, Path]:
+        if state.result is None:
+            raise GavelError("the journal does not know the lease's outputs")
+        outputs = await self.items.held.outputs(lease, state)
+        case = Case(lease, state.bid.job_hash, sight.audit.item, ZERO_HASH)
+        return await self.items.of(case, 0, doubts), outputs
 
     async def _due(self, state: ProviderLease, sight: Sight, *, opens: bool) -> Due:
         bid, audit = state.bid, sight.audit
@@ -228,3 +247,9 @@ class Auditing:
         if trouble and trouble != self.trouble:
             log.warning("audits: %s", trouble)
         self.trouble = trouble
+
+
+def _due_by(sight: Sight) -> BlockNo:
+    """Return by when a run of the item is needed: to commit, or, once that is done, to reveal."""
+    until = sight.audit.commit_until
+    return until if sight.audit.answer is Answer.NONE else BlockNo(until + sight.clocks.reveal)

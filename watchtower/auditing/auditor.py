@@ -34,12 +34,16 @@ from protocol.dispute.audits import (
     prepares,
 )
 from protocol.games.audit_sight import salt_of
+from protocol.games.bench import Bench
+from protocol.games.line import Line
 from protocol.games.pace import rest
+from protocol.games.turns import Claim, Seats
 from protocol.runtime.child import Child, open_child
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Metrics
 from protocol.types import (
     Address,
+    BlockNo,
     Blocks,
     BrokenInvariant,
     GavelError,
@@ -48,10 +52,9 @@ from protocol.types import (
     TransientError,
     to_hex,
 )
-from watchtower.auditing.line import Line
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, stake_due, waiting_for
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import Ran, get_job, reason_of, run_item, why_no_game
+from watchtower.auditing.running import Job, Ran, get_job, reason_of, run_item, why_no_game
 from watchtower.auditing.survey import Look, Name, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
@@ -70,8 +73,9 @@ _ROOMY = Blocks(12)
 """A shorter draw clock leaves no time for that."""
 _HELPLESS = "challenge is off, so it could not defend what it commits to"
 _OFF = "the item comes out otherwise here, but challenge is off: half of the stake burns"
-_FETCHES = 32, 64
-"""Jobs fetched at once. A slow server costs no more than one of these places."""
+_FETCHES = Seats(32, 64, 0.0)
+"""Jobs fetched at once. A slow server costs no more than one of these seats, and that only while nobody who
+has more right to it wants it."""
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
@@ -111,7 +115,7 @@ class Auditing:
     _unable: dict[Name, Hash32] = field(default_factory=dict)
     """Audits about which no game could be played here, with the draw."""
     _busy: set[Name] = field(default_factory=set)
-    _fetching: Line = field(default_factory=lambda: Line(*_FETCHES))
+    _fetching: Bench = field(default_factory=lambda: Bench(_FETCHES))
     _running: Line = field(default_factory=Line)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw the runs under way are, and what ends them."""
@@ -156,6 +160,7 @@ class Auditing:
             return
         self._looked = head
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
+        self._fetching.look(max((each.sight.now for each in look.open), default=0))
         for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
             await self._begin(nursery, seen)
         if self.court is not None:
@@ -322,16 +327,26 @@ class Auditing:
         return why
 
     async def _ran(self, child: Child, seen: Seen, limit_s: float) -> Ran:
-        audit = seen.sight.audit
-        async with self._fetching.place(audit.commit_until):
-            self._say(seen, f"gets the job of item {audit.item}")
-            job = await get_job(self.rig, child, seen)
+        item, due = seen.sight.audit.item, self._due_by(seen)
+
+        async def get() -> Job:
+            self._say(seen, f"gets the job of item {item}")
+            return await get_job(self.rig, child, seen)
+
+        seconds = self.rig.chain.blocking.network.seconds(seen.sight.clocks.commit)
+        job = await self._fetching.work(Claim(seen.opened.bid.owner, due, float(seconds)), get)
         # What is served slowly takes no run's place.
-        if self._running.is_full_for(audit.commit_until):
+        if self._running.is_full_for(due):
             self._say(seen, "waits for other items to be executed")
-        async with self._running.place(audit.commit_until):
-            self._say(seen, f"runs item {audit.item}")
+        async with self._running.place(due):
+            self._say(seen, f"runs item {item}")
             return await run_item(self.rig, child, job, limit_s)
+
+    def _due_by(self, seen: Seen) -> BlockNo:
+        """Return by when the run is needed: to commit, or, once that is done, to reveal."""
+        audit, clocks = seen.sight.audit, seen.sight.clocks
+        committed = self._part(seen) is Part.COMMITTED
+        return BlockNo(audit.commit_until + clocks.reveal) if committed else audit.commit_until
 
     async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:
         receipt = await self.rig.chain.send(call, effect)

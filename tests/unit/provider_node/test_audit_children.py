@@ -1,20 +1,23 @@
 """Each audited item of a provider has a child process of its own: no long run makes a short one late."""
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import trio
+import trio.testing
 
 from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Call, Due
 from protocol.dispute.audits import Part, Stage
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
+from protocol.games.runs_at_once import AT_ONCE
 from protocol.runtime.child import ChildOptions
-from protocol.types import BlockNo, Hash32, LeaseId, Wei
+from protocol.types import Address, BlockNo, Hash32, LeaseId, Wei
 from provider_node.auditing.answering import Auditing
 from provider_node.defence import tracer
 from tests.held_runs import CHILD, HeldRuns, until
@@ -42,15 +45,20 @@ class Sends:
         self.effects.append(f"{call.what} {effect}")
 
 
-def desk_of(held: HeldRuns, sends: Any = NOTHING) -> Auditing:
+def desk_of(
+    held: HeldRuns, sends: Any = NOTHING, slow: Collection[LeaseId] = (), read: trio.Event | None = None
+) -> Auditing:
+    """`slow`: leases whose jobs are read once `read` is set."""
 
     async def of(case: Case, blocks: int, doubts: int) -> Item:
+        if case.lease_id in slow and read is not None:
+            await read.wait()
         return Item(str(held.program(case.lease_id.hex())), "i", case.item)
 
     async def outputs(*_: object) -> Path:
         return Path("o")
 
-    items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs))
+    items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs), block_ms=1_000)
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:
@@ -61,11 +69,13 @@ def desk_of(held: HeldRuns, sends: Any = NOTHING) -> Auditing:
 
 
 def begin(
-    desk: Auditing, nursery: trio.Nursery, number: int, until_: int, **audit: object
+    desk: Auditing, nursery: trio.Nursery, number: int, until_: int, client: int = 0, **audit: object
 ) -> tuple[LeaseId, bool]:
     name = (LeaseId(bytes([number]) * 32), True)
     fields = {"commit_until": BlockNo(until_)} | audit
-    desk._begin(nursery, name, STATE, sight(Stage.DRAWN, Part.ASSIGNED, audit=fields))
+    bid = replace(BID, client=Address(bytes([client]) * 20))
+    state: Any = SimpleNamespace(bid=bid, result=STATE.result)
+    desk._begin(nursery, name, state, sight(Stage.DRAWN, Part.ASSIGNED, audit=fields))
     return name
 
 
@@ -84,6 +94,33 @@ async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: He
         assert not held.has_begun(late[0].hex())
         nursery.cancel_scope.cancel()
     assert desk.trouble == ""
+
+
+async def test_no_number_of_slow_reads_holds_up_an_item_that_could_run(held: HeldRuns) -> None:
+    """As many as are read at once, all of one client and due before another's."""
+    slow, read = [LeaseId(bytes([number]) * 32) for number in range(1, 17)], trio.Event()
+    desk = desk_of(held, slow=slow, read=read)
+    async with trio.open_nursery() as nursery:
+        for number in range(1, 17):
+            begin(desk, nursery, number, 1_000)
+        await trio.testing.wait_all_tasks_blocked()
+        held.let_go((bytes([20]) * 32).hex())
+        served = begin(desk, nursery, 20, 2_000, client=1)
+        await until(lambda: served in desk._runs)
+        read.set()
+        await until(lambda: sum(held.has_begun(each.hex()) for each in slow) == AT_ONCE)
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_waits_for_an_audit_that_is_over_makes_way(held: HeldRuns) -> None:
+    desk = desk_of(held)
+    desk.loop = SimpleNamespace(states=lambda _: {})  # type: ignore[assignment]
+    async with trio.open_nursery() as nursery:
+        lease, _ = begin(desk, nursery, 1, 110)
+        await held.begun(lease.hex())
+        await desk.look(nursery)
+        await until(lambda: not desk._busy)
+        assert not desk._runs
 
 
 async def test_a_run_for_a_draw_that_a_reorg_replaced_makes_way_for_the_right_one(held: HeldRuns) -> None:

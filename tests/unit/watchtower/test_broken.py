@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from protocol.games.bench import Bench
+from protocol.games.turns import Claim, Seats
 from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
 from protocol.types import Address, InputError, TransientError, Wei
 from watchtower import rerun
-from watchtower.bench import Bench
 from watchtower.config import WatchtowerConfig
 from watchtower.obtaining import Obtained
-from watchtower.turns import Claim, Seats
 
 pytestmark = pytest.mark.trio
 

@@ -12,7 +12,7 @@ from protocol.games.player import Player
 from protocol.games.pledges import Pledges
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
-from protocol.types import ArtifactId, BlockNo, Blocks, Hash32, TransientError
+from protocol.types import ArtifactId, BlockNo, Blocks, DiskError, Hash32, TransientError
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, sight
 from watchtower.auditing import running
@@ -22,6 +22,7 @@ from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.games import Games, Subject
 from watchtower.spending import Spending
+from watchtower.standings import Standing
 
 pytestmark = pytest.mark.trio
 LEASE, ROOT = BID.lease_id(), Hash32(b"\7" * 32)
@@ -134,4 +135,20 @@ async def test_without_a_node_nothing_is_let_go(rig: Any) -> None:
     artifact = rig.hold("game 0x00 1", 1 << 40)
     rig.chain.run = away
     await Games(rig, NOTHING, NOTHING, NOTHING, Metrics())._redate("game 0x00 1")
+    assert rig.is_held(artifact, (1 << 40) - 1)
+
+
+async def test_a_full_disk_ends_no_game(rig: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """What people read grows old, and what was held is held on."""
+
+    def full(*_: object) -> None:
+        raise DiskError("the disk is full")
+
+    artifact = rig.hold("game 0x00 1", 1 << 40)
+    standings: Any = SimpleNamespace(write=full)
+    playing = Games(rig, NOTHING, standings, NOTHING, Metrics())
+    playing._write(Standing("0x00", 1, "", "it is over", ()))
+    assert "cannot be written down: the disk is full" in caplog.text
+    rig.store.redate = full
+    await playing._redate("game 0x00 1")
     assert rig.is_held(artifact, (1 << 40) - 1)

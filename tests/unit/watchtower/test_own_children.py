@@ -21,7 +21,7 @@ from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.runtime.metrics import Metrics
-from protocol.types import BlockNo, Hash32, InputError, LeaseId, TransientError, Wei
+from protocol.types import Address, BlockNo, Hash32, InputError, LeaseId, TransientError, Wei
 from tests.held_runs import CHILD, HASH, HeldRuns, until
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, OWN, sight
@@ -361,13 +361,14 @@ class Desk:
         until_: int,
         now: int = 100,
         part: Part = Part.ASSIGNED,
+        owner: Address = BID.owner,
         **audit: object,
     ) -> LeaseId:
         """Have the desk look at the audit of a lease, which has drawn it."""
         lease = LeaseId(bytes([number]) * 32)
         fields = {"commit_until": BlockNo(until_)} | audit
         seen = sight(Stage.DRAWN, part, audit=fields, now=BlockNo(now), shown=OWN)
-        opened: Any = SimpleNamespace(bid=BID)
+        opened: Any = SimpleNamespace(bid=replace(BID, owner=owner))
         found = Seen((lease, True), opened, seen)
         await self.desk._begin(nursery, found)
         return lease
@@ -415,6 +416,20 @@ async def test_no_slow_server_takes_the_place_of_an_audited_items_run(held: Held
         for each in slow:
             held.let_go(each.hex())
         await until(lambda: all(desk.said(each) == "ran item 3" for each in slow))
+
+
+async def test_no_number_of_slow_servers_keeps_a_job_from_being_fetched(held: HeldRuns, desk: Desk) -> None:
+    """As many of one owner as are fetched at once, each due before another's that is served at once."""
+    slow = [LeaseId(bytes([number]) * 32) for number in range(1, 65)]
+    desk.slowly_served = {each: trio.Event() for each in slow}
+    async with trio.open_nursery() as nursery:
+        for number in range(1, 65):
+            await desk.look(nursery, number, 1_000)
+        await until(lambda: sum(desk.said(each) == "gets the job of item 3" for each in slow) >= 32)
+        held.let_go((bytes([100]) * 32).hex())
+        served = await desk.look(nursery, 100, 2_000, owner=Address(b"\x77" * 20))
+        await until(lambda: desk.said(served) == "ran item 3")
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_run_under_way_ends_before_the_auditor_abstains(held: HeldRuns, desk: Desk) -> None:

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 
 from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.interface import CompareResult, to_wire
+from protocol.games.turns import Claim
 from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
 from protocol.runtime.metrics import Metrics
@@ -30,7 +31,6 @@ from watchtower.fetching import Hold, Patience
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError, _Fetch
 from watchtower.tower import Tower
-from watchtower.turns import Claim
 from watchtower.verdicts import Finding, Verdict, Verdicts
 
 pytestmark = pytest.mark.trio

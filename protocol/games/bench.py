@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import trio
 
+from protocol.games.turns import SHARE, Claim, Seats, Turn, next_turn, who_gives_way
 from protocol.runtime.child import Child, ChildFaultError
-from watchtower.turns import SHARE, Claim, Seats, Turn, next_turn, who_gives_way
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class _Place:
 
 
 class Bench:
-    """Lets claims work in the order of `watchtower.turns`. Tell it the height: waits end by it too."""
+    """Lets claims work in the order of `protocol.games.turns`. Tell it the height: waits end by it too."""
 
     def __init__(self, seats: Seats) -> None:
         self._seats, self._height = seats, 0

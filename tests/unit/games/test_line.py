@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from watchtower.auditing.line import Line
+from protocol.games.line import Line
 
 pytestmark = pytest.mark.trio
 

@@ -4,9 +4,9 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from protocol.games.bench import Bench
+from protocol.games.turns import SHARE, Claim, Seats
 from protocol.types import Address
-from watchtower.bench import Bench
-from watchtower.turns import SHARE, Claim, Seats
 
 pytestmark = pytest.mark.trio
 

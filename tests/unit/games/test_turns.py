@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.games.turns import SHARE, Begin, Claim, Seats, Turn, next_turn, who_gives_way
 from protocol.types import Address
-from watchtower.turns import SHARE, Begin, Claim, Seats, Turn, next_turn, who_gives_way
 
 SEATS = Seats(1, 3, 1 / 10)
 WINDOW_S = 800.0
