@@ -60,6 +60,10 @@ class Keeping:
 
     def look_after(self, height: BlockNo, held: Iterable[PostedResult], right: frozenset[ResultId]) -> None:
         """Look at each held lease whose time has come. `right`: the results found right."""
+        held = list(held)
+        leases = {each.lease for each in held} | self.busy
+        self._next = {lease: at for lease, at in self._next.items() if lease in leases}
+        self._told = {each for each in self._told if each[0] in leases}
         for result in held:
             lease = result.lease
             if lease not in self.busy and self._next.get(lease, 0) <= height:

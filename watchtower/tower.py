@@ -116,6 +116,7 @@ class Tower:
         self.chain_state = f"at {height}"
         self.height = height
         self._height.set(height)
+        self._forget()
         for bench in (self.rig.tries, self.rig.runs):
             bench.look(height)
         try:
@@ -141,6 +142,12 @@ class Tower:
                     self.nursery.start_soon(self._rerun, result)
                 case pass_:
                     self._note(pass_.lease, pass_.why)
+
+    def _forget(self) -> None:
+        """Remember nothing of leases whose end is confirmed: what was found about them is on disk."""
+        follows = self.scan.is_following
+        self.known = {lease: each for lease, each in self.known.items() if follows(lease)}
+        self.passed = {lease: why for lease, why in self.passed.items() if follows(lease)}
 
     def _wrong(self) -> dict[ResultId, int]:
         """The first wrong item of each result with a mismatch."""

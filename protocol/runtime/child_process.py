@@ -75,20 +75,24 @@ class ChildProcess:
         """Start `python -m module args` under `protocol.runtime.launch`.
 
         Called in trio's own thread on purpose: the kernel sends the parent-death signal when the *thread*
-        that forked ends, and a worker thread would end after ten idle seconds.
+        that forked ends, and a worker thread would end after ten idle seconds. `ChildDiedError` if the system
+        has no process, memory or descriptor for it now: that ends no daemon.
         """
         limit = "data" if options.gpu else "space"
         limits = [str(os.getpid()), limit, str(options.memory or 0), str(options.niceness)]
         command = [sys.executable, "-P", "-m", "protocol.runtime.launch", *limits, module, *args]
-        popen = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            env=_environment(options),
-        )
+        try:
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                env=_environment(options),
+            )
+        except OSError as error:
+            raise ChildDiedError(f"{module} cannot be started now: {error.strerror}") from error
         pipes = [_stream(pipe) for pipe in (popen.stdin, popen.stdout, popen.stderr)]
         return cls(module, options, popen, pipes[0], pipes[1], pipes[2])
 

@@ -92,6 +92,21 @@ async def test_a_death_is_transient_says_why_and_the_next_call_starts_anew() -> 
 
 
 @pytest.mark.trio
+async def test_a_system_without_room_for_a_child_ends_no_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error that nobody foresaw ends it for good: a unit is not started again after exit code 70."""
+
+    def full(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    async with open_child(ECHO) as child:
+        with monkeypatch.context() as patched:
+            patched.setattr(subprocess, "Popen", full)
+            with pytest.raises(ChildDiedError, match="cannot be started now: Resource temporarily"):
+                await child.call("echo", {"say": 1})
+        assert await child.call("echo", {"say": 1})
+
+
+@pytest.mark.trio
 @pytest.mark.parametrize("gpu", [False, True])
 async def test_memory_beyond_the_limit_is_the_jobs_fault(gpu: bool) -> None:
     async with open_child(ECHO, options=ChildOptions(memory=512 << 20, gpu=gpu)) as child:

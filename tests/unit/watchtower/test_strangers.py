@@ -29,7 +29,9 @@ from watchtower import rerun
 from watchtower.config import WatchtowerConfig
 from watchtower.fetching import Hold, Patience
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult
+from watchtower.keeping import Keeping
 from watchtower.obtaining import Obtained, Rig, WithheldError, _Fetch
+from watchtower.spending import Spending
 from watchtower.tower import Tower
 from watchtower.verdicts import Finding, Verdict, Verdicts
 
@@ -90,6 +92,9 @@ class Market:
 
     def poll(self) -> None:
         """What the tower's scan is asked for."""
+
+    def is_following(self, lease: LeaseId) -> bool:
+        return lease in self.jobs
 
     def post(self, number: int, end: int, job: Job, owner: int = 0) -> LeaseId:
         """Post a result whose window ends then; its owner is a new one if none is named."""
@@ -322,3 +327,37 @@ async def test_games_that_could_not_be_read_are_gone_on_with_at_the_next_turn(
         await trio.sleep(300)
         nursery.cancel_scope.cancel()
     assert tried == [0, 1, 2], "until it was read, and not again"
+
+
+async def test_nothing_is_remembered_of_leases_that_are_over(
+    autojump_clock: MockClock, market: Market
+) -> None:
+    """Each turn looks at all that is known: over months that would be every verdict that was ever found."""
+    lease = market.post(1, WINDOW, Job())
+    over = market.post(2, WINDOW, Job())
+    await market.judged(over, 60)
+    del market.jobs[over]
+    market.results = [each for each in market.results if each.lease != over]
+    market.began = trio.current_time()
+    scan: Any = market
+    async with trio.open_nursery() as nursery:
+        rules = Policy(b"\1" * 32, WHOLE_SHARE, frozenset())
+        verdicts = Verdicts(market.folder / "verdicts")
+        assert over in verdicts.by_lease()
+        tower = Tower(market.rig, scan, rules, verdicts, nursery, Metrics())
+        tower.passed[over] = "not drawn"
+        nursery.start_soon(tower.run)
+        await trio.sleep(60)
+        assert (set(tower.known), set(tower.passed)) == ({lease}, set())
+        nursery.cancel_scope.cancel()
+
+
+async def test_nor_of_what_held_a_lease_that_is_held_no_more(tmp_path: Path) -> None:
+    nothing: Any = None
+    gas = Spending(tmp_path / "gas.json", Wei(1), "idle_gas_per_day", lambda: 0.0)
+    keeping = Keeping(nothing, b"s" * 32, gas, nothing, Metrics())
+    lease = LeaseId(bytes(32))
+    keeping._next[lease] = 7
+    keeping._tell(lease, ["settled the lease as convicted"])
+    keeping.look_after(BlockNo(5), [], frozenset())
+    assert (keeping._next, keeping._told) == ({}, set())
