@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.client import Chain
+from protocol.chain.sender import NotMinedYetError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,15 +30,18 @@ class AsyncChain:
             lambda: method(self.blocking, *args, **kwargs), limiter=self._limit, abandon_on_cancel=True
         )
 
-    async def send(self, call: Call, effect: str = "") -> TxReceipt:
+    async def send(self, call: Call, effect: str = "", patience: float | None = None) -> TxReceipt:
         """Send a call and wait until it is in a block, however long that takes; see `Sender.submit`, `poll`.
 
-        Waiting holds no thread. Cancelling stops the waiting, not the transaction.
+        Waiting holds no thread. Cancelling stops the waiting, not the transaction. So does the end of
+        `patience`, in seconds, with a `TransientError`: whoever sends the effect again goes on waiting.
         """
-        sender = self.blocking.sender
+        sender, began = self.blocking.sender, anyio.current_time()
         ticket = await anyio.to_thread.run_sync(sender.submit, call, effect, limiter=self._limit)
         while True:
             receipt = await anyio.to_thread.run_sync(sender.poll, ticket, limiter=self._limit)
             if receipt is not None:
                 return receipt
+            if patience is not None and anyio.current_time() - began >= patience:
+                raise NotMinedYetError(ticket)
             await anyio.sleep(sender.poll_seconds)

@@ -68,9 +68,9 @@ class DisputeReads(Reads):
         calls = [self._read("gameOf", game) for game in games]
         return tuple(self.node.views(calls, lambda each: _game_view(results("gameOf", each)[0]), tag))
 
-    def verdict(self, lease: LeaseId) -> Verdict:
-        """Return how a lease's conviction stands."""
-        how, *rest = self._disputes("verdictOf", lease)[0]
+    def verdict(self, lease: LeaseId, tag: Tag = "latest") -> Verdict:
+        """Return how a lease's conviction stood in a block."""
+        how, *rest = self._disputes("verdictOf", lease, tag=tag)[0]
         return Verdict(Conviction(how), *rest)
 
     def trace_root(self, case: Case) -> Hash32:
@@ -127,8 +127,9 @@ class DisputeReads(Reads):
         calls = self.disputes
         return Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
 
-    def _disputes(self, function: str, *args: Any) -> tuple[Any, ...]:
-        return self.node.view(self._read(function, *args), partial(self.disputes.abi.results, function))
+    def _disputes(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
+        parse = partial(self.disputes.abi.results, function)
+        return self.node.view(self._read(function, *args), parse, tag=tag)
 
 
 def _game_view(fields: tuple[Any, ...]) -> GameView:

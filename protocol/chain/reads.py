@@ -36,9 +36,9 @@ class Reads:
         self.escrow = EscrowCalls(deployment.escrow)
         self.staking = StakingCalls(deployment.staking)
 
-    def clock(self) -> BlockNo:
-        """Return what the Escrow's clock reads in the newest block."""
-        return BlockNo(self._escrow("clock")[0])
+    def clock(self, tag: Tag = "latest") -> BlockNo:
+        """Return what the Escrow's clock reads in a block."""
+        return BlockNo(self._escrow("clock", tag=tag)[0])
 
     def block_number(self) -> BlockNo:
         """Return the chain's newest block number."""
@@ -48,9 +48,9 @@ class Reads:
         """Return a balance of native coin."""
         return self.node.balance(account)
 
-    def lease(self, lease: LeaseId) -> LeaseView:
-        """Return one lease; state NONE if it was never opened."""
-        return _lease_view(self._escrow("leaseOf", lease)[0])
+    def lease(self, lease: LeaseId, tag: Tag = "latest") -> LeaseView:
+        """Return one lease as it stood in a block; state NONE if it was not opened by then."""
+        return _lease_view(self._escrow("leaseOf", lease, tag=tag)[0])
 
     def leases(self, leases: Sequence[LeaseId], tag: Tag = "latest") -> tuple[LeaseView, ...]:
         """Return many leases, in order, as they stood in a block."""

@@ -46,6 +46,15 @@ class NonceTakenError(TransientError):
         super().__init__(f"{ticket.what}: its nonce {ticket.nonce} was taken by another transaction")
 
 
+class NotMinedYetError(TransientError):
+    """A transaction is not in a block after the time for which somebody waited for it. It stays pending."""
+
+    def __init__(self, ticket: Ticket) -> None:
+        super().__init__(
+            f"{ticket.what}: nonce {ticket.nonce} is not in a block yet", "it stays pending; try again later"
+        )
+
+
 class Sends(Protocol):
     """Whoever can send a call and wait for it: a `Sender`, or the wallet of another framework."""
 
@@ -79,19 +88,20 @@ class Sender:
     def submit(self, call: Call, effect: str = "") -> Ticket:
         """Sign and broadcast `call`; return at once, before it is in a block.
 
+        What was sent for the effect already may cost what `call` may: a clock may run for it by now.
         `Revert` if it would fail now, `InputError` if the balance does not reach (with the figures),
         `TransientError` if no node answers or the base fee is above what the call may cost (`fees.ceiling`).
         """
         self._verify_chain()
         if known := self._of_effect(effect):
-            return Ticket(known.nonce, known.call.what)
+            return self._urged(known, call)
         gas = self._gas(call)
         fee = fee_now(self._node, self._network.fees, self._most(call, gas))
         self._check_balance(call, gas, fee)
         block = self._node.block_number()
         with self._lock:
             if known := self._of_effect(effect):  # another thread was quicker
-                return Ticket(known.nonce, known.call.what)
+                return self._urged(known, call)
             nonce = self._free_nonce(self._node.nonce(self.address, "pending"))
             for _ in range(8):
                 sent = Sent(nonce, call, gas, effect, (self._sign(call, nonce, gas, fee),), block)
@@ -145,10 +155,7 @@ class Sender:
         deadline = time.monotonic() + (timeout or 30 + 60 * self._network.seconds_per_block)
         while (receipt := self.poll(ticket)) is None:
             if time.monotonic() > deadline:
-                raise TransientError(
-                    f"{ticket.what}: nonce {ticket.nonce} of {to_hex(self.address)} is not in a block yet",
-                    "it stays pending; try again later",
-                )
+                raise NotMinedYetError(ticket)
             time.sleep(self.poll_seconds)
         return receipt
 
@@ -165,6 +172,14 @@ class Sender:
     def _of_effect(self, effect: str) -> Sent | None:
         with self._lock:
             return next((s for s in self._sent.values() if effect and s.effect == effect), None)
+
+    def _urged(self, known: Sent, call: Call) -> Ticket:
+        if call.due not in (None, known.call.due) and not known.mined:
+            with self._lock:
+                if known.nonce in self._sent:
+                    sent = self._sent[known.nonce]
+                    self._keep(replace(sent, call=replace(sent.call, due=call.due)))
+        return Ticket(known.nonce, known.call.what)
 
     def _gas(self, call: Call) -> int:
         try:

@@ -12,6 +12,7 @@ any crash, and after a re-org it simply sees another table. The moves inside a g
     convicted, nothing else to come    Collect
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -57,7 +58,7 @@ class Table:
     posted: bool
     """Whether a result stands that is not final."""
     ended: bool
-    """Whether the lease is over for good."""
+    """Whether the lease is over: no result can be posted on it any more."""
     window_end: int
     verdict: Verdict
     place: Place | None
@@ -69,8 +70,6 @@ class Table:
     """The item that differs from the own run; None: no mismatch is known."""
     purse: Purse | None = None
     """Needed where no own game is live."""
-    unclaimable: frozenset[Hash32] = frozenset()
-    """Own games whose claim the contract refused."""
     prepares: bool = False
     """Whether something has to come yet before a game is opened about the suspect."""
 
@@ -134,7 +133,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Nothing will ever be to do about this lease again, for the reason given."""
+    """Nothing will ever be to do about this lease again, for the reason given, once that is confirmed."""
 
     why: str
 
@@ -143,14 +142,18 @@ Action = Open | Play | TimeOut | ClaimShare | SettleLease | CollectGame | Wait |
 
 
 def judge(table: Table) -> tuple[Action, ...]:
-    """What to do now; at least one action, and the same for the same table."""
+    """What to do now; at least one action, and the same for the same table. What has a clock comes first."""
     verdict = table.verdict
     if verdict.how is not Conviction.NONE:
-        return _after(table)
+        return _in_order(_after(table))
     live = [own for own in table.own if own.live]
     if live:
-        return tuple(_playing(table, own) for own in live)
+        return _in_order(_playing(table, own) for own in live)
     return (_opening(table),)
+
+
+def _in_order(actions: Iterable[Action]) -> tuple[Action, ...]:
+    return tuple(sorted(actions, key=lambda each: not isinstance(each, Play | ClaimShare)))
 
 
 def salt_of(secret: bytes, lease: LeaseId, item: int, attempt: int) -> Hash32:
@@ -185,7 +188,7 @@ def _opening(table: Table) -> Action:
     if table.ended:
         return Leave("no result stands that could be challenged")
     if not table.posted:
-        return Wait("no result stands now")
+        return Wait("no result stands now: none is posted yet, or a re-org took it away")
     tries = attempts_on(table, table.suspect)
     if tries >= TRIES:
         return Leave(f"{tries} games about item {table.suspect} were lost")
@@ -245,7 +248,7 @@ def _may_claim(table: Table, own: Own) -> bool:
     """The rules of `claim` and `claimSilence`."""
     state, verdict = own.state, table.verdict
     counts = state.phase.live or state.phase is Phase.WON
-    if not counts or table.now > table.claim_until or own.game in table.unclaimable:
+    if not counts or table.now > table.claim_until:
         return False
     match verdict.how:
         case Conviction.PROVEN:

@@ -19,7 +19,7 @@ from protocol.dispute.purse import OPENING_GAS, Limits, Purse
 from protocol.dispute.records import Game, Phase, Place, Verdict
 from protocol.dispute.replay import Played, replay
 from protocol.messages import Bid
-from protocol.types import Address, BlockNo, Hash32, LeaseId, Wei
+from protocol.types import Address, BlockNo, Hash32, Wei
 
 _DAY_S = 86_400
 
@@ -31,11 +31,14 @@ class Board:
     block: BlockNo
     now: BlockNo
     lease: LeaseView
-    ended: bool
-    """Whether the lease's end is confirmed: the newest block may come from a node that lags, or be undone."""
     verdict: Verdict
     games: tuple[PlayedGame, ...]
     """All ever opened on the lease, by whomever, oldest first."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the lease is over, as of this block."""
+        return self.lease.state is not LeaseState.NONE and not self.lease.state.live
 
     @property
     def place(self) -> Place | None:
@@ -57,19 +60,15 @@ class Board:
         return replay(case, job, made_of(in_order(games)))
 
 
-def read_board(chain: Chain, bid: Bid, since: BlockNo) -> Board:
-    """Return the board of the lease of `bid`; `since`: a block not after its opening."""
-    block = chain.block_number()
+def read_board(chain: Chain, bid: Bid, since: BlockNo, at: BlockNo | None = None) -> Board:
+    """Return the board of the lease of `bid`, as of block `at` or the newest one.
+
+    `since`: a block not after its opening.
+    """
+    block, tag = (chain.block_number(), "latest") if at is None else (at, at)
     games = chain.games_of(bid, since=since, until=block)
     lease = bid.lease_id()
-    view = chain.lease(lease)
-    ended = view.state is not LeaseState.POSTED and _has_ended(chain, lease)
-    return Board(block, chain.clock(), view, ended, chain.verdict(lease), games)
-
-
-def _has_ended(chain: Chain, lease: LeaseId) -> bool:
-    (view,) = chain.leases([lease], chain.scanner.confirmed_head())
-    return view.state is not LeaseState.NONE and not view.state.live
+    return Board(block, chain.clock(tag), chain.lease(lease, tag), chain.verdict(lease, tag), games)
 
 
 def cut(game: PlayedGame) -> PlayedGame:
@@ -97,7 +96,6 @@ def table_of(
     purse: Purse | None,
     item: int | None = None,
     done: frozenset[Hash32] = frozenset(),
-    unclaimable: frozenset[Hash32] = frozenset(),
     prepares: bool = False,
 ) -> Table:
     """Return what the judge looks at. `done`: own games that give nothing more; `item`: as in `Board.of`."""
@@ -118,7 +116,6 @@ def table_of(
         own=own,
         suspect=suspect,
         purse=purse,
-        unclaimable=unclaimable,
         prepares=prepares,
     )
 

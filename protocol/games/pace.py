@@ -3,6 +3,9 @@
 from protocol.chain.networks import Network
 from protocol.runtime.retry import backoff
 
+_BLOCKS = 3
+"""As many as a transaction may miss before it is replaced."""
+
 
 def rest(network: Network, failures: int) -> float:
     """Return how many seconds to rest after so many failed tries in a row (0: after a look that went well).
@@ -13,3 +16,11 @@ def rest(network: Network, failures: int) -> float:
     if not failures:
         return network.look_s
     return backoff(failures, first=network.look_s, most=network.seconds_per_block / 2)
+
+
+def patience(network: Network) -> float:
+    """Return for how many seconds a transaction is waited for before one looks again at what is due.
+
+    One that is stuck below the base fee must not keep its sender from what has a clock by now.
+    """
+    return _BLOCKS * network.seconds_per_block

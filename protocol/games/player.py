@@ -13,6 +13,7 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Call, Due, TxReceipt
+from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.game_steps import PlayedGame
 from protocol.chain.views import LeaseState
@@ -27,6 +28,7 @@ from protocol.dispute.challenger import (
     Open,
     Play,
     SettleLease,
+    Table,
     TimeOut,
     Wait,
     judge,
@@ -39,6 +41,7 @@ from protocol.dispute.replay import Played
 from protocol.games.audit_sight import is_contested
 from protocol.games.board import Board, bond_now, read_board, read_purse, table_of
 from protocol.games.keeping import settling
+from protocol.games.pace import patience
 from protocol.games.pledges import Pledges
 from protocol.games.report import GameReport
 from protocol.games.reporter import Reporter, node_name
@@ -124,7 +127,6 @@ class Player:
     _cleared: bool = False
     """Whether what was suspected turned out to be right."""
     _done: set[Hash32] = field(default_factory=set)
-    _unclaimable: set[Hash32] = field(default_factory=set)
     _asked: set[tuple[Hash32, int, int]] = field(default_factory=set)
     _reporter: Reporter | None = None
     _replayed: tuple[Board, dict[Case, Played]] | None = None
@@ -148,16 +150,23 @@ class Player:
         board = await self.chain.run(read_board, self.bid, self.since)
         if not self._is_about(board.lease.output_root):
             why = "a re-org put another result in the place of this one"
-            return Turn(board.block, board.now, (), why, over=why)
+            return Turn(board.block, board.now, (), why, over=why if await self._is_for_good() else "")
         actions = await self._judge(board)
         said: list[str] = []
+        failed: TransientError | None = None
         for action in actions:
             try:
                 said.append(await self._do(board, action))
             except InputError as error:
-                self._refused(action, error)
+                await self._refused(board, action, error)
                 said.append(str(error))
+            except TransientError as error:  # one game's trouble is not the others'
+                failed = error
+        if failed is not None:
+            raise failed
         left = next((action.why for action in actions if isinstance(action, Leave)), "")
+        if left and not await self._is_for_good():
+            left = ""
         refused = next((action.why for action in actions if isinstance(action, Wait) and action.refused), "")
         doing = "; ".join(filter(None, said))
         reports = await self._reports(board, doing, bool(left))
@@ -171,6 +180,24 @@ class Player:
             self.root = posted
         return posted in (ZERO_HASH, self.root)
 
+    async def _is_for_good(self) -> bool:
+        """Whether nothing would be to do in the newest confirmed block either: no re-org takes that away."""
+        board = await self._confirmed()
+        if board is None:
+            return False
+        if not self._is_about(board.lease.output_root):
+            return True
+        table = await self._table(board, prepares=True)  # no purse is looked into: whatever is to do will do
+        return any(isinstance(action, Leave) for action in judge(table))
+
+    async def _confirmed(self) -> Board | None:
+        """The board as of the newest confirmed block; None while it cannot be read."""
+        try:
+            return await self.chain.run(_confirmed_board, self.bid, self.since)
+        except TransientError as error:
+            log.info("lease %s: it is not known what is confirmed: %s", to_hex(self.lease), error)
+            return None
+
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address
         own = [game for game in board.of(me, self.item) if game.game not in self._done]
@@ -183,28 +210,29 @@ class Player:
             if prepares := self.prepares:
                 pass  # the run is all
             elif not charge.differs and await self._is_shown_otherwise(charge):
-                self.tell(f"item {self.suspect}: {_CONTRADICTED}: no game is opened")
-                self.suspect, self._cleared = None, True
+                # Until a conviction ends it: a re-org may take away what was shown.
+                return (Wait(f"item {self.suspect}: {_CONTRADICTED}: no game is opened"),)
             elif not charge.differs and self.shown in (None, charge.trace_root):
                 # Twice computed, and the posted result is right the second time: no game would be won.
                 self.tell(f"item {self.suspect} is right after all: nothing is challenged")
                 self.suspect, self._cleared = None, True
             else:
                 purse = await self._purse(charge)
+        return judge(await self._table(board, purse, prepares=prepares))
+
+    async def _table(self, board: Board, purse: Purse | None = None, *, prepares: bool = False) -> Table:
         terms = await self.chain.run(lambda chain: chain.game_terms)
-        table = table_of(
+        return table_of(
             board,
             self.bid,
-            me,
+            self.chain.blocking.address,
             claim_period=terms.claim_period,
             suspect=self.suspect,
             purse=purse,
             item=self.item,
             done=frozenset(self._done),
-            unclaimable=frozenset(self._unclaimable),
             prepares=prepares,
         )
-        return judge(table)
 
     async def _is_shown_otherwise(self, charge: Charge) -> bool:
         """Whether games know another trace of the item than the one revealed: the audit needs no more."""
@@ -271,8 +299,7 @@ class Player:
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
         bond = await self.chain.run(bond_now, self.bid, charge.job.items, self.due)
         game = game_id(case.id, chain.address, seal)
-        call = chain.disputes.challenge(move, bond)
-        await self.chain.send(call if self.due is None else call.by(self.due), f"challenge {game.hex()}")
+        await self._sent(chain.disputes.challenge(move, bond), f"challenge {game.hex()}", self.due)
         return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
 
     async def _play(self, board: Board, game: PlayedGame, early: bool) -> str:
@@ -330,21 +357,27 @@ class Player:
             "claim with the program and the secret that opened it",
         )
 
-    def _refused(self, action: Action, error: InputError) -> None:
+    async def _refused(self, board: Board, action: Action, error: InputError) -> None:
+        """Try again with the next block: what is refused now, a re-org or a cheaper block may allow.
+
+        All but a share of nothing, once the shares are fixed for good.
+        """
         log.warning("lease %s: %s", to_hex(self.lease), error)
-        match action:
-            case ClaimShare(game, _) if isinstance(error, Revert) and error.name in _NO_SHARE:
-                # Reward or not, the bond is to be had: go on to collect it. Whatever else goes wrong, by a
-                # node that lags or for want of coin, is tried again until the claim period is over.
-                self._unclaimable.add(game)
-            case CollectGame(game) if isinstance(error, Revert) and error.name == "Disputes_NothingToCollect":
-                self._done.add(game)
-            case _:
-                pass
+        nothing = isinstance(error, Revert) and error.name == "Disputes_NothingToCollect"
+        if not nothing or not isinstance(action, CollectGame):
+            return
+        confirmed = await self._confirmed()
+        known = confirmed.games if confirmed is not None and confirmed.verdict.settled else ()
+        if any(each.game == action.game and each.now == _game(board, each.game).now for each in known):
+            self._done.add(action.game)
 
     async def _send(self, move: moves.Call, effect: str, due: Due | None = None) -> TxReceipt:
-        call: Call = self.chain.blocking.disputes.move(move)
-        return await self.chain.send(call if due is None else call.by(due), effect)
+        return await self._sent(self.chain.blocking.disputes.move(move), effect, due)
+
+    async def _sent(self, call: Call, effect: str, due: Due | None) -> TxReceipt:
+        # What is not in a block by then is looked at anew: meanwhile something with a clock may be due.
+        within = patience(self.chain.blocking.network)
+        return await self.chain.send(call if due is None else call.by(due), effect, within)
 
     async def _at_stake(self, game: PlayedGame) -> Wei | None:
         """What silence in a game costs its challenger: its bond, and half of the lease's as a reward."""
@@ -424,9 +457,13 @@ class Player:
 
 _CONTRADICTED = "it shows another trace than in the audit, whose end convicts it"
 _MOST_ATTEMPTS = 64
-_NO_SHARE = ("Disputes_BadSeal", "Disputes_NotOpenedInTime")
-"""Refusals of a claim that no later block changes."""
 _GWEI = 10**9
+
+
+def _confirmed_board(chain: Chain, bid: Bid, since: BlockNo) -> Board | None:
+    """The board as of the newest confirmed block, if the deployment is older; blocking."""
+    at = chain.scanner.confirmed_head()
+    return read_board(chain, bid, since, at) if at >= chain.deployment.block else None
 
 
 def _game(board: Board, game: Hash32) -> PlayedGame:

@@ -8,6 +8,7 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
+from protocol.chain.sender import NotMinedYetError
 from protocol.types import Amount, TransientError
 
 
@@ -44,3 +45,21 @@ async def test_cancelling_does_not_wait_for_a_slow_node(localnet: Localnet) -> N
     blocking.node.rpc.patience = 0
     with pytest.raises(TransientError):
         await chain.run(Chain.clock)
+
+
+@pytest.mark.trio
+async def test_whoever_has_no_patience_looks_again_and_goes_on_waiting_for_the_same_transaction(
+    localnet: Localnet,
+) -> None:
+    chain = AsyncChain(localnet.chain(1))
+    to = localnet.chain(5).address
+    before = await chain.run(Chain.token_balance, 0, to)
+    await trio.to_thread.run_sync(localnet.anvil.call, "evm_setAutomine", False)
+    call = chain.blocking.token(0).transfer(to, Amount(1))
+    for _ in range(2):
+        with pytest.raises(NotMinedYetError, match="is not in a block yet"):
+            await chain.send(call, "once", 0.1)
+    assert await chain.run(waiting) == 1
+    await trio.to_thread.run_sync(localnet.anvil.mine)
+    await chain.send(call, "once", 0.1)
+    assert await chain.run(Chain.token_balance, 0, to) == before + 1

@@ -124,6 +124,26 @@ def test_what_is_late_at_the_cost_of_a_bond_may_be_dear_in_the_second_half_of_it
     assert paid(localnet) == 5
 
 
+def test_what_is_on_its_way_may_be_dear_once_a_clock_runs_for_it(localnet: Localnet, tmp_path: Path) -> None:
+    """A game that a re-run opens, say, and that an audit needs before the transaction is in a block."""
+    sender = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+    stop_mining(localnet)
+    ticket = sender.submit(pay(localnet, 5), "a game")
+    dear(localnet, 600, 3)
+    assert sender.poll(ticket) is None
+    now = localnet.chain().clock()
+    due = Due.between(now - 20, now, Wei(10**18))
+    assert sender.submit(pay(localnet, 5).by(due), "a game") == ticket
+    for _ in range(12):
+        if receipt := sender.poll(ticket):
+            break
+        dear(localnet, 600)
+    assert receipt is not None
+    assert receipt.fee // receipt.gas_used > localnet.network.fees.maximum
+    assert paid(localnet) == 5
+    assert sender.submit(pay(localnet, 5), "a game") == ticket, "and once is enough"
+
+
 def test_what_a_pressing_call_waits_behind_may_be_as_dear(localnet: Localnet, tmp_path: Path) -> None:
     """Also after a restart: an ordinary transaction with a lower nonce must not hold it up."""
     first = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))

@@ -110,9 +110,13 @@ SITUATIONS: dict[str, tuple[Table, tuple[Action, ...] | type[Action]]] = {
         table(own(Phase.REVEAL), verdict=PROVEN, place=place(item=4)),
         (CollectGame(G),),
     ),
-    "claim refused": (
-        table(own(Phase.REVEAL), verdict=PROVEN, place=place(), unclaimable=frozenset({G})),
-        (CollectGame(G),),
+    "a share to claim, a bond to collect": (
+        table(own(Phase.REVEAL, 2, moved_at=40), own(Phase.REVEAL), verdict=PROVEN, place=place()),
+        (ClaimShare(G, Conviction.PROVEN), CollectGame(own(Phase.REVEAL, 2).game)),
+    ),
+    "a silent provider, and an own turn": (
+        table(own(Phase.REVEAL, 2, provider_left=1), own(Phase.PICK)),
+        (Play(G), TimeOut(own(Phase.REVEAL, 2).game)),
     ),
     "claim period over": (
         table(own(Phase.REVEAL), verdict=PROVEN, place=place(), now=71),

@@ -8,17 +8,15 @@ import trio
 import trio.testing
 
 from protocol.chain.calls import Due
-from protocol.chain.errors import Revert
 from protocol.chain.views import LeaseState
-from protocol.dispute.challenger import ClaimShare, Leave, Open, Wait
+from protocol.dispute.challenger import Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
-from protocol.dispute.records import Conviction, Verdict
+from protocol.dispute.records import Verdict
 from protocol.games import player as players
-from protocol.games.board import read_board
 from protocol.games.player import Challenger, Player
 from protocol.games.pledges import Pledges
 from protocol.games.workshop import Charge
-from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, TransientError, Wei
+from protocol.types import ZERO_HASH, BlockNo, Hash32, TransientError, Wei
 from tests.strategies.provider import BID
 
 pytestmark = pytest.mark.trio
@@ -77,7 +75,7 @@ async def test_no_game_is_opened_where_the_audits_end_convicts_without_one(
 
     monkeypatch.setattr(accuser, "_purse", full)
     (action,) = await accuser._judge(board())
-    assert isinstance(action, Open if opens else Leave), action
+    assert isinstance(action, Open if opens else Wait), action
     assert accuser.was_to_open
 
 
@@ -118,55 +116,6 @@ async def test_nothing_is_fetched_or_run_for_a_game_that_would_come_too_late() -
         await accuser._judge(board())
     (action,) = await accuser._judge(board(now=BID.challenge_window))
     assert isinstance(action, Leave)
-
-
-@pytest.mark.parametrize(
-    ("newest", "confirmed", "ends"),
-    [
-        (LeaseState.RUNNING, LeaseState.POSTED, False),  # from a node that lags
-        (LeaseState.FINALIZED, LeaseState.POSTED, False),  # a re-org may undo it
-        (LeaseState.FINALIZED, LeaseState.FINALIZED, True),
-    ],
-)
-async def test_a_wrong_result_is_given_up_once_its_lease_is_over_and_by_no_single_answer(
-    newest: LeaseState, confirmed: LeaseState, ends: bool
-) -> None:
-    def view(state: LeaseState) -> Any:
-        return SimpleNamespace(state=state, last_beat=0)
-
-    def leases(_: object, tag: int) -> tuple[Any]:
-        assert tag == 8
-        return (view(confirmed),)
-
-    chain: Any = SimpleNamespace(
-        block_number=lambda: 10,
-        clock=lambda: 10,
-        games_of=lambda *_, **__: (),
-        lease=lambda _: view(newest),
-        verdict=lambda _: Verdict(),
-        leases=leases,
-        scanner=SimpleNamespace(confirmed_head=lambda: 8),
-    )
-    (action,) = await player(ZERO_HASH, ROOT)._judge(read_board(chain, BID, BlockNo(0)))
-    assert isinstance(action, Leave if ends else Wait)
-
-
-@pytest.mark.parametrize(
-    ("error", "given_up"),
-    [
-        (Revert("Disputes_BadSeal", {}), True),
-        (Revert("Disputes_NotOpenedInTime", {}), True),
-        (Revert("Disputes_NotConvicted", {}), False),  # a node that has not seen the conviction
-        (InputError("the wallet has 1 wei, claim needs up to 2 wei"), False),
-    ],
-)
-async def test_a_claim_is_given_up_for_what_no_later_block_changes_alone(
-    error: InputError, given_up: bool
-) -> None:
-    """The first try comes in the block of the conviction, and the reward burns if nobody claims."""
-    winner = player(ZERO_HASH, ROOT)
-    winner._refused(ClaimShare(OWN, Conviction.PROVEN), error)
-    assert (OWN in winner._unclaimable) == given_up
 
 
 def wallet(coin: int) -> Any:
