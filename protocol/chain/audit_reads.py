@@ -8,6 +8,7 @@ from typing import Any
 from protocol.chain.audits import CONTRACT, AuditCalls
 from protocol.chain.calls import Call, Due
 from protocol.chain.delivery_reads import DeliveryReads
+from protocol.chain.node import Tag
 from protocol.dispute.audits import Answer, Audit, AuditClocks, Part, Stage, Task, fee_of
 from protocol.dispute.windows import Judging
 from protocol.messages import Bid
@@ -57,15 +58,21 @@ class AuditReads(DeliveryReads):
         """Return one audit; stage NONE if there is no such."""
         return self.audits_now([(lease, by_client)])[0]
 
-    def audits_now(self, names: Sequence[tuple[LeaseId, bool]]) -> tuple[Audit, ...]:
-        """Return many audits in one request, in order."""
+    def audits_now(self, names: Sequence[tuple[LeaseId, bool]], tag: Tag = "latest") -> tuple[Audit, ...]:
+        """Return many audits in one request, in order, as of a block."""
         calls = [self._audit_call("auditOf", *name) for name in names]
-        return tuple(self.node.views(calls, self._audit_of))
+        return tuple(self.node.views(calls, self._audit_of, tag))
+
+    def tasks_now(
+        self, names: Sequence[tuple[LeaseId, bool]], tag: Tag = "latest"
+    ) -> tuple[tuple[Task, ...], ...]:
+        """Return the parts of many audits in one request, in order, as of a block."""
+        calls = [self._audit_call("tasksOf", *name) for name in names]
+        return tuple(self.node.views(calls, self._tasks_of, tag))
 
     def audit_tasks(self, lease: LeaseId, by_client: bool) -> tuple[Task, ...]:
         """Return the parts of an audit, the assigned ones first."""
-        found = self._audits("tasksOf", lease, by_client)[0]
-        return tuple(Task(payer, Part(part), auditor, root) for payer, part, auditor, root in found)
+        return self.tasks_now([(lease, by_client)])[0]
 
     def auditor(self, account: Address) -> AuditorView:
         """Return how an auditor stands."""
@@ -114,6 +121,10 @@ class AuditReads(DeliveryReads):
     def _audit_of(self, answer: bytes) -> Audit:
         [(stage, found, *rest)] = self.audits.abi.results("auditOf", answer)
         return Audit(Stage(stage), Answer(found), *rest)
+
+    def _tasks_of(self, answer: bytes) -> tuple[Task, ...]:
+        (found,) = self.audits.abi.results("tasksOf", answer)
+        return tuple(Task(payer, Part(part), auditor, root) for payer, part, auditor, root in found)
 
     def _audits(self, function: str, *args: Any) -> tuple[Any, ...]:
         call = self._audit_call(function, *args)

@@ -70,8 +70,13 @@ class DisputeReads(Reads):
 
     def verdict(self, lease: LeaseId, tag: Tag = "latest") -> Verdict:
         """Return how a lease's conviction stood in a block."""
-        how, *rest = self._disputes("verdictOf", lease, tag=tag)[0]
-        return Verdict(Conviction(how), *rest)
+        read = [self._read("verdictOf", lease)]
+        return self.node.views(read, self._verdict_of, tag)[0]
+
+    def verdicts(self, leases: Sequence[LeaseId]) -> tuple[Verdict, ...]:
+        """Return how the convictions of many leases stand, in order; in few requests."""
+        calls = [self._read("verdictOf", lease) for lease in leases]
+        return tuple(self.node.views(calls, self._verdict_of))
 
     def trace_root(self, case: Case) -> Hash32:
         """Return the root of a case's trace; zero until it is posted, or once the lease is convicted."""
@@ -127,9 +132,12 @@ class DisputeReads(Reads):
         calls = self.disputes
         return Call(calls.address, calls.abi.call_data(function, *args), f"{CONTRACT}.{function}")
 
-    def _disputes(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
-        parse = partial(self.disputes.abi.results, function)
-        return self.node.view(self._read(function, *args), parse, tag=tag)
+    def _verdict_of(self, answer: bytes) -> Verdict:
+        [(how, *rest)] = self.disputes.abi.results("verdictOf", answer)
+        return Verdict(Conviction(how), *rest)
+
+    def _disputes(self, function: str, *args: Any) -> tuple[Any, ...]:
+        return self.node.view(self._read(function, *args), partial(self.disputes.abi.results, function))
 
 
 def _game_view(fields: tuple[Any, ...]) -> GameView:

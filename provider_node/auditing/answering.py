@@ -2,7 +2,7 @@
 
 Nothing is remembered that has to be right: an audit is read from the chain, its salt is made from the
 operator's key, and what was forgotten of a run is run again. So outages, restarts and re-organisations need
-no case of their own.
+no case of their own. Runs are kept on disk all the same: the time to reveal may be too short for another one.
 """
 
 import logging
@@ -37,9 +37,11 @@ from protocol.dispute.audits import (
 from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
+from protocol.games.audit_runs import AuditRuns, Name, Run
 from protocol.games.audit_sight import read_sight, salt_of
 from protocol.games.bench import Bench
 from protocol.games.line import Line
+from protocol.games.pace import patience
 from protocol.games.turns import Claim, Seats
 from protocol.lease.provider_types import ProviderLease, Stage
 from protocol.runtime.child import ChildOptions
@@ -66,17 +68,6 @@ log = logging.getLogger(__name__)
 _READS = Seats(8, 16, 0.0)
 """Jobs that are read at once, to hold them to their ids, or fetched anew where the disk has damaged them.
 Each takes one of the daemon's 40 threads meanwhile."""
-Name = tuple[LeaseId, bool]
-"""An audit: its lease, and whether it is the client's."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What our run of the drawn item came to, and what opens a commitment to it."""
-
-    item: int
-    roots: Roots
-    opening: Opening
 
 
 @dataclass
@@ -92,6 +83,7 @@ class Auditing:
     """Of the children that execute."""
     key: bytes
     """Of the operator: makes salts."""
+    kept: AuditRuns
     trouble: str = ""
     """Why some audit cannot be read or answered, or empty."""
     seen: dict[Name, Sight] = field(default_factory=dict)
@@ -133,15 +125,37 @@ class Auditing:
                     seen[name] = sight
                     due.append((sight.audit.commit_until, name, state))
         for _, name, state in sorted(due, key=itemgetter(0)):
+            await trio.to_thread.run_sync(self._recall, name, state, seen[name])
             self._begin(nursery, name, state, seen[name])
         if not trouble:
             for name, (_, scope) in self._scopes.items():
                 if name not in seen:
                     scope.cancel()  # the audit is over, or a re-organisation undid it
         self.seen = seen
-        self._runs = {name: run for name, run in self._runs.items() if name in seen or trouble}
+        await trio.to_thread.run_sync(self._forget)
         self._looked = None if trouble else looking
         self._say(trouble)
+
+    def _recall(self, name: Name, state: ProviderLease, sight: Sight) -> None:
+        """Take an earlier process's run from the disk, if it opens what was committed to."""
+        audit, known = sight.audit, self._runs.get(name)
+        if known is not None and known.item == audit.item:
+            return
+        run = self.kept.of(name, audit.item)
+        if run is None or run.opening is None:
+            return
+        salt = salt_of(self.key, audit.seed)
+        sealed = commitment(run.roots, state.bid.owner, name[0], audit.seed, salt)
+        if audit.answer is not Answer.COMMITTED or sealed == audit.found:
+            self._runs[name] = run
+
+    def _forget(self) -> None:
+        """Drop the runs of leases that are forgotten: no re-org brings their audits back."""
+        leases = self.loop.states(LEASE)
+        self._runs = {name: run for name, run in self._runs.items() if name[0] in leases}
+        for name in self.kept.names():
+            if name[0] not in leases:
+                self.kept.forget(name)
 
     def _held(self) -> Iterator[tuple[LeaseId, ProviderLease]]:
         for id, state in self.loop.states(LEASE).items():
@@ -167,16 +181,20 @@ class Auditing:
                 if isinstance(move, RunItem):
                     with trio.CancelScope() as scope:
                         self._scopes[name] = (sight.audit.seed, scope)
-                        self._runs[name] = await self._executed(name, state, sight)
+                        self._runs[name] = run = await self._executed(name, state, sight)
+                        await trio.to_thread.run_sync(self.kept.keep, name, run)
                 else:
                     step = type(move).__name__.lower()
                     log.info("audit by %s: %s", "the client" if name[1] else "strangers", step)
                     call = self._call(name, state, move, sight)
                     if isinstance(move, Commit | Reveal):
                         call = call.by(await self._due(state, sight, opens=isinstance(move, Reveal)))
-                    await self.sending.send(
-                        call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.cause}"
-                    )
+                    # What is not in a block by then goes on being sent, and it is looked anew what is due:
+                    # somebody else may have drawn, and a clock run by now.
+                    with trio.move_on_after(patience(self.chain.blocking.network)):
+                        await self.sending.send(
+                            call, f"audit {name[0].hex()} {name[1]} {step} {sight.audit.cause}"
+                        )
             except Revert as error:
                 # Somebody else was quicker, or the lease is sentenced: the chain will say.
                 log.info("a move in an audit was refused: %s", error)
@@ -231,7 +249,10 @@ class Auditing:
                     bid, mine, seed, commitment(roots, bid.owner, lease, seed, salt)
                 )
             case Reveal():
-                return calls.reveal_as_provider(bid, mine, self._runs[name].opening, salt)
+                opening = self._runs[name].opening
+                if opening is None:
+                    raise BrokenInvariant("a provider's run has no opening")
+                return calls.reveal_as_provider(bid, mine, opening, salt)
             case Draw():
                 return calls.draw(bid, mine)
             case Redraw():

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from protocol.games.audit_runs import AuditRuns
 from protocol.runtime.child import ChildOptions
 from protocol.types import to_hex
 from provider_node import policy
 from provider_node.auditing.answering import Auditing
 from provider_node.defence.items import Items
 from provider_node.executors.tape import default_threads
+from provider_node.folder import data_dir
 from provider_node.room import Room
 
 if TYPE_CHECKING:
@@ -29,7 +31,14 @@ def auditing(parts: "Parts") -> Room:
     block_ms = policy.block_ms(parts.chain.blocking.network)
     items = Items(parts.loop, parts.jobs.files, threads, config.device, block_ms)
     desk = Auditing(
-        parts.chain, parts.loop, parts.watcher, parts.sending, items, executing, parts.identity.operator_key
+        parts.chain,
+        parts.loop,
+        parts.watcher,
+        parts.sending,
+        items,
+        executing,
+        parts.identity.operator_key,
+        AuditRuns(data_dir(parts.config) / "audits"),
     )
     return Room(
         tasks=(desk.run,) if parts.chain.blocking.deployment.audits else (),

@@ -14,7 +14,7 @@ from protocol.crypto import keccak256
 from protocol.dispute.records import Conviction
 from protocol.runtime.metrics import Metrics
 from protocol.types import Amount, BlockNo, Hash32, LeaseId, Wei
-from tests.audit_rig import enlist
+from tests.audit_rig import TO_DRAW, enlist
 from tests.chain_helpers import CLIENT, ready_client, ready_provider
 from tests.dispute_rig import Rig, post_job, with_disputes
 from tests.flaky_node import FlakyNode
@@ -105,6 +105,10 @@ async def test_an_auditors_other_audits_are_seen_and_that_one_too_once_it_can_be
     first, second = post_job(localnet), post_job(localnet, 2)
     for rig in (first, second):
         ordered(localnet, rig)
+    localnet.anvil.mine(TO_DRAW)
+    for rig in (first, second):
+        client = localnet.chain(CLIENT)
+        client.send(client.audits.draw(rig.bid, True))
     chain = through(localnet, flaky, TOWER)
     survey = Survey(chain.address)
 

@@ -80,9 +80,8 @@ async def test_an_audit_that_a_reorg_brought_back_is_seen_again(alone: Localnet,
     # Nobody commits: the provider is convicted of it, and the auditor, as silent, loses its task.
     localnet.anvil.mine(100)
     chain.send(chain.audits.finish(bid, True))
-    ended = look()
-    assert (ended.open, [each.fee for each in ended.ended]) == ((), [0])
-    assert (look().open, look().ended) == ((), ()), "it is told once"
+    assert (look().open, [each.fee for each in survey.endings(chain)]) == ((), [0])
+    assert (look().open, survey.endings(chain)) == ((), ()), "it is told once"
     localnet.anvil.call("anvil_reorg", 101, [])
     (again,) = look().open
     assert again.sight.audit.stage is Stage.DRAWN

@@ -33,10 +33,11 @@ from protocol.dispute.audits import (
     commitment,
     prepares,
 )
+from protocol.games.audit_runs import Run
 from protocol.games.audit_sight import salt_of
 from protocol.games.bench import Bench
 from protocol.games.line import Line
-from protocol.games.pace import rest
+from protocol.games.pace import patience, rest
 from protocol.games.turns import Claim, Seats
 from protocol.runtime.child import Child, open_child
 from protocol.runtime.logs import about
@@ -105,7 +106,7 @@ class Auditing:
     court: Court | None
     doing: dict[Name, str] = field(default_factory=dict)
     """What is done or waited for in each audit."""
-    _runs: dict[Name, tuple[int, Roots]] = field(default_factory=dict)
+    _runs: dict[Name, Run] = field(default_factory=dict)
     _failed: dict[Name, tuple[Hash32, str]] = field(default_factory=dict)
     """For which draw, and why, the last try to get the job and run the item was in vain."""
     _due: dict[tuple[Name, str], int] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class Auditing:
     _looked: object = None
 
     def __post_init__(self) -> None:
-        self._survey = Survey(self.me)
+        self._survey = Survey(self.me, told=self.notes.told())
         self._open = self.metrics.gauge(
             "gavel_watchtower_audits_open", "Audits that have drawn this watchtower."
         )
@@ -161,7 +162,7 @@ class Auditing:
         self._looked = head
         look = await self.rig.chain.run(lambda chain: self._survey.look(chain, head))
         self._fetching.look(max((each.sight.now for each in look.open), default=0))
-        for seen in sorted(look.open, key=lambda each: each.sight.audit.commit_until):
+        for seen in look.open:  # those that are due first at the front
             await self._begin(nursery, seen)
         if self.court is not None:
             accusing = (each for each in look.open if accuses(each.sight, self.me))
@@ -214,7 +215,8 @@ class Auditing:
             return None
         known = self._runs.get(seen.name)
         # A re-organisation may have drawn another item.
-        roots = known[1] if known and known[0] == item else self.notes.run(_file(seen.name), item)
+        run = known if known and known.item == item else self.notes.runs.of(seen.name, item)
+        roots = None if run is None else run.roots
         part = seen.sight.tasks[task]
         if roots is None or part.part is not Part.COMMITTED:
             return roots
@@ -274,7 +276,10 @@ class Auditing:
                     call = call.by(await self.rig.chain.run(due_of, seen, move))
                 elif isinstance(move, Finish) and not shared:
                     call = call.by(await self.rig.chain.run(stake_due, seen))
-                receipt = await self._send(call, effect_of(seen, move), shared=shared)
+                # What is not in a block by then is looked at anew: somebody else may have drawn, and a clock
+                # run by now.
+                within = patience(self.rig.chain.blocking.network)
+                receipt = await self._send(call, effect_of(seen, move), shared=shared, within=within)
                 said = f"{sentence_of(move)}, {receipt.gas_used} gas"
                 _, why = self._failed.get(seen.name, (None, "no try was over in time"))
                 why = why if self.court is not None else _HELPLESS
@@ -305,14 +310,13 @@ class Auditing:
         kept = replace(options(self.rig.config), idle_s=_IDLE_S)
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
-        roots = ran.roots
         if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen, ran.seconds)):
             return why
-        self._runs[seen.name] = (audit.item, roots)
+        self._runs[seen.name] = run = Run(audit.item, ran.roots)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN
-        await trio.to_thread.run_sync(self.notes.keep_run, _file(seen.name), audit.item, roots)
+        await trio.to_thread.run_sync(self.notes.runs.keep, seen.name, run)
         return f"ran item {audit.item}"
 
     async def _why_unable(self, seen: Seen, seconds: float = 0.0) -> str:
@@ -323,7 +327,7 @@ class Auditing:
             seed = seen.sight.audit.seed
             self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)
             self._runs.pop(seen.name, None)
-            await trio.to_thread.run_sync(self.notes.forget_run, _file(seen.name))
+            await trio.to_thread.run_sync(self.notes.runs.forget, seen.name)
         return why
 
     async def _ran(self, child: Child, seen: Seen, limit_s: float) -> Ran:
@@ -348,8 +352,8 @@ class Auditing:
         committed = self._part(seen) is Part.COMMITTED
         return BlockNo(audit.commit_until + clocks.reveal) if committed else audit.commit_until
 
-    async def _send(self, call: Call, effect: str, *, shared: bool) -> TxReceipt:
-        receipt = await self.rig.chain.send(call, effect)
+    async def _send(self, call: Call, effect: str, *, shared: bool, within: float | None = None) -> TxReceipt:
+        receipt = await self.rig.chain.send(call, effect, within)
         if shared:
             await trio.to_thread.run_sync(self.spending.add, receipt.fee)
         return receipt
@@ -381,7 +385,8 @@ class Auditing:
         notes = [
             audit_note(each, self._part(each), self.doing.get(each.name, ""), chain) for each in look.open
         ]
-        for ending in look.ended:
+        ended = await self.rig.chain.run(self._survey.endings)
+        for ending in ended:
             note = ending_note(ending, self.doing.pop(ending.name, ""), chain)
             self._ended.labels(ending.outcome).inc()
             log.info("%s", note.sentence())
@@ -392,13 +397,13 @@ class Auditing:
             for note in notes:
                 if self._is_new(f"{note.lease} {note.by}", note):
                     self.notes.write(note)
-            for ending in look.ended:
+            for ending in ended:
                 self._runs.pop(ending.name, None)
                 self._failed.pop(ending.name, None)
                 self._unable.pop(ending.name, None)
                 self.rig.pledges.forget(ending.name)
                 self._let_go(ending.name)
-                self.notes.forget_run(_file(ending.name))
+                self.notes.runs.forget(ending.name)
             if self._is_new("auditor", replace(about_me, at=0)):
                 self.notes.write_auditor(about_me)
 
@@ -421,7 +426,3 @@ class Auditing:
     def _unit(self, token: int) -> Unit:
         listed = self.rig.chain.blocking.deployment.tokens[token]
         return Unit(listed.symbol, listed.decimals)
-
-
-def _file(name: Name) -> str:
-    return f"{to_hex(name[0])}-{'client' if name[1] else 'strangers'}"

@@ -1,17 +1,15 @@
-"""What `status` shows of audits, and what our runs of drawn items came to: one JSON file each.
-
-A run on disk spares another one after a restart. Nothing depends on it: what is lost is run again.
-"""
+"""What `status` shows of audits, one JSON file each; and beside it what our runs of drawn items came to."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from protocol.auction.money import Unit
-from protocol.dispute.audits import Roots
+from protocol.games.audit_runs import AuditRuns
 from protocol.store.files import write_whole
-from protocol.types import Hash32, InputError
+from protocol.types import InputError, LeaseId
 
 T = TypeVar("T", "AuditNote", "AuditorNote")
 
@@ -74,6 +72,7 @@ class Notes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.runs = AuditRuns(folder)
 
     def write(self, note: AuditNote) -> None:
         """Replace what was said of the audit."""
@@ -88,28 +87,20 @@ class Notes:
         files = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_ctime)
         return tuple(_read(file, AuditNote) for file in files)
 
+    def told(self) -> set[tuple[LeaseId, bool]]:
+        """Return the audits whose end was written down, by lease and whether they were the client's."""
+        found = set()
+        for file in self._folder.glob("0x*.json"):
+            with suppress(InputError, ValueError):
+                note = _read(file, AuditNote)
+                if note.over:
+                    found.add((LeaseId(bytes.fromhex(note.lease[2:])), note.by == "its client"))
+        return found
+
     def auditor(self) -> AuditorNote | None:
         """Return the auditor's note, None if no daemon has written one."""
         file = self._folder / "auditor.json"
         return _read(file, AuditorNote) if file.exists() else None
-
-    def keep_run(self, name: str, item: int, roots: Roots) -> None:
-        """Remember what our run of an audit's item came to."""
-        self._write(f"run-{name}.json", {"item": item, "trace": roots.trace.hex(), "root": roots.item.hex()})
-
-    def run(self, name: str, item: int) -> Roots | None:
-        """Return what our run of that item came to; None if it is not known."""
-        try:
-            found = json.loads((self._folder / f"run-{name}.json").read_text())
-            if found["item"] != item:
-                return None  # a re-org drew another one
-            return Roots(Hash32(bytes.fromhex(found["trace"])), Hash32(bytes.fromhex(found["root"])))
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
-
-    def forget_run(self, name: str) -> None:
-        """Drop a run."""
-        (self._folder / f"run-{name}.json").unlink(missing_ok=True)
 
     def _write(self, name: str, content: dict[str, object]) -> None:
         write_whole(self._folder / name, json.dumps(content, indent=1).encode())

@@ -234,9 +234,13 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
             return Commit(task, sight.own)
         return Abstain(task) if task is not None and _gives_up(sight) else RunItem(audit.item)
     opening = audit.committed > audit.assigned or now > audit.commit_until
-    # Without the roots a commitment cannot be opened: they are found again by running the item again.
-    if done is Answer.COMMITTED and opening and now <= reveal_until:
-        return Reveal(task, sight.own) if sight.own else RunItem(audit.item)
+    # Without the roots no commitment can be opened: they are found again by running the item again. At once:
+    # the time to reveal may be too short for that.
+    if done is Answer.COMMITTED and now <= reveal_until:
+        if sight.own is None:
+            return RunItem(audit.item)
+        if opening:
+            return Reveal(task, sight.own)
     return Finish() if _can_finish(sight) else None
 
 

@@ -133,7 +133,8 @@ def test_nobody_abstains_after_committing_or_too_late_or_from_a_sentenced_lease(
     answered = replace(late.audit, answer=Answer.COMMITTED)
     assert auditor_move(replace(late, audit=answered), ME) is None
     committed = sight(Stage.DRAWN, Part.COMMITTED, now=BlockNo(110), failed=True)
-    assert auditor_move(committed, ME) is None
+    assert auditor_move(committed, ME) == RunItem(3)
+    assert auditor_move(replace(committed, own=OWN), ME) is None
     assert auditor_move(sight(Stage.DRAWN, Part.REVEALED, now=BlockNo(110), failed=True), ME) is None
 
 
@@ -217,7 +218,18 @@ def test_who_is_too_slow_for_a_game_abstains_at_once() -> None:
     seen = sight(Stage.DRAWN, Part.ASSIGNED)
     assert auditor_move(replace(seen, unable=True), ME) == Abstain(1)
     committed = replace(seen, tasks=sight(Stage.DRAWN, Part.COMMITTED).tasks, unable=True)
-    assert auditor_move(committed, ME) is None
+    assert auditor_move(committed, ME) == RunItem(3)
+
+
+def test_what_was_committed_to_and_forgotten_is_run_at_once() -> None:
+    """The time to reveal may be too short for a run: it does not wait for the others' commitments."""
+    answered = {"answer": Answer.COMMITTED}
+    seen = sight(Stage.DRAWN, Part.COMMITTED, audit=answered, now=BlockNo(101))
+    assert (provider_move(seen), auditor_move(seen, ME)) == (RunItem(3), RunItem(3))
+    known = replace(seen, own=OWN)
+    assert (provider_move(known), auditor_move(known, ME)) == (None, None), "the others may still commit"
+    late = replace(seen, now=BlockNo(119))
+    assert provider_move(late) == auditor_move(late, ME) == Finish(), "it is too late to reveal"
 
 
 def test_the_provider_closes_when_nothing_can_convict_it_any_more() -> None:

@@ -12,9 +12,11 @@ import trio.testing
 
 from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Call, Due
-from protocol.dispute.audits import Part, Stage
+from protocol.dispute.audits import Answer, Part, Sight, Stage, commitment
 from protocol.dispute.names import Case
 from protocol.engines.worker.dispute_records import Item
+from protocol.games.audit_runs import AuditRuns
+from protocol.games.audit_sight import salt_of
 from protocol.games.runs_at_once import AT_ONCE
 from protocol.runtime.child import ChildOptions
 from protocol.types import Address, BlockNo, Hash32, LeaseId, Wei
@@ -22,7 +24,7 @@ from provider_node.auditing.answering import Auditing
 from provider_node.defence import tracer
 from tests.held_runs import CHILD, HeldRuns, until
 from tests.strategies.provider import BID
-from tests.unit.dispute.test_audits import ME, sight
+from tests.unit.dispute.test_audits import ME, SEED, sight
 
 pytestmark = pytest.mark.trio
 STATE: Any = SimpleNamespace(bid=BID, result=SimpleNamespace(outputs=b"o"))
@@ -64,8 +66,10 @@ def desk_of(
     async def due(_: object) -> Due:
         return Due(BlockNo(110), Wei(0))
 
-    chain: Any = SimpleNamespace(blocking=SimpleNamespace(audits=AuditCalls(ME)), run=due)
-    return Auditing(chain, NOTHING, watcher, sends, items, ChildOptions(), b"key")
+    network = SimpleNamespace(seconds_per_block=0.05)
+    chain: Any = SimpleNamespace(blocking=SimpleNamespace(audits=AuditCalls(ME), network=network), run=due)
+    kept = AuditRuns(held.folder / "audits")
+    return Auditing(chain, NOTHING, watcher, sends, items, ChildOptions(), b"key", kept)
 
 
 def begin(
@@ -150,3 +154,71 @@ async def test_an_answer_to_another_draw_is_another_transaction(held: HeldRuns) 
     first, second, third = sends.effects
     assert first.startswith("Audits.commitAsProvider")
     assert first != second == third
+
+
+async def look(desk: Auditing, nursery: trio.Nursery, seen: Sight) -> tuple[LeaseId, bool]:
+    name = (LeaseId(bytes([1]) * 32), True)
+    await trio.to_thread.run_sync(desk._recall, name, STATE, seen)
+    desk._begin(nursery, name, STATE, seen)
+    return name
+
+
+async def test_a_restart_between_commitment_and_opening_takes_no_second_run(held: HeldRuns) -> None:
+    """The reveals' clock may be shorter than a run, which was admitted with that of the commitments."""
+    first, drawn = desk_of(held), sight(Stage.DRAWN, Part.COMMITTED)
+    async with trio.open_nursery() as nursery:
+        lease, _ = name = await look(first, nursery, drawn)
+        held.let_go(lease.hex())
+        await until(lambda: name in first._runs and not first._busy)
+    run = first._runs[name]
+    sealed = commitment(run.roots, BID.owner, lease, SEED, salt_of(b"key", SEED))
+
+    def committed_to(found: Hash32) -> Sight:
+        return replace(drawn, audit=replace(drawn.audit, answer=Answer.COMMITTED, found=found, committed=3))
+
+    sends = Sends()
+    second = desk_of(held, sends)
+    second._recall(name, STATE, committed_to(Hash32(b"x" * 32)))
+    assert second._runs == {}, "what does not open the commitment is run again"
+    async with trio.open_nursery() as nursery:
+        await look(second, nursery, committed_to(sealed))
+    assert second._runs == {name: run}
+    (effect,) = sends.effects
+    assert effect.startswith("Audits.revealAsProvider")
+
+
+async def test_runs_are_kept_for_as_long_as_their_leases(held: HeldRuns) -> None:
+    desk = desk_of(held)
+    async with trio.open_nursery() as nursery:
+        lease, _ = name = await look(desk, nursery, sight(Stage.DRAWN, Part.COMMITTED))
+        held.let_go(lease.hex())
+        await until(lambda: name in desk._runs and not desk._busy)
+    leases: dict[bytes, object] = {bytes(lease): STATE}
+    desk.loop = SimpleNamespace(states=lambda _: leases)  # type: ignore[assignment]
+    desk._forget()
+    assert (set(desk._runs), desk.kept.names()) == ({name}, {name}), "whatever the newest block says"
+    leases.clear()
+    desk._forget()
+    assert (desk._runs, desk.kept.names()) == ({}, set())
+
+
+async def test_a_draw_that_is_stuck_below_the_base_fee_keeps_no_provider_from_its_answer(
+    held: HeldRuns,
+) -> None:
+    """Somebody else's draw is mined: from then on the provider's clock runs."""
+    stuck = list[str]()
+
+    async def send(call: Call, effect: str) -> None:
+        stuck.append(call.what)
+        await trio.sleep_forever()
+
+    desk = desk_of(held, SimpleNamespace(send=send))
+    async with trio.open_nursery() as nursery:
+        lease, _ = name = await look(desk, nursery, sight(Stage.CALLED))
+        await until(lambda: "Audits.draw" in stuck)
+        held.let_go(lease.hex())
+        with trio.fail_after(60):
+            while name not in desk._runs:
+                await look(desk, nursery, sight(Stage.DRAWN))
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()

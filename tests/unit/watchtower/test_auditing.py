@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from protocol.dispute.audits import Roots
-from protocol.types import Address, Amount, Hash32, InputError, LeaseId, Wei
+from protocol.types import Address, Amount, InputError, LeaseId, Wei
 from watchtower.auditing.notes import AuditNote, AuditorNote, Notes
 from watchtower.auditing.survey import Ending
 from watchtower.spending import Spending
 
-ROOTS = Roots(Hash32(b"\1" * 32), Hash32(b"\2" * 32))
 NOTE = AuditNote(
     lease="0x" + "ab" * 32,
     owner="0x" + "cd" * 20,
@@ -51,23 +49,21 @@ def test_notes_come_back_as_they_were_and_say_what_they_mean(tmp_path: Path) -> 
         notes.auditor()
 
 
+def test_what_was_told_is_known_to_the_next_process(tmp_path: Path) -> None:
+    notes, lease = Notes(tmp_path), LeaseId(bytes.fromhex("ab" * 32))
+    notes.write(NOTE)
+    assert Notes(tmp_path).told() == set()
+    notes.write(over())
+    notes.write(over(by="strangers"))
+    (tmp_path / "0xdamaged.json").write_text("{")
+    assert Notes(tmp_path).told() == {(lease, True), (lease, False)}
+
+
 def test_an_ending_says_whether_it_was_given_up() -> None:
     ended = Ending((LeaseId(bytes(32)), True), Address(bytes(20)), 0, 3, Amount(0), Amount(0))
     assert ended.outcome == "unpaid"
     assert replace(ended, fee=Amount(1)).outcome == "paid"
     assert replace(ended, abstained=True).outcome == "abstained"
-
-
-def test_a_run_is_taken_from_disk_for_its_item_alone(tmp_path: Path) -> None:
-    notes = Notes(tmp_path)
-    notes.keep_run("0x00-client", 3, ROOTS)
-    assert Notes(tmp_path).run("0x00-client", 3) == ROOTS
-    assert notes.run("0x00-client", 4) is None, "a re-org drew another one"
-    assert notes.run("0x00-strangers", 3) is None
-    (tmp_path / "run-0x00-client.json").write_text("{")
-    assert notes.run("0x00-client", 3) is None, "it is run again"
-    notes.forget_run("0x00-client")
-    assert notes.all() == ()
 
 
 def test_shared_moves_cost_no_more_than_a_day_allows_through_restarts(tmp_path: Path) -> None:

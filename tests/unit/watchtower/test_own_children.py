@@ -1,5 +1,6 @@
 """Each game and each audited item has a child process of its own: no long run makes another one late."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from protocol.chain.client import Chain
 from protocol.dispute.audits import Answer, Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
+from protocol.games.audit_runs import Run
 from protocol.games.player import Player, Turn
 from protocol.games.pledges import Pledges
 from protocol.games.runs_at_once import AT_ONCE, MOST
@@ -294,7 +296,7 @@ class Desk:
 
     def __init__(self, runs: HeldRuns, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.runs, self.sent, self.effects = runs, list[str](), set[str]()
-        network = SimpleNamespace(seconds=lambda blocks: 60)
+        network = SimpleNamespace(seconds=lambda blocks: 60, seconds_per_block=0.05)
         blocking = SimpleNamespace(address=ME, network=network, audits=AuditCalls(ME))
         rig: Any = SimpleNamespace(
             config=WatchtowerConfig(),
@@ -333,7 +335,11 @@ class Desk:
         assert method is auditor.due_of
         return Due(BlockNo(0), None)
 
-    async def _send(self, call: Any, effect: str) -> Any:
+    async def _send(self, call: Any, effect: str, patience: float | None = None) -> Any:
+        if call.what == "Audits.draw":
+            self.sent.append("Audits.draw, which is stuck below the base fee")
+            await trio.sleep(math.inf if patience is None else patience)
+            raise TransientError("it is not in a block yet")
         assert call.due is not None, "its silence costs stake"
         self.sent.append(f"{call.what} {effect.split()[1][:2]}")
         self.effects.add(effect)
@@ -362,12 +368,13 @@ class Desk:
         now: int = 100,
         part: Part = Part.ASSIGNED,
         owner: Address = BID.owner,
+        stage: Stage = Stage.DRAWN,
         **audit: object,
     ) -> LeaseId:
         """Have the desk look at the audit of a lease, which has drawn it."""
         lease = LeaseId(bytes([number]) * 32)
         fields = {"commit_until": BlockNo(until_)} | audit
-        seen = sight(Stage.DRAWN, part, audit=fields, now=BlockNo(now), shown=OWN)
+        seen = sight(stage, part, audit=fields, now=BlockNo(now), shown=OWN)
         opened: Any = SimpleNamespace(bid=replace(BID, owner=owner))
         found = Seen((lease, True), opened, seen)
         await self.desk._begin(nursery, found)
@@ -474,7 +481,7 @@ async def test_a_run_of_an_earlier_process_is_committed_to_if_the_wallet_still_h
     async with trio.open_nursery() as nursery:
         kept, poor = (LeaseId(bytes([number]) * 32) for number in (1, 2))
         for lease in (kept, poor):
-            desk.desk.notes.keep_run(auditor._file((lease, True)), 3, OWN)
+            desk.desk.notes.runs.keep((lease, True), Run(3, OWN))
         await desk.look(nursery, 1, 110)
         await until(lambda: desk.said(kept).startswith("committed"))
         desk.slow = "games about 2 audits may take bonds of 2 coin, the wallet holds 1 coin"
@@ -593,3 +600,19 @@ async def test_what_was_prepared_is_kept_for_as_long_as_the_chain_shows_that_it_
             desk.desk.rig.chain.run = run  # type: ignore[method-assign]
             await desk.desk.look(nursery)
     assert desk.kept == [[1], [], [1]]
+
+
+async def test_a_draw_that_is_stuck_below_the_base_fee_keeps_no_auditor_from_its_answer(
+    held: HeldRuns, desk: Desk
+) -> None:
+    """Somebody else's draw is mined: from then on the auditor's clock runs."""
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):  # its turn among all that may draw
+            lease = await desk.look(nursery, 1, 0, stage=Stage.CALLED, draw_block=BlockNo(1))
+        await until(lambda: bool(desk.sent))
+        held.let_go(lease.hex())
+        with trio.fail_after(60):
+            while (lease, True) not in desk.desk._runs:
+                await desk.look(nursery, 1, 1_000)
+                await trio.sleep(0.05)
+        nursery.cancel_scope.cancel()
