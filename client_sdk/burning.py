@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import trio
-
 from client_sdk.prepare import WORKER
 from client_sdk.wallet import Wallet
 from protocol.chain.client import Chain
@@ -11,6 +9,7 @@ from protocol.chain.views import LeaseState
 from protocol.games.demanding import DemandTerms, demand_terms
 from protocol.messages import Bid
 from protocol.runtime.child import open_child
+from protocol.runtime.signals import run_blocking
 from protocol.types import Amount, InputError
 
 
@@ -21,7 +20,7 @@ def terms_of(program: Path, inputs: Path) -> DemandTerms:
         async with open_child(WORKER) as child:
             return await demand_terms(child, str(program), str(inputs))
 
-    return trio.run(read)
+    return run_blocking(read)
 
 
 def check_burn(chain: Chain, wallet: Wallet, bid: Bid) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -32,6 +33,7 @@ from protocol.games.report import GameReport
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid, JobSpec, delegates_hash
 from protocol.runtime.child import Child, open_child
+from protocol.runtime.signals import run_blocking
 from protocol.store.artifacts import Artifacts
 from protocol.types import (
     Address,
@@ -101,7 +103,8 @@ def challenge_receipt(
     chain = chain_of(file.domain, known, wallet.key, journal)
     limits = Limits(max_bond, _NO_LIMIT, _NO_LIMIT, _NO_LIMIT)
     who = Challenger.of(wallet.key, limits)
-    return trio.run(_challenge, _Setting(file, chain, home, who, rerun or Rerunning(), delegates, say))
+    setting = _Setting(file, chain, home, who, rerun or Rerunning(), delegates, say)
+    return run_blocking(partial(_challenge, setting))
 
 
 @dataclass(frozen=True)

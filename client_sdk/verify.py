@@ -3,6 +3,7 @@
 import secrets
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import trio
@@ -29,6 +30,7 @@ from protocol.engines.worker.interface import (
 from protocol.messages import Domain, JobSpec
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child, ChildOutOfMemoryError, open_child
+from protocol.runtime.signals import run_blocking
 from protocol.store.artifacts import Artifacts
 from protocol.types import Address, ArtifactId, InputError, to_hex
 
@@ -68,7 +70,7 @@ def verify_receipt(
     """
     file = read_receipt(Path(path))
     known = load_network(network or file.network)
-    return trio.run(_verify, file, known, home, int(rerun_percent * 10_000))
+    return run_blocking(partial(_verify, file, known, home, int(rerun_percent * 10_000)))
 
 
 async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:

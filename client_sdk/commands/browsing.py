@@ -1,6 +1,7 @@
 """The market as the chain and the network show it."""
 
 import secrets
+from functools import partial
 from typing import Any
 
 import trio
@@ -17,6 +18,7 @@ from protocol.messages import Offer, Signed, open_signed
 from protocol.net import Accept, NetSettings, Reject, Verdict, open_node, topic
 from protocol.runtime.client_config import network_of
 from protocol.runtime.settings import Settings
+from protocol.runtime.signals import run_blocking
 from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
 
 
@@ -31,7 +33,7 @@ def show_market(settings: Settings, token: int, listen: float) -> None:
     unit = Unit(tokens[token].symbol, tokens[token].decimals)
     known = [each for each in chain.registrations() if each.operator != ZERO_ADDRESS]
     rows = [_row(chain, each, token, unit) for each in known]
-    offers = trio.run(_listen, network, chain, known, listen) if listen else []
+    offers = run_blocking(partial(_listen, network, chain, known, listen)) if listen else []
     head = ("provider", f"stake {unit.symbol}", "free", "hardware", "region", "zone", "gCO2/kWh", "history")
     names = ("provider", "stake", "free", "hardware", "region", "zone", "carbon", "history")
     text = columns(head, [tuple(str(row[name]) for name in names) for row in rows], frozenset({1, 2, 6}))

@@ -11,7 +11,6 @@ from client_sdk.wallet import open_wallet
 from protocol.dispute.purse import COIN
 from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
-from protocol.runtime.retry import worst
 from protocol.runtime.settings import Settings
 from protocol.types import Wei, parse_address, to_hex
 
@@ -42,10 +41,7 @@ def challenge_job(
             delegates=frozenset(parse_address(each, "--delegate") for each in delegates),
             say=settings.say,
         )
-    except (KeyboardInterrupt, BaseExceptionGroup) as error:
-        # Broken off inside trio, it comes as a group.
-        if isinstance(error, BaseExceptionGroup) and not isinstance(worst(error), KeyboardInterrupt):
-            raise
+    except KeyboardInterrupt:
         settings.say(
             f"\na game that is open goes on without you, and is lost when your clock runs out: "
             f"gavel job challenge {name} goes on with it"

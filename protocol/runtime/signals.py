@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -27,10 +28,12 @@ class Stopped(KeyboardInterrupt):
 def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
     """Run a trio program; a SIGINT or SIGTERM cancels it, and once it has cleaned up `Stopped` is raised.
 
-    A second signal ends the process at once, without clean-up. Must be called from the main thread.
+    A second signal ends the process at once, without clean-up. What `main` raises comes out as it is. Must be
+    called from the main thread.
     """
     stopped: list[int] = []
     result: list[T] = []
+    failed: list[Exception] = []
 
     async def watch(scope: trio.CancelScope, task_status: Any = trio.TASK_STATUS_IGNORED) -> None:
         with trio.open_signal_receiver(*_SIGNALS) as received:
@@ -46,13 +49,27 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
             with trio.CancelScope() as scope:
                 # The watcher outlives the scope, so that the second signal is heard.
                 await watchers.start(watch, scope)
-                result.append(await main())
+                try:
+                    result.append(await main())
+                except Exception as error:
+                    failed.append(error)
             watchers.cancel_scope.cancel()
 
     trio.run(supervise)
+    if failed:
+        raise failed[0]
     if stopped and not result:
         raise Stopped(stopped[0])
     return result[0]
+
+
+def run_blocking(main: Callable[[], Awaitable[T]]) -> T:
+    """Run a trio program for a caller that waits, on any thread; on the main one as `run_until_signal`.
+
+    Python may raise a Ctrl-C where nobody hears it, in a finalizer, say; a cancellation is always heard.
+    """
+    on_main = threading.current_thread() is threading.main_thread()
+    return run_until_signal(main) if on_main else trio.run(main)
 
 
 def run_daemon(main: Callable[[], Awaitable[None]]) -> int:

@@ -69,6 +69,13 @@ class Bench:
         found: list[Array] = session.run(None, inputs)
         return found
 
+    def run(self, tape: Tape, inputs: dict[str, Array]) -> list[Array]:
+        """Return the outputs, of the reference and the engine alike."""
+        held = [words(a) for a in inputs.values()]
+        got = evaluate(tape, held)
+        same_bits(got, Engine(tape).run(held))
+        return got
+
     def hold(
         self,
         nodes: Sequence[onnx.NodeProto] | onnx.NodeProto,
@@ -87,8 +94,7 @@ class Bench:
         # onnxruntime wants the outputs' types.
         wanted = self.rival(onnx.shape_inference.infer_shapes(model), inputs)
         tape = self.tape(model)
-        got = evaluate(tape, [words(a) for a in inputs.values()])
-        same_bits(got, Engine(tape).run([words(a) for a in inputs.values()]))
+        got = self.run(tape, inputs)
         for mine, theirs in zip(got, wanted, strict=True):
             assert mine.shape == theirs.shape
             np.testing.assert_allclose(mine, words(theirs), rtol=rtol, atol=atol)

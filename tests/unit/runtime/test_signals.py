@@ -6,6 +6,9 @@ import textwrap
 
 import pytest
 
+from protocol.runtime.signals import run_until_signal
+from protocol.types import InputError
+
 PROGRAM = """
     import sys, trio
     from protocol.runtime.signals import Stopped, run_daemon, run_until_signal
@@ -74,3 +77,11 @@ def test_a_second_signal_does_not_wait() -> None:
     process.send_signal(signal.SIGINT)
     assert rest(process) == b""
     assert process.returncode in (130, 143)
+
+
+def test_what_the_program_raises_comes_out_as_it_is() -> None:
+    async def main() -> None:
+        raise InputError("no such job")
+
+    with pytest.raises(InputError, match="no such job"):
+        run_until_signal(main)
