@@ -63,7 +63,10 @@ class Watcher:
                 await self.look()
                 if failures:
                     log.info("the chain can be read again, at %d", self.height)
-                failures, self.trouble = 0, ""
+                failures, still = 0, self.chain.blocking.standstill
+                if still and not self.trouble:
+                    log.warning("the chain does not move: %s", still)
+                self.trouble = still
             except TransientError as error:
                 if not failures:
                     log.warning("the chain cannot be read: %s", error)

@@ -113,7 +113,8 @@ class Tower:
 
     async def _turn(self) -> None:
         height, results = await self.rig.chain.run(self.scan.poll)
-        self.chain_state = f"at {height}"
+        still = self.rig.chain.blocking.standstill
+        self.chain_state = f"does not move: {still}" if still else f"at {height}"
         self.height = height
         self._height.set(height)
         self._forget()

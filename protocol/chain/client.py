@@ -92,6 +92,11 @@ class Chain(AuditReads):
                     f"{where}: token {token.symbol} has {found_decimals} decimals, as it says itself"
                 )
 
+    @property
+    def standstill(self) -> str:
+        """Say for how long the chain has not moved, if that is too long; nothing is asked."""
+        return self.node.rpc.standstill
+
     # -- sending ---------------------------------------------------------------------------------------
 
     @property

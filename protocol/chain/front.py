@@ -17,7 +17,7 @@ class Front:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._number = 0
+        self._number, self._moved_at = 0, time.monotonic()
         self._behind_since: float | None = None
 
     @property
@@ -25,11 +25,16 @@ class Front:
         """The newest block's number. Read it before a question that `hold` is to be asked about."""
         return self._number
 
+    @property
+    def still_for(self) -> float:
+        """Seconds since a newer block was shown than all before."""
+        return time.monotonic() - self._moved_at
+
     def saw(self, number: int) -> None:
         """Note a block that a node has shown."""
         with self._lock:
             if number >= self._number:
-                self._number, self._behind_since = number, None
+                self._take(number)
 
     def hold(self, number: int, floor: int) -> None:
         """Take a node's newest block. `ValueError` if it is behind `floor`, `number` before the question."""
@@ -37,11 +42,16 @@ class Front:
         with self._lock:
             if number >= floor:
                 if number >= self._number:
-                    self._number, self._behind_since = number, None
+                    self._take(number)
                 return
             if self._behind_since is None:
                 self._behind_since = now
             if now - self._behind_since >= _FALLS_AFTER_S:
-                self._number, self._behind_since = number, None
+                self._take(number)
                 return
         raise ValueError(f"is at block {number}, block {floor} was seen before")
+
+    def _take(self, number: int) -> None:
+        if number != self._number:
+            self._moved_at = time.monotonic()
+        self._number, self._behind_since = number, None

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 from protocol.chain.calls import Call, Log, TxReceipt
 from protocol.chain.errors import revert_of
 from protocol.chain.networks import Network
-from protocol.chain.rpc import Rpc, RpcRefused, quantity
+from protocol.chain.rpc import STILL_S, Rpc, RpcRefused, quantity
 from protocol.types import Address, BlockNo, Hash32, Wei, to_hex
 
 T = TypeVar("T")
 Tag = str | int
 """A block number, or "latest", "pending"."""
+_SLOW_BLOCKS = 5
+"""Times a chain's usual time after which a block is late."""
 _PER_BATCH = 99
 """Public nodes accept a hundred; one more is asked with them (`Rpc.read`)."""
 
@@ -51,7 +53,9 @@ class Node:
     @classmethod
     def of(cls, network: Network) -> "Node":
         """Return the node behind a network's URLs; nothing is asked yet."""
-        return cls(Rpc(network.rpc_urls, network.chain_id, may_restart=network.may_restart))
+        still_s = max(STILL_S, _SLOW_BLOCKS * network.seconds_per_block)
+        urls, restarts = network.rpc_urls, network.may_restart
+        return cls(Rpc(urls, network.chain_id, may_restart=restarts, still_s=still_s))
 
     def block_number(self) -> BlockNo:
         """Return the number of the newest block."""

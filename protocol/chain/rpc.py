@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -42,6 +43,11 @@ TIMEOUT_S = 10.0
 PATIENCE_S = 3.0
 """For so long it goes on asking when all are down."""
 _CONNECTIONS = 32
+STILL_S = 20.0
+"""After so long without a new block the other URLs are asked for theirs: the one that serves may be stuck."""
+_LOOK_AROUND_S = 10.0
+_STANDS_AFTER = 3
+"""Times `still_s` without a new block after which the chain itself is said to stand still."""
 
 
 class RpcRefused(TransientError):  # noqa: N818 - says what happened
@@ -80,9 +86,10 @@ class Rpc:
     """Calls JSON-RPC methods with failover. Thread-safe; blocking.
 
     A URL fails that cannot be reached, serves another chain, answers what cannot be read, or is behind what
-    was seen of the chain (unless `may_restart`: then a lower block is a new chain). It rests for 0.5 s, then
-    twice as long each time, up to 30 s; it is asked earlier only if nobody else answers. `patience` is how
-    many seconds a call goes on asking when all are down.
+    was seen of the chain (unless `may_restart`: then a lower block is a new chain). After `still_s` seconds
+    without a new block all are asked how far they are. One that failed rests for 0.5 s, then twice as long
+    each time, up to 30 s; it is asked earlier only if nobody else answers. `patience` is how many seconds a
+    call goes on asking when all are down.
     """
 
     def __init__(
@@ -93,11 +100,13 @@ class Rpc:
         patience: float = PATIENCE_S,
         *,
         may_restart: bool = False,
+        still_s: float = STILL_S,
     ) -> None:
         self._endpoints = [_Endpoint(url, timeout) for url in urls]
         self._lock = threading.Lock()
         self.chain_id, self.patience = chain_id, patience
         self.front: Front | None = None if may_restart else Front()
+        self._still_s, self._looked_around = still_s, 0.0
         self._was_right = False
         """Whether any URL has ever served this chain."""
 
@@ -116,6 +125,8 @@ class Rpc:
         with each block, so a node that is behind is passed over, too. Raises what `call` does.
         """
         front = self.front if newest else None
+        if front is not None:
+            self._look_around(front)
 
         def ask(endpoint: _Endpoint) -> T:
             if front is None:
@@ -129,15 +140,31 @@ class Rpc:
 
     def block_number(self) -> int:
         """Return the number of the newest block."""
+        if self.front is None:
+            return self.read(_only_quantity, _HEAD)
+        self.read(_nothing, newest=True)
+        return self.front.number
 
-        def ask(endpoint: _Endpoint) -> int:
-            floor = self.front.number if self.front else 0
-            number = quantity(_single(endpoint, *_HEAD))
-            if self.front:
-                self.front.hold(number, floor)
-            return number
+    @property
+    def standstill(self) -> str:
+        """Say for how long no node has shown a new block, if that is too long."""
+        still = 0.0 if self.front is None else self.front.still_for
+        if still <= _STANDS_AFTER * self._still_s:
+            return ""
+        return f"no node has shown a new block for {still:.0f} s"
 
-        return self._ask(ask)
+    def _look_around(self, front: Front) -> None:
+        """Ask all URLs how far they are, if the one that serves seems stuck: it says so by no error."""
+        now = time.monotonic()
+        with self._lock:
+            if front.still_for < self._still_s or now < self._looked_around + _LOOK_AROUND_S:
+                return
+            self._looked_around = now
+        for endpoint in self._endpoints:
+            if endpoint.until < now:
+                with suppress(_OtherChain, RpcRefused, *_FAULTS):
+                    self._check_chain(endpoint)
+                    front.saw(quantity(_single(endpoint, *_HEAD)))
 
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
         deadline, pause = time.monotonic() + self.patience, 0.1
@@ -204,6 +231,14 @@ class Rpc:
         if found != self.chain_id:
             raise _OtherChain(f"{endpoint.shown} serves chain {found}")
         endpoint.checked = self._was_right = True
+
+
+def _only_quantity(answers: list[Any]) -> int:
+    return quantity(answers[0])
+
+
+def _nothing(_: list[Any]) -> None:
+    return None
 
 
 def quantity(text: Any) -> int:

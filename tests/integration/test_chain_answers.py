@@ -1,5 +1,6 @@
 """What nodes answer may be wrong in any way: another URL is asked, no daemon ends, nothing is done twice."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
 from protocol.chain.networks import Network
+from protocol.chain.rpc import STILL_S
 from protocol.chain.sent import FileJournal
 from protocol.types import Amount, TransientError
 from tests.flaky_node import Answer, FlakyNode, Forge
@@ -149,3 +151,29 @@ def test_no_nodes_first_block_makes_a_sender_forget(
         chain = connected(public(localnet, flaky.url), localnet.keys[1], journal)
         chain.send(chain.token(0).transfer(to, Amount(3)), effect="pay")
     assert localnet.chain().token_balance(0, to) == before + 3
+
+
+def test_a_node_that_is_stuck_and_answers_gives_way_to_one_that_moves(
+    localnet: Localnet, flaky: FlakyNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises no error: who asks it alone sees no game, no demand and no audit meanwhile."""
+    now = time.monotonic()
+    monkeypatch.setattr("protocol.chain.front.time.monotonic", lambda: now)
+    monkeypatch.setattr("protocol.chain.rpc.time.monotonic", lambda: now)
+    flaky.lag = 1
+    chain = connected(public(localnet, flaky.url, localnet.url))
+    first = chain.block_number()
+    localnet.anvil.mine(5)
+    flaky.lag += 5
+    assert chain.block_number() == first
+    now += STILL_S + 1
+    assert chain.block_number() == first + 6
+    assert chain.standstill == ""
+    now += STILL_S
+    assert chain.block_number() == first + 6
+    now += 3 * STILL_S
+    chain.block_number()
+    assert "no node has shown a new block for 8" in chain.standstill
+    localnet.anvil.mine(1)
+    chain.block_number()
+    assert chain.standstill == ""

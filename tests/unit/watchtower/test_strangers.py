@@ -80,7 +80,7 @@ class Market:
 
         network = SimpleNamespace(seconds=float, span=lambda seconds: Blocks(int(seconds)), look_s=1.0)
         deployment = SimpleNamespace(delivery=True)
-        blocking = SimpleNamespace(network=network, deployment=deployment)
+        blocking = SimpleNamespace(network=network, deployment=deployment, standstill="")
         chain: Any = SimpleNamespace(run=run, blocking=blocking)
         nothing: Any = None
         self.store = Artifacts(self.folder / "store", 8_192 * CHUNK)
