@@ -187,7 +187,8 @@ class Player:
             return False
         if not self._is_about(board.lease.output_root):
             return True
-        table = await self._table(board, prepares=True)  # no purse is looked into: whatever is to do will do
+        # No purse is looked into: whatever is to do will do.
+        table = await self._table(board, self.suspect, prepares=True)
         return any(isinstance(action, Leave) for action in judge(table))
 
     async def _confirmed(self) -> Board | None:
@@ -201,33 +202,36 @@ class Player:
     async def _judge(self, board: Board) -> tuple[Action, ...]:
         me = self.chain.blocking.address
         own = [game for game in board.of(me, self.item) if game.game not in self._done]
-        purse, prepares = None, False
+        # Once: an accusation may come meanwhile, which the next look takes up.
+        suspect, purse, prepares = self.suspect, None, False
         open_ = board.verdict.how is Conviction.NONE and board.lease.state is LeaseState.POSTED
         # No run for a game that would come too late: the artifacts may be gone, and nobody serve them.
         open_ = open_ and board.now + MARGIN <= board.lease.last_beat + self.bid.challenge_window
-        if open_ and self.suspect is not None and not any(game.now.phase.live for game in own):
-            charge = await self._charge(self.suspect)
+        if open_ and suspect is not None and not any(game.now.phase.live for game in own):
+            charge = await self._charge(suspect)
             if prepares := self.prepares:
                 pass  # the run is all
             elif not charge.differs and await self._is_shown_otherwise(charge):
                 # Until a conviction ends it: a re-org may take away what was shown.
-                return (Wait(f"item {self.suspect}: {_CONTRADICTED}: no game is opened"),)
+                return (Wait(f"item {suspect}: {_CONTRADICTED}: no game is opened"),)
             elif not charge.differs and self.shown in (None, charge.trace_root):
                 # Twice computed, and the posted result is right the second time: no game would be won.
-                self.tell(f"item {self.suspect} is right after all: nothing is challenged")
-                self.suspect, self._cleared = None, True
+                self.tell(f"item {suspect} is right after all: nothing is challenged")
+                suspect, self.suspect, self._cleared = None, None, True
             else:
                 purse = await self._purse(charge)
-        return judge(await self._table(board, purse, prepares=prepares))
+        return judge(await self._table(board, suspect, purse, prepares=prepares))
 
-    async def _table(self, board: Board, purse: Purse | None = None, *, prepares: bool = False) -> Table:
+    async def _table(
+        self, board: Board, suspect: int | None, purse: Purse | None = None, *, prepares: bool = False
+    ) -> Table:
         terms = await self.chain.run(lambda chain: chain.game_terms)
         return table_of(
             board,
             self.bid,
             self.chain.blocking.address,
             claim_period=terms.claim_period,
-            suspect=self.suspect,
+            suspect=suspect,
             purse=purse,
             item=self.item,
             done=frozenset(self._done),

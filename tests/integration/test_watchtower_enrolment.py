@@ -81,6 +81,7 @@ async def test_an_audit_that_a_reorg_brought_back_is_seen_again(alone: Localnet,
     localnet.anvil.mine(100)
     chain.send(chain.audits.finish(bid, True))
     assert (look().open, [each.fee for each in survey.endings(chain)]) == ((), [0])
+    survey.tell(survey.endings(chain))
     assert (look().open, survey.endings(chain)) == ((), ()), "it is told once"
     localnet.anvil.call("anvil_reorg", 101, [])
     (again,) = look().open

@@ -386,28 +386,36 @@ class Auditing:
             audit_note(each, self._part(each), self.doing.get(each.name, ""), chain) for each in look.open
         ]
         ended = await self.rig.chain.run(self._survey.endings)
-        for ending in ended:
-            note = ending_note(ending, self.doing.pop(ending.name, ""), chain)
-            self._ended.labels(ending.outcome).inc()
-            log.info("%s", note.sentence())
-            notes.append(note)
+        endings = [ending_note(each, self.doing.get(each.name, ""), chain) for each in ended]
         about_me = await self.rig.chain.run(auditor_note, self.me, look)
 
         def write() -> None:
-            for note in notes:
-                if self._is_new(f"{note.lease} {note.by}", note):
+            for note in (*notes, *endings):
+                name = f"{note.lease} {note.by}"
+                if self._written.get(name) != note:
                     self.notes.write(note)
+                    self._written[name] = note
             for ending in ended:
-                self._runs.pop(ending.name, None)
-                self._failed.pop(ending.name, None)
-                self._unable.pop(ending.name, None)
-                self.rig.pledges.forget(ending.name)
                 self._let_go(ending.name)
                 self.notes.runs.forget(ending.name)
-            if self._is_new("auditor", replace(about_me, at=0)):
+            if self._written.get("auditor") != replace(about_me, at=0):
                 self.notes.write_auditor(about_me)
+                self._written["auditor"] = replace(about_me, at=0)
 
-        await trio.to_thread.run_sync(write)
+        await trio.to_thread.run_sync(write)  # with a full disk it is told once there is room
+        for ending, note in zip(ended, endings, strict=True):
+            self._ended.labels(ending.outcome).inc()
+            log.info("%s", note.sentence())
+            self._forget(ending.name)
+            self._written.pop(f"{note.lease} {note.by}", None)
+        self._survey.tell(ended)
+
+    def _forget(self, name: Name) -> None:
+        """Keep nothing of an audit that is over: there are many in some months."""
+        for each in (self.doing, self._runs, self._failed, self._unable, self._vain):
+            each.pop(name, None)
+        self._due = {due: block for due, block in self._due.items() if due[0] != name}
+        self.rig.pledges.forget(name)
 
     def _let_go(self, name: Name) -> None:
         """Keep an ended audit's artifacts no longer than a re-org may bring it back. Blocking."""
@@ -417,11 +425,6 @@ class Auditing:
         except TransientError:
             return  # it is held until no game can follow
         self.rig.store.redate(reason_of(name), until)
-
-    def _is_new(self, name: str, note: object) -> bool:
-        """Whether a note says something else than the one on disk: each is written durably, at a price."""
-        known, self._written[name] = self._written.get(name), note
-        return known != note
 
     def _unit(self, token: int) -> Unit:
         listed = self.rig.chain.blocking.deployment.tokens[token]

@@ -124,17 +124,17 @@ class Survey:
         return Look(head, auditor, tuple(found), owed)
 
     def endings(self, chain: Chain) -> tuple[Ending, ...]:
-        """Return what came of audits that are over for good, each once, some at a time.
+        """Return what came of audits that are over for good, some at a time, until `tell`.
 
         Nothing depends on it: it is asked for when whatever has a clock is under way.
         """
-        found = []
-        for name in list(self._endings)[:_ENDINGS]:
-            found.append(self._ending(chain, self._endings[name]))
-        for each in found:
+        return tuple(self._ending(chain, each) for each in list(self._endings.values())[:_ENDINGS])
+
+    def tell(self, ended: Sequence[Ending]) -> None:
+        """Take it that these were written down."""
+        for each in ended:
             self.told.add(each.name)
-            del self._endings[each.name]
-        return tuple(found)
+            self._endings.pop(each.name, None)
 
     def _check_mark(self, chain: Chain) -> None:
         """Begin anew if a re-org was deeper than what counts as confirmed. A node that lags tells nothing."""

@@ -104,6 +104,22 @@ async def test_the_run_of_a_game_is_made_before_it_may_be_opened(monkeypatch: py
     assert isinstance(action, Leave), "no game can follow any more"
 
 
+async def test_an_accusation_that_comes_during_a_look_waits_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    resumed = player(ZERO_HASH, ROOT)
+    resumed.suspect, run = None, resumed.chain.run
+
+    async def slow(read: Any, *args: Any) -> Any:
+        resumed.suspect = 3
+        return await run(read, *args)
+
+    monkeypatch.setattr(resumed.chain, "run", slow)
+    (action,) = await resumed._judge(board())
+    assert isinstance(action, Leave)
+    assert resumed.suspect == 3, "so it is not over"
+
+
 async def test_nothing_is_fetched_or_run_for_a_game_that_would_come_too_late() -> None:
     """Nobody serves the job any more, and a lease that nobody makes final stays as it is for ever."""
     accuser = player(ZERO_HASH, ROOT)

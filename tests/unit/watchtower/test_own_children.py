@@ -30,7 +30,7 @@ from tests.unit.dispute.test_audits import ME, OWN, sight
 from watchtower import games
 from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing, Court
-from watchtower.auditing.notes import Notes
+from watchtower.auditing.notes import AuditorNote, Notes
 from watchtower.auditing.running import Job, Ran
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
@@ -616,3 +616,40 @@ async def test_a_draw_that_is_stuck_below_the_base_fee_keeps_no_auditor_from_its
                 await desk.look(nursery, 1, 1_000)
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
+
+
+async def test_an_ending_that_a_full_disk_does_not_take_is_told_and_let_go_once_there_is_room(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, play = (LeaseId(bytes([1]) * 32), True), desk.desk
+    note: Any = SimpleNamespace(lease="0x01", by="its client", sentence=lambda: "over")
+    survey = play._survey
+    standing: Any = SimpleNamespace(name=name)
+    survey._endings[name] = standing
+    monkeypatch.setattr(survey, "_ending", lambda *_: SimpleNamespace(name=name, outcome="paid"))
+    monkeypatch.setattr(auditor, "ending_note", lambda *_: note)
+    let_go, full = list[object](), [TransientError("the disk is full")]
+
+    def write(_: object) -> None:
+        if full:
+            raise full.pop()
+
+    async def run(read: Any, *_: Any) -> Any:
+        if read is auditor.auditor_note:
+            return AuditorNote(0, "", True, "", "", "")
+        return read(None)
+
+    play.rig.chain.run = run  # type: ignore[method-assign]
+    monkeypatch.setattr(play.notes, "write", write)
+    monkeypatch.setattr(play, "_let_go", let_go.append)
+    memories: Any = (play.doing, play._vain, play._runs)
+    for memory in memories:
+        memory[name] = standing
+    look: Any = SimpleNamespace(open=())
+    with pytest.raises(TransientError):
+        await play._note(look)
+    assert (let_go, name in survey.told) == ([], False)
+    await play._note(look)
+    await play._note(look)
+    assert (let_go, survey.told) == ([name], {name})
+    assert not any((play.doing, play._vain, play._runs, survey._endings))
