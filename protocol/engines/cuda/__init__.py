@@ -3,8 +3,8 @@
     with Engine(tape, device=0) as engine:
         outputs = engine.run(inputs)
 
-It needs NVIDIA's driver and NVRTC (`pip install gavel[cuda]`). Without a driver `usable()` is empty, and
-nothing is loaded.
+It needs NVIDIA's driver and NVRTC (`nvidia-cuda-nvrtc`, or a system's CUDA). Without a driver `usable()` is
+empty, and nothing is loaded.
 """
 
 from protocol.engines.cuda.compiling import LARGE
