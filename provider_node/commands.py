@@ -238,8 +238,12 @@ def resume(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> N
 
 @provider.command()
 @click.argument("amount")
-@click.option("--max-per-lease", help="Most that one lease may lock; else the whole stake.")
-@click.option("--max-locked", help="Most that all leases together may lock; else the whole stake.")
+@click.option(
+    "--max-per-lease", help="Most that one lease may lock; else as before, at first the whole stake."
+)
+@click.option(
+    "--max-locked", help="Most that all leases together may lock; else as before, at first the whole stake."
+)
 @_token
 @_wallet
 @_contract

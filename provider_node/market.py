@@ -273,11 +273,13 @@ class Market:
             stake = await self.chain.run(Chain.stake, self.rules.identity.owner, policy.token)
             self._stake = (self.watcher.height, stake)
         stake = self._stake[1]
+        # Not `stake.free`: that is cut to what one lease may lock, other slots' bids are beside it.
+        free = max(min(stake.staked, stake.max_locked) - stake.locked - promised_sum, 0)
         tokens = tuple(
             TokenTerms(
                 symbol=symbol,
                 reserve=listing.reserve,
-                free=Amount(max(stake.free - promised_sum, 0)) if index == policy.token else Amount(0),
+                free=Amount(free if index == policy.token else 0),
                 lease_cap=stake.max_per_lease if index == policy.token else Amount(0),
             )
             for index, (symbol, listing) in enumerate(

@@ -40,13 +40,21 @@ def hand_of(
 def add(
     config: ProviderConfig, hand: Owner, amount: str, max_per_lease: str | None, max_locked: str | None
 ) -> Report:
-    """Add to the stake and set caps; without caps named, the whole stake may be locked."""
+    """Add to the stake and set caps. One that is not named stays, unless it was just the whole stake.
+
+    So at first the whole stake may be locked, and nobody raises by the way what a thief could lose.
+    """
     purse = purse_of(config.price, hand.chain)
     token, unit = purse.token, purse.unit
     more = unit.parse(amount, "amount")
-    whole = Amount(hand.chain.stake(hand.address, token).staked + more)
-    per_lease = unit.parse(max_per_lease, "--max-per-lease") if max_per_lease else whole
-    in_all = unit.parse(max_locked, "--max-locked") if max_locked else whole
+    before = hand.chain.stake(hand.address, token)
+    whole = Amount(before.staked + more)
+
+    def cap(named: str | None, flag: str, now: Amount) -> Amount:
+        return unit.parse(named, flag) if named else whole if now == before.staked else now
+
+    per_lease = cap(max_per_lease, "--max-per-lease", before.max_per_lease)
+    in_all = cap(max_locked, "--max-locked", before.max_locked)
     if more:
         add_stake(hand, purse, more, per_lease, in_all)
     else:
@@ -59,7 +67,16 @@ def add(
         "max_locked": unit.plain(in_all),
     }
     caps = f"up to {unit.show(per_lease)} per lease, {unit.show(in_all)} in all"
-    return row, f"{unit.show(whole)} staked; leases may lock {caps}"
+    kept = [
+        flag
+        for flag, named, sum_ in (
+            ("--max-per-lease", max_per_lease, per_lease),
+            ("--max-locked", max_locked, in_all),
+        )
+        if not named and sum_ != whole
+    ]
+    said = f" (kept as it was; {' and '.join(kept)} would change it)" if kept else ""
+    return row, f"{unit.show(whole)} staked; leases may lock {caps}{said}"
 
 
 def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:

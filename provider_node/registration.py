@@ -121,7 +121,8 @@ def ensure_staked(
     if stake.max_per_lease == 0 or stake.max_locked == 0:
         raise InputError(
             f"the owner's caps for {unit.symbol} let no lease lock any stake",
-            f"run: gavel provider stake 0 --token {unit.symbol} --max-per-lease SUM --wallet OWNER",
+            f"run: gavel provider stake 0 --token {unit.symbol} --max-per-lease SUM --max-locked SUM "
+            "--wallet OWNER",
         )
     return f"staked {unit.show(stake.staked)}"
 

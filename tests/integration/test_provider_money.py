@@ -85,6 +85,35 @@ def test_stake_goes_in_and_out_again(localnet: Localnet, config: ProviderConfig)
     assert hand.chain.token_balance(0, hand.address) == held - 6 * UNIT
 
 
+def test_adding_stake_keeps_the_caps_that_it_does_not_name(
+    localnet: Localnet, config: ProviderConfig
+) -> None:
+    """What a thief of the operator key could lose for the owner must not rise by the way (RULES 7)."""
+    hand = hand_of(localnet)
+
+    def caps() -> tuple[int, int]:
+        stake = hand.chain.stake(hand.address, 0)
+        return stake.max_per_lease, stake.max_locked
+
+    money.add(config, hand, "10", None, None)
+    assert caps() == (10 * UNIT, 10 * UNIT)
+    _, human = money.add(config, hand, "2", None, None)  # the whole stake it was, and stays
+    assert (caps(), "kept" in human) == ((12 * UNIT, 12 * UNIT), False)
+    money.add(config, hand, "0", "2", "6")
+    _, human = money.add(config, hand, "5", None, None)
+    assert caps() == (2 * UNIT, 6 * UNIT)
+    assert "kept as it was; --max-per-lease and --max-locked would change it" in human
+    money.add(config, hand, "0", "3", None)
+    assert caps() == (3 * UNIT, 6 * UNIT)
+    # Also if the stake has fallen below the cap meanwhile.
+    money.take(config, hand, "15")
+    money.add(config, hand, "20", None, None)
+    assert caps() == (3 * UNIT, 6 * UNIT)
+    money.add(config, hand, "0", "0", "0")
+    money.add(config, hand, "1", None, None)
+    assert caps() == (0, 0)
+
+
 def test_credits_become_tokens(localnet: Localnet, config: ProviderConfig) -> None:
     hand = hand_of(localnet)
     with pytest.raises(InputError, match="has 0 LOC of credits"):

@@ -1,0 +1,58 @@
+"""How much stake a bid may promise beside those that are open."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.auction.bidding import TokenTerms
+from protocol.chain.views import Listing, StakeView
+from protocol.types import Address, Amount, BlockNo
+from provider_node.market import Market
+
+pytestmark = pytest.mark.trio
+NOTHING: Any = None
+CAPPED = StakeView(
+    staked=Amount(100),
+    locked=Amount(0),
+    free=Amount(20),  # as the contract answers: cut to what one lease may lock
+    unbonding=Amount(0),
+    release_at=BlockNo(0),
+    max_per_lease=Amount(20),
+    max_locked=Amount(60),
+)
+
+
+async def seen(stake: StakeView, promised: int) -> TokenTerms:
+    async def run(*_: object) -> StakeView:
+        return stake
+
+    chain: Any = SimpleNamespace(run=run, blocking=NOTHING)
+    rules: Any = SimpleNamespace(
+        house=SimpleNamespace(policy=SimpleNamespace(token=0)),
+        identity=SimpleNamespace(owner=Address(b"\1" * 20)),
+        symbols=("LOC",),
+        listings=(Listing(Address(b"\2" * 20), Amount(1), Amount(0), 0),),
+        block_ms=1_000,
+        limits=SimpleNamespace(min_grace=1),
+        judging=NOTHING,
+    )
+    watcher: Any = SimpleNamespace(height=BlockNo(5))
+    market = Market(chain, NOTHING, NOTHING, watcher, rules, NOTHING, NOTHING)
+    return (await market._view(Amount(promised))).tokens[0]
+
+
+@pytest.mark.parametrize(("promised", "free"), [(0, 60), (20, 40), (40, 20), (55, 5), (60, 0), (70, 0)])
+async def test_bids_of_other_slots_take_from_the_whole_and_not_from_one_lease_s_cap(
+    promised: int, free: int
+) -> None:
+    found = await seen(CAPPED, promised)
+    assert (found.free, found.lease_cap) == (free, 20)
+
+
+async def test_never_more_is_promised_than_the_contract_would_lock() -> None:
+    """Invariant: locked + promised + bond <= min(staked, max_locked), bond <= max_per_lease."""
+    assert (await seen(replace(CAPPED, locked=Amount(35)), 20)).free == 5
+    assert (await seen(replace(CAPPED, staked=Amount(50)), 20)).free == 30
+    assert (await seen(replace(CAPPED, staked=Amount(50), locked=Amount(60)), 0)).free == 0
