@@ -10,9 +10,9 @@ from protocol.chain.calls import Call, Due
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
-from protocol.chain.sender import NonceTakenError, Sender
+from protocol.chain.sender import NonceTakenError, Sender, Ticket
 from protocol.chain.sent import FileJournal, SentJournal
-from protocol.types import Amount, BrokenInvariant, Hash32, InputError, TransientError, Wei, to_hex
+from protocol.types import Amount, BlockNo, BrokenInvariant, Hash32, InputError, TransientError, Wei, to_hex
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
 
 GWEI = 10**9
@@ -277,6 +277,34 @@ def test_many_threads_share_a_sender(localnet: Localnet) -> None:
         thread.join()
     assert errors == []
     assert paid(localnet) == 12
+
+
+def test_two_threads_that_ask_for_one_effect_at_once_send_it_once(
+    localnet: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find at first that it was not sent: only under the lock they may trust that."""
+    sender, tickets, both = sender_of(localnet, 1), list[Ticket](), threading.Barrier(2, timeout=60)
+    stop_mining(localnet)
+    number = sender._node.block_number
+
+    def together() -> BlockNo:
+        both.wait()
+        return number()
+
+    monkeypatch.setattr(sender._node, "block_number", together)
+    call = pay(localnet)
+    threads = [threading.Thread(target=lambda: tickets.append(sender.submit(call, "e1"))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    monkeypatch.undo()
+    assert len(tickets) == 2
+    assert tickets[0] == tickets[1]
+    localnet.anvil.mine(1)
+    sender.wait(tickets[0])
+    assert paid(localnet) == 1
+    assert sender._node.nonce(sender.address, "pending") == tickets[0].nonce + 1
 
 
 def test_a_mined_transaction_that_a_reorg_throws_out_is_sent_again(localnet: Localnet) -> None:

@@ -3,12 +3,13 @@ import resource
 import threading
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError, chunk_leaf
 from protocol.store.soundness import stamp_of
-from protocol.types import ArtifactId, InputError, TransientError
+from protocol.types import ArtifactId, Hash32, InputError, TransientError
 
 
 @pytest.fixture
@@ -31,6 +32,25 @@ def test_bytes_and_files_get_the_same_id_and_come_back(store: Artifacts, tmp_pat
     assert store.used() == len(data)
     with pytest.raises(InputError, match="no chunk 3"):
         store.read_chunk(artifact, 3)
+
+
+def test_room_that_is_promised_to_one_fetch_is_promised_to_no_other(
+    store: Artifacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is counted and not yet written leaves the disk as free as before: it must be taken off there."""
+    free = 8 * CHUNK
+    usage = SimpleNamespace(total=1 << 40, free=free)
+    monkeypatch.setattr("protocol.store.artifacts.shutil.disk_usage", lambda _: usage)
+    monkeypatch.setattr(store, "_spare", lambda: 0)
+    first = Manifest(5 * CHUNK, (Hash32(b"\1" * 32),) * 5)
+    store.pin(first.id(), "a lease")
+    store.begin(first.id(), first)
+    assert store.room() == free - first.size
+    second = Manifest(4 * CHUNK, (Hash32(b"\2" * 32),) * 4)
+    with pytest.raises(QuotaExceededError):
+        store.begin(second.id(), second)
+    third = Manifest(3 * CHUNK, (Hash32(b"\3" * 32),) * 3)
+    store.begin(third.id(), third)
 
 
 def test_the_empty_artifact_is_an_artifact(store: Artifacts) -> None:
