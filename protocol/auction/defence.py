@@ -110,6 +110,15 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     longest = RAN_FACTOR * burden.items * burden.item_ms + means.clock_ms
     if every > longest:
         return f"the traces of all items take about {every} ms, the clock is {longest} ms"
+    games = min(burden.items, means.at_once or burden.items)
+    again = games * once + STARTUP_MS
+    if games * burden.value_bytes > means.disk_bytes and again > means.clock_ms:
+        # What was dropped to make room for others' is executed again for each move of its game.
+        return (
+            f"the traces of {games} items take {_mib(games * burden.value_bytes)} on disk, they may take "
+            f"{_mib(means.disk_bytes)}, and making all again for each move takes about {again} ms of "
+            f"{means.clock_ms} ms"
+        )
     return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)
 
 

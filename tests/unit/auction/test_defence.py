@@ -100,6 +100,26 @@ def test_rule_13_what_was_measured_is_held_to_the_clocks_before_the_start(
     assert bool(found) == bool(reason)
 
 
+def test_traces_that_do_not_fit_on_the_disk_can_all_be_made_again_for_every_move() -> None:
+    """The oldest goes for the next: with all items challenged, each move of a game finds its trace gone."""
+    traces = BURDEN.items * BURDEN.value_bytes
+    assert job_flaw(BURDEN, ALLOWANCE, replace(MEANS, disk_bytes=traces)) == ""
+    small = replace(MEANS, disk_bytes=traces - 1)
+    again = BURDEN.items * trace_ms(BURDEN.item_ms, BURDEN.value_bytes) + STARTUP_MS
+    patient = replace(small, block_ms=1, move_clock=Blocks(again))
+    assert job_flaw(BURDEN, Blocks(6_000), patient) == ""
+    found = job_flaw(BURDEN, Blocks(6_000), replace(patient, move_clock=Blocks(again - 1)))
+    assert found.startswith("the traces of 100 items take 8000 MiB on disk, they may take 8000 MiB")
+    # Who reckons with fewer games at once needs room for as many.
+    fewer = replace(
+        small, at_once=20, block_ms=1, move_clock=Blocks(again - 1), disk_bytes=20 * BURDEN.value_bytes
+    )
+    assert job_flaw(BURDEN, Blocks(6_000), fewer) == ""
+    assert "of 20 items" in job_flaw(
+        BURDEN, Blocks(6_000), replace(fewer, move_clock=Blocks(9_000), disk_bytes=1 << 30)
+    )
+
+
 def test_what_passes_by_the_client_s_figures_passes_by_the_same_figures_measured() -> None:
     """Else every honest offer would cost a show-up sum."""
     for item_ms in (1, 10, 100, 200, 230):
