@@ -122,10 +122,13 @@ class ClientHome:
             os.close(handle)
 
     def job(self, name: str) -> JobFolder:
-        """Return the job whose id or lease begins with `name`; "last" is the newest one."""
+        """Return the job whose id or lease begins with `name`; "last" is the newest with a lease.
+
+        A newer one that won no bid is what nobody asks about who has a lease under way.
+        """
         jobs = self.jobs()
         if name == "last" and jobs:
-            return jobs[-1]
+            return next((each for each in reversed(jobs) if each.read("job").get("lease")), jobs[-1])
         wanted = name.lower().removeprefix("0x")
         found = [
             each

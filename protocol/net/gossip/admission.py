@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from enum import Enum, auto
 
@@ -17,7 +18,10 @@ from protocol.net.workarounds.seen import SeenMessages
 from protocol.types import Address
 from protocol.types.errors import InputError
 
+log = logging.getLogger(__name__)
+
 _NS = 1_000_000_000
+_WARN_EVERY_S = 600.0
 
 
 class Refusal(Enum):
@@ -39,8 +43,23 @@ class Admission:
         # A message is fresh for at most max_age before and after its author's time, so an id has to
         # be remembered for twice that, else it could be replayed in between.
         self.seen = SeenMessages(ttl_s=2 * settings.max_age_s, max_ids=100_000)
+        self._warned_at = float("-inf")
         self._authors: Buckets[tuple[bytes, str]] = Buckets(
             settings.author_messages, settings.author_messages * settings.burst_s
+        )
+
+    def _warn(self, age_s: float) -> None:
+        """Tell now and then that clocks differ: whose is wrong hears nobody, and is heard by nobody."""
+        now = trio.current_time()
+        if now - self._warned_at < _WARN_EVERY_S:
+            return
+        self._warned_at = now
+        log.warning(
+            "a gossip message was dropped: by this machine's clock it is %.0f s %s, at most %d s are taken; "
+            "if many peers' messages are, this clock is wrong (gavel doctor)",
+            abs(age_s),
+            "old" if age_s > 0 else "ahead",
+            self._settings.max_age_s,
         )
 
     def judge(self, message: rpc_pb2.Message) -> Address | Refusal:
@@ -57,8 +76,9 @@ class Admission:
         message_id = message.from_id + message.seqno
         if self.seen.has(message_id):
             return Refusal.DUPLICATE
-        age_s = abs(time.time_ns() - int.from_bytes(message.seqno, "big")) / _NS
-        if age_s > self._settings.max_age_s:
+        age_s = (time.time_ns() - int.from_bytes(message.seqno, "big")) / _NS
+        if abs(age_s) > self._settings.max_age_s:
+            self._warn(age_s)
             return Refusal.STALE
         try:
             author = address_of(ID(message.from_id))

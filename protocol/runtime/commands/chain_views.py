@@ -1,5 +1,6 @@
 """What `wallet` and `doctor` ask a chain: the one place of this room that looks at `protocol.chain`."""
 
+import time
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from protocol.chain.cash import Holder
 
 DEFAULT_NETWORK = "local"
+_AHEAD_S, _OLD_S = 30, 300
+"""What the newest block of a public chain may be off by; beyond the second, gossip drops messages."""
 
 
 def check_anvil() -> Finding:
@@ -34,12 +37,33 @@ def check_network(name: str | None) -> Finding:
     try:
         chain = Chain.connect(load_network(wanted))
         chain.check()
-        block = chain.block_number()
+        head = chain.node.head()
     except GavelError as error:
         # Nobody asked for this network by name: not having one is no fault of the machine.
         local = "start one with: gavel localnet" if wanted == DEFAULT_NETWORK else "check networks.yaml"
         return Finding("network", "fail" if name else "warn", error.message, error.advice or local)
-    return Finding("network", "ok", f"{wanted}: chain {chain.network.chain_id}, block {block}")
+    if head is None:
+        return Finding("network", "fail" if name else "warn", f"{wanted}: its node has no newest block")
+    said = f"{wanted}: chain {chain.network.chain_id}, block {head.number}"
+    # A local chain's time is what its user makes it.
+    flaw = "" if chain.network.may_restart else clock_flaw(head.timestamp, time.time())
+    if flaw:
+        advice = "a clock that is minutes wrong hears no offers, bids or answers: run an NTP client"
+        return Finding("network", "warn", f"{said}; {flaw}", advice)
+    return Finding("network", "ok", said)
+
+
+def clock_flaw(newest: int, now: float) -> str:
+    """Return why a clock that reads `now` and a newest block of that time do not go together, if so.
+
+    Both in Unix seconds. Blocks are never made ahead of time, by any clock that counts.
+    """
+    age = int(now - newest)
+    if age < -_AHEAD_S:
+        return f"its newest block is {-age} s ahead of this machine's clock, which is late"
+    if age > _OLD_S:
+        return f"its newest block is {age} s old: its node has stopped, or this machine's clock is ahead"
+    return ""
 
 
 def balances(network: str, account: Address) -> dict[str, Any]:
