@@ -1,5 +1,6 @@
 """What an auditor has checked it keeps, and what a stranger serves instead ends no game."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,13 @@ from protocol.chain.networks_file import shipped_network
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
+from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, OpenTraceResult
+from protocol.engines.worker.interface import to_wire
 from protocol.games.pledges import Pledge, Pledges
 from protocol.games.workshop import CaseFiles
 from protocol.types import Address, Amount, Hash32, InputError, LeaseId, TransientError, Wei, to_hex
 from tests.strategies.provider import BID
-from tests.unit.dispute.test_audits import CLOCKS, OWN, sight
+from tests.unit.dispute.test_audits import CLOCKS, LIE, OWN, sight
 from watchtower import games
 from watchtower.auditing import running
 from watchtower.auditing.survey import Seen
@@ -60,6 +63,37 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
     assert (
         await running.run_item(rig, NOTHING, await running.get_job(rig, NOTHING, seen), 60.0)
     ).roots == OWN
+
+
+class TwoRuns:
+    """A worker whose first run of the item comes to OWN; the next to `again`, unless the first is kept."""
+
+    def __init__(self, posted: Hash32, again: Roots) -> None:
+        self.posted, self.again, self.asked = posted, again, list[str]()
+
+    async def call(self, op: str, args: dict[str, Any]) -> Any:
+        self.asked.append(op)
+        if op == AccuseArgs.OP:
+            return to_wire(AccuseResult(OWN.trace, OWN.item, self.posted, (), (), (), b""))
+        again = self.again if args["fresh"] else OWN
+        return to_wire(OpenTraceResult(again.trace, again.item, 1.0, 1))
+
+
+@pytest.mark.trio
+async def test_what_differs_from_the_result_is_run_twice_before_it_is_committed_to() -> None:
+    """A false accusation burns half of the stake."""
+    rig, job = rig_of(Path(), ROOT), running.Job(3, JOB.files, served=True)
+
+    async def ran(worker: Any) -> Roots:
+        return (await running.run_item(rig, worker, job, 60.0)).roots
+
+    right = TwoRuns(OWN.item, LIE)
+    assert await ran(right) == OWN
+    assert right.asked == [AccuseArgs.OP], "once, where it is as posted"
+    assert await ran(TwoRuns(ROOT, OWN)) == OWN, "wrong both times"
+    for other in (LIE, replace(OWN, trace=LIE.trace), Roots(OWN.trace, ROOT)):
+        with pytest.raises(TransientError, match="comes out in two ways on this machine"):
+            await ran(TwoRuns(ROOT, other))
 
 
 @pytest.mark.parametrize("error", [WrongArtifactsError, InputError])

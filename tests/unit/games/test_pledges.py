@@ -1,0 +1,60 @@
+"""For which audits coin is left in the wallet. The chain is an object in this process."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.dispute.audits import Part, Stage
+from protocol.games import pledges
+from protocol.games.pledges import Pledge, Pledges
+from protocol.types import LeaseId, Wei
+from tests.strategies.provider import BID
+from tests.unit.dispute.test_audits import ME, sight
+
+LEASE: LeaseId = BID.lease_id()
+NAME = (LEASE, True)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, stage: Stage, part: Part, known: Pledges) -> tuple[Pledge, ...]:
+    seen = sight(stage, part)
+    chain: Any = SimpleNamespace(
+        address=ME,
+        deployment=SimpleNamespace(audits="somewhere", disputes="somewhere"),
+        auditor=lambda _: SimpleNamespace(busy=1),
+        audit_tasks=lambda *_: seen.tasks,
+        leases_of=lambda: (SimpleNamespace(lease=LEASE, bid=BID),),
+        bond=lambda *_: 50,
+    )
+    monkeypatch.setattr(known, "_drawn", lambda _: [(NAME, seen.audit)])
+    monkeypatch.setattr(pledges, "_redeemed", lambda *_: set())
+    monkeypatch.setattr(pledges, "_may_open", lambda *_: True)
+    return known.read(chain)
+
+
+@pytest.mark.parametrize(
+    ("stage", "part", "bound"),
+    [
+        (Stage.DRAWN, Part.ASSIGNED, False),  # it may abstain
+        (Stage.DRAWN, Part.COMMITTED, True),
+        (Stage.DRAWN, Part.REVEALED, True),
+        (Stage.DRAWN, Part.DONE, False),  # it has abstained
+        (Stage.CONTESTED, Part.ACCUSING, True),  # half of the stake burns without a game
+        (Stage.CONTESTED, Part.DONE, False),  # it agreed
+        (Stage.SILENT, Part.REWARDED, False),
+        (Stage.OVER, Part.DONE, False),
+    ],
+)
+def test_coin_is_left_for_what_may_still_have_to_be_accused(
+    stage: Stage, part: Part, bound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pledged = (Pledge(NAME, 3, Wei(100)),)
+    assert read(monkeypatch, stage, part, Pledges()) == (pledged if bound else ())
+
+
+def test_what_this_process_will_commit_to_is_left_coin_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Pledges()
+    known.promise(NAME, Wei(7))
+    assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == (Pledge(NAME, 3, Wei(100)),)
+    known.forget(NAME)
+    assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == ()
