@@ -110,7 +110,11 @@ class Auditing:
                 log.info("the audit cannot be followed now: %s", error)
                 failures += 1
             except InputError as error:
-                self._end(f"no audit: {error}")
+                if self._ordered.is_set():  # it runs: what is refused in this block, another one may allow
+                    self._warn(f"the audit goes on, though something cannot be done now: {error}")
+                    failures += 1
+                else:
+                    self._end(f"no audit: {error}")
             if not self.over:
                 await trio.sleep(backoff(failures) if failures else _POLL_S)
 
@@ -205,6 +209,10 @@ class Auditing:
         self.over = why
         self._ordered.set()
         self._say(why)
+
+    def _warn(self, text: str) -> None:
+        if text != self.last:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         self.last = text
