@@ -237,16 +237,16 @@ class Games:
     async def _until_over(self, player: Player) -> str:
         seen, failures = None, 0
         while True:
-            due = player.due
+            asked = player.due, player.suspect
             try:
                 # An accusation that was prepared waits for no other block.
-                now = await self.rig.chain.run(lambda chain: chain.node.head()), due
+                now = await self.rig.chain.run(lambda chain: chain.node.head()), asked
                 if now != seen:
                     turn = await player.turn()
                     await trio.to_thread.run_sync(self._note, player, turn)
-                    if turn.over and player.due is due:
+                    if turn.over and (player.due, player.suspect) == asked:
                         return turn.over
-                    # What was found before the item was accused ends no accusation.
+                    # What was found before the item was accused, or known to be wrong, ends no game about it.
                     seen, failures = (None if turn.over else now), 0
             except TransientError as error:
                 log.info("cannot go on yet: %s", error)

@@ -120,7 +120,8 @@ class Auditing:
     _running: Line = field(default_factory=Line)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw the runs under way are, and what ends them."""
-    _written: dict[str, object] = field(default_factory=dict)
+    _written: dict[Name | None, object] = field(default_factory=dict)
+    """Notes as they are on disk, since each is written durably, at a price; None: the auditor's own."""
     _withdrawing: bool = False
     _looked: object = None
 
@@ -173,6 +174,7 @@ class Auditing:
             self._withdrawing = True
             nursery.start_soon(self._withdraw, look)
         await self._note(look)
+        self._forget()
 
     # -- one audit -------------------------------------------------------------------------------------
 
@@ -382,37 +384,43 @@ class Auditing:
 
     async def _note(self, look: Look) -> None:
         chain = self.rig.chain.blocking
-        notes = [
-            audit_note(each, self._part(each), self.doing.get(each.name, ""), chain) for each in look.open
-        ]
+        notes = {
+            each.name: audit_note(each, self._part(each), self.doing.get(each.name, ""), chain)
+            for each in look.open
+        }
         ended = await self.rig.chain.run(self._survey.endings)
-        endings = [ending_note(each, self.doing.get(each.name, ""), chain) for each in ended]
+        endings = {each.name: ending_note(each, self.doing.get(each.name, ""), chain) for each in ended}
         about_me = await self.rig.chain.run(auditor_note, self.me, look)
 
         def write() -> None:
-            for note in (*notes, *endings):
-                name = f"{note.lease} {note.by}"
+            for name, note in notes.items():
                 if self._written.get(name) != note:
                     self.notes.write(note)
                     self._written[name] = note
-            for ending in ended:
-                self._let_go(ending.name)
-                self.notes.runs.forget(ending.name)
-            if self._written.get("auditor") != replace(about_me, at=0):
+            for name, note in endings.items():  # whose end is on disk holds nothing, also after a restart
+                self._let_go(name)
+                self.notes.runs.forget(name)
+                self.notes.write(note)
+            if self._written.get(None) != replace(about_me, at=0):
                 self.notes.write_auditor(about_me)
-                self._written["auditor"] = replace(about_me, at=0)
+                self._written[None] = replace(about_me, at=0)
 
         await trio.to_thread.run_sync(write)  # with a full disk it is told once there is room
-        for ending, note in zip(ended, endings, strict=True):
+        for ending in ended:
             self._ended.labels(ending.outcome).inc()
-            log.info("%s", note.sentence())
-            self._forget(ending.name)
-            self._written.pop(f"{note.lease} {note.by}", None)
+            log.info("%s", endings[ending.name].sentence())
         self._survey.tell(ended)
+        for ending in ended:
+            self._drop(ending.name)
 
-    def _forget(self, name: Name) -> None:
-        """Keep nothing of an audit that is over: there are many in some months."""
-        for each in (self.doing, self._runs, self._failed, self._unable, self._vain):
+    def _forget(self) -> None:
+        """Keep nothing of audits that are over, whomever they drew: anybody orders as many as it pays for."""
+        for name in {*self.doing, *self._written}:
+            if name is not None and name not in self._busy and not self._survey.is_following(name):
+                self._drop(name)
+
+    def _drop(self, name: Name) -> None:
+        for each in (self.doing, self._runs, self._failed, self._unable, self._vain, self._written):
             each.pop(name, None)
         self._due = {due: block for due, block in self._due.items() if due[0] != name}
         self.rig.pledges.forget(name)

@@ -136,6 +136,10 @@ class Survey:
             self.told.add(each.name)
             self._endings.pop(each.name, None)
 
+    def is_following(self, name: Name) -> bool:
+        """Whether anything may still be to do about an audit, if only to tell of its end."""
+        return name not in self._done or name in self._endings
+
     def _check_mark(self, chain: Chain) -> None:
         """Begin anew if a re-org was deeper than what counts as confirmed. A node that lags tells nothing."""
         marked = self._mark and chain.node.head(self._mark.number)

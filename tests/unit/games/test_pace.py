@@ -43,7 +43,7 @@ class Failing:
 
     def __init__(self, takes_s: float, over_at: float) -> None:
         self.takes_s, self.over_at, self.tries = takes_s, over_at, list[float]()
-        self.lease, self.item, self.due = bytes(32), 0, None
+        self.lease, self.item, self.due, self.suspect = bytes(32), 0, None, 3
 
     async def turn(self) -> Turn:
         self.tries.append(trio.current_time())
