@@ -228,6 +228,41 @@ contract AuditEndsTest is AuditBase {
         inState(bid, LeaseState.Finalized);
     }
 
+    /// @dev No more can burn than is there: else what punishes it would revert, and hold lease and fees for good.
+    function test_AFalseAccuserWithoutAStakeLeft() public {
+        for (uint256 i = 1; i < AUDITORS; ++i) {
+            quit(auditor(i));
+        }
+        skip(30);
+        bytes32[6][3] memory bids;
+        for (uint64 i; i < 3; ++i) {
+            bid = posted(auditedBid(10 + i));
+            drawn(1);
+            eq(task(0).auditor, auditor(0), "the only one");
+            bids[i] = bid;
+        }
+        for (uint256 i; i < 3; ++i) {
+            bid = bids[i];
+            play(0, 1);
+            finish();
+        }
+        skip(WINDOW);
+        for (uint256 i; i < 3; ++i) {
+            bid = bids[i];
+            close(TRACE);
+            atStage(Stage.Over);
+            eq(freezes(), 0, "let go");
+            eq(owed(CLIENT), (i + 1) * fee(), "paid back");
+            eq(stakeLeft(auditor(0)), i == 0 ? STAKE / 2 : 0, "half of it, twice");
+        }
+        eq(audits.burntStake(), STAKE, "and no more");
+        escrow.finalize(bid);
+        skip(LEAVE + 1);
+        vm.prank(auditor(0));
+        audits.takeStake(auditor(0)); // nothing; it may enrol anew
+        enrolAuditor(auditor(0));
+    }
+
     function test_ATrueAccusation() public {
         contested();
         judge.freeze(bid);

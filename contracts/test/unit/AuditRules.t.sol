@@ -128,6 +128,18 @@ contract AuditRulesTest is AuditBase {
         }
     }
 
+    /// @dev Who leaves in the block of the call may have seen the order: before it or after it, it changes no draw.
+    function test_Rule25LeavingInTheBlockOfTheCallChangesNoDraw() public {
+        quit(auditor(0));
+        order(CLIENT, 8);
+        quit(auditor(3));
+        skip(5);
+        audits.draw(bid, true);
+        eq(audit().assigned, AUDITORS, "all of them");
+        eq(audits.auditorOf(auditor(0)).busy, 1, "who left before the order");
+        eq(audits.auditorOf(auditor(3)).busy, 1, "who left after it");
+    }
+
     /// @dev The same for one that left and enrolled anew: it was not there all the time.
     function test_Rule25WhoEnrolledAnewIsDrawnPast() public {
         quit(auditor(2));

@@ -377,6 +377,11 @@ contract AuditsTest is AuditBase {
         this.show(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
         this.showAsProvider(TRACE);
+        vm.roll(until); // the second auditor can still copy what is shown
+        vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
+        this.show(0, TRACE, item);
+        vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Sealed.selector, until));
+        this.showAsProvider(TRACE);
         vm.roll(until + 1); // the second auditor is too late
         reveal(0, TRACE, item);
         vm.roll(until + REVEAL + 1);
