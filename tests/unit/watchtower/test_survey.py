@@ -202,6 +202,8 @@ def test_a_deep_re_org_brings_all_back_and_a_node_that_lags_nothing(world: World
     world.lags, world.fork = False, 1
     world.both(1, DRAWN)
     assert look(survey, world) == [1, 2]
+    world.both(1, OVER)
+    assert (look(survey, world), ends(survey, world)) == ([2], [1]), "what is held anew is let go anew"
 
 
 @pytest.mark.parametrize("kind", ["over", "others", "called"])
