@@ -169,14 +169,17 @@ class Reads:
         return Amount(self._number(self.token(token).balance_of(account)))
 
     def holdings(self, token: int, account: Address) -> Amount:
-        """Return what `account` could open leases with, inside the Escrow and outside; in one request."""
+        """Return the largest deposit that `account` could open a lease with; in one request.
+
+        Credits or tokens: a lease is opened from one of them alone.
+        """
         asked = Call(
             self.escrow.address,
             self.escrow.abi.call_data("creditsOf", token, account),
             "Escrow.creditsOf",
         )
         outside = self.token(token).balance_of(account)
-        return Amount(sum(self.node.views((asked, outside), partial(_uint, what="holdings"))))
+        return Amount(max(self.node.views((asked, outside), partial(_uint, what="holdings"))))
 
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
         """Return what `spender` may pull from `owner`."""
