@@ -21,12 +21,13 @@ async def follow_registrations(chain: AsyncChain, node: Node) -> None:
     known: dict[Address, tuple[str, ...]] = {}
     while True:
         try:
-            for each in (await chain.run(Chain.registrations))[-_MOST:]:
-                if not each.addrs or each.operator in (ZERO_ADDRESS, node.address):
-                    continue
-                if known.get(each.operator) != each.addrs:
-                    known[each.operator] = each.addrs
-                    _learn(node, each.operator, each.addrs)
+            found = (await chain.run(Chain.registrations))[-_MOST:]
+            # Of an operator that signed for several owners, as when it moved, the newest word counts alone.
+            newest = {each.operator: each.addrs for each in found if each.addrs}
+            for operator, addrs in newest.items():
+                if operator not in (ZERO_ADDRESS, node.address) and known.get(operator) != addrs:
+                    known[operator] = addrs
+                    _learn(node, operator, addrs)
         except TransientError as error:
             log.debug("registrations cannot be read: %s", error)
         await trio.sleep(_EVERY_S)

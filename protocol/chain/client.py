@@ -148,12 +148,16 @@ class Chain(AuditReads):
         return tuple(OpenedLease(e.lease, e.bid, e.at.block) for e in found if isinstance(e, LeaseOpened))
 
     def registrations(self) -> tuple[Registered, ...]:
-        """Return all providers that ever registered, with their newest registration and present operator."""
+        """Return all providers that ever registered, with their newest registration and present operator.
+
+        Who registered last stands last.
+        """
         names = ("Registered", "OperatorSet")
         found: dict[Address, ProviderRegistered] = {}
         operators: dict[Address, Address] = {}
         for event in self.scanner.all((tuple(self._topic(name) for name in names),)):
             if isinstance(event, ProviderRegistered):
+                found.pop(event.owner, None)
                 found[event.owner] = event
                 operators[event.owner] = event.operator
             elif isinstance(event, OperatorSet):
