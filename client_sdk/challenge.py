@@ -127,20 +127,23 @@ async def _challenge(at: _Setting) -> Challenged:
         store = await trio.to_thread.run_sync(Artifacts, at.home.artifacts)
         stack.callback(store.close)
         child = await stack.enter_async_context(open_child(_WORKER))
-        files, spec = await _fetched(stack, chain, store, at)
+        fetch = Fetcher(stack, chain, store, at.file.provider)
         how = How(at.rerun.device, at.rerun.threads, at.rerun.item_seconds)
-        shop = Workshop(child, files, how)
+
+        async def workshop() -> Workshop:
+            files, _ = await _fetched(fetch, at)
+            return Workshop(child, files, how)
+
         suspect = None
-        if not own:
+        if not own:  # else a game is live, and what cannot be fetched now ends none
+            files, spec = await _fetched(fetch, at)
             await hold_to_job(child, files.program, files.inputs, spec)
             suspect = await _differing(child, files, spec, at)
             if suspect is None:
                 return Challenged(bid.lease_id(), "the result is right: there is nothing to challenge")
 
-        async def workshop() -> Workshop:
-            return shop
-
-        player = Player(chain, bid, opened, at.who, suspect, workshop, at.say, tuple(sorted(at.delegates)))
+        delegates = tuple(sorted(at.delegates))
+        player = Player(chain, bid, opened, at.who, suspect, workshop, at.say, delegates, bound=own)
         return await _to_the_end(player, at.say)
 
 
@@ -185,10 +188,7 @@ def _has_games(chain: Chain, bid: Bid, since: BlockNo) -> bool:
     return any(still_holds(game.now) for game in own)
 
 
-async def _fetched(
-    stack: AsyncExitStack, chain: AsyncChain, store: Artifacts, at: _Setting
-) -> tuple[CaseFiles, JobSpec]:
-    fetch = Fetcher(stack, chain, store, at.file.provider)
+async def _fetched(fetch: Fetcher, at: _Setting) -> tuple[CaseFiles, JobSpec]:
     spec = JobSpec.decode((await fetch.get(at.file.spec, _SMALL)).read_bytes())
     if spec.job_hash() != at.file.bid.job_hash:
         raise InputError("the job specification is not the one that the bid names")
@@ -230,19 +230,26 @@ async def _to_the_end(player: Player, say: Say) -> Challenged:
             if head != seen:
                 turn = await player.turn()
                 said = _waiting(turn, said, say)
-                if turn.refused:
+                if turn.refused and not player.bound:
                     raise InputError(turn.refused, "give the wallet coin, or allow a larger bond")
                 if turn.over:
                     return Challenged(player.lease, turn.over, turn.reports)
                 seen, failures = head, 0
-        except TransientError as error:
-            say(f"cannot go on yet: {error.message}")
+        except (InputError, TransientError) as error:
+            if isinstance(error, InputError) and not player.bound:
+                raise
+            # A bond is in a game of one's own: nothing but its end ends this.
+            said = _once(f"cannot go on yet: {error.message}", said, say)
             failures += 1
         await trio.sleep(rest(player.chain.blocking.network, failures))
 
 
 def _waiting(turn: Turn, said: str, say: Say) -> str:
     """Say what is waited for, once."""
-    if turn.waiting and turn.waiting != said:
-        say(turn.waiting)
-    return turn.waiting
+    return _once(turn.waiting, said, say)
+
+
+def _once(line: str, said: str, say: Say) -> str:
+    if line and line != said:
+        say(line)
+    return line

@@ -202,9 +202,9 @@ class Fetcher:
     async def _open(self) -> Node:
         # Any key will do: whoever checks need not say who he is.
         settings = NetSettings(bootstrap=self._chain.blocking.network.bootstrap)
-        node = await self._stack.enter_async_context(open_node(secrets.token_bytes(32), settings))
         bidders = Bidders(self._chain)
-        await bidders.refresh()
+        await bidders.refresh()  # before the node: who tries again opens no second one
+        node = await self._stack.enter_async_context(open_node(secrets.token_bytes(32), settings))
         for operator, addrs in bidders.registered.items():
             bidders.note(node, operator, addrs)
             if addrs and operator not in self._peers:

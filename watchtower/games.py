@@ -94,7 +94,7 @@ class Games:
         self.left.clear()
         self.accused.clear()
         for lease, item in going_on:
-            self._start(lease, item)
+            self._start(lease, item).bound = True
         await self._let_others_go()
 
     async def look_after(self, results: tuple[PostedResult, ...], wrong: Mapping[ResultId, int]) -> None:
@@ -252,9 +252,9 @@ class Games:
                 log.info("cannot go on yet: %s", error)
                 failures += 1
             except InputError as error:
-                if player.due is None:
+                if player.due is None and not player.bound:
                     raise
-                log.error("cannot go on, with a stake at risk: %s", error)
+                log.error("cannot go on, with a stake or a bond at risk: %s", error)
                 failures += 1
             await trio.sleep(rest(self.rig.chain.blocking.network, failures))
 

@@ -7,7 +7,7 @@ from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
 from protocol.chain.views import LeaseState
 from protocol.crypto import keccak256
-from protocol.dispute.audits import Answer, Audit, Roots, Sight, Stage
+from protocol.dispute.audits import Answer, Audit, Part, Roots, Sight, Stage
 from protocol.dispute.delivery import PostedItem, PostedRoots
 from protocol.dispute.names import Case
 from protocol.dispute.records import Conviction
@@ -54,6 +54,24 @@ def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:
         return False
     audits = chain.audits_now([(lease, True), (lease, False)])
     return any(each.stage is Stage.CONTESTED and each.item == item for each in audits)
+
+
+def contested_traces(chain: Chain, lease: LeaseId, item: int) -> tuple[Hash32 | None, ...] | None:
+    """Return what the provider revealed in the audits in which this key's accusation about an item stands.
+
+    None if none does: a re-org may have taken it away. A trace is None while its event is not confirmed.
+    Blocking.
+    """
+    found = list[Hash32 | None]()
+    for by_client in (True, False):
+        audit = chain.audit(lease, by_client)
+        if audit.stage is not Stage.CONTESTED or audit.item != item:
+            continue
+        tasks = chain.audit_tasks(lease, by_client)
+        if any(task.auditor == chain.address and task.part is Part.ACCUSING for task in tasks):
+            shown = _shown(chain, lease, by_client, audit)
+            found.append(None if shown is None else shown.trace)
+    return tuple(found) or None
 
 
 def revealed_items(chain: Chain, bid: Bid, root: Hash32) -> PostedRoots:

@@ -38,8 +38,8 @@ from protocol.dispute.names import Case, game_id
 from protocol.dispute.purse import COIN, OPENING_GAS, Limits, Purse, slowness
 from protocol.dispute.records import Conviction
 from protocol.dispute.replay import Played
-from protocol.games.audit_sight import is_contested
-from protocol.games.board import Board, bond_now, read_board, read_purse, table_of
+from protocol.games.audit_sight import contested_traces, is_contested
+from protocol.games.board import Board, bond_now, read_board, read_purse, still_holds, table_of
 from protocol.games.keeping import settling
 from protocol.games.pace import patience
 from protocol.games.pledges import Pledges
@@ -123,6 +123,8 @@ class Player:
     """Whether only the run is made that a game about `suspect` opens with, and none is opened yet."""
     root: Hash32 | None = None
     """The posted result that is played about; None: the first that is seen."""
+    bound: bool = False
+    """Whether a game of its own was seen or sent: a bond is in it, and no error ends its player."""
     _shop: Workshop | None = None
     _cleared: bool = False
     """Whether what was suspected turned out to be right."""
@@ -148,6 +150,8 @@ class Player:
         next turn looks anew.
         """
         board = await self.chain.run(read_board, self.bid, self.since)
+        own = board.of(self.chain.blocking.address, self.item)
+        self.bound = self.bound or any(still_holds(game.now) for game in own)
         if not self._is_about(board.lease.output_root):
             why = "a re-org put another result in the place of this one"
             return Turn(board.block, board.now, (), why, over=why if await self._is_for_good() else "")
@@ -211,6 +215,8 @@ class Player:
             charge = await self._charge(suspect)
             if prepares := self.prepares:
                 pass  # the run is all
+            elif not charge.differs and await self._is_undone(suspect):
+                return (Wait(f"item {suspect}: {_UNDONE}: no game is opened"),)
             elif not charge.differs and await self._is_shown_otherwise(charge):
                 # Until a conviction ends it: a re-org may take away what was shown.
                 return (Wait(f"item {suspect}: {_CONTRADICTED}: no game is opened"),)
@@ -237,6 +243,22 @@ class Player:
             done=frozenset(self._done),
             prepares=prepares,
         )
+
+    async def _is_undone(self, item: int) -> bool:
+        """Whether the accusation that the game is due for is not on the chain now: a re-org took it away."""
+        return self.due is not None and await self._due_now(item) is None
+
+    async def _due_now(self, item: int) -> Due | None:
+        """`due`, while the chain shows the accusation that it is of. And see what is revealed now."""
+        if self.due is None:
+            return None
+        traces = await self.chain.run(contested_traces, self.lease, item)
+        if traces is None:
+            return None
+        known = [trace for trace in traces if trace is not None]
+        if known and self.shown not in known:
+            self.shown = known[0]
+        return self.due
 
     async def _is_shown_otherwise(self, charge: Charge) -> bool:
         """Whether games know another trace of the item than the one revealed: the audit needs no more."""
@@ -274,11 +296,12 @@ class Player:
                 return self._told(f"game {_short(game)}: collected, in block {receipt.block}")
 
     async def _purse(self, charge: Charge) -> Purse:
-        purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits, self.due)
+        due = await self._due_now(charge.item)
+        purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits, due)
         terms = await self.chain.run(lambda chain: chain.game_terms)
         clock = self.chain.blocking.network.seconds(terms.move_clock)
         # Who has to play leaves nothing to others: its own game is pledged.
-        free = self.due is not None
+        free = due is not None
         pledged = Wei(0) if free else await self.chain.run(self.pledges.beside, self.lease, charge.item)
         purse = self.pledges.counted(purse, pledged)
         return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
@@ -288,6 +311,8 @@ class Player:
         # transaction is in a block, which may be long if gas becomes dear.
         async with AsyncExitStack() as stack:
             async with self.pledges.lock:
+                if not charge.differs and await self._is_undone(charge.item):
+                    return f"no game is opened: {_UNDONE}"
                 purse = await self._purse(charge)
                 if refused := purse.why_not():
                     return f"no game is opened: {refused}"
@@ -301,9 +326,11 @@ class Player:
         seal = charge.seal(chain.address, case, salt)
         root, proof = charge.posted_root, charge.proof
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
-        bond = await self.chain.run(bond_now, self.bid, charge.job.items, self.due)
+        due = await self._due_now(item)
+        bond = await self.chain.run(bond_now, self.bid, charge.job.items, due)
         game = game_id(case.id, chain.address, seal)
-        await self._sent(chain.disputes.challenge(move, bond), f"challenge {game.hex()}", self.due)
+        self.bound = True  # from now on it may be in a block, whatever is heard of it
+        await self._sent(chain.disputes.challenge(move, bond), f"challenge {game.hex()}", due)
         return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
 
     async def _play(self, board: Board, game: PlayedGame, early: bool) -> str:
@@ -426,7 +453,11 @@ class Player:
         program = shop.files.program if shop else None
         found = []
         for game in own:
-            played = await self._played(board, game.case) if shop else None
+            try:
+                played = await self._played(board, game.case) if shop else None
+            except (InputError, TransientError) as error:  # the moves are made: no report undoes them
+                log.info("lease %s: no own run to report from: %s", to_hex(self.lease), error)
+                played = None
             report = await self.chain.run(lambda _: reporter.report(board, game, played, program))  # noqa: B023
             found.append(replace(report, doing=doing, over=over or game.game in self._done))
         return tuple(found)
@@ -460,6 +491,7 @@ class Player:
 
 
 _CONTRADICTED = "it shows another trace than in the audit, whose end convicts it"
+_UNDONE = "what the audit had shown is on the chain no more"
 _MOST_ATTEMPTS = 64
 _GWEI = 10**9
 

@@ -11,13 +11,14 @@ from protocol.chain.calls import Due
 from protocol.chain.views import LeaseState
 from protocol.dispute.challenger import Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
-from protocol.dispute.records import Verdict
+from protocol.dispute.records import Phase, Verdict
 from protocol.games import player as players
 from protocol.games.player import Challenger, Player
 from protocol.games.pledges import Pledges
 from protocol.games.workshop import Charge
-from protocol.types import ZERO_HASH, BlockNo, Hash32, TransientError, Wei
+from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, TransientError, Wei
 from tests.strategies.provider import BID
+from tests.unit.watchtower.test_telling import GAME
 
 pytestmark = pytest.mark.trio
 OWN, OTHER, ROOT = (Hash32(bytes([n]) * 32) for n in (1, 2, 3))
@@ -49,7 +50,7 @@ def player(known: Hash32, item_root: Hash32) -> Player:
 
 
 def board(now: int = 10) -> Any:
-    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0)
+    lease = SimpleNamespace(state=LeaseState.POSTED, last_beat=0, output_root=ROOT)
     return SimpleNamespace(
         now=now, lease=lease, ended=False, verdict=Verdict(), place=None, games=(), of=lambda *_: ()
     )
@@ -167,6 +168,7 @@ async def test_a_game_that_no_stake_depends_on_leaves_what_is_pledged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """RULES 25: after a re-run's game a true accusation had no bond, and half of a stake burnt."""
+    monkeypatch.setattr(players, "contested_traces", lambda *_: (OTHER,))
     monkeypatch.setattr(players, "read_purse", wallet(coin=299))
     pledges = Pledges()
     monkeypatch.setattr(pledges, "beside", lambda *_: Wei(200))
@@ -183,6 +185,7 @@ async def test_a_bond_on_its_way_is_counted_and_holds_no_accusation_up(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
     """While gas is dear an opening may wait for hours: an accuser's clock runs meanwhile."""
+    monkeypatch.setattr(players, "contested_traces", lambda *_: (OTHER,))
     monkeypatch.setattr(players, "read_purse", wallet(coin=250))
     pledges = Pledges()
     monkeypatch.setattr(pledges, "beside", lambda *_: Wei(0))
@@ -199,3 +202,79 @@ async def test_a_bond_on_its_way_is_counted_and_holds_no_accusation_up(
             await trio.testing.wait_all_tasks_blocked()
             assert await accusing._do(board(), Open(3, 0)) == "opened"
         second.mined.set()
+
+
+async def test_no_game_is_opened_for_an_accusation_that_a_reorg_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The posted item is right, and the trace that was false may be another one by now."""
+    traces = dict[str, Any](now=(OTHER,))
+    dues = list[Due | None]()
+
+    def purse(_: Any, __: Any, ___: Any, limits: Limits, due: Due | None) -> Purse:
+        dues.append(due)
+        return Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, limits)
+
+    monkeypatch.setattr(players, "read_purse", purse)
+    monkeypatch.setattr(players, "contested_traces", lambda *_: traces["now"])
+    accuser = rich(Pledges(), DUE)
+    accuser.shown = OTHER
+    accuser.mined.set()
+    shop = await player(ZERO_HASH, ROOT).workshop()
+
+    async def right() -> Any:
+        return shop
+
+    wrong, accuser.workshop = accuser.workshop, right
+    (action,) = await accuser._judge(board())
+    assert isinstance(action, Open)
+    traces["now"] = None
+    assert "on the chain no more" in await accuser._do(board(), action), "it was removed meanwhile"
+    assert accuser.sent == []
+    (waits,) = await accuser._judge(board())
+    assert isinstance(waits, Wait)
+    assert accuser.suspect == 3, "it may come back"
+    traces["now"] = (None,)
+    assert isinstance((await accuser._judge(board()))[0], Open), "its event is not confirmed yet"
+    traces["now"] = (OWN,)
+    (action,) = await accuser._judge(board())
+    assert isinstance(action, Leave), "what is revealed now is right"
+    assert dues == [DUE, DUE]
+    # What the posted result itself shows to be wrong is played, as after any re-run: no stake presses.
+    accuser.suspect, accuser._shop, accuser.workshop, traces["now"] = 3, None, wrong, None
+    monkeypatch.setattr(accuser.pledges, "beside", lambda *_: Wei(0))
+    (action,) = await accuser._judge(board())
+    assert await accuser._do(board(), action) == "opened"
+    assert dues == [DUE, DUE, None, None]
+
+
+async def test_who_has_sent_or_seen_a_game_is_bound_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bond is lost without a player, whatever is wrong with one action or with a report."""
+    live = SimpleNamespace(phase=Phase.TRACE, bond=1)
+    games = [SimpleNamespace(game=OWN, case=None, now=live)]
+    seen = board()
+    seen.of = lambda *_: tuple(games)
+    seen.block = 10
+    mine = player(ZERO_HASH, ROOT)
+
+    async def fails(*_: object) -> Any:
+        raise InputError("the item does not fit in the worker's memory")
+
+    async def judged(_: object) -> Any:
+        return (Wait("first"), Wait("second"))
+
+    def report(*_: object) -> Any:
+        return GAME
+
+    monkeypatch.setattr(players, "read_board", lambda *_: seen)
+    monkeypatch.setattr(players, "Reporter", lambda *_: SimpleNamespace(report=report))
+    monkeypatch.setattr(mine, "_judge", judged)
+    monkeypatch.setattr(mine, "_played", fails)
+    mine._shop = SimpleNamespace(files=SimpleNamespace(program=None))  # type: ignore[assignment]
+    assert not mine.bound
+    turn = await mine.turn()
+    assert (turn.doing, [each.doing for each in turn.reports]) == ("first; second", ["first; second"])
+    assert mine.bound
+    games.clear()
+    await mine.turn()
+    assert mine.bound, "a node that lags does not end it"

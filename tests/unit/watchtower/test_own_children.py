@@ -297,8 +297,10 @@ async def test_what_is_found_during_the_last_look_is_looked_at(autojump_clock: o
     assert looks == [None, 1]
 
 
-@pytest.mark.parametrize("due", [DUE, None])
-async def test_no_error_ends_an_accusation(due: Due | None, autojump_clock: object) -> None:
+@pytest.mark.parametrize(("due", "bound"), [(DUE, False), (None, True), (None, False)])
+async def test_no_error_ends_an_accusation_or_a_live_game(
+    due: Due | None, bound: bool, autojump_clock: object
+) -> None:
     heads = iter(range(100))
 
     async def run(_: object) -> int:
@@ -314,9 +316,34 @@ async def test_no_error_ends_an_accusation(due: Due | None, autojump_clock: obje
         playing = Refusing(rig, nothing, nothing, nursery, Metrics())
         playing.errors = [InputError("the item does not fit"), TransientError("not served")]
         player = playing._start(opened(BID), 1)
-        player.suspect, player.due, player.root = 1, due, HASH
+        player.suspect, player.due, player.root, player.bound = 1, due, HASH, bound
         player.turn = playing.turn  # type: ignore[method-assign]
-    assert list(playing.left.values()) == ["the item does not fit" if due is None else "it is over"]
+    ends = due is None and not bound
+    assert list(playing.left.values()) == ["the item does not fit" if ends else "it is over"]
+
+
+async def test_a_game_that_is_resumed_is_ended_by_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = opened(BID)
+
+    async def run(read: object) -> object:
+        return ((lease, 1),) if read is games.unfinished else 0
+
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+    )
+    nothing: Any = None
+    async with trio.open_nursery() as nursery:
+        playing = Ends(rig, nothing, nothing, nursery, Metrics())
+        playing.how = {}
+
+        async def none() -> None:
+            pass
+
+        monkeypatch.setattr(playing, "_let_others_go", none)
+        await playing.resume()
+        assert playing.playing[Subject(BID.lease_id(), 1)].bound, "before the chain is read for it"
+        nursery.cancel_scope.cancel()
 
 
 class Desk:
