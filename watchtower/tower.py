@@ -100,7 +100,7 @@ class Tower:
     async def run(self) -> None:
         """Poll until cancelled."""
         failures = 0
-        self.known |= await trio.to_thread.run_sync(self.verdicts.by_lease)
+        self.known |= await trio.to_thread.run_sync(self.verdicts.sound)
         while True:
             try:
                 await self._turn()

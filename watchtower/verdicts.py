@@ -1,6 +1,8 @@
 """What a watchtower found, one JSON file per lease: a restart repeats no work, and a person can read it."""
 
 import json
+import logging
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 from protocol.store.files import write_whole
 from protocol.types import Hash32, InputError, LeaseId
 from watchtower.judge import ResultId
+
+log = logging.getLogger(__name__)
 
 
 class Finding(StrEnum):
@@ -108,6 +112,24 @@ class Verdicts:
         """Return every verdict, by its lease."""
         return {each.about.lease: each for each in self.all()}
 
+    def sound(self) -> dict[LeaseId, Verdict]:
+        """Return every verdict that can be read, by its lease; what is damaged is set aside and made again.
+
+        Games and enrolment need none of them: no file keeps a watchtower from its clocks.
+        """
+        found = dict[LeaseId, Verdict]()
+        for path in self._folder.glob("0x*.json"):
+            try:
+                verdict = _read(path)
+                found[verdict.about.lease] = verdict
+            except InputError as error:
+                log.error("%s: it is set aside", error.message)
+                with suppress(OSError):
+                    path.replace(path.with_name(f"{path.name}.damaged"))
+            except OSError as error:  # no damage that is known: it may be read another time
+                log.error("verdict %s cannot be read: %s", path, error.strerror)
+        return found
+
 
 def wrong_item(verdict: Verdict) -> int | None:
     """Return the first item that a mismatch found wrong; None for other findings."""
@@ -118,7 +140,8 @@ def _read(path: Path) -> Verdict:
     try:
         fields = json.loads(path.read_text())
         found = Verdict(**{**fields, "finding": Finding(fields["finding"])})
-        found.about  # noqa: B018 - ids that cannot be read are damage too
+        if any(len(each) != 32 for each in found.about):
+            raise ValueError("an id has another length")
         return found
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"verdict {path} is damaged: {error}", "delete it to have it made again") from error

@@ -1,5 +1,6 @@
 """Writing files so that a crash leaves the old or the new contents, never half of one."""
 
+import errno
 import os
 import sqlite3
 import tempfile
@@ -9,17 +10,27 @@ from pathlib import Path
 
 from protocol.types import DiskError
 
+_SHORT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What the system lacks for one more file: written it can be once others are closed."""
+
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full or failing disk into a `DiskError`: it ends no daemon. Other errors pass."""
+    """Turn a full or failing disk into a `DiskError`, and the want of a descriptor or memory to write with.
+
+    It ends no daemon. Other errors pass.
+    """
     try:
         yield
     except (OSError, sqlite3.OperationalError) as error:
-        if isinstance(error, OSError) and not DiskError.is_behind(error):
-            raise
-        said = error.strerror if isinstance(error, OSError) else str(error)
-        raise DiskError(f"{path} cannot be written: {said}", "check the disk") from error
+        said, advice = str(error), "check the disk"
+        if isinstance(error, OSError):
+            if error.errno in _SHORT:
+                advice = "check how many files are open, and the memory"
+            elif not DiskError.is_behind(error):
+                raise
+            said = error.strerror or said
+        raise DiskError(f"{path} cannot be written: {said}", advice) from error
 
 
 def sync_directory(path: Path) -> None:

@@ -1,11 +1,13 @@
 """What a watchtower writes down as an auditor, and what its shared moves may cost."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from protocol.types import Address, Amount, InputError, LeaseId, Wei
+from protocol.types import Address, Amount, DiskError, InputError, LeaseId, TransientError, Wei
+from watchtower import spending as spending_module
 from watchtower.auditing.notes import AuditNote, AuditorNote, Notes
 from watchtower.auditing.survey import Ending
 from watchtower.spending import Spending
@@ -82,3 +84,45 @@ def test_shared_moves_cost_no_more_than_a_day_allows_through_restarts(tmp_path: 
     assert spending().why_not() == "", "the first is a day old"
     (tmp_path / "spent.json").write_text("?")
     assert spending().why_not() == ""
+
+
+def test_what_a_full_disk_does_not_take_counts_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every move looks like the first of the day, for as long as the disk is full."""
+    full, write = [True], spending_module.write_whole
+
+    def write_whole(path: Path, data: bytes) -> None:
+        if full[0]:
+            raise DiskError("no room")
+        write(path, data)
+
+    monkeypatch.setattr(spending_module, "write_whole", write_whole)
+    file = tmp_path / "spent.json"
+    gas = Spending(file, Wei(100), "audit_gas_per_day", lambda: 0.0)
+    gas.add(Wei(60))
+    gas.add(Wei(30))
+    assert (gas.left(), file.exists()) == (10, False)
+    full[0] = False
+    gas.add(Wei(5))
+    assert gas.left() == Spending(file, Wei(100), "", lambda: 0.0).left() == 5, "all of it, and once"
+
+
+def test_sums_that_cannot_be_read_now_begin_no_day_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "spent.json"
+    gas = Spending(file, Wei(100), "audit_gas_per_day", lambda: 0.0)
+    gas.add(Wei(60))
+
+    def lacking(_: Path) -> str:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as short:
+        short.setattr(Path, "read_text", lacking)
+        with pytest.raises(TransientError, match="Too many open files"):
+            gas.why_not()
+        gas.add(Wei(30))
+    assert gas.left() == 10
+    gas.add(Wei(10))
+    assert gas.left() == 0
