@@ -118,12 +118,12 @@ class Games:
                 else:
                     self.left[each, wrong[each]] = "no tape: nobody can judge it"
 
-    def prepare(self, lease: OpenedLease, item: int) -> None:
+    def prepare(self, lease: OpenedLease, item: int, took: float = 0.0) -> None:
         """Make the run that a game about an item opens with, long before it may be opened: see `accuse`."""
         known = any((result.lease, about) == (lease.lease, item) for result, about in self.left)
         if not known and Subject(lease.lease, item) not in self.playing:
             player = self._start(lease, item)
-            player.suspect, player.prepares = item, True
+            player.suspect, player.prepares, player.took = item, True, took
 
     def keep(self, prepared: Collection[Subject]) -> None:
         """Let go what was prepared for other items: what the audit had shown is on the chain no more.
@@ -136,15 +136,17 @@ class Games:
                 self._open.set(len(self.playing))
                 self._scopes[subject].cancel()
 
-    def accuse(self, lease: OpenedLease, item: int, shown: Hash32, due: Due) -> None:
+    def accuse(self, lease: OpenedLease, item: int, shown: Hash32, due: Due, took: float = 0.0) -> None:
         """Play about an item that an audit found to differ. `shown`: the trace that the provider revealed.
 
-        `due`: by when the game has to be open, and what is lost else. Whatever else is played on the lease,
+        `due`: by when the game has to be open, and what is lost else. `took`: how long the item's run took
+        here, in seconds; 0: not known. Whatever else is played on the lease,
         and whoever began to play about the item: from now on a stake depends on it.
         """
         if not self.is_accused(lease.lease, item):
             player = self._start(lease, item)
             player.suspect, player.shown, player.due, player.prepares = item, shown, due, False
+            player.took = took or player.took
 
     def is_accused(self, lease: LeaseId, item: int) -> bool:
         """Say whether an accusation needs nothing more: it is played about, or was to its end."""
@@ -297,7 +299,7 @@ class Games:
         clock = await self.rig.chain.run(lambda chain: chain.game_terms.move_clock)
         # What an auditor could run in time, its game can too, whatever it allows re-runs of its own choice.
         seconds = max(config.item_seconds, network.seconds(clock))
-        return Workshop(child, found.files, How(config.device, config.threads, seconds))
+        return Workshop(child, found.files, How(config.device, config.threads, seconds, player.took))
 
 
 def _subject(player: Player) -> Subject:

@@ -80,13 +80,13 @@ class Tower:
         if games is None:
             raise BrokenInvariant("games are opened where none are played")
 
-        async def accuse(seen: Seen) -> None:
+        async def accuse(seen: Seen, took: float) -> None:
             if (shown := seen.sight.shown) is not None:
                 due = await self.rig.chain.run(stake_due, seen)
-                games.accuse(seen.opened, seen.sight.audit.item, shown.trace, due)
+                games.accuse(seen.opened, seen.sight.audit.item, shown.trace, due, took)
 
-        def prepare(seen: Seen) -> None:
-            games.prepare(seen.opened, seen.sight.audit.item)
+        def prepare(seen: Seen, took: float) -> None:
+            games.prepare(seen.opened, seen.sight.audit.item, took)
 
         def keep(prepared: Collection[tuple[LeaseId, int]]) -> None:
             games.keep({Subject(*each) for each in prepared})

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 import msgspec
+import trio
 
 from protocol.engines.worker.interface import from_wire, to_wire
 from protocol.runtime.child import ChildFaultError
-from protocol.types import BrokenInvariant, Hash32
+from protocol.types import BrokenInvariant, Hash32, TransientError
 
 T = TypeVar("T")
 
@@ -31,6 +32,25 @@ async def ask(child: Asked, args: Any, kind: type[T]) -> T:
     reply = await child.call(args.OP, to_wire(args))
     with reading(child, args.OP):
         return from_wire(reply, kind)
+
+
+async def ask_within(child: Asked, args: Any, kind: type[T], seconds: float) -> T:
+    """As `ask`. A child that has not answered after so many seconds is killed, with `TransientError`.
+
+    Its own limit ends it between two nodes alone: one that hangs would be waited for without an end.
+    """
+    with trio.move_on_after(seconds):
+        return await ask(child, args, kind)
+    raise TransientError(f"the worker has not answered to {args.OP} in {seconds:g} s, and was ended")
+
+
+def patience_for(took: float) -> float:
+    """Return how many seconds to wait for what took so long before: a busy machine is no broken one."""
+    return _SLOWER * took + _LEAST_S
+
+
+_SLOWER = 4
+_LEAST_S = 60.0
 
 
 @contextmanager

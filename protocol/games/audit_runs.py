@@ -30,6 +30,8 @@ class Run:
     item: int
     roots: Roots
     opening: Opening | None = None
+    seconds: float = 0.0
+    """How long it took; 0: not known. It is not kept on disk."""
 
 
 class AuditRuns:

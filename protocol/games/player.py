@@ -123,6 +123,8 @@ class Player:
     """Whether only the run is made that a game about `suspect` opens with, and none is opened yet."""
     root: Hash32 | None = None
     """The posted result that is played about; None: the first that is seen."""
+    took: float = 0.0
+    """How long the item's run took before, in seconds; 0: not known."""
     bound: bool = False
     """Whether a game of its own was seen or sent: a bond is in it, and no error ends its player."""
     _shop: Workshop | None = None

@@ -1,7 +1,9 @@
 """The worker's part in a challenger's games: its own run of an item, and the moves that follow from it."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import trio
 
@@ -20,10 +22,12 @@ from protocol.engines.worker.dispute_records import (
     SealOpeningArgs,
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, write_shown
-from protocol.games.asking import ask, hash32, reading
+from protocol.games.asking import ask_within, hash32, patience_for, reading
 from protocol.messages import Bid
 from protocol.runtime.child import Child
-from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, Hash32
+from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, Hash32, TransientError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class How:
     device: str
     threads: int
     item_seconds: float
+    took: float = 0.0
+    """How long the item took before, if that is known: who hangs is not waited for until the limit."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,27 @@ class Charge:
 
 
 class Workshop:
-    """Asks one child about one job. What it computed it keeps, and after its end computes again."""
+    """Asks one child about one job. What it computed it keeps, and after its end computes again.
+
+    A child that does not answer is ended after a few times what the item took, or its limit: whoever asks
+    again starts another, and waits for twice as long.
+    """
 
     def __init__(self, child: Child, files: CaseFiles, how: How) -> None:
         self.files = files
         self._child, self._how = child, how
         self._charges: dict[int, Charge] = {}
+        longest = patience_for(how.item_seconds) if how.item_seconds else math.inf
+        self._patience = min(patience_for(how.took), longest) if how.took else longest
+
+    async def _ask(self, args: Any, kind: type[T]) -> T:
+        began = trio.current_time()
+        try:
+            return await ask_within(self._child, args, kind, self._patience)
+        except TransientError:
+            if trio.current_time() >= began + self._patience:
+                self._patience *= 2
+            raise
 
     async def accuse(self, item: int) -> Charge:
         """Return the own run of an item beside the posted one.
@@ -84,8 +105,10 @@ class Workshop:
         if item not in self._charges:
             args = AccuseArgs(self._item(item), str(self.files.outputs))
             began = trio.current_time()
-            found = await ask(self._child, args, AccuseResult)
+            found = await self._ask(args, AccuseResult)
             with reading(self._child, args.OP):
+                took = trio.current_time() - began
+                self._patience = min(self._patience, patience_for(took))
                 self._charges[item] = Charge(
                     item,
                     hash32(found.trace_root),
@@ -93,7 +116,7 @@ class Workshop:
                     hash32(found.posted_root),
                     tuple(map(hash32, found.proof)),
                     JOBS.decode(found.job),
-                    trio.current_time() - began,
+                    took,
                 )
         return self._charges[item]
 
@@ -109,7 +132,7 @@ class Workshop:
                 VIEWS.encode(view),
                 write_shown(handing.part()),
             )
-            result = await ask(self._child, args, MoveResult)
+            result = await self._ask(args, MoveResult)
             found, missed = result.move, handing.give(result.missed)
         if found is None:
             return None
@@ -123,7 +146,7 @@ class Workshop:
     async def claim(self, case: Case, place: Place, salt: Hash32) -> Claim:
         """Return the claim that opens the seal with that salt."""
         args = SealOpeningArgs(self._item(case.item), CASES.encode(case), PLACES.encode(place), salt)
-        found = (await ask(self._child, args, MoveResult)).move
+        found = (await self._ask(args, MoveResult)).move
         with reading(self._child, args.OP):
             claim = MOVES.decode(found) if found is not None else None
             if not isinstance(claim, Claim):

@@ -85,12 +85,13 @@ class Court:
     """How games are opened about what an audit found, and whether one was, about an item of a lease.
 
     `prepare`: have the run made with which a game opens, as soon as it is certain that one will be needed.
-    `keep`: let go what was prepared about other items of leases than these.
+    Both take how many seconds the item took here; 0: not known. `keep`: let go what was prepared about other
+    items of leases than these.
     """
 
-    accuse: Callable[[Seen], Awaitable[None]]
+    accuse: Callable[[Seen, float], Awaitable[None]]
     accused: Callable[[LeaseId, int], bool]
-    prepare: Callable[[Seen], None]
+    prepare: Callable[[Seen, float], None]
     keep: Callable[[Collection[tuple[LeaseId, int]]], None]
 
 
@@ -187,7 +188,7 @@ class Auditing:
         sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
         move = auditor_move(sight, self.me)
         if self.court is not None and prepares(sight, self.me):
-            self.court.prepare(seen)
+            self.court.prepare(seen, self._took(seen))
         if seen.name in self._busy:
             # Whatever is under way ends before another move is made: what it has come to by then counts. But
             # a run for a draw that a re-organisation replaced comes to nothing.
@@ -225,6 +226,11 @@ class Auditing:
         seed = seen.sight.audit.seed
         sealed = commitment(roots, self.me, seen.name[0], seed, salt_of(self.key, seed))
         return roots if sealed == part.found else None
+
+    def _took(self, seen: Seen) -> float:
+        """How long the drawn item took here; 0 if this process has not run it."""
+        run = self._runs.get(seen.name)
+        return run.seconds if run is not None and run.item == seen.sight.audit.item else 0.0
 
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
@@ -265,7 +271,7 @@ class Auditing:
                 return await self._try(seen)
             case Challenge(item):
                 if self.court is not None:
-                    await self.court.accuse(seen)
+                    await self.court.accuse(seen, self._took(seen))
                 return f"item {item} comes out otherwise here: a game decides"
             case _:
                 shared = self._can_wait(seen, move)
@@ -314,7 +320,7 @@ class Auditing:
             ran = await self._ran(child, seen, limit)
         if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen, ran.seconds)):
             return why
-        self._runs[seen.name] = run = Run(audit.item, ran.roots)
+        self._runs[seen.name] = run = Run(audit.item, ran.roots, seconds=ran.seconds)
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN

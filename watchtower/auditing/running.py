@@ -15,7 +15,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceArgs,
     OpenTraceResult,
 )
-from protocol.games.asking import ask, hash32, reading
+from protocol.games.asking import ask_within, hash32, patience_for, reading
 from protocol.games.pledges import Pledges, bond_ahead
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
@@ -64,23 +64,25 @@ async def get_job(rig: Rig, child: Child, seen: Seen) -> Job:
 
 
 async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
-    """Return what the drawn item comes to here; in `limit_s` seconds of execution at most.
+    """Return what the drawn item comes to here; in `limit_s` seconds at most.
 
-    `TransientError` if this machine computes it in two ways. `InputError` if it cannot be run here at all.
+    `TransientError` if the worker does not answer by then, or to the second run in a few times the first, or
+    if this machine computes the item in two ways. `InputError` if it cannot be run here at all.
     """
     files, config = job.files, rig.config
     item = Item(str(files.program), str(files.inputs), job.item, config.device, config.threads, limit_s)
     began = trio.current_time()
     if not job.served:
-        roots = await _roots(child, item, fresh=False)
+        roots = await _roots(child, item, limit_s, fresh=False)
         return Ran(roots, trio.current_time() - began)
     args = AccuseArgs(item, str(files.outputs))
-    found = await ask(child, args, AccuseResult)
+    found = await ask_within(child, args, AccuseResult, limit_s)
     seconds = trio.current_time() - began
     with reading(child, args.OP):
         roots = Roots(hash32(found.trace_root), hash32(found.item_root))
     # A false accusation costs half of the stake: what differs from the result is computed twice.
-    if found.differs and await _roots(child, item, fresh=True) != roots:
+    again_s = min(limit_s, patience_for(seconds))
+    if found.differs and await _roots(child, item, again_s, fresh=True) != roots:
         raise TransientError(f"item {item.item} comes out in two ways on this machine")
     return Ran(roots, seconds)
 
@@ -120,9 +122,9 @@ def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:
     return Blocks(max(min(chain.game_terms.move_clock, left * as_long // longer), 0))
 
 
-async def _roots(child: Child, item: Item, *, fresh: bool) -> Roots:
+async def _roots(child: Child, item: Item, within_s: float, *, fresh: bool) -> Roots:
     args = OpenTraceArgs(item, fresh)
-    found = await ask(child, args, OpenTraceResult)
+    found = await ask_within(child, args, OpenTraceResult, within_s)
     with reading(child, args.OP):
         return Roots(hash32(found.trace_root), hash32(found.item_root))
 

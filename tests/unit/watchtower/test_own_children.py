@@ -171,9 +171,9 @@ async def test_what_is_prepared_for_an_accusation_is_none_and_stops_no_other_gam
     async with trio.open_nursery() as nursery:
         playing = Ends(rig, nothing, nothing, nursery, Metrics())
         playing.how = {}
-        playing.prepare(lease, 1)
+        playing.prepare(lease, 1, 7.0)
         mine = playing.playing[Subject(accused, 1)]
-        assert (mine.suspect, mine.prepares, mine.due) == (1, True, None)
+        assert (mine.suspect, mine.prepares, mine.due, mine.took) == (1, True, None, 7.0)
         assert not playing.is_accused(accused, 1), "the comparison is still to come"
         result = PostedResult(accused, BID, HASH, BlockNo(900))
         await playing.look_after((result,), {result.id: 2})
@@ -363,7 +363,7 @@ class Desk:
         self.court = Court(
             self._accuse,
             lambda *_: False,
-            lambda seen: self.prepared.append(seen.name[0]),
+            lambda seen, _: self.prepared.append(seen.name[0]),
             lambda kept: self.kept.append(sorted(lease[0] for lease, _ in kept)),
         )
         self.kept = list[list[int]]()
@@ -377,7 +377,7 @@ class Desk:
         self.beside = list[list[LeaseId]]()
         """For each look into the purse, the other audits that count on it."""
 
-    async def _accuse(self, seen: Seen) -> None:
+    async def _accuse(self, seen: Seen, took: float) -> None:
         raise AssertionError("nothing is found here")
 
     async def _read(self, method: Any, *args: Any) -> Any:
