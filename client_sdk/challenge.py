@@ -99,7 +99,9 @@ def challenge_receipt(
     """
     file = read_evidence(Path(path))
     known = load_network(network or file.network)
-    journal = FileJournal(home.root / f"challenges-{wallet.peer.hex()}.json")
+    name = f"challenges-{wallet.peer.hex()}"
+    before = home.root / f"{name}.json"
+    journal = FileJournal(home.root / f"{name}-{file.domain.chain_id}.json", before)
     chain = chain_of(file.domain, known, wallet.key, journal)
     limits = Limits(max_bond, _NO_LIMIT, _NO_LIMIT, _NO_LIMIT)
     who = Challenger.of(wallet.key, limits)

@@ -9,6 +9,7 @@ from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks import Network
 from protocol.chain.sent import FileJournal
+from protocol.crypto import address_of
 from protocol.games.player import Challenger
 from protocol.net import NetSettings, open_node
 from protocol.runtime.metrics import Metrics
@@ -38,7 +39,9 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
     budget_of(config)  # said now, and not once an audit comes
     if config.device != "cpu":
         await prove(config)
-    chain = AsyncChain(Chain.connect(network, key, journal=FileJournal(folder / "sent.json")))
+    sent = folder / f"sent-{network.chain_id}-0x{address_of(key).hex()}.json"
+    journal = FileJournal(sent, before=folder / "sent.json")
+    chain = AsyncChain(Chain.connect(network, key, journal=journal))
     await _reach(chain)
     scan = await chain.run(Scan)
     async with AsyncExitStack() as stack:

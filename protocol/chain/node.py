@@ -61,6 +61,10 @@ class Node:
         """Return the number of the newest block."""
         return BlockNo(self.rpc.block_number())
 
+    def has_reached(self, block: BlockNo) -> bool:
+        """Whether whoever is read from now on has a block that some node has shown."""
+        return self.rpc.front is None or self.block_number() >= block
+
     def head(self, number: Tag = "latest") -> BlockHead | None:
         """Return a block's head, or None if the node does not have it."""
         if isinstance(number, str):
@@ -155,10 +159,7 @@ class Node:
 
     def receipt(self, tx: Hash32) -> tuple[TxReceipt, bool] | None:
         """Return a mined transaction's receipt and whether it succeeded, or None."""
-        found = self._ask(partial(_receipt, tx), "eth_getTransactionReceipt", to_hex(tx))
-        if found is not None and self.rpc.front is not None:
-            self.rpc.front.saw(found[0].block)
-        return found
+        return self._ask(partial(_receipt, tx), "eth_getTransactionReceipt", to_hex(tx))
 
     def logs(
         self,

@@ -13,7 +13,7 @@ from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
-from protocol.chain.front import Front
+from protocol.chain.front import Front, Reach
 from protocol.runtime.waiting import WAITS
 from protocol.types import BrokenInvariant, InputError, TransientError
 
@@ -80,6 +80,7 @@ class _Endpoint:
         )
         self.rest, self.until = 0.0, 0.0
         self.checked = False
+        self.reach = Reach()
 
 
 class Rpc:
@@ -107,6 +108,8 @@ class Rpc:
         self.chain_id, self.patience = chain_id, patience
         self.front: Front | None = None if may_restart else Front()
         self._still_s, self._looked_around = still_s, 0.0
+        self._believed: _Endpoint | None = None
+        """Whose newest block was taken last."""
         self._was_right = False
         """Whether any URL has ever served this chain."""
 
@@ -131,9 +134,12 @@ class Rpc:
         def ask(endpoint: _Endpoint) -> T:
             if front is None:
                 return parse(_results(requests_, _answers(endpoint, requests_)))
-            floor = front.number
-            number, *answers = _answers(endpoint, (_HEAD, *requests_))
-            front.hold(quantity(_result(_HEAD[0], number)), floor)
+            own, floor = endpoint.reach.number, front.number
+            head, *answers = _answers(endpoint, (_HEAD, *requests_))
+            number = quantity(_result(_HEAD[0], head))
+            endpoint.reach.hold(number, own)
+            front.hold(endpoint.reach, number, floor)
+            self._believed = endpoint
             return parse(_results(requests_, answers))
 
         return self._ask(ask)
@@ -154,17 +160,24 @@ class Rpc:
         return f"no node has shown a new block for {still:.0f} s"
 
     def _look_around(self, front: Front) -> None:
-        """Ask all URLs how far they are, if the one that serves seems stuck: it says so by no error."""
+        """Ask the others how far they are, if the one that serves seems stuck: it says so by no error.
+
+        If one is ahead, they serve for a while. Who was stuck serves again once it moves.
+        """
         now = time.monotonic()
         with self._lock:
             if front.still_for < self._still_s or now < self._looked_around + _LOOK_AROUND_S:
                 return
             self._looked_around = now
-        for endpoint in self._endpoints:
-            if endpoint.until < now:
-                with suppress(_OtherChain, RpcRefused, *_FAULTS):
-                    self._check_chain(endpoint)
-                    front.saw(quantity(_single(endpoint, *_HEAD)))
+        others = [each for each in self._endpoints if each is not self._believed and each.until < now]
+        if self._believed is not None and any(self._is_ahead(each, front.number) for each in others):
+            self._did_fail(self._believed, _LONGEST_REST)
+
+    def _is_ahead(self, endpoint: _Endpoint, number: int) -> bool:
+        with suppress(_OtherChain, RpcRefused, *_FAULTS):
+            self._check_chain(endpoint)
+            return quantity(_single(endpoint, *_HEAD)) > number
+        return False
 
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
         deadline, pause = time.monotonic() + self.patience, 0.1

@@ -81,7 +81,9 @@ class Sender:
         self._journal = journal or MemoryJournal()
         self._lock = threading.RLock()
         self._loaded_for, loaded = self._journal.load()
-        self._sent = {entry.nonce: entry for entry in loaded}
+        # What is signed for another chain, or by another key, must not be sent again as if it were ours.
+        own = [entry for entry in loaded if entry.is_of(network.chain_id, self.address)]
+        self._sent = {entry.nonce: entry for entry in own}
         self._chain: Hash32 | None = None
         self._misses: dict[int, int] = {}
 
@@ -127,7 +129,8 @@ class Sender:
         if sent is None:
             raise NonceTakenError(ticket)
         if receipt := self._receipt(sent):
-            return receipt
+            # Whoever reads what it has changed must not be answered by a node that has not seen it.
+            return receipt if self._node.has_reached(receipt.block) else None
         spent = self._node.nonce(self.address, "latest")
         if spent > sent.nonce:
             self._miss(sent)

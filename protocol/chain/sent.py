@@ -6,9 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
+
 from protocol.chain.calls import Call, Due
 from protocol.store.files import write_whole
-from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, to_hex
+from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, parse_address, to_hex
 
 _KEPT_MINED = 256
 
@@ -37,6 +41,13 @@ class Sent:
     since: BlockNo
     """Block at which the newest attempt was sent."""
     mined: bool = False
+
+    def is_of(self, chain_id: int, sender: Address) -> bool:
+        """Whether it is signed for that chain by that key: the bytes say so, and no node's word is needed."""
+        raw = self.attempts[-1].raw
+        fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+        signer = parse_address(Account.recover_transaction(raw), "signer")
+        return (fields["chainId"], signer) == (chain_id, sender)
 
     def with_attempt(self, attempt: Attempt, block: BlockNo) -> "Sent":
         """Return this with a replacement added."""
@@ -71,22 +82,27 @@ class MemoryJournal:
 
 
 class FileJournal:
-    """A JSON file, replaced atomically; each sending address has its own."""
+    """A JSON file, replaced atomically; each sending address has its own on each chain.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    `before`: the file of the version before, read while there is no other; what is not of this address and
+    chain is left out by whoever sends (`Sent.is_of`).
+    """
+
+    def __init__(self, path: Path, before: Path | None = None) -> None:
+        self.path, self._before = path, before
 
     def load(self) -> tuple[Hash32 | None, tuple[Sent, ...]]:
         """Return what the file holds; `BrokenInvariant` if it is damaged."""
+        path = self._before if self._before is not None and not self.path.exists() else self.path
         try:
-            stored = json.loads(self.path.read_text())
+            stored = json.loads(path.read_text())
             chain = Hash32(bytes.fromhex(stored["chain"][2:]))
             return chain, tuple(_from_json(entry) for entry in stored["sent"])
         except FileNotFoundError:
             return None, ()
         except (ValueError, KeyError, TypeError) as error:
             raise BrokenInvariant(
-                f"{self.path} is not a transaction journal: {error}",
+                f"{path} is not a transaction journal: {error}",
                 "move it away once no transaction of this key is pending",
             ) from error
 

@@ -211,6 +211,29 @@ def test_what_was_lost_before_a_restart_leaves_no_gap(localnet: Localnet, tmp_pa
     assert paid(localnet) == 4
 
 
+def test_what_was_sent_on_another_chain_or_by_another_key_is_not_sent_again(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """First a test network, then the real one, with the same home: the old bonds must not be paid there."""
+    stop_mining(localnet)
+    old, new = tmp_path / "sent.json", tmp_path / "new.json"
+    before = sender_of(localnet, 1, FileJournal(old))
+    for number in range(3):
+        before.submit(pay(localnet, 5), effect=f"bond {number}")
+    known, here = FileJournal(old).load(), replace(localnet.network, name="sepolia")
+    node, keys = localnet.chain().node, localnet.keys
+    assert len(Sender(node, here, keys[1], FileJournal(new, old)).unmined()) == 3
+    elsewhere = replace(here, name="base", chain_id=8453)
+    assert Sender(node, elsewhere, keys[1], FileJournal(new, old)).unmined() == ()
+    another = Sender(node, here, keys[2], FileJournal(new, old))
+    assert another.unmined() == ()
+    localnet.anvil.call("anvil_dropAllTransactions")
+    localnet.anvil.set_block_time(0)
+    another.send(pay(localnet, 1))
+    assert paid(localnet) == 1
+    assert FileJournal(old).load() == known, "who goes back finds what is still on its way there"
+
+
 def test_a_damaged_journal_stops_the_process(localnet: Localnet, tmp_path: Path) -> None:
     (tmp_path / "sent.json").write_text('{"chain": "0x')
     with pytest.raises(BrokenInvariant, match=r"sent\.json is not a transaction journal"):

@@ -1,9 +1,9 @@
-"""Who is behind what was seen of the chain is not believed; a chain that fell back is, after a while."""
+"""Who is behind what was seen of the chain is not believed; who says most shuts out nobody."""
 
 import pytest
 
 from protocol.chain import front
-from protocol.chain.front import Front
+from protocol.chain.front import Front, Reach
 
 LONG = front._FALLS_AFTER_S
 
@@ -15,37 +15,80 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_who_is_behind_is_refused_and_says_by_how_much(clock: list[float]) -> None:
-    seen = Front()
-    seen.hold(7, seen.number)
-    with pytest.raises(ValueError, match="is at block 6, block 7 was seen before"):
-        seen.hold(6, seen.number)
-    seen.hold(7, seen.number)
-    seen.saw(9)
-    with pytest.raises(ValueError, match="block 9"):
-        seen.hold(8, seen.number)
+def test_a_url_that_is_behind_itself_is_refused(clock: list[float]) -> None:
+    """It stands for many nodes, some of which lag."""
+    reach = Reach()
+    reach.hold(7, reach.number)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="is at block 6, and was at block 7 before"):
+            reach.hold(6, reach.number)
+        clock[0] += LONG - 1
+        reach.hold(7, reach.number)  # the fresh node again
+    with pytest.raises(ValueError, match="before"):
+        reach.hold(6, reach.number)
 
 
 def test_an_answer_is_held_to_what_was_seen_before_its_question(clock: list[float]) -> None:
     """Two threads ask one node; the first answer made may be the second one read."""
-    seen = Front()
-    floor = seen.number
-    seen.hold(5, floor)
-    seen.hold(4, floor)
-    assert seen.number == 5
+    reach, all_of_them = Reach(), Front()
+    own, floor = reach.number, all_of_them.number
+    for number in (5, 4):
+        reach.hold(number, own)
+        all_of_them.hold(reach, number, floor)
+    assert (reach.number, all_of_them.number) == (5, 5)
 
 
-def test_a_chain_that_stays_shorter_is_believed_and_one_glimpse_of_it_is_not(clock: list[float]) -> None:
-    seen = Front()
-    seen.hold(20, seen.number)
-    for _ in range(2):
-        with pytest.raises(ValueError, match="seen"):
-            seen.hold(3, seen.number)
-        clock[0] += LONG - 1
-        seen.hold(20, seen.number)  # the chain is as long as ever: the other node lags
-    with pytest.raises(ValueError, match="seen"):
-        seen.hold(3, seen.number)
-    clock[0] += LONG
-    seen.hold(3, seen.number)
-    assert seen.number == 3
-    seen.hold(4, seen.number)
+def test_a_chain_that_stays_shorter_is_believed(clock: list[float]) -> None:
+    reach = Reach()
+    reach.hold(20, reach.number)
+    for _ in range(5):
+        with pytest.raises(ValueError, match="before"):
+            reach.hold(3, reach.number)
+        clock[0] += LONG / 5
+    reach.hold(3, reach.number)
+    assert reach.number == 3
+    reach.hold(4, reach.number)
+
+
+def test_two_glimpses_a_minute_apart_are_no_minute(clock: list[float]) -> None:
+    reach = Reach()
+    reach.hold(20, reach.number)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="before"):
+            reach.hold(19, reach.number)
+        clock[0] += LONG + 1
+
+
+def test_another_url_that_is_behind_waits_until_it_is_no_more(clock: list[float]) -> None:
+    seen, second = Front(), Reach()
+    seen.hold(Reach(), 9, seen.number)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="is at block 8, block 9 was seen before"):
+            seen.hold(second, 8, seen.number)
+    seen.hold(second, 9, seen.number)
+    assert seen.number == 9
+    with pytest.raises(ValueError, match="block 9"):
+        seen.hold(second, 7, seen.number)  # it is believed no longer for having moved once
+
+
+def test_no_high_number_shuts_out_who_moves_on_and_one_that_is_stuck_stays_out(clock: list[float]) -> None:
+    seen, honest, stuck = Front(), Reach(), Reach()
+    seen.hold(Reach(), 1 << 60, seen.number)
+    for reach, number in ((honest, 9), (stuck, 5)):
+        with pytest.raises(ValueError, match="was seen before"):
+            seen.hold(reach, number, seen.number)
+    with pytest.raises(ValueError, match="was seen before"):
+        seen.hold(stuck, 5, seen.number)
+    seen.hold(honest, 10, seen.number)
+    assert seen.number == 10
+    seen.hold(honest, 11, seen.number)
+
+
+def test_it_tells_for_how_long_nothing_has_moved(clock: list[float]) -> None:
+    seen, reach = Front(), Reach()
+    clock[0] += 7
+    assert seen.still_for == 7
+    seen.hold(reach, 1, seen.number)
+    clock[0] += 5
+    seen.hold(reach, 1, seen.number)
+    assert seen.still_for == 5
