@@ -2,11 +2,38 @@
 
 import threading
 import time
+from collections import deque
 
 _FALLS_AFTER_S = 60.0
 """For so long one URL may show an older chain than before; then it is: the chain was rolled back."""
 _LOOKS_WITHIN_S = 20.0
 """So far apart at most are looks that all show it: two glimpses are no minute."""
+MAY_LAG_S = 2.0
+"""So much later than the first node of a pool the others have a block; one has to live with that."""
+
+
+class _Height:
+    """A block number that grows, and what it was a moment ago."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._marks: deque[tuple[float, int]] = deque([(-MAY_LAG_S, 0)])
+
+    @property
+    def floor(self) -> int:
+        """The number of `MAY_LAG_S` ago."""
+        long_ago = time.monotonic() - MAY_LAG_S
+        return next((number for at, number in reversed(self._marks) if at <= long_ago), 0)
+
+    def set(self, number: int) -> None:
+        """Go to a number; if that is lower, as if it had always been so."""
+        now = time.monotonic()
+        if number < self.number:
+            self._marks.clear()
+        self._marks.append((now if self._marks else now - MAY_LAG_S, number))
+        while len(self._marks) > 1 and self._marks[1][0] <= now - MAY_LAG_S:
+            self._marks.popleft()
+        self.number = number
 
 
 class Reach:
@@ -14,13 +41,19 @@ class Reach:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.number = 0
+        self._height = _Height()
         self._behind_since, self._behind_at = 0.0, -_LOOKS_WITHIN_S
         self.refused_at: int | None = None
         """Its newest block when `Front` first refused it; None if it did not since it was last believed."""
 
+    @property
+    def floor(self) -> int:
+        """What an answer has to reach to a question that begins now."""
+        with self._lock:
+            return self._height.floor
+
     def hold(self, number: int, floor: int) -> None:
-        """Take its newest block. `ValueError` if it is behind `floor`, `number` before the question."""
+        """Take its newest block. `ValueError` if it is behind `floor`, read before the question."""
         now = time.monotonic()
         with self._lock:
             if number < floor:
@@ -29,8 +62,10 @@ class Reach:
                 self._behind_at = now
                 if now - self._behind_since < _FALLS_AFTER_S:
                     raise ValueError(f"is at block {number}, and was at block {floor} before")
-                self.number = number
-            self.number, self._behind_at = max(self.number, number), now - 2 * _LOOKS_WITHIN_S
+                self._height.set(number)
+            elif number > self._height.number:
+                self._height.set(number)
+            self._behind_at = now - 2 * _LOOKS_WITHIN_S
 
 
 class Front:
@@ -43,8 +78,19 @@ class Front:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.number = 0
+        self._height = _Height()
         self._moved_at = time.monotonic()
+
+    @property
+    def number(self) -> int:
+        """The newest block that was believed."""
+        return self._height.number
+
+    @property
+    def floor(self) -> int:
+        """What an answer has to reach to a question that begins now."""
+        with self._lock:
+            return self._height.floor
 
     @property
     def still_for(self) -> float:
@@ -52,12 +98,13 @@ class Front:
         return time.monotonic() - self._moved_at
 
     def hold(self, reach: Reach, number: int, floor: int) -> None:
-        """Believe a URL's newest block. `ValueError` if behind `floor`, `number` before the question."""
+        """Believe a URL's newest block. `ValueError` if it is behind `floor`, read before the question."""
         with self._lock:
             falls = number < floor
             if falls and (reach.refused_at is None or number <= reach.refused_at):
                 reach.refused_at = number if reach.refused_at is None else reach.refused_at
                 raise ValueError(f"is at block {number}, block {floor} was seen before")
             reach.refused_at = None
-            if number > self.number or falls:
-                self.number, self._moved_at = number, time.monotonic()
+            if number > self._height.number or falls:
+                self._height.set(number)
+                self._moved_at = time.monotonic()

@@ -134,7 +134,7 @@ class Rpc:
         def ask(endpoint: _Endpoint) -> T:
             if front is None:
                 return parse(_results(requests_, _answers(endpoint, requests_)))
-            own, floor = endpoint.reach.number, front.number
+            own, floor = endpoint.reach.floor, front.floor
             head, *answers = _answers(endpoint, (_HEAD, *requests_))
             number = quantity(_result(_HEAD[0], head))
             endpoint.reach.hold(number, own)

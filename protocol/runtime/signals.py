@@ -25,11 +25,11 @@ class Stopped(KeyboardInterrupt):
         self.code = code
 
 
-def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
+def run_until_signal(main: Callable[[], Awaitable[T]], *, exits: bool = True) -> T:
     """Run a trio program; a SIGINT or SIGTERM cancels it, and once it has cleaned up `Stopped` is raised.
 
-    A second signal ends the process at once, without clean-up. What `main` raises comes out as it is. Must be
-    called from the main thread.
+    A second signal ends the process at once, without clean-up, if it `exits`: if it is ours. What `main`
+    raises comes out as it is. Must be called from the main thread.
     """
     stopped: list[int] = []
     result: list[T] = []
@@ -39,7 +39,7 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
         with trio.open_signal_receiver(*_SIGNALS) as received:
             task_status.started()
             async for number in received:
-                if stopped:
+                if stopped and exits:
                     os._exit(128 + number)
                 stopped.append(128 + number)
                 scope.cancel()
@@ -66,10 +66,11 @@ def run_until_signal(main: Callable[[], Awaitable[T]]) -> T:
 def run_blocking(main: Callable[[], Awaitable[T]]) -> T:
     """Run a trio program for a caller that waits, on any thread; on the main one as `run_until_signal`.
 
-    Python may raise a Ctrl-C where nobody hears it, in a finalizer, say; a cancellation is always heard.
+    The process may be a notebook's: nothing here ends it. Python may raise a Ctrl-C where nobody hears it, in
+    a finalizer, say; a cancellation is always heard.
     """
     on_main = threading.current_thread() is threading.main_thread()
-    return run_until_signal(main) if on_main else trio.run(main)
+    return run_until_signal(main, exits=False) if on_main else trio.run(main)
 
 
 def run_daemon(main: Callable[[], Awaitable[None]]) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from protocol.chain.client import Chain
+from protocol.chain.front import MAY_LAG_S
 from protocol.chain.localnet import Localnet
 from protocol.chain.networks import Network
 from protocol.chain.rpc import STILL_S
@@ -114,6 +115,7 @@ def test_a_node_that_lags_is_not_believed(localnet: Localnet, flaky: FlakyNode) 
         lambda: chain.node.estimate_gas(chain.token(0).transfer(to, Amount(1)), chain.address, "latest"),
         lambda: chain.games_now([]),
     )
+    time.sleep(MAY_LAG_S)
     flaky.lag = 1
     for read in reads[:-1]:
         with pytest.raises(TransientError, match=r"at block \d+ before"):
@@ -127,7 +129,7 @@ def test_a_node_that_lags_is_not_believed(localnet: Localnet, flaky: FlakyNode) 
     flaky.stop()
     assert both.token_balance(0, to) == before + 3
     flaky.start()
-    time.sleep(0.6)  # it rests so long
+    time.sleep(MAY_LAG_S)
     assert both.token_balance(0, to) == before + 3
     assert flaky.seen[-1] != "eth_chainId"  # it was asked, and not believed
 
@@ -194,7 +196,7 @@ def test_a_url_that_lies_about_its_height_is_asked_only_while_the_others_do_not_
         flaky.stop()
         assert chain.block_number() == 1 << 60
         flaky.start()
-        time.sleep(0.6)
+        time.sleep(MAY_LAG_S)
         chain.block_number()  # it is behind what was seen, until it moves on
         localnet.anvil.mine(1)
         time.sleep(1.1)

@@ -3,7 +3,7 @@
 import pytest
 
 from protocol.chain import front
-from protocol.chain.front import Front, Reach
+from protocol.chain.front import MAY_LAG_S, Front, Reach
 
 LONG = front._FALLS_AFTER_S
 
@@ -15,80 +15,99 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
+def reached(clock: list[float], number: int) -> Reach:
+    """A URL that has shown a block for longer than its other nodes may lag."""
+    reach = Reach()
+    reach.hold(number, reach.floor)
+    clock[0] += MAY_LAG_S
+    return reach
+
+
 def test_a_url_that_is_behind_itself_is_refused(clock: list[float]) -> None:
     """It stands for many nodes, some of which lag."""
-    reach = Reach()
-    reach.hold(7, reach.number)
+    reach = reached(clock, 7)
     for _ in range(2):
         with pytest.raises(ValueError, match="is at block 6, and was at block 7 before"):
-            reach.hold(6, reach.number)
+            reach.hold(6, reach.floor)
         clock[0] += LONG - 1
-        reach.hold(7, reach.number)  # the fresh node again
+        reach.hold(7, reach.floor)  # the fresh node again
     with pytest.raises(ValueError, match="before"):
-        reach.hold(6, reach.number)
+        reach.hold(6, reach.floor)
+
+
+def test_nodes_of_one_url_may_be_a_moment_behind_each_other(clock: list[float]) -> None:
+    """On chains of many blocks a second all but the first one are, at any time."""
+    reach = reached(clock, 7)
+    for number in range(8, 40):
+        reach.hold(number, reach.floor)
+        clock[0] += 0.25
+        reach.hold(number - 1, reach.floor)
+    with pytest.raises(ValueError, match=r"is at block 30, and was at block 3\d before"):
+        reach.hold(30, reach.floor)
 
 
 def test_an_answer_is_held_to_what_was_seen_before_its_question(clock: list[float]) -> None:
     """Two threads ask one node; the first answer made may be the second one read."""
     reach, all_of_them = Reach(), Front()
-    own, floor = reach.number, all_of_them.number
+    own, floor = reach.floor, all_of_them.floor
     for number in (5, 4):
         reach.hold(number, own)
         all_of_them.hold(reach, number, floor)
-    assert (reach.number, all_of_them.number) == (5, 5)
+        clock[0] += MAY_LAG_S
+    assert (all_of_them.number, all_of_them.floor, reach.floor) == (5, 5, 5)
 
 
 def test_a_chain_that_stays_shorter_is_believed(clock: list[float]) -> None:
-    reach = Reach()
-    reach.hold(20, reach.number)
+    reach = reached(clock, 20)
     for _ in range(5):
         with pytest.raises(ValueError, match="before"):
-            reach.hold(3, reach.number)
+            reach.hold(3, reach.floor)
         clock[0] += LONG / 5
-    reach.hold(3, reach.number)
-    assert reach.number == 3
-    reach.hold(4, reach.number)
+    reach.hold(3, reach.floor)
+    assert reach.floor == 3
+    reach.hold(4, reach.floor)
 
 
 def test_two_glimpses_a_minute_apart_are_no_minute(clock: list[float]) -> None:
-    reach = Reach()
-    reach.hold(20, reach.number)
+    reach = reached(clock, 20)
     for _ in range(3):
         with pytest.raises(ValueError, match="before"):
-            reach.hold(19, reach.number)
+            reach.hold(19, reach.floor)
         clock[0] += LONG + 1
 
 
 def test_another_url_that_is_behind_waits_until_it_is_no_more(clock: list[float]) -> None:
     seen, second = Front(), Reach()
-    seen.hold(Reach(), 9, seen.number)
+    seen.hold(Reach(), 9, seen.floor)
+    clock[0] += MAY_LAG_S
     for _ in range(3):
         with pytest.raises(ValueError, match="is at block 8, block 9 was seen before"):
-            seen.hold(second, 8, seen.number)
-    seen.hold(second, 9, seen.number)
+            seen.hold(second, 8, seen.floor)
+    seen.hold(second, 9, seen.floor)
     assert seen.number == 9
     with pytest.raises(ValueError, match="block 9"):
-        seen.hold(second, 7, seen.number)  # it is believed no longer for having moved once
+        seen.hold(second, 7, seen.floor)  # it is believed no longer for having moved once
 
 
 def test_no_high_number_shuts_out_who_moves_on_and_one_that_is_stuck_stays_out(clock: list[float]) -> None:
     seen, honest, stuck = Front(), Reach(), Reach()
-    seen.hold(Reach(), 1 << 60, seen.number)
+    seen.hold(Reach(), 1 << 60, seen.floor)
+    clock[0] += MAY_LAG_S
     for reach, number in ((honest, 9), (stuck, 5)):
         with pytest.raises(ValueError, match="was seen before"):
-            seen.hold(reach, number, seen.number)
+            seen.hold(reach, number, seen.floor)
     with pytest.raises(ValueError, match="was seen before"):
-        seen.hold(stuck, 5, seen.number)
-    seen.hold(honest, 10, seen.number)
-    assert seen.number == 10
-    seen.hold(honest, 11, seen.number)
+        seen.hold(stuck, 5, seen.floor)
+    seen.hold(honest, 10, seen.floor)
+    assert seen.floor == seen.number == 10
+    seen.hold(honest, 11, seen.floor)
 
 
 def test_it_tells_for_how_long_nothing_has_moved(clock: list[float]) -> None:
     seen, reach = Front(), Reach()
     clock[0] += 7
     assert seen.still_for == 7
-    seen.hold(reach, 1, seen.number)
+    seen.hold(reach, 1, seen.floor)
     clock[0] += 5
-    seen.hold(reach, 1, seen.number)
+    seen.hold(reach, 1, seen.floor)
     assert seen.still_for == 5
