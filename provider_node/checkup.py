@@ -2,6 +2,7 @@
 
 from protocol.runtime.doctor import Finding
 from protocol.types import InputError, TransientError
+from provider_node.introduced import ADVICE
 
 
 def check_daemon(network: str | None) -> Finding | None:
@@ -23,4 +24,6 @@ def check_daemon(network: str | None) -> Finding | None:
         return Finding("provider", "fail", f"its daemon does nothing: {row['journal']}", advice)
     if row["chain"] != "ok":
         return Finding("provider", "warn", f"its daemon waits for the chain: {row['chain']}")
+    if row.get("registration", "ok") != "ok":
+        return Finding("provider", "warn", f"clients may not find it: {row['registration']}", ADVICE)
     return Finding("provider", "ok", f"its daemon runs, at {row['height']}")

@@ -92,6 +92,11 @@ def _table(row: Row) -> str:
         head = [
             f"provider {row['owner']} on {row['network']}, block {row['height']}, chain {row['chain']}",
             *([f"nothing is done: {row['journal']}"] if row.get("journal", "ok") != "ok" else ()),
+            *(
+                [f"hidden from clients: {row['registration']}"]
+                if row.get("registration", "ok") != "ok"
+                else ()
+            ),
             f"slots {row['free']} free of {row['slots']}, {row['leases']} leases, "
             f"{row['open_bids']} open bids" + (", draining" if row["draining"] else ""),
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"

@@ -5,6 +5,7 @@ from functools import partial
 from provider_node.auditing.room import auditing
 from provider_node.defence.room import defending
 from provider_node.delivery.room import delivering
+from provider_node.introduced import Introduced
 from provider_node.leasing import leasing
 from provider_node.parts import Parts
 from provider_node.peers import follow_registrations
@@ -13,5 +14,9 @@ from provider_node.room import Room
 
 def rooms(parts: Parts) -> tuple[Room, ...]:
     """Return every room, wired to the parts."""
-    registrations = Room(tasks=(partial(follow_registrations, parts.chain, parts.node),))
+    introduced = Introduced(parts.chain, parts.node, parts.identity.owner)
+    registrations = Room(
+        tasks=(partial(follow_registrations, parts.chain, parts.node), introduced.follow),
+        status=introduced.status,
+    )
     return (leasing(parts), defending(parts), delivering(parts), auditing(parts), registrations)

@@ -1,0 +1,49 @@
+"""A provider whose registration leads no client to it says so."""
+
+from dataclasses import replace
+
+import pytest
+
+from protocol.chain.views import Registered
+from protocol.messages import Registration
+from protocol.types import Address
+from provider_node.introduced import flaw_of
+
+OWNER, OPERATOR, OTHER = (Address(bytes([each]) * 20) for each in (1, 2, 3))
+HERE, THERE = "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1"
+SAID = Registration(
+    owner=OWNER,
+    operator=OPERATOR,
+    addrs=(HERE,),
+    cpu="cpu",
+    cores=1,
+    memory_mib=1,
+    gpus=(),
+    region="",
+    grid_zone="",
+    carbon_grams_per_kwh=0,
+    energy_grade=1,
+    software="test",
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (Registered(OWNER, OPERATOR, SAID), ""),
+        (Registered(OWNER, OPERATOR, replace(SAID, addrs=(THERE, HERE))), ""),
+        (None, "no addresses"),
+        (Registered(OWNER, OPERATOR, None), "not signed by this operator"),
+        (Registered(OWNER, OTHER, None), "another operator"),
+        (Registered(OWNER, OPERATOR, replace(SAID, addrs=())), "no addresses"),
+        (Registered(OWNER, OPERATOR, replace(SAID, addrs=(THERE,))), f"old addresses: {THERE}, now {HERE}"),
+    ],
+)
+def test_what_leads_nobody_here_is_named(known: Registered | None, said: str) -> None:
+    found = flaw_of(known, OPERATOR, (HERE,))
+    assert said in found
+    assert bool(found) == bool(said)
+
+
+def test_a_node_that_knows_no_address_of_its_own_complains_of_none() -> None:
+    assert flaw_of(Registered(OWNER, OPERATOR, SAID), OPERATOR, ()) == ""
