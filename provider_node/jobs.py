@@ -52,7 +52,6 @@ from provider_node.executors.executor import Job, Measured, Output
 from provider_node.holdings import Holdings
 from provider_node.metering import Meter, Metering
 from provider_node.promises import bound, promise_of
-from provider_node.stowage import coming_bytes
 from provider_node.watcher import KIND
 from provider_node.workers import Workers
 
@@ -151,12 +150,14 @@ class Jobs:
         return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms)
 
     def _require_room(self, lease: LeaseId, output_bytes: int) -> None:
-        """Start no job whose outputs would find no room: a start without a result costs the penalty."""
-        others = {LeaseId(id): each for id, each in self.loop.states(KIND).items() if id != lease}
-        room = self.store.room() - coming_bytes(others, lambda each: self.store.held(each.hex()))
-        if output_bytes > room:
+        """Start no job whose outputs would find no room: a start without a result costs the penalty.
+
+        What lies on the disk decides, and what jobs at work were measured to bring; not what another client
+        once said it would serve. The room is kept until the outputs are in it.
+        """
+        if not self.store.reserve(lease.hex(), output_bytes):
             raise TransientError(
-                f"there is no room for {output_bytes} bytes of outputs, {max(room, 0)} are left",
+                f"there is no room for {output_bytes} bytes of outputs, {self.store.room()} are left",
                 "raise quota in the config file, or make room on the disk",
             )
 
@@ -178,13 +179,14 @@ class Jobs:
         usage = self._usage(state, output, meter)
         file = self._output(lease)
         try:
-            outputs = await trio.to_thread.run_sync(self.store.put_file, file)
+            outputs = await trio.to_thread.run_sync(self.store.put_file, file, lease.hex())
         except QuotaExceededError as error:
             # The work is done: room may come before the result is due, and closing costs the penalty.
             raise TransientError(
                 f"there is no room for the outputs: {error.message}", error.advice
             ) from error
         await trio.to_thread.run_sync(self.store.pin, outputs, lease.hex())
+        await trio.to_thread.run_sync(self.store.unreserve, lease.hex())
         size = file.stat().st_size
         self.workers.release(lease, end=False)
         log.info("ran the job: root %s", to_hex(output.output_root))
@@ -280,6 +282,7 @@ class Jobs:
     def _unpin(self, lease: LeaseId, state: ProviderLease, until: BlockNo) -> None:
         for file in self.work_dir.glob(f"{lease.hex()}.*"):
             file.unlink(missing_ok=True)
+        self.store.unreserve(lease.hex())
         for artifact in artifacts_of(state):
             if until:
                 self.store.pin(artifact, lease.hex(), until)

@@ -29,7 +29,7 @@ from provider_node.clients import Clients, Means, places_of
 from provider_node.identity import Identity
 from provider_node.promises import possible
 from provider_node.slots import Slots
-from provider_node.stowage import promised_bytes
+from provider_node.stowage import bid_room
 from provider_node.watcher import KIND, Watcher
 
 log = logging.getLogger(__name__)
@@ -204,9 +204,7 @@ class Market:
         def held(lease: LeaseId) -> int:
             return self.store.held(lease.hex())
 
-        # First what is to come: what comes meanwhile counts twice, and not never.
-        promised = promised_bytes(leases, held, nonce)
-        return max(self.store.room() - promised, 0)
+        return bid_room(leases, held, self.store.room, nonce, self.slots.count)
 
     async def _bid(self, offer: Signed[Offer], terms: Terms) -> bool:
         """Make a bid; False if the same stands already, and was sent to whoever asked for it."""

@@ -1,11 +1,14 @@
-"""The room in the store that is promised already: what leases still have to fetch, and what bids may add.
+"""The room in the store that a bid may count on: its slot's share at most, beside what is promised already.
 
-Pure. A lease whose artifacts find no room is closed before it is started, and the show-up sum is burnt.
+Pure. A lease whose artifacts find no room is closed before it is started, and the show-up sum is burnt. What
+an offer has to transfer is a number that its client writes, and a bid for it costs nothing: were bids held to
+the whole room alone, one of them could take it from all slots.
 """
 
 from collections.abc import Callable, Mapping
 
 from protocol.auction.bidding import stored_bytes
+from protocol.lease.provider import WORKING
 from protocol.lease.provider_types import Phase, ProviderLease
 from protocol.types import LeaseId
 
@@ -21,6 +24,26 @@ _NOTHING_TO_COME = frozenset(
     }
 )
 """Phases in which nothing is fetched for a lease, now or later."""
+
+
+def bid_room(
+    leases: Mapping[LeaseId, ProviderLease],
+    held: Callable[[LeaseId], int],
+    room: Callable[[], int],
+    nonce: int,
+    slots: int,
+) -> int:
+    """Return the bytes that the artifacts of a bid with this capacity nonce may take, of `slots` slots.
+
+    `held`: what the store holds for a lease. `room`: what it could take in beside all that it holds. Shares
+    are of that and of what leases at work hold: who has fetched its part leaves others theirs. What is
+    promised counts whole: it was held to the shares of its own slots.
+    """
+    # First what is to come: what comes meanwhile counts twice, and not never.
+    promised = promised_bytes(leases, held, nonce)
+    at_work = sum(held(id) for id, each in leases.items() if each.phase in WORKING)
+    left = room()
+    return max(min((left + at_work) // slots, left - promised), 0)
 
 
 def promised_bytes(

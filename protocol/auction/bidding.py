@@ -171,7 +171,7 @@ class MarketView:
     judging: Judging = _UNTIMED
     """Clocks of the judges, by which a window is too short or not (RULES 14)."""
     store_bytes: int | None = None
-    """Room for artifacts, beside what is promised to leases and other bids; None: as much as is asked for."""
+    """Room for artifacts of the next slot: its share at most. None: as much as is asked for."""
     promises: tuple[Promise, ...] = ()
     """What can be challenged already, and what open bids of other slots may add to it."""
 
@@ -365,8 +365,8 @@ def _require_store(offer: Offer, market: MarketView) -> None:
     needed, room = stored_bytes(offer), market.store_bytes
     if room is not None and needed > room:
         raise _RefusedError(
-            f"has {_mib(needed)} of artifacts, this provider's store has room for {room >> 20} MiB more, "
-            "beside what it holds and has promised"
+            f"has {_mib(needed)} of artifacts, this provider's store has room for {room >> 20} MiB in a slot"
+            ", beside what it holds and has promised"
         )
 
 

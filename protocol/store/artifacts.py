@@ -54,8 +54,8 @@ class Artifacts:
         """Close the index; the store must not be used any more."""
         self._index.close()
 
-    def put_file(self, path: Path) -> ArtifactId:
-        """Copy the file at `path` in and return its id.
+    def put_file(self, path: Path, reason: str = "") -> ArtifactId:
+        """Copy the file at `path` in and return its id. It may take what is reserved for `reason`.
 
         Raises `InputError` if it cannot be read and `QuotaExceededError` if it does not fit.
         """
@@ -65,7 +65,7 @@ class Artifacts:
             raise InputError(f"cannot store {path}: {error.strerror}") from error
         with source:
             size = os.fstat(source.fileno()).st_size
-            return self._put(source.read, size)
+            return self._put(source.read, size, reason)
 
     def put_bytes(self, data: bytes) -> ArtifactId:
         """Store `data` and return its id; `QuotaExceededError` if it does not fit."""
@@ -168,8 +168,9 @@ class Artifacts:
         self._index.unpin(artifact, reason)
 
     def release(self, reason: str) -> None:
-        """Drop every pin for `reason`."""
+        """Drop every pin for `reason`, and what is reserved for it."""
         self._index.release(reason)
+        self._index.unreserve(reason)
 
     def reasons(self) -> set[str]:
         """Return what anything is pinned for."""
@@ -188,8 +189,12 @@ class Artifacts:
         return self._index.used()
 
     def pinned(self) -> int:
-        """Return the bytes that nothing may drop, those of fetches under way included."""
-        return self.used() - sum(each for _, each in self._index.unpinned())
+        """Return the bytes that nothing may drop, fetches under way and what is reserved included."""
+        return self._pinned()
+
+    def _pinned(self, but: str = "") -> int:
+        loose = sum(each for _, each in self._index.unpinned())
+        return self.used() - loose + self._index.reserved(but)
 
     def is_half_held(self) -> bool:
         """Tell whether pins hold more than half of what may lie here: of the quota, or of the disk."""
@@ -202,6 +207,22 @@ class Artifacts:
     def room(self) -> int:
         """Return the bytes that could be taken in beside what is pinned, by the quota and by the disk."""
         return max(self._most() - self.pinned(), 0)
+
+    def reserve(self, reason: str, size: int) -> bool:
+        """Keep room for `size` bytes that will come for `reason`, restarts included; False if there is none.
+
+        Reserving again for the same reason replaces; `release` ends it too.
+        """
+        # First noted, then looked at: of two at a time both may find no room, and never both the same.
+        self._index.reserve(reason, size)
+        if self.pinned() <= self._most():
+            return True
+        self._index.unreserve(reason)
+        return False
+
+    def unreserve(self, reason: str) -> None:
+        """Give back the room that is kept for `reason`, if there is any."""
+        self._index.unreserve(reason)
 
     def collect(self, target: int) -> int:
         """Delete unpinned artifacts, longest unused first, until at most `target` bytes are used.
@@ -217,8 +238,8 @@ class Artifacts:
             freed += size
         return freed
 
-    def _put(self, read: Callable[[int], bytes], size: int) -> ArtifactId:
-        self._make_room(size)
+    def _put(self, read: Callable[[int], bytes], size: int, reason: str = "") -> ArtifactId:
+        self._make_room(size, reason=reason)
         with disk_errors(self.root):
             return self._copy(read)
 
@@ -253,10 +274,10 @@ class Artifacts:
         sync_directory(file.parent)
         return artifact
 
-    def _make_room(self, size: int, artifact: ArtifactId | None = None) -> None:
+    def _make_room(self, size: int, artifact: ArtifactId | None = None, reason: str = "") -> None:
         if artifact is not None and self._index.size(artifact) is not None:
             return
-        pinned, most = self.pinned(), self._most()
+        pinned, most = self._pinned(but=reason), self._most()
         if pinned + size > most:
             limit = f"{self.quota} bytes of quota" if most == self.quota else f"{most} that the disk holds"
             raise QuotaExceededError(

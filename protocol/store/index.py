@@ -13,6 +13,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS artifact (
     id BLOB PRIMARY KEY, size INTEGER NOT NULL, used_ns INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS pin (id BLOB, reason TEXT, until INTEGER, PRIMARY KEY (id, reason)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reserved (reason TEXT PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -69,6 +70,20 @@ class Index:
         query = "SELECT coalesce(sum(size), 0) FROM artifact JOIN pin USING (id) WHERE reason = ?"
         held: int = self._run(query, reason)[0][0]
         return held
+
+    def reserve(self, reason: str, size: int) -> None:
+        """Note that `size` bytes are to come for `reason`, in place of what was noted before."""
+        self._run("INSERT OR REPLACE INTO reserved VALUES (?, ?)", reason, size)
+
+    def unreserve(self, reason: str) -> None:
+        """Let go what is to come for `reason`."""
+        self._run("DELETE FROM reserved WHERE reason = ?", reason)
+
+    def reserved(self, but: str) -> int:
+        """Return the bytes that are to come for all reasons but one."""
+        query = "SELECT coalesce(sum(size), 0) FROM reserved WHERE reason != ?"
+        size: int = self._run(query, but)[0][0]
+        return size
 
     def known(self) -> dict[ArtifactId, int]:
         """Return every artifact that is counted, with the time of its last use in ns."""

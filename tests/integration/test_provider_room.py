@@ -14,11 +14,11 @@ pytestmark = pytest.mark.xdist_group("provider")
 
 @pytest.mark.trio
 async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path: Path) -> None:
-    """Where one fits with its outputs, which are as large as its inputs, and no two do."""
+    """Each of two slots has half of the store: a larger job is declined, and bids close no other slot."""
     networks, made = tmp_path / "networks.yaml", Artifacts(tmp_path / "made")
     spec = long_job(made, tmp_path / "size", 4, items=200).spec
     made.close()
-    quota = spec.program_bytes + 2 * spec.input_bytes + 40_000
+    quota = 2 * (spec.program_bytes + spec.input_bytes) + 40_000
     slow = {"start_blocks": 300, "result_blocks": 150, "bid_blocks": 300}
     with (
         run_localnet(block_time=1, networks_file=networks) as net,
@@ -27,12 +27,13 @@ async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path:
         daemon.start()
         async with open_client(net, tmp_path) as client:
             await daemon.meet(client)
+            larger = await client.ask(long_job(client.store, tmp_path / "larger", 4, items=300))
+            assert isinstance(larger, Decline), "it would leave the other slot less than its share"
+            assert "store has room for" in larger.reason
             jobs = [long_job(client.store, tmp_path / f"{depth}", depth, items=200) for depth in (4, 5, 6)]
-            first = await client.ask(jobs[0])
+            first, beside_a_bid = await client.ask(jobs[0]), await client.ask(jobs[1])
             assert isinstance(first, Quote)
-            beside_a_bid = await client.ask(jobs[1])
-            assert isinstance(beside_a_bid, Decline)
-            assert "store has room for" in beside_a_bid.reason
+            assert isinstance(beside_a_bid, Quote), "asking for a bid is free, and must not close other slots"
             await client.until(await client.open(first), "posted", "finalized")
             beside_a_lease = await client.ask(jobs[2])
             assert isinstance(beside_a_lease, Decline), "served on for a while, it takes its room"

@@ -131,7 +131,7 @@ def test_artifacts_that_the_store_has_no_room_for_are_declined() -> None:
     needed = OFFER.transfer_bytes + JobSpec.MAX_BYTES
     assert bid_for(market=replace(MARKET, store_bytes=needed))
     assert refusal(market=replace(MARKET, store_bytes=needed - 1)) == (
-        "has 10 MiB of artifacts, this provider's store has room for 9 MiB more, "
+        "has 10 MiB of artifacts, this provider's store has room for 9 MiB in a slot, "
         "beside what it holds and has promised"
     )
 

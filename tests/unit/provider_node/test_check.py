@@ -16,13 +16,14 @@ from protocol.lease.provider_types import (
     DidRun,
     Phase,
     ProviderLease,
+    ReleaseArtifacts,
     RunItems,
     Stage,
 )
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
-from protocol.store import QuotaExceededError
-from protocol.types import Blocks, InputError, LeaseId, TransientError
+from protocol.store import Artifacts, QuotaExceededError
+from protocol.types import BlockNo, Blocks, InputError, LeaseId, TransientError
 from provider_node.executors.executor import Job, Measured
 from provider_node.jobs import Jobs
 from tests.strategies.provider import SPEC, fresh
@@ -53,7 +54,7 @@ class Here:
     async def check(self, _: Job) -> Measured:
         return self.measured
 
-    def put_file(self, _: Path) -> bytes:
+    def put_file(self, _: Path, reason: str = "") -> bytes:
         return bytes(32)
 
     def pin(self, *_: object) -> None:
@@ -62,8 +63,11 @@ class Here:
     def room(self) -> int:
         return 10_000
 
-    def held(self, _: str) -> int:
-        return 1 << 30
+    def reserve(self, _: str, size: int) -> bool:
+        return size <= self.room()
+
+    def unreserve(self, _: str) -> None:
+        pass
 
     def release(self, *_: object, **__: object) -> None:
         pass
@@ -162,6 +166,31 @@ async def test_a_job_whose_outputs_would_find_no_room_is_not_started() -> None:
     assert await checked(replace(SMALL, output_bytes=10_000))()
     with pytest.raises(TransientError, match="no room for 10001 bytes of outputs, 10000 are left"):
         await checked(replace(SMALL, output_bytes=10_001))()
+
+
+async def test_outputs_take_the_room_that_was_kept_for_them(tmp_path: Path) -> None:
+    name = bytes(32).hex()
+    output = {"output_root": "09" * 32, "cpu_ms": 1, "gpu_ms": 0, "wall_ms": 1, "peak_bytes": 1, "resumed": 0}
+    meter = {"energy_milliwatt_hours": 1, "energy_grade": 2, "device": "cpu"}
+    (tmp_path / f"{name}.json").write_text(json.dumps({"output": {**output, "over_ms": 0}, "meter": meter}))
+    (tmp_path / f"{name}.out").write_bytes(b"outputs")
+    store = Artifacts(tmp_path / "store", quota=10)
+    assert store.reserve(name, 7)
+    here: Any = Here(replace(fresh(), spec=SPEC), SMALL)
+    jobs = Jobs(here, here, store, here, here, tmp_path, MEANS)
+    await jobs.run(RunItems(1, 1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
+    assert (store.held(name), store.room()) == (7, 3)
+    store.close()
+
+
+async def test_a_lease_that_is_over_gives_kept_room_back(tmp_path: Path) -> None:
+    store = Artifacts(tmp_path / "store", quota=10)
+    assert store.reserve(bytes(32).hex(), 7)
+    here: Any = Here(replace(fresh(), spec=SPEC), SMALL)
+    jobs = Jobs(here, here, store, here, here, tmp_path, MEANS)
+    await jobs.release(ReleaseArtifacts(BlockNo(0)), Context(MachineId("lease", bytes(32)), bytes(32), 0))
+    assert store.room() == 10
+    store.close()
 
 
 async def test_slow_inputs_can_be_left_out_of_account() -> None:

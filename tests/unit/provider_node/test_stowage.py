@@ -2,9 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocol.auction.bidding import stored_bytes
 from protocol.lease.provider_types import FetchArtifacts, Phase, ProviderLease
@@ -15,6 +18,7 @@ from protocol.store import Artifacts, QuotaExceededError
 from protocol.types import LeaseId, TransientError
 from provider_node.holdings import Holdings
 from provider_node.jobs import Jobs
+from provider_node.market import Market
 from provider_node.stowage import promised_bytes
 from tests.strategies.provider import RESULT, SPEC, fresh
 
@@ -51,6 +55,133 @@ def test_of_a_lease_what_has_not_come_yet_counts() -> None:
     assert promised(known, held=here) == 0
     assert promised(known, held=here - MIB) == MIB, "it was damaged, and is fetched again"
     assert promised(replace(known, result=RESULT), held=here) == RESULT.output_bytes
+
+
+def room_of(store: Artifacts, *leases: ProviderLease, nonce: int = 9, slots: int = 2) -> int:
+    """What a market of `slots` slots lets a bid with this nonce take. Leases are named by their order."""
+    named = {LeaseId(bytes([n]) * 32): each for n, each in enumerate(leases)}
+    chain: Any = SimpleNamespace(blocking=NOTHING)
+    rules: Any = SimpleNamespace(house=SimpleNamespace(policy=SimpleNamespace(token=0)))
+    mine: Any = SimpleNamespace(count=slots)
+    return Market(chain, NOTHING, NOTHING, NOTHING, rules, mine, store)._room(named, nonce)
+
+
+def hold(store: Artifacts, number: int, count: int) -> None:
+    store.pin(store.put_bytes(bytes([number]) * count), bytes([number] * 32).hex())
+
+
+def test_no_bid_is_made_that_would_close_the_other_slots(tmp_path: Path) -> None:
+    """What an offer has to transfer is free to say, and a bid for it costs nothing."""
+    store = Artifacts(tmp_path, quota=100 * MIB)
+    greedy = lease(Phase.BID, 99)
+    assert stored_bytes(greedy.offer) > room_of(store, nonce=1), (
+        "beside nothing, too: it would be opened late"
+    )
+    assert room_of(store, slots=1) == 100 * MIB
+    largest = lease(Phase.BID, 49)
+    assert stored_bytes(largest.offer) <= room_of(store, nonce=1) == 50 * MIB
+    for taken in (largest, replace(largest, phase=Phase.FETCHING)):
+        assert room_of(store, taken, nonce=2) == 50 * MIB, "the other slot has its own share"
+    hold(store, 7, 40 * MIB)
+    left = 60 * MIB - stored_bytes(largest.offer)
+    assert room_of(store, largest, nonce=2) == left, "what is kept of this slot's jobs is of its own share"
+    store.close()
+
+
+def test_who_has_fetched_its_share_leaves_others_theirs(tmp_path: Path) -> None:
+    store = Artifacts(tmp_path, quota=20_000)
+    hold(store, 0, 10_000)
+    known = replace(SPEC, program_bytes=5_000, input_bytes=5_000 - len(SPEC.encode()))
+    at_work = replace(lease(Phase.RUNNING, 0), spec=known)
+    assert room_of(store, at_work) == 10_000
+    assert room_of(store, replace(at_work, phase=Phase.POSTED)) == 5_000, "its slot is free again"
+    store.close()
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_of_all_that_was_bid_for_nothing_fails_to_find_room(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever is asked for and opened, in any order: strangers are as greedy as the rule lets them be."""
+    slots, quota = 3, 300_000
+    store = Artifacts(tmp_path_factory.mktemp("store"), quota=quota)
+    leases: list[ProviderLease] = []
+    for _ in range(data.draw(st.integers(8, 30))):
+        number = len(leases)
+        nonce = data.draw(st.integers(1, slots))
+        of_slot = [n for n, each in enumerate(leases) if each.bid.capacity_nonce == nonce]
+        at_work = [n for n in of_slot if leases[n].phase in (Phase.FETCHING, Phase.CHECKING)]
+        if not at_work:
+            found = room_of(store, *leases, nonce=nonce, slots=slots)
+            most = max(found - MORE, 0)
+            wanted = data.draw(st.sampled_from([most, most // 3, 0]))
+            if found >= wanted + MORE:
+                offered = lease(Phase.BID, 0, nonce)
+                leases.append(replace(offered, offer=replace(offered.offer, transfer_bytes=wanted)))
+                of_slot.append(number)
+        if not of_slot:
+            continue
+        n = data.draw(st.sampled_from(of_slot))
+        if leases[n].phase == Phase.BID and not at_work:
+            leases = [
+                replace(each, phase=Phase.LAPSED)
+                if k in of_slot and each.phase == Phase.BID and k != n
+                else each
+                for k, each in enumerate(leases)
+            ]
+            leases[n] = replace(leases[n], phase=Phase.FETCHING)
+        elif leases[n].phase == Phase.FETCHING:
+            hold(store, n, stored_bytes(leases[n].offer))
+            spec = replace(SPEC, program_bytes=leases[n].offer.transfer_bytes, input_bytes=0)
+            leases[n] = replace(leases[n], phase=Phase.CHECKING, spec=spec)
+        elif leases[n].phase == Phase.CHECKING:
+            leases[n] = replace(leases[n], phase=Phase.POSTED, spec=None)
+    assert store.pinned() <= quota
+    store.close()
+
+
+def test_outputs_are_held_to_what_is_on_the_disk_and_not_to_what_others_said_they_would_serve(
+    tmp_path: Path,
+) -> None:
+    """Or whoever opens a lease and serves nothing has the leases of others closed, at their show-up sums."""
+    store = Artifacts(tmp_path, quota=1_000 * MIB)
+    silent, honest = b"g" * 32, LeaseId(b"h" * 32)
+    leases = {silent: lease(Phase.FETCHING, 900), honest: lease(Phase.CHECKING, 40, nonce=2)}
+    loop: Any = SimpleNamespace(states=lambda _: leases)
+    jobs = Jobs(loop, NOTHING, store, NOTHING, NOTHING, tmp_path, None)
+    jobs._require_room(honest, 150 * MIB)
+    jobs._require_room(honest, 150 * MIB)
+    with pytest.raises(TransientError, match="no room for 892338176 bytes of outputs"):
+        jobs._require_room(LeaseId(silent), 851 * MIB)
+    store.close()
+
+
+def test_room_for_outputs_is_kept_until_they_are_there(tmp_path: Path) -> None:
+    """Neither what is fetched meanwhile nor other outputs take it: the job was started, and owes a result."""
+    store = Artifacts(tmp_path, quota=10_000)
+    assert not store.reserve("a", 10_001)
+    assert store.room() == 10_000, "what was refused is not kept"
+    assert store.reserve("a", 6_000)
+    assert store.reserve("a", 6_000), "again, after an attempt"
+    assert store.room() == 4_000
+    assert not store.reserve("b", 4_001)
+    with pytest.raises(QuotaExceededError):
+        store.put_bytes(b"f" * 4_001)
+    store.close()
+    store = Artifacts(tmp_path, quota=10_000)
+    assert store.room() == 4_000, "after a restart"
+    file = tmp_path / "out"
+    file.write_bytes(b"o" * 6_000)
+    with pytest.raises(QuotaExceededError):
+        store.put_file(file, "b")
+    store.pin(store.put_file(file, "a"), "a")
+    store.unreserve("a")
+    assert store.room() == 4_000
+    assert store.reserve("c", 4_000)
+    store.release("c")
+    assert store.room() == 4_000
+    store.close()
 
 
 @pytest.mark.parametrize(
