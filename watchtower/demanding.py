@@ -12,7 +12,7 @@ from protocol.dispute.delivery import PostedRoots, posted_roots
 from protocol.dispute.purse import COIN
 from protocol.games.demanding import Demander, DemandTerms
 from protocol.games.pace import rest
-from protocol.games.pledges import Pledges
+from protocol.games.pledges import Pledges, total
 from protocol.tape.merkle import Tree
 from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
@@ -41,14 +41,15 @@ class KeySends:
         async with AsyncExitStack() as stack:
             if call.value:
                 async with self.pledges.lock:
-                    await self._require_free(call)
-                    stack.enter_context(self.pledges.paying(Wei(0), call.value))
+                    await self._require_free(call, effect)
+                    stack.enter_context(self.pledges.paying(effect, Wei(0), call.value))
             return await self.chain.send(call, effect)
 
-    async def _require_free(self, call: Call) -> None:
+    async def _require_free(self, call: Call, effect: str) -> None:
+        outgoing = total(await self.chain.run(self.pledges.outgoing, effect))
         pledged = sum(each.coin for each in await self.chain.run(self.pledges.read))
         coin = await self.chain.run(lambda chain: chain.balance(chain.address))
-        if pledged and call.value + pledged > coin - self.pledges.on_its_way:
+        if pledged and call.value + pledged > coin - outgoing:
             raise InputError(
                 f"{call.what} takes {COIN.about(call.value)}, games of audits that are committed to may take "
                 f"{COIN.about(Wei(pledged))}, the wallet holds {COIN.about(coin)}",

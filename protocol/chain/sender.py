@@ -39,6 +39,16 @@ class Ticket:
     what: str
 
 
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """What a transaction that is not in a block yet may still take out of the wallet."""
+
+    effect: str
+    value: Wei
+    gas: Wei
+    """Most that its gas may cost as it is signed now; a replacement may cost more."""
+
+
 class NonceTakenError(TransientError):
     """Another transaction of the key has the nonce, so this one can never be mined: send it again."""
 
@@ -138,12 +148,7 @@ class Sender:
         block, most = self._node.block_number(), self._most(sent.call, sent.gas)
         with self._lock:
             # Lower nonces first: while one of them is missing, this one cannot be mined at any price.
-            waiting = [s for n, s in sorted(self._sent.items()) if spent <= n <= sent.nonce]
-            for each in waiting:
-                if block - each.since >= _PATIENCE_BLOCKS:
-                    self._replace(each, block, most)
-                elif not self._node.knows_transaction(each.attempts[-1].tx):
-                    self._repeat(each)
+            self._hasten([s for s in self._waiting(spent) if s.nonce <= sent.nonce], block, most)
         return None
 
     def send(self, call: Call, effect: str = "", timeout: float | None = None) -> TxReceipt:
@@ -167,6 +172,29 @@ class Sender:
         with self._lock:
             return tuple(Ticket(s.nonce, s.call.what) for s in self._sent.values() if not s.mined)
 
+    def leaving(self) -> tuple[Leaving, ...]:
+        """Return what the wallet may still lose to transactions that are in no block, also of a run before.
+
+        Ask for the balance afterwards: what is mined in between is then missed there and counted here, and no
+        coin is there twice. They are hastened as by `poll`, since nobody else may wait for them any more.
+        """
+        with self._lock:
+            if not self._sent:
+                return ()
+        self._verify_chain()
+        spent = self._node.nonce(self.address, "latest")
+        with self._lock:
+            waiting = self._waiting(spent)
+        if not waiting:
+            return ()
+        block, most = self._node.block_number(), self._most(waiting[-1].call, waiting[-1].gas)
+        with self._lock:
+            self._hasten(self._waiting(spent), block, most)
+            return tuple(
+                Leaving(s.effect, s.call.value, Wei(s.gas * s.attempts[-1].max_fee))
+                for s in self._waiting(spent)
+            )
+
     @property
     def poll_seconds(self) -> float:
         """How long to rest between polls."""
@@ -183,6 +211,17 @@ class Sender:
                     sent = self._sent[known.nonce]
                     self._keep(replace(sent, call=replace(sent.call, due=call.due)))
         return Ticket(known.nonce, known.call.what)
+
+    def _waiting(self, spent: int) -> list[Sent]:
+        # Not `mined`: nobody may have asked for a receipt, and a re-org may have made one void.
+        return [sent for nonce, sent in sorted(self._sent.items()) if nonce >= spent]
+
+    def _hasten(self, waiting: list[Sent], block: BlockNo, most: Wei) -> None:
+        for each in waiting:
+            if block - each.since >= _PATIENCE_BLOCKS:
+                self._replace(each, block, most)
+            elif not self._node.knows_transaction(each.attempts[-1].tx):
+                self._repeat(each)
 
     def _gas(self, call: Call) -> int:
         try:

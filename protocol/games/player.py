@@ -42,7 +42,7 @@ from protocol.games.audit_sight import contested_traces, is_contested
 from protocol.games.board import Board, bond_now, read_board, read_purse, still_holds, table_of
 from protocol.games.keeping import settling
 from protocol.games.pace import patience
-from protocol.games.pledges import Pledges
+from protocol.games.pledges import Pledges, counted, opening
 from protocol.games.report import GameReport
 from protocol.games.reporter import Reporter, node_name
 from protocol.games.workshop import Charge, Workshop
@@ -227,7 +227,8 @@ class Player:
                 self.tell(f"item {suspect} is right after all: nothing is challenged")
                 suspect, self.suspect, self._cleared = None, None, True
             else:
-                purse = await self._purse(charge)
+                tries = sum(game.case.item == suspect for game in own)
+                purse = await self._purse(charge, tries)
         return judge(await self._table(board, suspect, purse, prepares=prepares))
 
     async def _table(
@@ -297,7 +298,11 @@ class Player:
                 receipt = await self._send(call_, _effect("collect", held))
                 return self._told(f"game {_short(game)}: collected, in block {receipt.block}")
 
-    async def _purse(self, charge: Charge) -> Purse:
+    async def _purse(self, charge: Charge, attempt: int) -> Purse:
+        # Before the purse is read, and without this game's own opening, which may be on its way from an
+        # earlier look: whoever finds no coin for it beside itself would wait for it no more.
+        effect = opening(self._to_open(charge, attempt)[1])
+        outgoing = await self.chain.run(self.pledges.outgoing, effect)
         due = await self._due_now(charge.item)
         purse = await self.chain.run(read_purse, self.bid, charge.job.items, self.who.limits, due)
         terms = await self.chain.run(lambda chain: chain.game_terms)
@@ -305,7 +310,7 @@ class Player:
         # Who has to play leaves nothing to others: its own game is pledged.
         free = due is not None
         pledged = Wei(0) if free else await self.chain.run(self.pledges.beside, self.lease, charge.item)
-        purse = self.pledges.counted(purse, pledged)
+        purse = counted(purse, pledged, outgoing)
         return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
 
     async def _open(self, charge: Charge, attempt: int) -> str:
@@ -315,25 +320,30 @@ class Player:
             async with self.pledges.lock:
                 if not charge.differs and await self._is_undone(charge.item):
                     return f"no game is opened: {_UNDONE}"
-                purse = await self._purse(charge)
+                purse = await self._purse(charge, attempt)
                 if refused := purse.why_not():
                     return f"no game is opened: {refused}"
-                stack.enter_context(self.pledges.paying(purse.bond, Wei(OPENING_GAS * purse.gas_price)))
+                effect, gas = opening(self._to_open(charge, attempt)[1]), Wei(OPENING_GAS * purse.gas_price)
+                stack.enter_context(self.pledges.paying(effect, purse.bond, gas))
             return await self._opened(charge, attempt)
 
     async def _opened(self, charge: Charge, attempt: int) -> str:
         item, chain = charge.item, self.chain.blocking
-        case = Case(self.lease, self.bid.job_hash, item, charge.posted_root)
-        salt = salt_of(self.who.secret, self.lease, item, attempt)
-        seal = charge.seal(chain.address, case, salt)
+        seal, game = self._to_open(charge, attempt)
         root, proof = charge.posted_root, charge.proof
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
         due = await self._due_now(item)
         bond = await self.chain.run(bond_now, self.bid, charge.job.items, due)
-        game = game_id(case.id, chain.address, seal)
         self.bound = True  # from now on it may be in a block, whatever is heard of it
-        await self._sent(chain.disputes.challenge(move, bond), f"challenge {game.hex()}", due)
+        await self._sent(chain.disputes.challenge(move, bond), opening(game), due)
         return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
+
+    def _to_open(self, charge: Charge, attempt: int) -> tuple[Hash32, Hash32]:
+        """Seal and id of the game of an attempt."""
+        me = self.chain.blocking.address
+        case = Case(self.lease, self.bid.job_hash, charge.item, charge.posted_root)
+        seal = charge.seal(me, case, salt_of(self.who.secret, self.lease, charge.item, attempt))
+        return seal, game_id(case.id, me, seal)
 
     async def _play(self, board: Board, game: PlayedGame, early: bool) -> str:
         played = await self._played(board, game.case)

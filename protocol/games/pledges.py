@@ -3,7 +3,7 @@
 A true accusation that cannot be played burns half of an auditor's stake. So whatever else the wallet pays
 bonds for leaves alone what these games may take. That is read off the chain: it is the same after a restart,
 and for every process that shares the wallet. Beside it stands what this process is about to do: audits that
-it will commit to, and bonds on their way.
+it will commit to, and what its transactions may take that are in no block yet, whoever still waits for them.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,13 @@ import trio
 from protocol.chain.audit_events import Assigned
 from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
+from protocol.chain.sender import Leaving
 from protocol.chain.views import LeaseState, OpenedLease
 from protocol.dispute.audits import Audit, Part, Stage
 from protocol.dispute.purse import Purse
 from protocol.games.board import openings_by, still_holds
 from protocol.messages import Bid
-from protocol.types import BlockNo, LeaseId, Wei
+from protocol.types import BlockNo, Hash32, LeaseId, Wei
 
 Name = tuple[LeaseId, bool]
 """An audit: its lease, and whether it is the client's."""
@@ -48,6 +49,42 @@ class Pledge:
     coin: Wei
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Coin that is about to leave the wallet: the bond of a game (0: of none), and coin beside it."""
+
+    effect: str
+    bond: Wei
+    beside: Wei
+
+    @property
+    def coin(self) -> Wei:
+        """All of it."""
+        return Wei(self.bond + self.beside)
+
+
+def opening(game: Hash32) -> str:
+    """Return the effect of the transaction that opens a game."""
+    return f"{_OPENING}{game.hex()}"
+
+
+def total(outgoing: tuple[Outgoing, ...]) -> Wei:
+    """Return the sum of what is on its way."""
+    return Wei(sum(each.coin for each in outgoing))
+
+
+def counted(purse: Purse, pledged: Wei, outgoing: tuple[Outgoing, ...]) -> Purse:
+    """Return a purse beside which so much is pledged, less what is on its way out of it."""
+    bonds = [each.bond for each in outgoing if each.bond]
+    return replace(
+        purse,
+        coin=Wei(purse.coin - total(outgoing)),
+        bonds_of_day=Wei(purse.bonds_of_day + sum(bonds)),
+        games_of_day=purse.games_of_day + len(bonds),
+        pledged=pledged,
+    )
+
+
 @dataclass
 class Pledges:
     """Of one wallet, as the chain has them, with what this process is about to add."""
@@ -55,8 +92,8 @@ class Pledges:
     lock: trio.Lock = field(default_factory=trio.Lock)
     """Held while it is looked whether something can be paid for, and until that counts here."""
     _coming: dict[Name, Wei] = field(default_factory=dict)
-    _paying: list[tuple[Wei, Wei]] = field(default_factory=list)
-    """Bonds of games, and coin beside them, of transactions that are not seen in a block yet."""
+    _paying: list[Outgoing] = field(default_factory=list)
+    """Of what is being sent, or waited for."""
     _over: set[Name] = field(default_factory=set)
     """Audits that end for good: they are asked for no more."""
 
@@ -73,30 +110,25 @@ class Pledges:
         self._coming.pop(name, None)
 
     @contextmanager
-    def paying(self, bond: Wei, beside: Wei) -> Iterator[None]:
-        """Count what is sent in this block as paid: the bond of a game (0: of none), and coin beside it."""
-        sums = bond, beside
+    def paying(self, effect: str, bond: Wei, beside: Wei) -> Iterator[None]:
+        """Count as paid what is sent for an effect in this block: `Outgoing`."""
+        sums = Outgoing(effect, bond, beside)
         self._paying.append(sums)
         try:
             yield
         finally:
             self._paying.remove(sums)
 
-    @property
-    def on_its_way(self) -> Wei:
-        """Coin that is about to leave the wallet."""
-        return Wei(sum(bond + beside for bond, beside in self._paying))
+    def outgoing(self, chain: Chain, but: str = "") -> tuple[Outgoing, ...]:
+        """Return all that is about to leave the wallet, but for one effect: who sends that again pays once.
 
-    def counted(self, purse: Purse, pledged: Wei) -> Purse:
-        """Return a purse beside which so much is pledged, less what is on its way out of it."""
-        bonds = [bond for bond, _ in self._paying if bond]
-        return replace(
-            purse,
-            coin=Wei(purse.coin - self.on_its_way),
-            bonds_of_day=Wei(purse.bonds_of_day + sum(bonds)),
-            games_of_day=purse.games_of_day + len(bonds),
-            pledged=pledged,
-        )
+        Blocking. Ask for the balance afterwards (`Sender.leaving`).
+        """
+        paying = tuple(self._paying)  # first: what is mined, or given up, while the chain is asked is in one
+        sent = tuple(_sent(each) for each in chain.sender.leaving())
+        known = {each.effect for each in sent if each.effect}
+        every = (*sent, *(each for each in paying if each.effect not in known))
+        return tuple(each for each in every if not but or each.effect != but)
 
     def beside(self, chain: Chain, lease: LeaseId, item: int) -> Wei:
         """Return what is pledged to other games than one about this item of a lease. Blocking."""
@@ -139,6 +171,13 @@ class Pledges:
 
 
 _OPEN = (Stage.DRAWN, Stage.CONTESTED)
+_OPENING = "challenge "
+
+
+def _sent(each: Leaving) -> Outgoing:
+    if each.effect.startswith(_OPENING):
+        return Outgoing(each.effect, each.value, each.gas)
+    return Outgoing(each.effect, Wei(0), Wei(each.value + each.gas))
 
 
 def _redeemed(chain: Chain, leases: list[OpenedLease]) -> set[tuple[LeaseId, int]]:

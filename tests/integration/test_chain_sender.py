@@ -10,7 +10,7 @@ from protocol.chain.calls import Call, Due
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
-from protocol.chain.sender import NonceTakenError, Sender, Ticket
+from protocol.chain.sender import Leaving, NonceTakenError, Sender, Ticket
 from protocol.chain.sent import FileJournal, SentJournal
 from protocol.types import Amount, BlockNo, BrokenInvariant, Hash32, InputError, TransientError, Wei, to_hex
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
@@ -75,6 +75,34 @@ def test_nothing_is_replaced_by_what_the_balance_does_not_reach_for(localnet: Lo
             break
     assert receipt is not None
     assert receipt.tx == first.tx
+
+
+def test_what_may_leave_the_wallet_is_known_whoever_waits_and_after_a_restart(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """Of no transaction that is pending is the coin there twice, and none stays stuck since nobody polls."""
+    journal = FileJournal(tmp_path / "sent.json")
+    sender, value = sender_of(localnet, 1, journal), Wei(10**18)
+    assert sender.leaving() == ()
+    stop_mining(localnet)
+    ticket = sender.submit(Call(localnet.chain(9).address, b"", "pay coin").paying(value), effect="e")
+    sent = sender._sent[ticket.nonce]
+    for each in (sender, sender_of(localnet, 1, journal)):
+        assert each.leaving() == (Leaving("e", value, Wei(sent.gas * sent.attempts[0].max_fee)),)
+    after = sender_of(localnet, 1, journal)
+    for _ in range(3):
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(sent.attempts[0].max_fee + GWEI))
+        localnet.anvil.mine()
+    (dearer,) = after.leaving()
+    assert dearer.gas > sent.gas * sent.attempts[0].max_fee, "replaced, though nobody polled it"
+    localnet.anvil.mine()
+    assert localnet.chain().node.nonce(sender.address, "latest") == ticket.nonce + 1
+    assert after.leaving() == (), "in a block: the balance lacks it already, and nobody asked for a receipt"
+    assert after.unmined() == (ticket,)
+    assert after.poll(ticket) is not None
+    localnet.anvil.call("anvil_reorg", 1, [])
+    (again,) = after.leaving()
+    assert again.value == value, "a re-org has thrown it out"
 
 
 def test_a_fee_is_never_bumped_beyond_the_limit(localnet: Localnet) -> None:

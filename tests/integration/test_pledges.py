@@ -12,7 +12,7 @@ from protocol.crypto import keccak256
 from protocol.dispute.audits import Roots, commitment
 from protocol.dispute.purse import Limits
 from protocol.games.board import read_purse
-from protocol.games.pledges import Pledge, Pledges, bond_ahead
+from protocol.games.pledges import Pledge, Pledges, bond_ahead, counted
 from protocol.types import ZERO_HASH, Amount, Hash32, InputError, Wei
 from tests.audit_rig import TO_DRAW, enlist
 from tests.chain_helpers import CLIENT, ready_client, ready_provider
@@ -84,13 +84,13 @@ def test_a_game_is_refused_that_would_take_what_is_pledged(localnet: Localnet, t
         localnet.anvil.call("anvil_setBalance", "0x" + tower.address.hex(), hex(coin))
         purse = read_purse(tower, wrong.bid, 1, limits)
         pledged = pledges.beside(tower, wrong.bid.lease_id(), 0)
-        return pledges.counted(purse, pledged).why_not()
+        return counted(purse, pledged, pledges.outgoing(tower)).why_not()
 
     purse = read_purse(tower, wrong.bid, 1, limits)
     enough = price + purse.gas
     assert "games of audits that are committed to" in refused(enough)
     assert refused(enough + bond_ahead(tower, audited.bid, 1)) == ""
-    with pledges.paying(Wei(1), Wei(0)):
+    with pledges.paying("another", Wei(1), Wei(0)):
         assert refused(enough + bond_ahead(tower, audited.bid, 1)), "another game's bond is on its way"
     assert replace(purse, pressing=True).why_not() == ""
 

@@ -16,7 +16,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
 )
 from protocol.games.asking import ask_within, hash32, patience_for, reading
-from protocol.games.pledges import Pledges, bond_ahead
+from protocol.games.pledges import Pledges, bond_ahead, total
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
 from protocol.runtime.child import Child
@@ -100,7 +100,8 @@ def why_no_game(chain: Chain, seen: Seen, seconds: float, pledges: Pledges) -> s
         return slow
     own = bond_ahead(chain, seen.opened.bid, audit.items)
     others = [each.coin for each in pledges.read(chain) if each.name != seen.name]
-    needed, coin = Wei(own + sum(others)), Wei(chain.balance(chain.address) - pledges.on_its_way)
+    outgoing = total(pledges.outgoing(chain))  # before the balance
+    needed, coin = Wei(own + sum(others)), Wei(chain.balance(chain.address) - outgoing)
     if coin >= needed:
         pledges.promise(seen.name, own)
         return ""

@@ -1,22 +1,23 @@
 """What a player decides before it opens a game. The chain and the worker are objects in this process."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 import trio.testing
 
 from protocol.chain.calls import Due
+from protocol.chain.sender import Leaving, NotMinedYetError, Ticket
 from protocol.chain.views import LeaseState
 from protocol.dispute.challenger import Leave, Open, Wait
 from protocol.dispute.purse import Limits, Purse
 from protocol.dispute.records import Phase, Verdict
 from protocol.games import player as players
 from protocol.games.player import Challenger, Player
-from protocol.games.pledges import Pledges
+from protocol.games.pledges import Pledges, counted, opening, total
 from protocol.games.workshop import Charge
-from protocol.types import ZERO_HASH, BlockNo, Hash32, InputError, TransientError, Wei
+from protocol.types import ZERO_HASH, Address, BlockNo, Hash32, InputError, TransientError, Wei
 from tests.strategies.provider import BID
 from tests.unit.watchtower.test_telling import GAME
 
@@ -30,7 +31,8 @@ LIMITS = Limits(*(Wei(10**18) for _ in range(4)))
 def player(known: Hash32, item_root: Hash32) -> Player:
     """Accuses item 3, over whose right root OTHER was revealed as its trace; games know `known`."""
     chain = SimpleNamespace(
-        address=b"me",
+        address=Address(b"me" * 10),
+        sender=SimpleNamespace(leaving=tuple),
         trace_root=lambda case: known,
         game_terms=SimpleNamespace(claim_period=10),
     )
@@ -71,7 +73,7 @@ async def test_no_game_is_opened_where_the_audits_end_convicts_without_one(
     accuser = player(known, item_root)
     purse = Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, LIMITS)
 
-    async def full(_: object) -> Purse:
+    async def full(*_: object) -> Purse:
         return purse
 
     monkeypatch.setattr(accuser, "_purse", full)
@@ -88,7 +90,7 @@ async def test_the_run_of_a_game_is_made_before_it_may_be_opened(monkeypatch: py
         runs.append(item)
         return await charge(item)
 
-    async def full(_: object) -> Purse:
+    async def full(*_: object) -> Purse:
         return Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, LIMITS)
 
     monkeypatch.setattr(accuser, "_charge", counted)
@@ -192,12 +194,12 @@ async def test_a_bond_on_its_way_is_counted_and_holds_no_accusation_up(
     first, second, third, accusing = (rich(pledges, due) for due in (None, None, None, DUE))
     accusing.mined.set()
     async with trio.open_nursery() as nursery:
-        for each in (first, second):
-            nursery.start_soon(each._do, board(), Open(3, 0))
+        for item, each in enumerate((first, second)):
+            nursery.start_soon(each._do, board(), Open(item, 0))
         await trio.testing.wait_all_tasks_blocked()
-        assert first.sent == second.sent == [3]
+        assert (first.sent, second.sent) == ([0], [1])
         with trio.fail_after(1):
-            assert "the wallet holds" in await third._do(board(), Open(3, 0)), "two bonds are on their way"
+            assert "the wallet holds" in await third._do(board(), Open(2, 0)), "two bonds are on their way"
             first.mined.set()
             await trio.testing.wait_all_tasks_blocked()
             assert await accusing._do(board(), Open(3, 0)) == "opened"
@@ -278,3 +280,61 @@ async def test_who_has_sent_or_seen_a_game_is_bound_by_it(monkeypatch: pytest.Mo
     games.clear()
     await mine.turn()
     assert mine.bound, "a node that lags does not end it"
+
+
+class Stuck(Rich):
+    """A player whose opening, with a bond of 100, stays pending longer than it waits."""
+
+    pool: list[Leaving]
+
+    async def _opened(self, charge: Charge, attempt: int) -> str:
+        effect = opening(self._to_open(charge, attempt)[1])
+        if effect not in [each.effect for each in self.pool]:
+            self.pool.append(Leaving(effect, Wei(100), Wei(5)))
+        self.sent.append(charge.item)
+        raise NotMinedYetError(Ticket(7, "challenge"))
+
+
+def stuck(pledges: Pledges, pool: list[Leaving], item: int) -> Stuck:
+    made: Any = rich(pledges)
+    made.__class__, made.pool, made.suspect, made.item = Stuck, pool, item, item
+    made.chain.blocking.sender.leaving = lambda: tuple(pool)
+    return cast(Stuck, made)
+
+
+async def test_a_bond_is_counted_while_nobody_waits_for_it_and_not_against_its_own_game(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Between two looks of a player its pending bond was there for another game, or for an audit's."""
+    monkeypatch.setattr(players, "read_purse", wallet(coin=150))
+    pledges, pool = Pledges(), list[Leaving]()
+    monkeypatch.setattr(pledges, "beside", lambda *_: Wei(0))
+    first, second = stuck(pledges, pool, 3), stuck(pledges, pool, 2)
+    with pytest.raises(NotMinedYetError):
+        await first._do(board(), Open(3, 0))
+    chain = first.chain.blocking
+    assert total(pledges.outgoing(chain)) == 105, "whoever waits: an audit is committed to beside it"
+    assert "the wallet holds" in await second._do(board(), Open(2, 0))
+    assert second.sent == []
+    with pytest.raises(NotMinedYetError):
+        await first._do(board(), Open(3, 0))
+    assert first.sent == [3, 3], "its own game goes on waiting, or nobody replaces what is stuck"
+    assert isinstance((await first._judge(board()))[0], Open)
+    pool.clear()  # in a block
+    with pytest.raises(NotMinedYetError):
+        await second._do(board(), Open(2, 0))
+
+
+async def test_what_is_sent_and_waited_for_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pledges, pool = Pledges(), list[Leaving]()
+    chain = stuck(pledges, pool, 3).chain.blocking
+    with pledges.paying("challenge a", Wei(100), Wei(4)), pledges.paying("demand", Wei(0), Wei(7)):
+        assert total(pledges.outgoing(chain)) == 111, "not handed in yet"
+        pool.append(Leaving("challenge a", Wei(100), Wei(9)))
+        assert total(pledges.outgoing(chain)) == 116, "as it is signed by now"
+        assert total(pledges.outgoing(chain, "challenge a")) == 7
+        pool.append(Leaving("", Wei(0), Wei(3)))
+        assert total(pledges.outgoing(chain)) == 119
+    assert total(pledges.outgoing(chain)) == 112
+    purse = counted(wallet(coin=150)(0, 0, 0, LIMITS, None), Wei(0), pledges.outgoing(chain))
+    assert (purse.coin, purse.bonds_of_day, purse.games_of_day) == (38, 100, 1)

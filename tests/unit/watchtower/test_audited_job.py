@@ -9,6 +9,7 @@ import pytest
 
 from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
 from protocol.chain.networks_file import shipped_network
+from protocol.chain.sender import Leaving
 from protocol.dispute.audits import Part, Roots, Stage
 from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
@@ -132,11 +133,13 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seconds: float, coin: int, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the 15 readings to accuse the opening takes 3, and 2 are spare; a bond may be twice as dear."""
+    on_their_way: tuple[Leaving, ...] = ()
     chain: Any = SimpleNamespace(
         game_terms=SimpleNamespace(move_clock=20),
         network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
         bond=lambda bid, items, most: 100,
         balance=lambda _: coin,
+        sender=SimpleNamespace(leaving=lambda: on_their_way),
         address=b"",
     )
     opened: Any = SimpleNamespace(bid=BID)
@@ -146,8 +149,11 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     found = running.why_no_game(chain, seen, seconds, pledges)
     assert found.startswith(why) if why else found == ""
     assert pledges.is_promised(seen.name) == (not why)
-    with pledges.paying(Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
+    with pledges.paying("challenge", Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
         assert running.why_no_game(chain, seen, 1.0, pledges)
+    on_their_way = (Leaving("challenge", Wei(1), Wei(0)),)  # nor while nobody waits for it any more
+    assert running.why_no_game(chain, seen, 1.0, pledges)
+    on_their_way = ()
     # One wallet stands behind all that is committed to.
     others = [Pledge((LeaseId(bytes([n]) * 32), True), 3, Wei(200)) for n in (1, 2)]
     monkeypatch.setattr(pledges, "read", lambda _: others)
