@@ -5,7 +5,7 @@ is confirmed.
 """
 
 from protocol.chain.client import Chain
-from protocol.chain.events import LeaseOpened
+from protocol.chain.events import LeaseOpened, topic_of
 from protocol.chain.logs import Follower
 from protocol.chain.node import BlockHead
 from protocol.chain.rpc import RpcRefused
@@ -19,7 +19,7 @@ class Scan:
     """Follows the leases of one deployment. Blocking; one thread uses it."""
 
     def __init__(self, chain: Chain) -> None:
-        self._follower = Follower.from_now(chain)
+        self._follower = Follower.from_now(chain, (topic_of(chain.escrow.abi, "LeaseOpened"),))
         self.rollbacks = 0
         """How many re-organisations were seen, however shallow."""
         self._head: BlockHead | None = None
