@@ -25,7 +25,7 @@ from protocol.store import Artifacts
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, to_hex
 from provider_node.addresses import told
 from provider_node.capacity import promised
-from provider_node.clients import Clients, Means, places_of
+from provider_node.clients import Clients, Means, Seen, places_of
 from provider_node.identity import Identity
 from provider_node.promises import possible
 from provider_node.slots import Slots
@@ -37,7 +37,11 @@ log = logging.getLogger(__name__)
 _QUOTE_TRIES = 3
 _ANSWER_S = 10.0
 _AT_ONCE = 64
-"""Offers that are looked at, and declines that are sent, at a time; of a flood the rest is passed over."""
+"""Declines that are sent at a time; of a flood the rest is not told."""
+_PLACES = {Seen.POOR: 8, Seen.NEW: 192, Seen.FUNDED: 64}
+"""Offers that are looked at at a time, by what is remembered of who signs. Keys are free: those that showed
+money have places that made-up ones cannot take, and those that showed none leave places to new ones. They
+wait for the chain, which is asked about many at once."""
 _AT_ONCE_PER_SENDER = 8
 _FARTHEST = 100_000
 """An offer that expires later than this many clock units from now is taken for a mistake."""
@@ -86,6 +90,7 @@ class Market:
     _stake: tuple[BlockNo, StakeView] | None = None
     _turn: trio.Lock = field(default_factory=trio.Lock)
     _taking: Counter[Address] = field(default_factory=Counter)
+    _places: Counter[Seen] = field(default_factory=Counter)
     _known: deque[Hash32] = field(default_factory=lambda: deque(maxlen=4096))
 
     def __post_init__(self) -> None:
@@ -103,9 +108,11 @@ class Market:
             trio.open_nursery() as declining,
         ):
             async for sender, payload in offers:
-                if len(looking.child_tasks) < _AT_ONCE and self._taking[sender] < _AT_ONCE_PER_SENDER:
+                seen = self._clients.seen(sender)
+                if self._places[seen] < _PLACES[seen] and self._taking[sender] < _AT_ONCE_PER_SENDER:
                     self._taking[sender] += 1
-                    looking.start_soon(self._take, sender, payload, declining)
+                    self._places[seen] += 1
+                    looking.start_soon(self._take, sender, payload, declining, seen)
                 else:
                     log.debug("too many offers at once, one is passed over")
 
@@ -119,7 +126,7 @@ class Market:
             return Ignore(f"the offer expires at {offer.message.expiry}, now is {height}")
         return Accept()
 
-    async def _take(self, sender: Address, payload: bytes, declining: trio.Nursery) -> None:
+    async def _take(self, sender: Address, payload: bytes, declining: trio.Nursery, seen: Seen) -> None:
         try:
             offer = open_signed(payload, Offer, self.chain.blocking.domain)
             if offer.digest in self._known:
@@ -134,6 +141,7 @@ class Market:
             # Offers are free, and anybody's: whatever is amiss with one, it ends no daemon that has leases.
             log.exception("an offer could not be looked at")
         finally:
+            self._places[seen] -= 1
             self._taking[sender] -= 1
             if not self._taking[sender]:
                 del self._taking[sender]

@@ -76,6 +76,15 @@ class Reads:
         """Return the key that acts for `owner`, or zero."""
         return Address(self._escrow("operatorOf", owner)[0])
 
+    def operators_of(self, owners: Sequence[Address]) -> list[Address]:
+        """Return the keys that act for owners, in order, or zero."""
+        calls = [
+            Call(self.escrow.address, self.escrow.abi.call_data("operatorOf", each), "Escrow.operatorOf")
+            for each in owners
+        ]
+        found = self.node.views(calls, partial(self.escrow.abi.results, "operatorOf"))
+        return [Address(operator) for (operator,) in found]
+
     def nonce_used(self, owner: Address, nonce: int) -> bool:
         """Tell whether bids with this capacity nonce are void."""
         return bool(self._escrow("isNonceUsed", owner, nonce)[0])
@@ -168,18 +177,18 @@ class Reads:
         """Return what `account` holds of a listed token outside the Escrow."""
         return Amount(self._number(self.token(token).balance_of(account)))
 
-    def holdings(self, token: int, account: Address) -> Amount:
-        """Return the largest deposit that `account` could open a lease with; in one request.
+    def holdings(self, token: int, accounts: Sequence[Address]) -> list[Amount]:
+        """Return the largest deposits that accounts could open a lease with, in order.
 
         Credits or tokens: a lease is opened from one of them alone.
         """
-        asked = Call(
-            self.escrow.address,
-            self.escrow.abi.call_data("creditsOf", token, account),
-            "Escrow.creditsOf",
-        )
-        outside = self.token(token).balance_of(account)
-        return Amount(max(self.node.views((asked, outside), partial(_uint, what="holdings"))))
+        calls: list[Call] = []
+        for account in accounts:
+            data = self.escrow.abi.call_data("creditsOf", token, account)
+            calls.append(Call(self.escrow.address, data, "Escrow.creditsOf"))
+            calls.append(self.token(token).balance_of(account))
+        found = self.node.views(calls, partial(_uint, what="holdings"))
+        return [Amount(max(inside, outside)) for inside, outside in zip(found[::2], found[1::2], strict=True)]
 
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
         """Return what `spender` may pull from `owner`."""

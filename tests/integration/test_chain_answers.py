@@ -39,7 +39,7 @@ READS: dict[str, tuple[str, Callable[[Chain], Any]]] = {
     "clock": ("eth_call", lambda chain: chain.clock()),
     "leases": ("eth_call", lambda chain: chain.leases([chain.node.genesis()])),
     "stake": ("eth_call", lambda chain: chain.stake(chain.escrow.address, 0)),
-    "holdings": ("eth_call", lambda chain: chain.holdings(0, chain.escrow.address)),
+    "holdings": ("eth_call", lambda chain: chain.holdings(0, [chain.escrow.address])),
     "audits": ("eth_call", lambda chain: chain.audits_now([(chain.node.genesis(), True)])),
     "games": ("eth_call", lambda chain: chain.games_now([chain.node.genesis()])),
     "demands": ("eth_call", lambda chain: chain.demands_now([chain.node.genesis()])),
@@ -48,7 +48,7 @@ READS: dict[str, tuple[str, Callable[[Chain], Any]]] = {
     "head": ("eth_getBlockByNumber", lambda chain: chain.node.head()),
     "balance": ("eth_getBalance", lambda chain: chain.balance(chain.escrow.address)),
     "nonce": ("eth_getTransactionCount", lambda chain: chain.node.nonce(chain.escrow.address, "latest")),
-    "events": ("eth_getLogs", lambda chain: len(chain.registrations())),
+    "events": ("eth_getLogs", lambda chain: len(chain.leases_of())),
     "chain id": ("eth_chainId", lambda chain: chain.clock()),
 }
 QUANTITIES = ("eth_blockNumber", "eth_getBalance", "eth_getTransactionCount", "eth_chainId")

@@ -89,4 +89,4 @@ def test_a_node_without_the_contracts_is_asked_again_and_ends_nobody(localnet: L
     """It lags, or the local chain was just started anew: an empty answer is no answer."""
     nowhere = replace(localnet.network.deployments[0], escrow=Address(b"\x99" * 20))
     with pytest.raises(TransientError, match="answers what its ABI does not allow"):
-        Chain.connect(localnet.network, deployment=nowhere).holdings(0, nowhere.escrow)
+        Chain.connect(localnet.network, deployment=nowhere).holdings(0, [nowhere.escrow])

@@ -1,15 +1,20 @@
 """What anybody may send ends no market."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
 
+from protocol.chain.batched import Batched
 from protocol.crypto import address_of
 from protocol.messages import Domain, Offer, Signed, sign
-from protocol.types import Address
+from protocol.net.gossip.subscription import Message, Subscription
+from protocol.types import Address, Amount, Hash32
+from provider_node.clients import Clients, Seen
 from provider_node.market import Market
 from tests.strategies.provider import OFFER
 
@@ -40,7 +45,78 @@ async def test_an_offer_that_cannot_be_looked_at_ends_no_daemon_and_frees_its_pl
     desk = market(reply)
     desk._taking[sender] += 1
     async with trio.open_nursery() as nursery:
-        await desk._take(sender, sign(OFFER, DOMAIN, KEY).encode(), nursery)
+        await desk._take(sender, sign(OFFER, DOMAIN, KEY).encode(), nursery, Seen.NEW)
     assert asked == ["once"]
     assert not desk._taking
     assert "an offer could not be looked at" in caplog.text
+
+
+async def test_keys_that_hold_nothing_take_no_places_from_others(autojump_clock: trio.abc.Clock) -> None:
+    """Keys are free, and so are made-up clients: 20 keys, each within its rate, and a node that is slow."""
+    honest = b"\1" * 32
+    rich = address_of(honest)
+    asked, seen = list[int](), set[bytes]()
+    box = Subscription("offers", 4096, nothing)
+
+    async def reply(offer: Signed[Offer]) -> str:
+        await desk._clients.means(offer)
+        if offer.signer == rich:
+            seen.add(offer.digest)
+        return ""
+
+    async def read(clients: tuple[Address, ...]) -> list[Amount]:
+        asked.append(len(clients))
+        await trio.sleep(0.1)
+        return [Amount(int(each == rich)) for each in clients]
+
+    async def flood(key: bytes) -> None:
+        for number in range(108):
+            box.offer(
+                Message(address_of(key), made(key, Address(number.to_bytes(4, "big") + key[:16]), number))
+            )
+            await trio.sleep(1 / 18)
+
+    desk = market(reply)
+    desk.node = cast(Any, SimpleNamespace(subscribe=partial(subscribed, box)))
+    desk.slots = cast(Any, SimpleNamespace(settle=nothing))
+    desk._clients._holdings = Batched(read, 45, 4)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(desk.run)
+        for key in range(20):
+            nursery.start_soon(flood, bytes([9 + key]) * 32)
+        await trio.sleep(1)
+        for number in range(10):
+            box.offer(Message(rich, made(honest, rich, number)))
+            await trio.sleep(0.4)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert len(seen) == 10
+    assert sum(asked) < 1_000, "and of the flood only a part is asked about"
+
+
+async def test_who_names_contract_wallets_keeps_nobody_waiting_who_signs_for_itself() -> None:
+    clients = Clients(cast(Any, SimpleNamespace(node=None)), 0)
+    rich = address_of(KEY)
+
+    async def read(keys: tuple[Address, ...]) -> list[Amount]:
+        return [Amount(1)] * len(keys)
+
+    clients._holdings = Batched(read, 45, 4)
+    clients._asking = 16
+    named = await clients.means(sign(replace(OFFER, client=Address(b"\5" * 20)), DOMAIN, b"\6" * 32))
+    assert named.held == 0
+    assert "too many" in named.flaw
+    assert (await clients.means(sign(replace(OFFER, client=rich), DOMAIN, KEY))).held == 1
+    assert clients.seen(rich) is Seen.FUNDED
+
+
+def made(key: bytes, client: Address, number: int) -> bytes:
+    return sign(replace(OFFER, client=client, spec=Hash32(number.to_bytes(32, "big"))), DOMAIN, key).encode()
+
+
+async def nothing() -> None:
+    pass
+
+
+async def subscribed(box: Subscription, *_: Any) -> Subscription:
+    return box
