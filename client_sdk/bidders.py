@@ -1,35 +1,62 @@
 """What the chain says of bidders, read as late as it must be and as early as it can be."""
 
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
 
 from protocol.auction.quotes import Market, Standing
 from protocol.chain.async_chain import AsyncChain
+from protocol.chain.batched import Batched
 from protocol.chain.client import Chain
 from protocol.chain.views import ProviderHistory, Registered
 from protocol.net import Node
-from protocol.types import ZERO_ADDRESS, Address, Amount, GavelError, InputError, TransientError
+from protocol.types import (
+    ZERO_ADDRESS,
+    Address,
+    Amount,
+    BlockNo,
+    Blocks,
+    GavelError,
+    InputError,
+    TransientError,
+)
 
 log = logging.getLogger(__name__)
 
 _FRESH_S = 60.0
 RECENT_S = 0.5
 """Registrations are read no oftener than that, however many strangers answer."""
+_READ_S = 2.0
+"""For so long one look reads logs: somebody may be waiting for it."""
+_PART_S = 0.25
+_SHORTEST_S, _LONGEST_S = 1.0, 5.0
+"""For so long histories are read before bids are ranked; within that, a quarter of what bids are good for."""
+_LATE_S = 1.0
+"""A node that hangs is waited for no longer than that beyond it."""
+_PER_READ = 90
+"""Owners whose operators one request asks for."""
 _MOVED_S = 2.0
 """A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
 
 
 @dataclass
 class Bidders:
-    """The providers of one deployment. What is known of registrations grows stale for a minute at most."""
+    """The providers of one deployment.
+
+    Registrations are an address book that strangers can fill, and stall: whose signature binds an owner is
+    asked of the contract.
+    """
 
     chain: AsyncChain
     owners: dict[Address, Registered] = field(default_factory=dict)
-    """Who has an operator key now. The chain binds it to one owner's bids, and lets others name it too."""
+    """The newest registration of each owner, as far as it was read."""
     registered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Where each operator says that it is; empty if it has not said."""
+    _told: dict[Address, tuple[str, ...]] = field(default_factory=dict)
+    """Where operators said in bids that they are."""
     _answered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
@@ -37,25 +64,34 @@ class Bidders:
     """When the newest reading began: what was registered later is not in it."""
     _reading: trio.Lock = field(default_factory=trio.Lock)
 
-    async def refresh(self, max_age_s: float = _FRESH_S) -> None:
-        """Read who is registered, unless that was done within the last minute, or `max_age_s`."""
-        await self._read_since(trio.current_time() - max_age_s)
+    def __post_init__(self) -> None:
+        async def read(owners: tuple[Address, ...]) -> Sequence[Address]:
+            return await self.chain.run(Chain.operators_of, owners)
 
-    async def catch_up(self) -> None:
-        """Know everybody who is registered at the time of this call.
+        self._operators: Batched[Address, Address] = Batched(read, _PER_READ)
+        # Apart: logs take long, and state must be read meanwhile.
+        self._logs = AsyncChain(self.chain.blocking)
 
-        A flood of callers shares its readings.
+    async def refresh(self, max_age_s: float = _FRESH_S, seconds: float = _READ_S) -> None:
+        """Read who is registered, unless that was done within `max_age_s`; for about `seconds` at most.
+
+        What is known by then has to do: no flood of registrations, and no node, keeps a client waiting.
         """
-        now = trio.current_time()
-        await trio.sleep_until(self._read_at + RECENT_S)
-        await self._read_since(now)
+        with trio.move_on_after(seconds + _LATE_S):
+            await self._read_since(trio.current_time() - max_age_s, seconds)
 
-    async def _read_since(self, moment: float) -> None:
+    async def keep_reading(self) -> None:
+        """Read on until all registrations are known: of an old deployment that takes a while."""
+        while not self.chain.blocking.book.is_complete:
+            await self.refresh(0)
+            await trio.sleep(RECENT_S)
+
+    async def _read_since(self, moment: float, seconds: float) -> None:
         async with self._reading:
             if self._read_at > moment:
                 return
             began = trio.current_time()
-            found = await self.chain.run(Chain.registrations)
+            found = await self._logs.run(Chain.registrations, seconds)
             self.owners = {each.owner: each for each in found if each.operator != ZERO_ADDRESS}
             known: dict[Address, tuple[str, ...]] = {}
             for each in self.owners.values():
@@ -63,10 +99,17 @@ class Bidders:
             self.registered = known
             self._read_at = began
 
-    def speaks_for(self, operator: Address, owner: Address) -> bool:
-        """Tell whether an operator's signature binds this owner."""
-        known = self.owners.get(owner)
-        return known is not None and known.operator == operator
+    async def speaks_for(self, operator: Address, owner: Address) -> bool:
+        """Tell whether an operator's signature binds this owner: the contract says, also to a flood."""
+        try:
+            return await self._operators.get(owner) == operator
+        except TransientError:
+            known = self.owners.get(owner)
+            return known is not None and known.operator == operator
+
+    def told(self, operator: Address, addrs: tuple[str, ...]) -> None:
+        """Note where an operator says in its bid that it is: its registration may not have been read."""
+        self._told[operator] = addrs
 
     def answered(self, operator: Address) -> None:
         """Note that an operator answers where it is registered now."""
@@ -88,17 +131,23 @@ class Bidders:
 
     def _addrs(self, operator: Address) -> tuple[str, ...]:
         """Return where an operator says that it is."""
-        return self.registered.get(operator, ())
+        return self.registered.get(operator, ()) or self._told.get(operator, ())
+
+    async def meet(self, operator: Address, owner: Address) -> None:
+        """Find out where an owner's operator is: its registration can be read by name where all cannot be."""
+        await self.refresh()
+        if not self._addrs(operator):
+            with suppress(TransientError):
+                found = await self._logs.run(Chain.registration_of, owner, _READ_S)
+                if found is not None and found.operator == operator:
+                    self.told(operator, found.addrs)
 
     async def locate(self, node: Node, operator: Address, max_age_s: float = _FRESH_S) -> None:
         """Tell `node` where an operator is, from a reading no older than `max_age_s`.
 
         The addresses replace what was known, so that the next dial goes to the newest.
         """
-        try:
-            await self.refresh(max_age_s)
-        except TransientError as error:
-            log.debug("no newer registrations: %s", error)  # where it was is the best guess then
+        await self.refresh(max_age_s)
         self.note(node, operator, self._addrs(operator))
 
     def note(self, node: Node, operator: Address, addrs: tuple[str, ...]) -> None:
@@ -116,44 +165,51 @@ class Bidders:
 
     async def warm(self, owner: Address) -> None:
         """Read an owner's history ahead: it is the slowest part of a standing."""
-        if owner in self._histories:
-            return
-        try:
-            self._histories[owner] = await self.chain.run(Chain.history, owner)
-        except GavelError:
-            return  # it will be read, and complained about, when it is needed
+        await self._history(owner, _READ_S)
 
     def forget_histories(self) -> None:
         """Read histories afresh from the next auction on."""
         self._histories.clear()
 
-    async def market(self, token: int, bids: tuple[tuple[Address, int], ...]) -> Market:
-        """Return the standing of all these owners, and which of their nonces are spent."""
+    async def market(self, token: int, bids: tuple[tuple[Address, int], ...], expiry: BlockNo) -> Market:
+        """Return the standing of all these owners, and which of their nonces are spent.
+
+        An owner whose history cannot be read well before `expiry`, the first of the bids', keeps nobody
+        waiting: it may have seen to that itself.
+        """
         height = await self.chain.run(Chain.clock)
+        left = self.chain.blocking.network.seconds(Blocks(max(expiry - height, 0)))
+        seconds = min(max(left / 4, _SHORTEST_S), _LONGEST_S)
         nonces: dict[Address, list[int]] = {}
         for owner, nonce in bids:
             nonces.setdefault(owner, []).append(nonce)
         found: dict[Address, Standing] = {}
 
         async def read(owner: Address, asked: list[int]) -> None:
-            found[owner] = await self._standing(token, owner, asked)
+            history = await self._history(owner, seconds)
+            found[owner] = await self.chain.run(_read_standing, token, owner, tuple(asked), history)
 
         async with trio.open_nursery() as nursery:
             for owner, asked in nonces.items():
                 nursery.start_soon(read, owner, asked)
         return Market(height, tuple(found[owner] for owner in sorted(found)))
 
-    async def _standing(self, token: int, owner: Address, nonces: list[int]) -> Standing:
-        if owner not in self._histories:
-            self._histories[owner] = await self.chain.run(Chain.history, owner)
-        history = self._histories[owner]
-        return await self.chain.run(_read_standing, token, owner, tuple(nonces), history)
+    async def _history(self, owner: Address, seconds: float) -> ProviderHistory | None:
+        """Read a part at a time, in turn with others': long histories must not keep short ones from it."""
+        with trio.move_on_after(seconds):
+            while owner not in self._histories:
+                try:
+                    self._histories[owner] = await self._logs.run(Chain.history, owner, _PART_S)
+                except GavelError as error:
+                    log.debug("%s", error)
+                    await trio.sleep(_PART_S / 10)
+        return self._histories.get(owner)
 
 
 def _read_standing(
-    chain: Chain, token: int, owner: Address, nonces: tuple[int, ...], history: ProviderHistory
+    chain: Chain, token: int, owner: Address, nonces: tuple[int, ...], known: ProviderHistory | None
 ) -> Standing:
-    stake = chain.stake(owner, token)
+    stake, history = chain.stake(owner, token), known or ProviderHistory(*7 * (0,))
     return Standing(
         owner=owner,
         operator=chain.operator_of(owner),
@@ -165,4 +221,5 @@ def _read_standing(
         failed=history.provider_closed + history.result_missed + history.convicted,
         start_missed=history.start_missed,
         cancelled=history.nonces_cancelled,
+        unread=known is None,
     )

@@ -109,6 +109,8 @@ class Follower:
             if state is None or state.phase not in _ALIVE:
                 heard, told = trio.current_time(), False
                 continue
+            if not self.node.is_connected(parse_address(run.record.operator)):
+                await self.bidders.meet(parse_address(run.record.operator), state.bid.owner)
             if await self._beat(run, state, protocol):
                 if told:
                     run.tell(Kind.STATE, "the provider answers again", run.cost_now())

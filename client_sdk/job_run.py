@@ -279,7 +279,10 @@ class JobRun:
         )
 
     async def _read_market(self, effect: ReadMarket, _: Context) -> auction.SawMarket:
-        return auction.SawMarket(await self.results.bidders.market(self.record.token, effect.bids))
+        state = self.auction_state()
+        entries = state.entries if isinstance(state, auction.Weighing) else ()
+        expiry = min((each.bid.expiry for each in entries), default=BlockNo(0))
+        return auction.SawMarket(await self.results.bidders.market(self.record.token, effect.bids, expiry))
 
     async def _open(self, effect: OpenLease, context: Context) -> auction.Input:
         outcome = await self.purse.open(effect, context.effect_id.hex())

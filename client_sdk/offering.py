@@ -2,7 +2,6 @@
 
 import logging
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import trio
@@ -30,6 +29,8 @@ _MAX_ANSWER = 8192
 _CONNECT_S = 3.0
 _NEIGHBOURS = 6
 """Providers that are dialled before an offer: gossip carries it to the others."""
+_STRANGERS = 32
+"""Answers that are looked at at once of who is in no registration that was read: peer ids are free."""
 _PER_SENDER = 4
 """Answers of one peer to one offer that are read."""
 
@@ -42,6 +43,7 @@ class Collector:
     domain: Domain
     bidders: Bidders
     _open: dict[bytes, "_Open"] = field(default_factory=dict)
+    _strangers: int = 0
 
     def serve(self) -> None:
         """Take answers from now on."""
@@ -64,8 +66,8 @@ class Collector:
     async def reach(self) -> None:
         """Make sure that somebody will hear an offer; does not wait longer than a few seconds.
 
-        Registrations are followed, not remembered: reading on from the last block costs two requests, and a
-        provider that came a moment ago must not be left out.
+        Reading registrations on from the last block costs two requests, and a provider that came a moment ago
+        must not be left out. If they cannot be read, whom we know has to do.
         """
         await self.bidders.refresh(RECENT_S)
         for operator, addrs in self.bidders.registered.items():
@@ -103,21 +105,20 @@ class Collector:
         found = self._open.get(payload[:32])
         if found is None:
             raise InputError("no auction of that offer is open here")
-        if not await self._is_operator(sender):
-            found.take(GotJunk(Junk(sender, "it is no registered provider's operator")))
+        known = sender in self.bidders.registered
+        if not known and self._strangers >= _STRANGERS:
+            found.take(GotJunk(Junk(sender, "it is no registered provider's operator that is known here")))
             return b""
         found.heard[sender] = found.heard.get(sender, 0) + 1
-        if found.heard[sender] <= _PER_SENDER:
+        if found.heard[sender] > _PER_SENDER:
+            return b""
+        # It may have registered since the offer went out, or its registration could not be read.
+        self._strangers += not known
+        try:
             await self._take(found, sender, payload)
+        finally:
+            self._strangers -= not known
         return b""
-
-    async def _is_operator(self, sender: Address) -> bool:
-        """Tell whether an owner names this key. What others send is not even opened: peer ids are free."""
-        if sender not in self.bidders.registered:
-            # It may have registered since the offer went out.
-            with suppress(TransientError):
-                await self.bidders.catch_up()
-        return sender in self.bidders.registered
 
     async def _take(self, found: "_Open", sender: Address, payload: bytes) -> None:
         try:
@@ -137,10 +138,7 @@ class Collector:
         """Raise `InputError` unless a peer speaks for itself and for an owner whose operator it is."""
         if signer != sender:
             raise InputError(f"forged: it is signed by {to_hex(signer)}, not by who sent it")
-        if not self.bidders.speaks_for(sender, owner):
-            with suppress(TransientError):
-                await self.bidders.catch_up()
-        if not self.bidders.speaks_for(sender, owner):
+        if not await self.bidders.speaks_for(sender, owner):
             raise InputError(f"forged: it speaks for owner {to_hex(owner)}, whose operator is another")
 
     async def _weigh(self, found: "_Open", entry: Entry) -> None:
@@ -156,6 +154,7 @@ class Collector:
         if entry not in found.state.entries and found.is_backed(owner):
             found.take(GotEntry(entry))
         if entry in found.state.entries:
+            self.bidders.told(entry.signer, entry.addrs)
             await self.bidders.warm(owner)
 
 

@@ -178,6 +178,7 @@ class Results:
         now = await self.chain.run(Chain.operator_of, wanted.bid.owner)
         found = [each for each in dict.fromkeys((wanted.operator, now)) if any(each)]
         for each in found:
+            await self.bidders.meet(each, wanted.bid.owner)
             # Who is lost may have restarted elsewhere: each attempt asks the chain anew.
             lost = not self.node.is_connected(each)
             await (self.bidders.seek if lost else self.bidders.locate)(self.node, each)

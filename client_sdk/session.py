@@ -319,6 +319,7 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
             node.serve_artifacts(store, session.may_fetch)
             nursery.start_soon(session.follower.follow)
             nursery.start_soon(session.follower.tell_of_waits)
+            nursery.start_soon(bidders.keep_reading)
             await session.collector.reach()
             yield session
             nursery.cancel_scope.cancel()

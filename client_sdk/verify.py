@@ -128,16 +128,22 @@ def _on_chain(chain: Chain, file: ReceiptFile) -> Finding:
 def _signer(chain: Chain, file: ReceiptFile) -> Finding:
     """Hold the receipt's signer to the keys that the owner ever named: today's may be another one."""
     signer, owner = file.signed().signer, file.bid.owner
-    topics = {entry.name: topic for topic, entry in chain.escrow.abi.events.items()}
-    names = (topics["Registered"], topics["OperatorSet"])
-    events = chain.scanner.all((names, bytes(12) + owner))
-    keys = {each.operator for each in events if isinstance(each, ProviderRegistered | OperatorSet)}
+    keys = {chain.operator_of(owner)}
+    if signer not in keys:
+        keys |= _former_keys(chain, owner)
     if signer not in keys:
         said = f"signed by {to_hex(signer)}, who was never operator of {to_hex(owner)}"
         return Finding("signature", False, said)
     if altered := file.altered():
         return Finding("signature", False, f"the readable part is not what was signed: {', '.join(altered)}")
     return Finding("signature", True, f"signed by {to_hex(signer)}, who is operator of {to_hex(owner)}")
+
+
+def _former_keys(chain: Chain, owner: Address) -> set[Address]:
+    topics = {entry.name: topic for topic, entry in chain.escrow.abi.events.items()}
+    names = (topics["Registered"], topics["OperatorSet"])
+    events = chain.scanner.all((names, bytes(12) + owner))
+    return {each.operator for each in events if isinstance(each, ProviderRegistered | OperatorSet)}
 
 
 async def _job(

@@ -48,8 +48,7 @@ class Introduced:
         """Look until cancelled."""
         while True:
             try:
-                found = await self.chain.run(Chain.registrations)
-                known = next((each for each in found if each.owner == self.owner), None)
+                known = await self.chain.run(Chain.registration_of, self.owner)
                 self._note(flaw_of(known, self.node.address, told(self.node.addrs)))
             except TransientError as error:
                 log.debug("registrations cannot be read: %s", error)

@@ -10,7 +10,7 @@ from protocol.chain.client import Chain
 from protocol.chain.contract_wallet import through
 from protocol.messages import Registration, Signed, sign
 from protocol.runtime.hardware import Hardware
-from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, to_hex
+from protocol.types import ZERO_ADDRESS, Address, Amount, InputError, TransientError, to_hex
 from provider_node import policy
 from provider_node.config import ProviderConfig
 from provider_node.identity import Identity, connect
@@ -19,6 +19,8 @@ from provider_node.plain import require_plain
 
 log = logging.getLogger(__name__)
 
+_READ_S = 15.0
+"""For so long the chain is asked what was registered last."""
 SOFTWARE = f"gavel {version('gavel')}"
 
 
@@ -71,7 +73,7 @@ def ensure_registered(chain: Chain, owner: Address, wanted: Signed[Registration]
     """Make sure that the operator that signed `wanted` acts for `owner`, and say what was done. Blocking.
 
     With the owner's hand it registers by itself, also if the addresses have changed. `InputError` with the
-    command to run if it has none.
+    command to run if it has none. What the chain says of addresses is waited for some seconds only.
     """
     operator, present = wanted.signer, chain.operator_of(owner)
     if hand is None:
@@ -83,9 +85,15 @@ def ensure_registered(chain: Chain, owner: Address, wanted: Signed[Registration]
             "hand the owner what gavel provider introduce prints, for gavel provider register --introduction "
             "FILE; or set owner_wallet",
         )
-    known = next((each for each in chain.registrations() if each.owner == owner), None)
-    if present == operator and known is not None and known.registration == wanted.message:
-        return "registered"
+    if present == operator:
+        try:
+            known = chain.registration_of(owner, _READ_S)
+        except TransientError as error:
+            # Leases that are open must be defended, whatever keeps logs from being read.
+            log.warning("whether the chain has these addresses is not known: %s", error)
+            return "registered"
+        if known is not None and known.registration == wanted.message:
+            return "registered"
     hand.send(hand.chain.escrow.register(wanted))
     log.info("registered operator %s for owner %s", to_hex(operator), to_hex(owner))
     return "registered now"

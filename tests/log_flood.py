@@ -4,10 +4,13 @@ import json
 from typing import Any
 
 from protocol.chain.calls import Call
+from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
-from protocol.crypto import keccak256
+from protocol.types import ZERO_ADDRESS, to_hex
 from tests.flaky_node import FlakyNode
 
+Sending = dict[str, str]
+"""A transaction of one of the node's own accounts."""
 MOST = 1_000
 """Logs that `CappedNode` gives at once; public nodes give ten or twenty thousand."""
 STRANGER = 7
@@ -28,12 +31,38 @@ class CappedNode(FlakyNode):
 
 def flood_with_operators(net: Localnet, events: int = MOST + 200) -> int:
     """Make that many `OperatorSet` events in one block; return its number."""
+    (block,) = one_block(net, _flood(net, "setOperator", ZERO_ADDRESS, events=events))
+    return block
+
+
+def flood_with_registrations(net: Localnet, *others: Sending, events: int = MOST + 200) -> int:
+    """Make that many `Registered` events in one block, after what `others` send; return its number."""
+    operator = net.chain(STRANGER).address
+    blocks = one_block(net, *others, _flood(net, "register", operator, b"junk", events=events))
+    assert len(set(blocks)) == 1
+    return blocks[0]
+
+
+def sending(chain: Chain, call: Call) -> Sending:
+    """What sends a call from a chain's key."""
+    return {"from": to_hex(chain.address), "to": to_hex(call.to or b""), "data": to_hex(call.data)}
+
+
+def one_block(net: Localnet, *transactions: Sending) -> list[int]:
+    """Put transactions in one block, and return where each of them lies."""
+    net.anvil.call("evm_setAutomine", False)
+    hashes = [net.anvil.call("eth_sendTransaction", each) for each in transactions]
+    net.anvil.mine(1)
+    net.anvil.call("evm_setAutomine", True)
+    receipts = [net.anvil.call("eth_getTransactionReceipt", each) for each in hashes]
+    assert all(each["status"] == "0x1" for each in receipts)
+    return [int(each["blockNumber"], 16) for each in receipts]
+
+
+def _flood(net: Localnet, function: str, *args: object, events: int) -> Sending:
     chain = net.chain(STRANGER)
-    call = keccak256(b"setOperator(address)")[:4] + bytes(32)
-    code = _repeated(bytes(chain.escrow.address), call, events)
-    receipt = chain.send(Call(None, code, "a flood of logs"))
-    assert len(receipt.logs) == events
-    return int(receipt.block)
+    code = _repeated(chain.escrow.address, chain.escrow.abi.call_data(function, *args), events)
+    return {"from": to_hex(chain.address), "data": to_hex(code), "gas": hex(14_900_000)}
 
 
 def _repeated(to: bytes, call: bytes, times: int) -> bytes:

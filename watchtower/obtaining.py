@@ -47,6 +47,8 @@ from watchtower.judge import PostedResult
 T = TypeVar("T")
 _SMALL = 1 << 20
 _ASK_S = 20.0
+_LOOK_S = 10.0
+"""For so long an operator's addresses are looked for."""
 _TRIES = Seats(32, 64, 0.0)
 """Results fetched at once. A slow server costs no more than one of these seats."""
 _BESIDE = MOST - AT_ONCE
@@ -231,13 +233,15 @@ def _kept(rig: Rig, result: PostedResult) -> tuple[bytes, Receipt] | None:
 
 
 async def _operator(rig: Rig, owner: Address) -> Address:
-    for known in await rig.chain.run(Chain.registrations):
-        if known.owner == owner and known.operator != ZERO_ADDRESS:
-            if known.addrs:
-                with suppress(InputError):  # addresses of no use: it may be connected all the same
-                    rig.node.learn(known.operator, known.addrs)
-            return known.operator
-    raise TransientError(f"owner 0x{owner.hex()} has no operator key now")
+    """Who acts for an owner, as the contract says; where that is, as far as anybody knows."""
+    operator = await rig.chain.run(Chain.operator_of, owner)
+    if operator == ZERO_ADDRESS:
+        raise TransientError(f"owner 0x{owner.hex()} has no operator key now")
+    with suppress(TransientError, InputError):  # no addresses of use: it may be connected all the same
+        known = await rig.chain.run(Chain.registration_of, owner, _LOOK_S)
+        if known is not None and known.operator == operator and known.addrs:
+            rig.node.learn(operator, known.addrs)
+    return operator
 
 
 async def _asked(rig: Rig, result: PostedResult, operator: Address) -> tuple[bytes, Receipt]:

@@ -21,6 +21,9 @@ from protocol.runtime.settings import Settings
 from protocol.runtime.signals import run_blocking
 from protocol.types import ZERO_ADDRESS, Address, InputError, TransientError, to_hex
 
+_HISTORY_S = 5.0
+"""For so long one provider's history is read."""
+
 
 def show_market(settings: Settings, token: int, listen: float) -> None:
     """Print the registered providers, and the offers heard in `listen` seconds."""
@@ -31,8 +34,10 @@ def show_market(settings: Settings, token: int, listen: float) -> None:
     if not 0 <= token < len(tokens):
         raise InputError(f"token {token} does not exist, the deployment lists {len(tokens)}")
     unit = Unit(tokens[token].symbol, tokens[token].decimals)
-    known = [each for each in chain.registrations() if each.operator != ZERO_ADDRESS]
-    rows = [_row(chain, each, token, unit) for each in known]
+    book = chain.registrations()
+    keys = chain.operators_of([each.owner for each in book])
+    known = [each for each, key in zip(book, keys, strict=True) if key != ZERO_ADDRESS]
+    rows = [_row(chain, each, key, token, unit) for each, key in zip(book, keys, strict=True) if any(key)]
     offers = run_blocking(partial(_listen, network, chain, known, listen)) if listen else []
     head = ("provider", f"stake {unit.symbol}", "free", "hardware", "region", "zone", "gCO2/kWh", "history")
     names = ("provider", "stake", "free", "hardware", "region", "zone", "carbon", "history")
@@ -45,28 +50,21 @@ def show_market(settings: Settings, token: int, listen: float) -> None:
         settings.emit(rows, text)
 
 
-def _row(chain: Chain, known: Registered, token: int, unit: Unit) -> dict[str, Any]:
-    stake, history = chain.stake(known.owner, token), chain.history(known.owner)
-    standing = Standing(
-        known.owner,
-        finalized=history.finalized,
-        failed=history.provider_closed + history.result_missed + history.convicted,
-        start_missed=history.start_missed,
-        cancelled=history.nonces_cancelled,
-    )
+def _row(chain: Chain, known: Registered, operator: Address, token: int, unit: Unit) -> dict[str, Any]:
+    stake = chain.stake(known.owner, token)
     row: dict[str, Any] = {
         "provider": to_hex(known.owner),
-        "operator": to_hex(known.operator),
+        "operator": to_hex(operator),
         "stake": unit.plain(stake.staked),
         "free": unit.plain(stake.free),
-        "history": history_of(standing),
+        "history": history_of(_standing(chain, known.owner)),
         "hardware": "unreadable registration",
         "region": "",
         "zone": "",
         "carbon": "",
     }
     said = known.registration
-    if said is not None:
+    if said is not None and known.operator == operator:
         gpus = ", ".join(readable(each, 40) for each in said.gpus)
         hardware = f"{readable(said.cpu, 40)}, {said.cores} cores, {said.memory_mib} MiB"
         row |= {
@@ -76,6 +74,20 @@ def _row(chain: Chain, known: Registered, token: int, unit: Unit) -> dict[str, A
             "carbon": said.carbon_grams_per_kwh,
         }
     return row
+
+
+def _standing(chain: Chain, owner: Address) -> Standing:
+    try:
+        history = chain.history(owner, _HISTORY_S)
+    except TransientError:
+        return Standing(owner, unread=True)
+    return Standing(
+        owner,
+        finalized=history.finalized,
+        failed=history.provider_closed + history.result_missed + history.convicted,
+        start_missed=history.start_missed,
+        cancelled=history.nonces_cancelled,
+    )
 
 
 async def _listen(

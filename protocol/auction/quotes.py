@@ -107,6 +107,8 @@ class Standing:
     start_missed: int = 0
     cancelled: int = 0
     """Capacity nonces given up."""
+    unread: bool = False
+    """Whether the history could not be read in time: nothing is known of it then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ p:     how likely the owner is to fail, from its history on chain with a prior o
 c:     the bond beyond the dispute reserve as a share of the deposit, at most 1: what no bond covers cannot be
        paid back early
 carbon: the provider's own figure; it counts only for a client that sets a carbon price
-The lowest score wins; ties go to the larger bond, then to the lower owner address, so that order of arrival
-(which a network attacker controls) decides nothing.
+The lowest score wins. Bids of owners whose history could not be read come after all others: an owner can make
+so many events that nobody reads them in time. Ties go to the larger bond, then to the lower owner address, so
+that order of arrival (which a network attacker controls) decides nothing.
 """
 
 from dataclasses import dataclass
@@ -100,7 +101,9 @@ def rank(entries: tuple[Entry, ...], wish: Wish, market: Market) -> Ranking:
             good.append((entry, standing, score(entry, standing, wish)))
         else:
             refused.append(Refused(entry.bid.owner, *found))
-    good.sort(key=lambda each: (each[2], -each[0].bid.bond, each[0].bid.owner, each[0].bid.packed()))
+    good.sort(
+        key=lambda each: (each[1].unread, each[2], -each[0].bid.bond, each[0].bid.owner, each[0].bid.packed())
+    )
     ranked = tuple(
         Ranked(
             entry,
@@ -241,7 +244,9 @@ def _why(place: int, good: list[tuple[Entry, Standing, int]], wish: Wish) -> str
         if gap > 0:
             return f"{unit.about(gap)} dearer than the winner ({history})"
         reasons = []
-        if risk_ppm(standing) > risk_ppm(best_standing):
+        if standing.unread and not best_standing.unread:
+            reasons.append(history)
+        elif risk_ppm(standing) > risk_ppm(best_standing):
             reasons.append(f"record: {history}")
         if wish.carbon_per_kg and entry.carbon_milligrams > best.carbon_milligrams:
             reasons.append(
@@ -263,6 +268,8 @@ def _why(place: int, good: list[tuple[Entry, Standing, int]], wish: Wish) -> str
 
 def history_of(standing: Standing) -> str:
     """Return an owner's record on chain in a few words."""
+    if standing.unread:
+        return "history could not be read"
     done = standing.finalized
     bad = [
         f"{count} {name}"

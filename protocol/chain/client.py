@@ -1,16 +1,18 @@
 """The chain as roles see it: typed reads, past events, calls to send. Blocking; see `AsyncChain`."""
 
-from collections import Counter
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 
 from protocol.chain.audit_reads import AuditReads
+from protocol.chain.book import AddressBook
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.codec import decode_values
 from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.demands import DemandReader
-from protocol.chain.events import LeaseOpened, NonceCancelled, OperatorSet, ProviderRegistered
+from protocol.chain.events import LeaseOpened
 from protocol.chain.game_steps import PlayedGame
 from protocol.chain.games import GameReader
+from protocol.chain.histories import Histories
+from protocol.chain.kept import Kept
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.chain.networks_file import newest
 from protocol.chain.node import Node
@@ -18,11 +20,10 @@ from protocol.chain.permits import Permit, sign_permit
 from protocol.chain.scan import Scanner
 from protocol.chain.sender import Sender
 from protocol.chain.sent import SentJournal
-from protocol.chain.views import LeaseState, OpenedLease, ProviderHistory, Registered
+from protocol.chain.views import OpenedLease, ProviderHistory, Registered
 from protocol.dispute.names import Job
-from protocol.messages import Bid, Domain, Registration, open_signed
+from protocol.messages import Bid
 from protocol.types import (
-    ZERO_ADDRESS,
     Address,
     Amount,
     BlockNo,
@@ -34,6 +35,8 @@ from protocol.types import (
 )
 
 _FAR_FUTURE = 1 << 48
+_READ_S = 10.0
+"""For so long logs are read where nobody waits for them with money at stake."""
 
 
 class Chain(AuditReads):
@@ -45,6 +48,8 @@ class Chain(AuditReads):
         self.scanner = Scanner(self)
         self.games = GameReader(self, self.scanner)
         self.demands = DemandReader(self, self.scanner)
+        self.book = AddressBook(self, self.scanner, Kept.of(network, deployment, "providers"))
+        self.histories = Histories(self, self.scanner, Kept.of(network, deployment, "histories"))
 
     @classmethod
     def connect(
@@ -147,40 +152,24 @@ class Chain(AuditReads):
         found = self.scanner.all(topics)
         return tuple(OpenedLease(e.lease, e.bid, e.at.block) for e in found if isinstance(e, LeaseOpened))
 
-    def registrations(self) -> tuple[Registered, ...]:
-        """Return all providers that ever registered, with their newest registration and present operator.
+    def registrations(self, seconds: float = _READ_S) -> tuple[Registered, ...]:
+        """Return the providers that the address book knows, after reading on for `seconds` at most.
 
-        Who registered last stands last.
+        Who registered last stands last. Anybody can fill it: who acts for an owner, the contract tells
+        (`operator_of`).
         """
-        names = ("Registered", "OperatorSet")
-        found: dict[Address, ProviderRegistered] = {}
-        operators: dict[Address, Address] = {}
-        for event in self.scanner.all((tuple(self._topic(name) for name in names),)):
-            if isinstance(event, ProviderRegistered):
-                found.pop(event.owner, None)
-                found[event.owner] = event
-                operators[event.owner] = event.operator
-            elif isinstance(event, OperatorSet):
-                operators[event.owner] = event.operator
-        return tuple(
-            Registered(owner, operators.get(owner, ZERO_ADDRESS), _registration(event, self.domain))
-            for owner, event in found.items()
-        )
+        return self.book.read(seconds)
 
-    def history(self, owner: Address) -> ProviderHistory:
-        """Return how an owner's leases ended, and how many capacity nonces it cancelled."""
-        leases = self.leases_of(owner=owner)
-        states = Counter(view.state for view in self.leases([each.lease for each in leases]))
-        cancelled = self.scanner.all((self._topic("NonceCancelled"), _padded(owner)))
-        return ProviderHistory(
-            opened=len(leases),
-            finalized=states[LeaseState.FINALIZED],
-            provider_closed=states[LeaseState.PROVIDER_CLOSED],
-            start_missed=states[LeaseState.START_MISSED],
-            result_missed=states[LeaseState.RESULT_MISSED],
-            convicted=states[LeaseState.CONVICTED],
-            nonces_cancelled=sum(isinstance(event, NonceCancelled) for event in cancelled),
-        )
+    def registration_of(self, owner: Address, seconds: float = _READ_S) -> Registered | None:
+        """Return an owner's newest registration, or None. `TransientError` if it cannot be read in time."""
+        return self.book.find(owner, seconds)
+
+    def history(self, owner: Address, seconds: float = _READ_S) -> ProviderHistory:
+        """Return how an owner's leases ended, and how many capacity nonces it cancelled.
+
+        `TransientError` if that cannot be read in time; then asking again goes on from there.
+        """
+        return self.histories.read(owner, seconds)
 
     def games_of(
         self,
@@ -219,15 +208,3 @@ def _word(answer: bytes) -> Hash32:
 
 def _padded(address: Address | None) -> bytes | None:
     return None if address is None else bytes(12) + address
-
-
-@lru_cache(maxsize=4_096)
-def _registration(event: ProviderRegistered, domain: Domain) -> Registration | None:
-    """What the operator has signed. Anybody can name a key; only its holder says whose it is, and where."""
-    try:
-        signed = open_signed(event.registration, Registration, domain)
-    except InputError:
-        return None
-    said = signed.message
-    agreed = (said.owner, said.operator) == (event.owner, event.operator)
-    return said if agreed and signed.signer == event.operator else None

@@ -1,7 +1,9 @@
 """Finding past events of a deployment: in chunks that nodes accept, each confirmed block read once."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from protocol.chain.calls import Log
 from protocol.chain.codec import Abi
@@ -10,11 +12,21 @@ from protocol.chain.events import decode_event
 from protocol.chain.node import BlockHead
 from protocol.chain.reads import Reads
 from protocol.chain.rpc import RpcRefused
-from protocol.types import BlockNo
+from protocol.types import BlockNo, TransientError
 
+T = TypeVar("T")
 Topics = tuple[bytes | tuple[bytes, ...] | None, ...]
 _FIRST_SPAN = 2_000
 _LONGEST_SPAN = 50_000
+
+
+@dataclass
+class _Known:
+    """Events that were read, and up to which block. One reader at a time; others wait for no other topics."""
+
+    done: int
+    events: tuple[Event, ...] = ()
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Scanner:
@@ -27,7 +39,7 @@ class Scanner:
         judges = {"Disputes": made.disputes, "Delivery": made.delivery, "Audits": made.audits}
         self._contracts |= {at: Abi.shipped(name) for name, at in judges.items() if at is not None}
         self._span = _FIRST_SPAN
-        self._memory: dict[Topics, tuple[int, tuple[Event, ...]]] = {}
+        self._memory: dict[Topics, _Known] = {}
         self._lock = threading.Lock()
 
     def confirmed_head(self) -> BlockNo:
@@ -35,38 +47,57 @@ class Scanner:
         head = self._reads.block_number() - (self._reads.network.confirmations - 1)
         return BlockNo(max(head, 0))
 
+    @property
+    def span(self) -> int:
+        """Blocks that a node gave at once."""
+        return self._span
+
     def chunk(self, first: int, last: int, topics: Topics = ()) -> tuple[tuple[Event, ...], BlockHead]:
         """Return the events of as many blocks from `first` on as a node gives at once, and the last head."""
+        return self._chunk(first, last, topics, self.typed)
+
+    def count(self, first: int, last: int, topics: Topics) -> int:
+        """Return how many events of these blocks match: their maker may have made very many."""
+        number = 0
+        while first <= last:
+            found, head = self._chunk(first, last, topics, len)
+            first, number = head.number + 1, number + found
+        return number
+
+    def _chunk(
+        self, first: int, last: int, topics: Topics, parse: Callable[[tuple[Log, ...]], T]
+    ) -> tuple[T, BlockHead]:
         while True:
             end = min(last, first + self._span - 1)
+            fewer = max(1, (end - first + 1) // 4)
             try:
-                found = self._reads.node.logs(list(self._contracts), first, end, topics, self.typed)
+                found = self._reads.node.logs(list(self._contracts), first, end, topics, parse)
             except RpcRefused:
                 if end == first:
                     raise
-                self._span = max(1, (end - first + 1) // 4)  # the node's limit is nowhere written down
+                self._span = fewer  # the node's limit is nowhere written down
                 continue
+            except TransientError:
+                self._span = fewer  # it may be down, or take too long for so much
+                raise
             self._span = min(2 * self._span, _LONGEST_SPAN)
             return found
 
     def all(self, topics: Topics) -> tuple[Event, ...]:
         """Return every event of the deployment that matches, oldest first, up to the newest block.
 
-        Confirmed blocks are remembered, so that asking again costs only what is new.
+        Confirmed blocks are remembered, so that asking again costs only what is new. Not for events that
+        strangers can make without bound.
         """
         with self._lock:
-            done, events = self._memory.get(topics, (self._reads.deployment.block - 1, ()))
+            known = self._memory.setdefault(topics, _Known(self._reads.deployment.block - 1))
+        with known.lock:
             confirmed = self.confirmed_head()
-            while done < confirmed:
-                found, head = self.chunk(done + 1, confirmed, topics)
-                done, events = head.number, events + found
-            self._memory[topics] = (done, events)
-        newest = self._reads.block_number()
-        fresh: tuple[Event, ...] = ()
-        while done < newest:
-            found, head = self.chunk(done + 1, newest, topics)
-            done, fresh = head.number, fresh + found
-        return events + fresh
+            while known.done < confirmed:
+                found, head = self.chunk(known.done + 1, confirmed, topics)
+                known.done, known.events = head.number, known.events + found
+            done, events = known.done, known.events
+        return events + self.between(done + 1, self._reads.block_number(), topics)
 
     def between(self, first: int, last: int, topics: Topics) -> tuple[Event, ...]:
         """Return every event of these blocks that matches, oldest first; nothing is remembered."""

@@ -119,18 +119,18 @@ class OpenedLease:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The newest registration of one owner, with the operator key that is valid now (zero: revoked)."""
+    """The newest registration of one owner, as far as it was read."""
 
     owner: Address
     operator: Address
+    """The key that it named then; who acts for the owner now, the contract tells."""
     registration: Registration | None
     """None if the bytes on chain are no `Registration` for this owner that its operator has signed."""
 
     @property
     def addrs(self) -> tuple[str, ...]:
-        """Where the operator of now says that it is; empty if it has said nothing."""
-        said = self.registration
-        return said.addrs if said is not None and said.operator == self.operator else ()
+        """Where the operator says that it is; empty if it has said nothing."""
+        return self.registration.addrs if self.registration is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Who is registered is read as late as it must be."""
+"""What is known of providers is read as late as it must be, and from the contract where it matters."""
 
 from functools import partial
 
@@ -8,18 +8,18 @@ import trio
 from client_sdk.bidders import Bidders
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.localnet import Localnet
-from tests.chain_helpers import OPERATOR, STRANGER, ready_provider
+from tests.chain_helpers import OPERATOR, OWNER, STRANGER, ready_provider
 
 
 @pytest.mark.trio
-async def test_who_registers_right_after_a_reading_is_known_to_the_next_catch_up(localnet: Localnet) -> None:
-    bidders = Bidders(AsyncChain(localnet.chain()))
+async def test_whose_operator_a_key_is_the_contract_says(localnet: Localnet) -> None:
+    bidders, owner = Bidders(AsyncChain(localnet.chain())), localnet.chain(OWNER).address
     operator = localnet.chain(OPERATOR).address
+    assert not await bidders.speaks_for(operator, owner)
     await trio.to_thread.run_sync(ready_provider, localnet)
+    assert not bidders.registered, "nothing was read of registrations"
+    assert await bidders.speaks_for(operator, owner)
     await bidders.refresh(0)
-    assert operator in bidders.registered
-    bidders.registered.clear()  # as if that reading had begun a moment before the registration
-    await bidders.catch_up()
     assert operator in bidders.registered
 
 

@@ -8,7 +8,7 @@ from protocol.chain.events import Beat, Ended, LeaseOpened, ResultPosted, Starte
 from protocol.chain.localnet import Localnet
 from protocol.chain.logs import Follower
 from protocol.chain.views import LeaseState, ProviderHistory
-from protocol.types import Amount, Blocks, Hash32, InputError
+from protocol.types import ZERO_ADDRESS, Amount, Blocks, Hash32, InputError
 from tests.chain_helpers import (
     OPERATOR,
     STRANGER,
@@ -93,8 +93,8 @@ def test_what_a_restarted_role_needs_is_on_the_chain(localnet: Localnet) -> None
     assert registered.registration.grid_zone == "DE"
     provider.send(provider.escrow.set_operator(client.address))
     provider.send(provider.escrow.cancel_nonces(provider.address, [300]))
-    (registered,) = fresh.registrations()  # the same adapter again: what it remembers must not hide the new
-    assert registered.operator == fresh.operator_of(provider.address) == client.address
+    assert fresh.operators_of([provider.address, client.address]) == [client.address, ZERO_ADDRESS]
+    assert fresh.operator_of(provider.address) == client.address
     assert fresh.history(provider.address).nonces_cancelled == 1
 
 

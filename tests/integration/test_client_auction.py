@@ -144,14 +144,17 @@ async def test_an_unstaked_operator_under_many_peer_ids_crowds_nobody_out(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(session.auction, prepared, CAP)
             with trio.fail_after(120):
-                while not (state := _collected(session)) or not state.entries or len(state.junk) < 2:
+                # The flood's own bid has a place until its stake is read.
+                while not (state := _collected(session)) or _owners(state) != [honest.owner]:
                     await trio.sleep(0.05)
             nursery.cancel_scope.cancel()
         assert flooded.is_set()
-        assert [each.bid.owner for each in state.entries] == [honest.owner]
+        assert any("not by who sent it" in each.reason for each in state.junk)
         assert honest.node.addrs[0] in session.bidders.registered[theirs.operator]
-        assert any("stake too small: 0 LOC" in each.reason for each in state.junk)
-        assert any("no registered provider's operator" in each.reason for each in state.junk)
+
+
+def _owners(state: Collecting) -> list[Address]:
+    return [each.bid.owner for each in state.entries]
 
 
 def _collected(session: Session) -> Collecting | None:

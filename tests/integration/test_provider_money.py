@@ -122,7 +122,7 @@ def test_credits_become_tokens(localnet: Localnet, config: ProviderConfig) -> No
     chain.send(chain.token(0).approve(chain.escrow.address, 5 * UNIT))
     chain.send(chain.escrow.deposit(0, hand.address, 5 * UNIT))
     held = chain.token_balance(0, hand.address)
-    assert chain.holdings(0, hand.address) == held  # no lease is opened from tokens and credits together
+    assert chain.holdings(0, [hand.address]) == [held]  # no lease is opened from tokens and credits together
     assert money.cash(config, hand, "2", None)[0]["withdrawn"] == "2"
     stranger = localnet.chain(OPERATOR).address
     there = chain.token_balance(0, stranger)

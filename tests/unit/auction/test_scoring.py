@@ -294,3 +294,13 @@ def test_expiry_is_judged_at_the_height_given():
     assert flaw(entry(3), WISH, market(standing(3), height=149)) is None
     assert flaw(entry(3), WISH, market(standing(3), height=150))[0] == Flaw.EXPIRED
     assert BlockNo(150) == entry(3).bid.expiry
+
+
+def test_a_history_that_could_not_be_read_comes_after_all_others() -> None:
+    """Who gave up thousands of nonces can make that take longer than bids are good for."""
+    cheap, dear = entry(1, rate_per_block=Amount(TOKEN // 1000)), entry(2)
+    found = rank((cheap, dear), WISH, market(standing(1, unread=True), standing(2, failed=3)))
+    assert [each.entry for each in found.ranked] == [dear, cheap]
+    assert "history could not be read" in found.ranked[1].why
+    (alone,) = rank((cheap,), WISH, market(standing(1, unread=True))).ranked
+    assert alone.why == "the only usable bid (history could not be read)"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.client import Chain
 from protocol.chain.views import Registered
 from protocol.crypto import address_of
 from protocol.dispute.delivery import PostedItem, PostedRoots
@@ -114,8 +115,8 @@ async def child() -> AsyncIterator[Child]:
 def rig(provider: Any, folder: Path) -> Rig:
     known = Registered(BID.owner, address_of(KEY), None)
 
-    async def run(_: Callable[..., Any]) -> Any:
-        return (known,)
+    async def run(read: Callable[..., Any], *_: Any) -> Any:
+        return known.operator if read is Chain.operator_of else known
 
     network = SimpleNamespace(seconds=lambda blocks: 600.0)
     chain: Any = SimpleNamespace(run=run, blocking=SimpleNamespace(network=network))

@@ -1,0 +1,256 @@
+"""Where providers say that they are: an address book, made from logs that anybody may write.
+
+Nothing that matters for money depends on it. Who acts for an owner the contract itself tells (`operatorOf`).
+A registration costs its maker little, so a reading has an end in time and in memory: what cannot be read is
+left out, and owners that could lock no bond make room for those that could.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+from protocol.chain.calls import Call
+from protocol.chain.event import Event
+from protocol.chain.events import ProviderRegistered, topic_of
+from protocol.chain.kept import Kept, safe_end
+from protocol.chain.reads import Reads
+from protocol.chain.rpc import RpcRefused
+from protocol.chain.scan import Scanner, Topics
+from protocol.chain.views import Registered
+from protocol.messages import Domain, Registration, open_signed
+from protocol.types import Address, BlockNo, InputError, TransientError
+
+log = logging.getLogger(__name__)
+
+_MOST = 1_000
+"""Owners with a stake that are kept; half as many others, and at times twice that."""
+_PAUSE_S = 0.2
+_TRIES = 3
+"""Times that a block is asked for before it is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The newest `Registered` event of an owner."""
+
+    owner: Address
+    operator: Address
+    said: bytes
+    block: BlockNo
+
+
+class AddressBook:
+    """Reads who registered, a part at a time. Thread-safe; blocking."""
+
+    def __init__(self, reads: Reads, scanner: Scanner, kept: Kept) -> None:
+        self._reads, self._scanner, self._kept = reads, scanner, kept
+        self._topic = topic_of(reads.escrow.abi, "Registered")
+        self._lock = threading.Lock()
+        self._entries: dict[Address, Entry] = {}
+        self._fresh: dict[Address, Entry] = {}
+        """From blocks that are not confirmed yet."""
+        self._reached = reads.deployment.block - 1
+        self._gaps_until = -1
+        """Up to this block something may be missing: a block that no node gives, an owner that made room."""
+        self._refused = (-1, 0)
+        self._loaded = False
+        self._caught_up = False
+
+    def read(self, seconds: float) -> tuple[Registered, ...]:
+        """Return whom the book knows, oldest registration first, after reading on for `seconds` at most.
+
+        No error: without a node the book says what it said before. One request may take longer than that.
+        """
+        ends = time.monotonic() + seconds
+        if self._lock.acquire(timeout=max(seconds, 0)):
+            try:
+                self._try(ends)
+            finally:
+                self._lock.release()
+        known = _newest_last(self._entries, self._fresh.values())
+        return tuple(_shown(each, self._reads.domain) for each in known.values())
+
+    def find(self, owner: Address, seconds: float) -> Registered | None:
+        """Return an owner's newest registration, None if it has none: what others do cannot hide it.
+
+        `TransientError` if it cannot be read within about `seconds`.
+        """
+        ends = time.monotonic() + seconds
+        self.read(seconds / 2)
+        known = (self._entries | self._fresh).get(owner)
+        first = known.block if known else self._reads.deployment.block
+        if not self._caught_up or first <= self._gaps_until:
+            known = self._search(owner, first, ends) or known
+        return _shown(known, self._reads.domain) if known else None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last reading came to the newest block."""
+        return self._caught_up
+
+    def _search(self, owner: Address, first: int, ends: float) -> Entry | None:
+        """Look for the newest event of one owner, from the newest block back to `first`."""
+        topics = (self._topic, bytes(12) + owner)
+        last = int(self._reads.block_number())
+        while last >= first:
+            if time.monotonic() > ends:
+                raise TransientError(f"the registration of 0x{owner.hex()} could not be read in time")
+            part = max(first, last - self._scanner.span + 1)
+            if found := _entries(self._scanner.between(part, last, topics)):
+                return found[-1]
+            last = part - 1
+        return None
+
+    def _try(self, ends: float) -> None:
+        while True:
+            try:
+                self._go_on(ends)
+                return
+            except TransientError as error:
+                log.debug("registrations cannot be read on: %s", error)
+            if time.monotonic() + _PAUSE_S > ends:
+                return
+            time.sleep(_PAUSE_S)
+
+    def _go_on(self, ends: float) -> None:
+        if not self._loaded:
+            self._load()
+        self._caught_up = False
+        confirmed = self._scanner.confirmed_head()
+        before = self._reached
+        try:
+            while self._reached < confirmed:
+                self._take(*self._part(self._reached + 1, confirmed))
+                if time.monotonic() > ends:
+                    return
+        finally:
+            if self._reached > before and self._kept.is_due:
+                self._save()
+        done, newest = self._reached, self._reads.block_number()
+        fresh: dict[Address, Entry] = {}
+        while done < newest:
+            found, done = self._part(done + 1, newest)
+            fresh = _newest_last(fresh, found)
+        self._fresh, self._caught_up = fresh, True
+
+    def _part(self, first: int, last: int) -> tuple[list[Entry], int]:
+        """Read as many blocks as a node gives at once; one that it never gives counts as empty."""
+        while True:
+            try:
+                found, head = self._scanner.chunk(first, last, (self._topic,))
+                return _entries(found), head.number
+            except TransientError as error:
+                refused = isinstance(error, RpcRefused)
+                if not refused and self._scanner.span > 1:
+                    raise
+                if self._is_hopeless(first):
+                    log.warning("block %d has more registrations than nodes give: they are left out", first)
+                    self._gaps_until = max(self._gaps_until, first)
+                    return [], first
+                if not refused:
+                    raise
+
+    def _is_hopeless(self, block: int) -> bool:
+        """Count a block that could not be read; tell whether it is the block, and no trouble of the node."""
+        nobody: Topics = (self._topic, bytes(32))
+        self._scanner.chunk(block, block, nobody)
+        before, tries = self._refused
+        self._refused = (block, tries + 1 if block == before else 1)
+        return self._refused[1] >= _TRIES
+
+    def _take(self, found: Iterable[Entry], reached: int) -> None:
+        entries = _newest_last(self._entries, found)
+        if len(entries) > 2 * _MOST:
+            entries = self._weeded(entries)
+            self._gaps_until = max(self._gaps_until, reached)
+        self._entries, self._reached = entries, reached
+
+    def _weeded(self, entries: dict[Address, Entry]) -> dict[Address, Entry]:
+        """Keep those that have the most stake, and the newest of those that have too little for any bond."""
+        weights = _weights(self._reads, list(entries))
+        staked = sorted((owner for owner in entries if weights[owner]), key=lambda each: -weights[each])
+        others = [owner for owner in entries if not weights[owner]]
+        stay = {*staked[:_MOST], *others[-_MOST // 2 :]}
+        return {owner: each for owner, each in entries.items() if owner in stay}
+
+    def _load(self) -> None:
+        self._loaded = True
+        stored = self._kept.load()
+        if stored is None:
+            return
+        try:
+            reached, gaps, rows = int(stored["reached"]), int(stored["gaps"]), stored["providers"]
+            entries = [
+                Entry(
+                    Address(bytes.fromhex(a)),
+                    Address(bytes.fromhex(b)),
+                    bytes.fromhex(said),
+                    BlockNo(int(at)),
+                )
+                for a, b, said, at in rows
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("stored registrations are read anew from the chain: %s", error)
+            return
+        self._entries = {each.owner: each for each in entries[-2 * _MOST :]}
+        self._reached, self._gaps_until = safe_end(reached, self._reads.deployment.block), gaps
+
+    def _save(self) -> None:
+        rows = [(e.owner.hex(), e.operator.hex(), e.said.hex(), e.block) for e in self._entries.values()]
+        self._kept.save({"reached": self._reached, "gaps": self._gaps_until, "providers": rows})
+
+
+def _newest_last(known: dict[Address, Entry], found: Iterable[Entry]) -> dict[Address, Entry]:
+    known = dict(known)
+    for each in found:
+        known.pop(each.owner, None)
+        known[each.owner] = each
+    return known
+
+
+def _stored(owner: str, operator: str, said: str, block: int) -> Entry:
+    a, b = Address(bytes.fromhex(owner)), Address(bytes.fromhex(operator))
+    return Entry(a, b, bytes.fromhex(said), BlockNo(int(block)))
+
+
+def _entries(events: Iterable[Event]) -> list[Entry]:
+    return [
+        Entry(each.owner, each.operator, each.registration, each.at.block)
+        for each in events
+        if isinstance(each, ProviderRegistered)
+    ]
+
+
+def _weights(reads: Reads, owners: list[Address]) -> dict[Address, int]:
+    """Return how many of the smallest bonds each owner's stake makes; 0 for too little for any."""
+    weights = dict.fromkeys(owners, 0)
+    staking = reads.staking
+    for token, listing in enumerate(reads.listings()):
+        calls = [
+            Call(staking.address, staking.abi.call_data("stakeOf", owner, token), "Staking.stakeOf")
+            for owner in owners
+        ]
+        found = reads.node.views(calls, partial(staking.abi.results, "stakeOf"))
+        for owner, (stake, *_) in zip(owners, found, strict=True):
+            weights[owner] = max(weights[owner], int(stake[0]) // max(listing.reserve, 1))
+    return weights
+
+
+@lru_cache(maxsize=4 * _MOST)
+def _shown(entry: Entry, domain: Domain) -> Registered:
+    return Registered(entry.owner, entry.operator, _registration(entry, domain))
+
+
+def _registration(entry: Entry, domain: Domain) -> Registration | None:
+    """What the operator has signed. Anybody can name a key; only its holder says whose it is, and where."""
+    try:
+        signed = open_signed(entry.said, Registration, domain)
+    except InputError:
+        return None
+    said: Any = signed.message
+    agreed = (said.owner, said.operator) == (entry.owner, entry.operator)
+    return said if agreed and signed.signer == entry.operator else None
