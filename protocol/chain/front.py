@@ -8,6 +8,7 @@ _FALLS_AFTER_S = 60.0
 """For so long one URL may show an older chain than before; then it is: the chain was rolled back."""
 _LOOKS_WITHIN_S = 20.0
 """So far apart at most are looks that all show it: two glimpses are no minute."""
+_MOVES_WITHIN_S = 60.0
 MAY_LAG_S = 2.0
 """So much later than the first node of a pool the others have a block; one has to live with that."""
 
@@ -43,14 +44,28 @@ class Reach:
         self._lock = threading.Lock()
         self._height = _Height()
         self._behind_since, self._behind_at = 0.0, -_LOOKS_WITHIN_S
-        self.refused_at: int | None = None
-        """Its newest block when `Front` first refused it; None if it did not since it was last believed."""
+        self._refused: tuple[int, float] | None = None
 
     @property
     def floor(self) -> int:
         """What an answer has to reach to a question that begins now."""
         with self._lock:
             return self._height.floor
+
+    def moves(self, number: int) -> bool:
+        """Whether it has moved on to a block since it was refused, a minute ago at most."""
+        refused = self._refused
+        return refused is not None and number > refused[0] and time.monotonic() - refused[1] < _MOVES_WITHIN_S
+
+    def refuse(self, number: int) -> None:
+        """Note where it was when it was refused, for the first time in a minute."""
+        now = time.monotonic()
+        if self._refused is None or now - self._refused[1] >= _MOVES_WITHIN_S:
+            self._refused = number, now
+
+    def believe(self) -> None:
+        """Forget that it was refused."""
+        self._refused = None
 
     def hold(self, number: int, floor: int) -> None:
         """Take its newest block. `ValueError` if it is behind `floor`, read before the question."""
@@ -73,7 +88,8 @@ class Front:
 
     What one URL says can be older than what another has said: a role that believes both takes a result for
     not posted, or itself for not drawn. So who is behind is refused, but only until it moves on: then it
-    follows a chain, and it may be the other that is wrong. So nobody shuts out the others by a high number.
+    follows a chain, and it may be the other that is wrong (`Rpc` sees to it that its newest block is not an
+    old one). So nobody shuts out the others by a high number.
     """
 
     def __init__(self) -> None:
@@ -101,10 +117,10 @@ class Front:
         """Believe a URL's newest block. `ValueError` if it is behind `floor`, read before the question."""
         with self._lock:
             falls = number < floor
-            if falls and (reach.refused_at is None or number <= reach.refused_at):
-                reach.refused_at = number if reach.refused_at is None else reach.refused_at
+            if falls and not reach.moves(number):
+                reach.refuse(number)
                 raise ValueError(f"is at block {number}, block {floor} was seen before")
-            reach.refused_at = None
+            reach.believe()
             if number > self._height.number or falls:
                 self._height.set(number)
                 self._moved_at = time.monotonic()

@@ -45,7 +45,7 @@ PATIENCE_S = 3.0
 _CONNECTIONS = 32
 STILL_S = 20.0
 """After so long without a new block the other URLs are asked for theirs: the one that serves may be stuck."""
-_LOOK_AROUND_S = 10.0
+_LOOK_AROUND_S = 20.0
 _STANDS_AFTER = 3
 """Times `still_s` without a new block after which the chain itself is said to stand still."""
 
@@ -88,9 +88,9 @@ class Rpc:
 
     A URL fails that cannot be reached, serves another chain, answers what cannot be read, or is behind what
     was seen of the chain (unless `may_restart`: then a lower block is a new chain). After `still_s` seconds
-    without a new block all are asked how far they are. One that failed rests for 0.5 s, then twice as long
-    each time, up to 30 s; it is asked earlier only if nobody else answers. `patience` is how many seconds a
-    call goes on asking when all are down.
+    without a new block, or if that is old, the others are asked how far they are. One that failed rests for
+    0.5 s, then twice as long each time, up to 30 s; it is asked earlier only if nobody else answers.
+    `patience` is how many seconds a call goes on asking when all are down.
     """
 
     def __init__(
@@ -110,6 +110,8 @@ class Rpc:
         self._still_s, self._looked_around = still_s, 0.0
         self._believed: _Endpoint | None = None
         """Whose newest block was taken last."""
+        self._late_by = 0.0
+        """Age of its newest block when that was last looked at, in seconds."""
         self._was_right = False
         """Whether any URL has ever served this chain."""
 
@@ -138,6 +140,11 @@ class Rpc:
             head, *answers = _answers(endpoint, (_HEAD, *requests_))
             number = quantity(_result(_HEAD[0], head))
             endpoint.reach.hold(number, own)
+            if number < floor and endpoint.reach.moves(number):
+                age = self._age(endpoint)
+                if age is None or age > _STANDS_AFTER * self._still_s:
+                    endpoint.reach.believe()  # from where it is now it would have to move on again
+                    raise ValueError(f"is at block {number}, which is old; block {floor} was seen before")
             front.hold(endpoint.reach, number, floor)
             self._believed = endpoint
             return parse(_results(requests_, answers))
@@ -153,25 +160,41 @@ class Rpc:
 
     @property
     def standstill(self) -> str:
-        """Say for how long no node has shown a new block, if that is too long."""
-        still = 0.0 if self.front is None else self.front.still_for
-        if still <= _STANDS_AFTER * self._still_s:
+        """Say so if no node has shown a new block for long, or only an old one."""
+        limit = _STANDS_AFTER * self._still_s
+        if self.front is None:
             return ""
-        return f"no node has shown a new block for {still:.0f} s"
+        if (still := self.front.still_for) > limit:
+            return f"no node has shown a new block for {still:.0f} s"
+        if (late := self._late_by) > limit:
+            return f"the newest block of all nodes is {late:.0f} s old by this machine's clock"
+        return ""
 
     def _look_around(self, front: Front) -> None:
-        """Ask the others how far they are, if the one that serves seems stuck: it says so by no error.
+        """Ask the others how far they are, if the one that serves is stuck or late: it says so by no error.
 
         If one is ahead, they serve for a while. Who was stuck serves again once it moves.
         """
-        now = time.monotonic()
+        now, serving = time.monotonic(), self._believed
         with self._lock:
-            if front.still_for < self._still_s or now < self._looked_around + _LOOK_AROUND_S:
+            if serving is None or now < self._looked_around + _LOOK_AROUND_S:
                 return
             self._looked_around = now
-        others = [each for each in self._endpoints if each is not self._believed and each.until < now]
-        if self._believed is not None and any(self._is_ahead(each, front.number) for each in others):
-            self._did_fail(self._believed, _LONGEST_REST)
+        if (age := self._age(serving)) is None:
+            return  # it is down, which is another matter
+        self._late_by = age
+        if age <= _STANDS_AFTER * self._still_s and front.still_for < self._still_s:
+            return
+        others = [each for each in self._endpoints if each is not serving and each.until < now]
+        if any(self._is_ahead(each, front.number) for each in others):
+            self._did_fail(serving, _LONGEST_REST)
+
+    def _age(self, endpoint: _Endpoint) -> float | None:
+        """Seconds since a URL's newest block, by this machine's clock; None if it does not say."""
+        with suppress(RpcRefused, *_FAULTS):
+            head = _single(endpoint, "eth_getBlockByNumber", ("latest", False))
+            return time.time() - quantity(head["timestamp"])
+        return None
 
     def _is_ahead(self, endpoint: _Endpoint, number: int) -> bool:
         with suppress(_OtherChain, RpcRefused, *_FAULTS):

@@ -66,6 +66,13 @@ def public(localnet: Localnet, *urls: str) -> Network:
     return replace(localnet.network, name="sepolia", rpc_urls=urls)
 
 
+def mine_now(localnet: Localnet) -> None:
+    """Make a block of this moment: what was reverted has left the node's clock behind."""
+    newest = int(localnet.anvil.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+    localnet.anvil.call("evm_setNextBlockTimestamp", hex(max(int(time.time()), newest + 1)))
+    localnet.anvil.mine(1)
+
+
 def connected(network: Network, key: bytes | None = None, journal: Path | None = None) -> Chain:
     chain = Chain.connect(network, key, journal=None if journal is None else FileJournal(journal))
     chain.node.rpc.patience = 0
@@ -169,7 +176,8 @@ def test_a_node_that_is_stuck_and_answers_gives_way_to_one_that_moves(
     flaky.lag = 1
     chain = connected(public(localnet, flaky.url, localnet.url))
     first = chain.block_number()
-    localnet.anvil.mine(5)
+    localnet.anvil.mine(4)
+    mine_now(localnet)
     flaky.lag += 5
     assert chain.block_number() == first
     now += STILL_S + 1
@@ -180,7 +188,8 @@ def test_a_node_that_is_stuck_and_answers_gives_way_to_one_that_moves(
     now += 3 * STILL_S
     chain.block_number()
     assert "no node has shown a new block for " in chain.standstill
-    localnet.anvil.mine(1)
+    mine_now(localnet)
+    now += STILL_S
     chain.block_number()
     assert chain.standstill == ""
 
@@ -198,7 +207,7 @@ def test_a_url_that_lies_about_its_height_is_asked_only_while_the_others_do_not_
         flaky.start()
         time.sleep(MAY_LAG_S)
         chain.block_number()  # it is behind what was seen, until it moves on
-        localnet.anvil.mine(1)
+        mine_now(localnet)
         time.sleep(1.1)
         assert chain.block_number() == first + 1
         liar.seen.clear()
@@ -206,3 +215,53 @@ def test_a_url_that_lies_about_its_height_is_asked_only_while_the_others_do_not_
         assert liar.seen == []
     finally:
         liar.stop()
+
+
+def test_a_url_that_catches_up_is_not_believed_while_its_newest_block_is_old(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    """It moves, even faster than the chain, and is far behind: games and demands of that time are unseen."""
+    chain = connected(public(localnet, localnet.url, flaky.url))
+    localnet.anvil.mine(50)
+    newest = chain.block_number()
+    old = hex(int(time.time()) - 3600)
+    flaky.forge = Forge(
+        "eth_getBlockByNumber", lambda given: {**given, "result": {**given["result"], "timestamp": old}}
+    )
+    time.sleep(MAY_LAG_S)
+    good = chain.node.rpc._endpoints[0]
+    for lag in (40, 30, 20, 10):
+        flaky.lag = lag
+        good.until = good.rest = time.monotonic() + 60  # it answers "ask somebody else" meanwhile
+        chain.node.rpc._by_health = lambda: chain.node.rpc._endpoints[1:]  # type: ignore[method-assign]
+        with pytest.raises(TransientError, match="was seen before"):
+            chain.block_number()
+    del chain.node.rpc._by_health
+    good.until = good.rest = 0
+    assert chain.block_number() == newest
+
+
+def test_a_url_that_serves_and_is_late_gives_way_and_is_told_of(
+    localnet: Localnet, flaky: FlakyNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    monkeypatch.setattr("protocol.chain.rpc.time.monotonic", lambda: now)
+    localnet.anvil.mine(50)
+    old = hex(int(time.time()) - 3600)
+    flaky.lag = 40
+    flaky.forge = Forge(
+        "eth_getBlockByNumber", lambda given: {**given, "result": {**given["result"], "timestamp": old}}
+    )
+    chain = connected(public(localnet, flaky.url, localnet.url))
+    late = chain.block_number()
+    for _ in range(3):
+        now += STILL_S + 1
+        flaky.lag -= 5
+        found = chain.block_number()
+    assert found >= late + 40
+    alone = connected(public(localnet, flaky.url))
+    alone.block_number()
+    now += STILL_S + 1
+    alone.block_number()
+    assert "36" in alone.standstill
+    assert "s old by this machine's clock" in alone.standstill

@@ -98,9 +98,20 @@ def test_no_high_number_shuts_out_who_moves_on_and_one_that_is_stuck_stays_out(c
             seen.hold(reach, number, seen.floor)
     with pytest.raises(ValueError, match="was seen before"):
         seen.hold(stuck, 5, seen.floor)
+    assert honest.moves(10)
     seen.hold(honest, 10, seen.floor)
     assert seen.floor == seen.number == 10
     seen.hold(honest, 11, seen.floor)
+
+
+def test_who_moved_on_long_after_it_was_refused_has_not_shown_that_it_follows(clock: list[float]) -> None:
+    seen, second = Front(), Reach()
+    seen.hold(Reach(), 900, seen.floor)
+    clock[0] += MAY_LAG_S
+    for number in (100, 200, 300):
+        with pytest.raises(ValueError, match="was seen before"):
+            seen.hold(second, number, seen.floor)
+        clock[0] += front._MOVES_WITHIN_S
 
 
 def test_it_tells_for_how_long_nothing_has_moved(clock: list[float]) -> None:
