@@ -104,7 +104,7 @@ def test_a_node_that_gives_no_logs_at_all_makes_no_block_be_left_out(localnet: L
     no_logs = {"code": -32601, "message": "no logs now"}
     node.refuse = lambda request: no_logs if request["method"] == "eth_getLogs" else None
     for _ in range(5):
-        assert owners(reader) == set()
+        assert reader.registrations(seconds=0.5) == ()
     node.refuse = lambda _: None
     assert owners(reader) == {provider.address}
     node.stop()
