@@ -19,12 +19,10 @@ from protocol.chain.sender import Leaving
 from protocol.chain.views import LeaseState, OpenedLease
 from protocol.dispute.audits import Audit, Part, Stage
 from protocol.dispute.purse import Purse
+from protocol.games.audit_runs import Name
 from protocol.games.board import openings_by, still_holds
 from protocol.messages import Bid
 from protocol.types import BlockNo, Hash32, LeaseId, Wei
-
-Name = tuple[LeaseId, bool]
-"""An audit: its lease, and whether it is the client's."""
 
 _DEARER = 2
 _DEEPEST = 256

@@ -33,7 +33,7 @@ from protocol.dispute.audits import (
     commitment,
     prepares,
 )
-from protocol.games.audit_runs import Run
+from protocol.games.audit_runs import Name, Run
 from protocol.games.audit_sight import salt_of
 from protocol.games.bench import Bench
 from protocol.games.line import Line
@@ -56,7 +56,7 @@ from protocol.types import (
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, stake_due, waiting_for
 from watchtower.auditing.notes import Notes
 from watchtower.auditing.running import Job, Ran, get_job, reason_of, run_item, why_no_game
-from watchtower.auditing.survey import Look, Name, Seen, Survey
+from watchtower.auditing.survey import Look, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
 from watchtower.rerun import WORKER, options

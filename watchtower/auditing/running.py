@@ -16,12 +16,13 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
 )
 from protocol.games.asking import ask_within, hash32, patience_for, reading
+from protocol.games.audit_runs import Name
 from protocol.games.pledges import Pledges, bond_ahead, total
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
 from protocol.runtime.child import Child
 from protocol.types import Blocks, Hash32, TransientError, Wei, to_hex
-from watchtower.auditing.survey import Name, Seen
+from watchtower.auditing.survey import Seen
 from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, WithheldError, keep, obtain

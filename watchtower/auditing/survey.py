@@ -13,6 +13,7 @@ from protocol.chain.rpc import RpcRefused
 from protocol.chain.views import LeaseState, OpenedLease
 from protocol.dispute.audits import Audit, Part, Sight, Stage, Task, may_draw
 from protocol.dispute.records import Conviction
+from protocol.games.audit_runs import Name
 from protocol.games.audit_sight import read_sight
 from protocol.types import Address, Amount, BlockNo, Blocks, InputError, LeaseId, TransientError, to_hex
 
@@ -20,9 +21,6 @@ log = logging.getLogger(__name__)
 
 _ENDINGS = 16
 """Told at a time: after a gap there may be many, and the next block does not wait."""
-
-Name = tuple[LeaseId, bool]
-"""An audit: its lease, and whether it is the client's."""
 
 
 @dataclass(frozen=True, slots=True)

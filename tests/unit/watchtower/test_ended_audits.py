@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from protocol.dispute.audits import Stage
-from protocol.games.audit_runs import Run
+from protocol.games.audit_runs import Name, Run
 from protocol.games.pledges import Pledges
 from protocol.runtime.metrics import Metrics
 from protocol.types import Amount, Hash32, LeaseId, TransientError, Wei
@@ -19,7 +19,7 @@ from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing
 from watchtower.auditing.notes import AuditorNote, Notes
 from watchtower.auditing.running import reason_of
-from watchtower.auditing.survey import Ending, Look, Name, Survey, _Standing
+from watchtower.auditing.survey import Ending, Look, Survey, _Standing
 from watchtower.spending import Spending
 
 pytestmark = pytest.mark.trio

@@ -16,11 +16,12 @@ from protocol.chain.rpc import RpcRefused
 from protocol.chain.views import LeaseState
 from protocol.dispute.audits import Audit, Part, Sight, Stage, Task
 from protocol.dispute.records import Verdict
+from protocol.games.audit_runs import Name
 from protocol.types import Amount, BlockNo, Blocks, Hash32, LeaseId
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, ME, OTHER, sight
 from watchtower.auditing import survey as surveying
-from watchtower.auditing.survey import Name, Survey
+from watchtower.auditing.survey import Survey
 
 CONFIRMED = BlockNo(97)
 NEWEST = BlockNo(100)
