@@ -84,7 +84,11 @@ class AddressBook:
         known = (self._entries | self._fresh).get(owner)
         first = known.block if known else self._reads.deployment.block
         if not self._caught_up or first <= self._gaps_until:
-            known = self._search(owner, first, ends) or known
+            try:
+                known = self._search(owner, first, ends) or known
+            except TransientError:
+                if known is None:
+                    raise  # else what the book has is the best guess
         return _shown(known, self._reads.domain) if known else None
 
     @property

@@ -73,7 +73,8 @@ class Histories:
                     self._save()
             fold = known.fold
             newest = int(self._reads.block_number())
-            fresh, cancelled = self._part(owner, fold.reached + 1, newest, ends)
+            # Whatever the time: a node that takes long for each answer must not keep the end from being read.
+            fresh, cancelled = self._part(owner, fold.reached + 1, newest)
             states = fold.ended.copy()
             states.update(view.state for view in self._reads.leases([*fold.live, *fresh]))
             return _history(states, fold.opened + len(fresh), fold.cancelled + cancelled)
@@ -82,15 +83,16 @@ class Histories:
 
     def _go_on(self, owner: Address, known: _Known, ends: float) -> None:
         confirmed = self._scanner.confirmed_head()
+        begun = known.fold.reached
         while (fold := known.fold).reached < confirmed:
+            if fold.reached > begun and time.monotonic() > ends:
+                raise _late(owner)
             last = min(confirmed, fold.reached + self._scanner.span)
-            opened, cancelled = self._part(owner, fold.reached + 1, last, ends)
+            opened, cancelled = self._part(owner, fold.reached + 1, last)
             known.fold = _Fold(last, fold.live + opened, fold.ended, fold.cancelled + cancelled)
         known.fold = self._settled(known.fold, confirmed)
 
-    def _part(self, owner: Address, first: int, last: int, ends: float) -> tuple[tuple[LeaseId, ...], int]:
-        if time.monotonic() > ends:
-            raise _late(owner)
+    def _part(self, owner: Address, first: int, last: int) -> tuple[tuple[LeaseId, ...], int]:
         who = bytes(12) + owner
         found = self._scanner.between(first, last, (self._opened, None, who))
         opened = tuple(each.lease for each in found if isinstance(each, LeaseOpened))
