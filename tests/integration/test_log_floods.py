@@ -143,6 +143,24 @@ async def test_who_makes_its_history_unreadable_fails_nobody_else(
     )
 
 
+def test_a_node_that_takes_long_for_each_answer_keeps_no_history_from_being_read(localnet: Localnet) -> None:
+    """INVARIANT: each look comes further, however late it is by then."""
+    provider, reader = ready_provider(localnet), localnet.chain()
+    for _ in range(3):
+        localnet.anvil.mine(2)
+        assert reader.history(provider.address, seconds=0).opened == 0
+
+
+def test_who_is_in_the_book_is_found_though_a_search_runs_out_of_time(localnet: Localnet) -> None:
+    """One block that no node gives must not make everybody else unfindable."""
+    provider, reader = ready_provider(localnet), localnet.chain()
+    assert owners(reader) == {provider.address}
+    reader.book._gaps_until = reader.block_number()
+    found = reader.registration_of(provider.address, seconds=0)
+    assert found is not None
+    assert found.owner == provider.address
+
+
 def test_owners_without_stake_make_room_in_the_book(
     localnet: Localnet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
