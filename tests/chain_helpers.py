@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
-from protocol.messages import Bid, Registration, sign
+from protocol.messages import Bid, sign
 from protocol.types import ZERO_HASH, Amount, BlockNo, Blocks, Hash32, LeaseClass
+from tests.registrations import registration_of
 
 UNIT = 10**18
 CLIENT, OWNER, OPERATOR, STRANGER = 1, 2, 3, 4
@@ -20,20 +21,7 @@ def ready_provider(
     chain.send(chain.token(0).approve(chain.staking.address, Amount(stake)))
     chain.send(chain.staking.stake(0, Amount(stake), Amount(stake), Amount(stake)))
     operator_address = net.chain(operator).address
-    registration = Registration(
-        owner=chain.address,
-        operator=operator_address,
-        addrs=("/ip4/127.0.0.1/tcp/4001",),
-        cpu="test",
-        cores=2,
-        memory_mib=1024,
-        gpus=(),
-        region="",
-        grid_zone="DE",
-        carbon_grams_per_kwh=380,
-        energy_grade=2,
-        software="test",
-    )
+    registration = registration_of(chain.address, operator_address)
     chain.send(chain.escrow.register(sign(registration, chain.domain, net.keys[operator])))
     return chain
 

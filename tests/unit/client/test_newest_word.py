@@ -11,9 +11,9 @@ from client_sdk.bidders import Bidders
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import Registered
-from protocol.messages import Registration
 from protocol.types import Address
 from provider_node.peers import follow_registrations
+from tests.registrations import registration_of
 
 pytestmark = pytest.mark.trio
 FIRST, SECOND, ATTACKER, OPERATOR = (Address(bytes([each]) * 20) for each in (1, 2, 3, 4))
@@ -21,21 +21,7 @@ OLD, NEW = ("/ip4/192.0.2.1/tcp/1",), ("/ip4/192.0.2.2/tcp/1",)
 
 
 def said(owner: Address, addrs: tuple[str, ...]) -> Registered:
-    registration = Registration(
-        owner=owner,
-        operator=OPERATOR,
-        addrs=addrs,
-        cpu="cpu",
-        cores=1,
-        memory_mib=1,
-        gpus=(),
-        region="",
-        grid_zone="",
-        carbon_grams_per_kwh=0,
-        energy_grade=1,
-        software="test",
-    )
-    return Registered(owner, OPERATOR, registration)
+    return Registered(owner, OPERATOR, registration_of(owner, OPERATOR, addrs))
 
 
 def chain_with(monkeypatch: pytest.MonkeyPatch, *found: Registered) -> AsyncChain:

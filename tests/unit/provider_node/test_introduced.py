@@ -5,26 +5,13 @@ from dataclasses import replace
 import pytest
 
 from protocol.chain.views import Registered
-from protocol.messages import Registration
 from protocol.types import Address
 from provider_node.introduced import flaw_of
+from tests.registrations import registration_of
 
 OWNER, OPERATOR, OTHER = (Address(bytes([each]) * 20) for each in (1, 2, 3))
 HERE, THERE = "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1"
-SAID = Registration(
-    owner=OWNER,
-    operator=OPERATOR,
-    addrs=(HERE,),
-    cpu="cpu",
-    cores=1,
-    memory_mib=1,
-    gpus=(),
-    region="",
-    grid_zone="",
-    carbon_grams_per_kwh=0,
-    energy_grade=1,
-    software="test",
-)
+SAID = registration_of(OWNER, OPERATOR, (HERE,))
 
 
 @pytest.mark.parametrize(

@@ -7,28 +7,16 @@ from typing import Any
 import pytest
 
 from protocol.crypto import address_of
-from protocol.messages import Domain, Registration, sign
+from protocol.messages import Domain, sign
 from protocol.types import Address, InputError
 from provider_node.introduction import read_introduction
+from tests.registrations import registration_of
 
 KEY, OTHER = b"\7" * 32, b"\x08" * 32
 OWNER = Address(b"\1" * 20)
 DOMAIN = Domain(1, Address(b"\2" * 20))
 CHAIN: Any = SimpleNamespace(domain=DOMAIN)
-SAID = Registration(
-    owner=OWNER,
-    operator=address_of(KEY),
-    addrs=("/ip4/127.0.0.1/tcp/4001",),
-    cpu="cpu",
-    cores=1,
-    memory_mib=1,
-    gpus=(),
-    region="",
-    grid_zone="",
-    carbon_grams_per_kwh=0,
-    energy_grade=1,
-    software="test",
-)
+SAID = registration_of(OWNER, address_of(KEY))
 
 
 def test_an_introduction_that_another_key_signed_is_refused(tmp_path: Path) -> None:
