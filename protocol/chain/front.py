@@ -113,11 +113,14 @@ class Front:
         """Seconds since the newest block was another one."""
         return time.monotonic() - self._moved_at
 
-    def hold(self, reach: Reach, number: int, floor: int) -> None:
-        """Believe a URL's newest block. `ValueError` if it is behind `floor`, read before the question."""
+    def hold(self, reach: Reach, number: int, floor: int, *, follows: bool) -> None:
+        """Believe a URL's newest block. `ValueError` if it is behind `floor`, read before the question.
+
+        `follows`: whether it has been seen to move on since it was refused, to a block that is not old.
+        """
         with self._lock:
             falls = number < floor
-            if falls and not reach.moves(number):
+            if falls and not follows:
                 reach.refuse(number)
                 raise ValueError(f"is at block {number}, block {floor} was seen before")
             reach.believe()

@@ -21,6 +21,7 @@ T = TypeVar("T")
 Request = tuple[str, Sequence[Any]]
 """Method and parameters."""
 _HEAD: Request = ("eth_blockNumber", ())
+_BLOCK: Request = ("eth_getBlockByNumber", ("latest", False))
 BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""
 _REFUSING_STATUS = (400, 413, 422)
@@ -140,12 +141,16 @@ class Rpc:
             head, *answers = _answers(endpoint, (_HEAD, *requests_))
             number = quantity(_result(_HEAD[0], head))
             endpoint.reach.hold(number, own)
-            if number < floor and endpoint.reach.moves(number):
-                age = self._age(endpoint)
-                if age is None or age > _STANDS_AFTER * self._still_s:
+            follows = number < floor and endpoint.reach.moves(number)
+            if follows:
+                # In one request with what is believed: a fresh node of a pool must not vouch for an old one.
+                head, *answers = _answers(endpoint, (_BLOCK, *requests_))
+                block = _result(_BLOCK[0], head)
+                number = quantity(block["number"])
+                follows = endpoint.reach.moves(number) and not self._is_late(block)
+                if not follows:
                     endpoint.reach.believe()  # from where it is now it would have to move on again
-                    raise ValueError(f"is at block {number}, which is old; block {floor} was seen before")
-            front.hold(endpoint.reach, number, floor)
+            front.hold(endpoint.reach, number, floor, follows=follows)
             self._believed = endpoint
             return parse(_results(requests_, answers))
 
@@ -192,9 +197,11 @@ class Rpc:
     def _age(self, endpoint: _Endpoint) -> float | None:
         """Seconds since a URL's newest block, by this machine's clock; None if it does not say."""
         with suppress(RpcRefused, *_FAULTS):
-            head = _single(endpoint, "eth_getBlockByNumber", ("latest", False))
-            return time.time() - quantity(head["timestamp"])
+            return _age_of(_single(endpoint, *_BLOCK))
         return None
+
+    def _is_late(self, block: Any) -> bool:
+        return _age_of(block) > _STANDS_AFTER * self._still_s
 
     def _is_ahead(self, endpoint: _Endpoint, number: int) -> bool:
         with suppress(_OtherChain, RpcRefused, *_FAULTS):
@@ -267,6 +274,10 @@ class Rpc:
         if found != self.chain_id:
             raise _OtherChain(f"{endpoint.shown} serves chain {found}")
         endpoint.checked = self._was_right = True
+
+
+def _age_of(block: Any) -> float:
+    return time.time() - quantity(block["timestamp"])
 
 
 def _only_quantity(answers: list[Any]) -> int:

@@ -1,5 +1,6 @@
 """What nodes answer may be wrong in any way: another URL is asked, no daemon ends, nothing is done twice."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -239,6 +240,40 @@ def test_a_url_that_catches_up_is_not_believed_while_its_newest_block_is_old(
     del chain.node.rpc._by_health
     good.until = good.rest = 0
     assert chain.block_number() == newest
+
+
+class Pool(FlakyNode):
+    """A fresh node answers its single requests; one that catches up, with old blocks, those in a batch."""
+
+    def _answer(self, body: bytes) -> bytes:
+        kept = self.lag, self.forge
+        if not isinstance(json.loads(body), list):
+            self.lag, self.forge = 0, Forge("", dict)
+        try:
+            return super()._answer(body)
+        finally:
+            self.lag, self.forge = kept
+
+
+def test_no_fresh_node_of_a_pool_vouches_for_one_that_catches_up(localnet: Localnet) -> None:
+    pool = Pool(localnet.url)
+    good = FlakyNode(localnet.url)
+    localnet.anvil.mine(50)
+    mine_now(localnet)
+    old = hex(int(time.time()) - 3600)
+    pool.forge = Forge(
+        "eth_getBlockByNumber", lambda given: {**given, "result": {**given["result"], "timestamp": old}}
+    )
+    try:
+        chain = connected(public(localnet, good.url, pool.url))
+        chain.clock()
+        time.sleep(MAY_LAG_S)
+        good.stop()
+        for pool.lag in (40, 30, 20):
+            with pytest.raises(TransientError, match="was seen before"):
+                chain.clock()
+    finally:
+        pool.stop()
 
 
 def test_a_url_that_serves_and_is_late_gives_way_and_is_told_of(

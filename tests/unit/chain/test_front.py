@@ -23,6 +23,11 @@ def reached(clock: list[float], number: int) -> Reach:
     return reach
 
 
+def believe(seen: Front, reach: Reach, number: int, floor: int) -> None:
+    """As `Rpc` does, where its newest block is young."""
+    seen.hold(reach, number, floor, follows=reach.moves(number))
+
+
 def test_a_url_that_is_behind_itself_is_refused(clock: list[float]) -> None:
     """It stands for many nodes, some of which lag."""
     reach = reached(clock, 7)
@@ -52,7 +57,7 @@ def test_an_answer_is_held_to_what_was_seen_before_its_question(clock: list[floa
     own, floor = reach.floor, all_of_them.floor
     for number in (5, 4):
         reach.hold(number, own)
-        all_of_them.hold(reach, number, floor)
+        believe(all_of_them, reach, number, floor)
         clock[0] += MAY_LAG_S
     assert (all_of_them.number, all_of_them.floor, reach.floor) == (5, 5, 5)
 
@@ -78,39 +83,39 @@ def test_two_glimpses_a_minute_apart_are_no_minute(clock: list[float]) -> None:
 
 def test_another_url_that_is_behind_waits_until_it_is_no_more(clock: list[float]) -> None:
     seen, second = Front(), Reach()
-    seen.hold(Reach(), 9, seen.floor)
+    believe(seen, Reach(), 9, seen.floor)
     clock[0] += MAY_LAG_S
     for _ in range(3):
         with pytest.raises(ValueError, match="is at block 8, block 9 was seen before"):
-            seen.hold(second, 8, seen.floor)
-    seen.hold(second, 9, seen.floor)
+            believe(seen, second, 8, seen.floor)
+    believe(seen, second, 9, seen.floor)
     assert seen.number == 9
     with pytest.raises(ValueError, match="block 9"):
-        seen.hold(second, 7, seen.floor)  # it is believed no longer for having moved once
+        believe(seen, second, 7, seen.floor)  # it is believed no longer for having moved once
 
 
 def test_no_high_number_shuts_out_who_moves_on_and_one_that_is_stuck_stays_out(clock: list[float]) -> None:
     seen, honest, stuck = Front(), Reach(), Reach()
-    seen.hold(Reach(), 1 << 60, seen.floor)
+    believe(seen, Reach(), 1 << 60, seen.floor)
     clock[0] += MAY_LAG_S
     for reach, number in ((honest, 9), (stuck, 5)):
         with pytest.raises(ValueError, match="was seen before"):
-            seen.hold(reach, number, seen.floor)
+            believe(seen, reach, number, seen.floor)
     with pytest.raises(ValueError, match="was seen before"):
-        seen.hold(stuck, 5, seen.floor)
+        believe(seen, stuck, 5, seen.floor)
     assert honest.moves(10)
-    seen.hold(honest, 10, seen.floor)
+    believe(seen, honest, 10, seen.floor)
     assert seen.floor == seen.number == 10
-    seen.hold(honest, 11, seen.floor)
+    believe(seen, honest, 11, seen.floor)
 
 
 def test_who_moved_on_long_after_it_was_refused_has_not_shown_that_it_follows(clock: list[float]) -> None:
     seen, second = Front(), Reach()
-    seen.hold(Reach(), 900, seen.floor)
+    believe(seen, Reach(), 900, seen.floor)
     clock[0] += MAY_LAG_S
     for number in (100, 200, 300):
         with pytest.raises(ValueError, match="was seen before"):
-            seen.hold(second, number, seen.floor)
+            believe(seen, second, number, seen.floor)
         clock[0] += front._MOVES_WITHIN_S
 
 
@@ -118,7 +123,7 @@ def test_it_tells_for_how_long_nothing_has_moved(clock: list[float]) -> None:
     seen, reach = Front(), Reach()
     clock[0] += 7
     assert seen.still_for == 7
-    seen.hold(reach, 1, seen.floor)
+    believe(seen, reach, 1, seen.floor)
     clock[0] += 5
-    seen.hold(reach, 1, seen.floor)
+    believe(seen, reach, 1, seen.floor)
     assert seen.still_for == 5
