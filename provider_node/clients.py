@@ -43,6 +43,8 @@ class Means:
 
     held: Amount
     flaw: str = ""
+    asked: bool = True
+    """False: so many were asked about that this one was not, which says nothing about it."""
 
 
 class Seen(Enum):
@@ -52,7 +54,7 @@ class Seen(Enum):
     POOR = 1
     """Of late its client held nothing that counts."""
     FUNDED = 2
-    """Of late its client could open leases."""
+    """Of late its client held what costs something to hold: the reserve of the token, at least."""
 
 
 @dataclass
@@ -67,6 +69,8 @@ class Clients:
 
     chain: Chain
     token: int
+    reserve: Amount
+    """Of the token, as listed: who holds less may have a job done, but has no places kept for it."""
     _read: OrderedDict[Address, tuple[float, Amount]] = field(default_factory=OrderedDict)
     _seen: OrderedDict[Address, tuple[float, Seen]] = field(default_factory=OrderedDict)
     _asking: int = 0
@@ -89,21 +93,30 @@ class Clients:
     async def means(self, offer: Signed[Offer]) -> Means:
         """Return what the client of an offer holds, read within the last seconds."""
         found = await self._means(offer)
-        what = Seen.FUNDED if found.held else Seen.POOR
-        self._seen[offer.signer] = (trio.current_time() + _REMEMBERED_S, what)
-        self._seen.move_to_end(offer.signer)
+        if not found.asked:
+            return found
+        if not found.held:
+            self._remember(offer.signer, Seen.POOR)
+        elif found.held >= self.reserve:
+            self._remember(offer.signer, Seen.FUNDED)
+        else:
+            self._seen.pop(offer.signer, None)
+        return found
+
+    def _remember(self, signer: Address, what: Seen) -> None:
+        self._seen[signer] = (trio.current_time() + _REMEMBERED_S, what)
+        self._seen.move_to_end(signer)
         if len(self._seen) > _SIGNERS:
             # A flood of made-up keys must not make us forget whom it costs something to be.
             poor = (key for key in islice(self._seen, _SIGNERS // 4) if self._seen[key][1] is Seen.POOR)
             del self._seen[next(poor, next(iter(self._seen)))]
-        return found
 
     async def _means(self, offer: Signed[Offer]) -> Means:
         client = offer.message.client
         held = await self._held(client)
         if held and client != offer.signer:
             if self._asking >= _ASKING and self.seen(offer.signer) is not Seen.FUNDED:
-                return Means(Amount(0), _TOO_MANY)
+                return Means(Amount(0), _TOO_MANY, asked=False)
             self._asking += 1
             try:
                 asked = partial(signs_for, self.chain.node, client, offer.digest, offer.signature)

@@ -94,7 +94,8 @@ class Market:
     _known: deque[Hash32] = field(default_factory=lambda: deque(maxlen=4096))
 
     def __post_init__(self) -> None:
-        self._clients = Clients(self.chain.blocking, self.rules.house.policy.token)
+        token = self.rules.house.policy.token
+        self._clients = Clients(self.chain.blocking, token, self.rules.listings[token].reserve)
 
     async def run(self) -> None:
         """Answer offers until cancelled."""
@@ -108,7 +109,7 @@ class Market:
             trio.open_nursery() as declining,
         ):
             async for sender, payload in offers:
-                seen = self._clients.seen(sender)
+                seen = self._place(sender)
                 if self._places[seen] < _PLACES[seen] and self._taking[sender] < _AT_ONCE_PER_SENDER:
                     self._taking[sender] += 1
                     self._places[seen] += 1
@@ -125,6 +126,11 @@ class Market:
         if height and not height <= offer.message.expiry <= height + _FARTHEST:
             return Ignore(f"the offer expires at {offer.message.expiry}, now is {height}")
         return Accept()
+
+    def _place(self, sender: Address) -> Seen:
+        seen = self._clients.seen(sender)
+        # Who has shown money is never worse off than who is new.
+        return Seen.NEW if seen is Seen.FUNDED and self._places[seen] >= _PLACES[seen] else seen
 
     async def _take(self, sender: Address, payload: bytes, declining: trio.Nursery, seen: Seen) -> None:
         try:

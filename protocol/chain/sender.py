@@ -187,9 +187,13 @@ class Sender:
             waiting = self._waiting(spent)
         if not waiting:
             return ()
-        block, most = self._node.block_number(), self._most(waiting[-1].call, waiting[-1].gas)
+        block, most, allowed = self._node.block_number(), Wei(0), {}
+        for each in reversed(waiting):  # each is worth what those are that wait for it
+            allowed[each.nonce] = most = max(most, self._most(each.call, each.gas))
         with self._lock:
-            self._hasten(self._waiting(spent), block, most)
+            for each in self._waiting(spent):
+                if each.nonce in allowed:
+                    self._hasten([each], block, allowed[each.nonce])
             return tuple(
                 Leaving(s.effect, s.call.value, Wei(s.gas * s.attempts[-1].max_fee))
                 for s in self._waiting(spent)

@@ -89,7 +89,7 @@ class Turn:
     over: str = ""
     """Why nothing will be to do any more; empty while something may."""
     refused: str = ""
-    """Why no game is opened although an item is wrong: what the purse does not allow."""
+    """Why no game is opened although an item is wrong: what the purse, or the contract, does not allow."""
     waiting: str = ""
     """What is waited for, where nothing was done."""
 
@@ -159,6 +159,7 @@ class Player:
             return Turn(board.block, board.now, (), why, over=why if await self._is_for_good() else "")
         actions = await self._judge(board)
         said: list[str] = []
+        refused = next((action.why for action in actions if isinstance(action, Wait) and action.refused), "")
         failed: TransientError | None = None
         for action in actions:
             try:
@@ -166,6 +167,7 @@ class Player:
             except InputError as error:
                 await self._refused(board, action, error)
                 said.append(str(error))
+                refused = str(error) if isinstance(action, Open) else refused
             except TransientError as error:  # one game's trouble is not the others'
                 failed = error
         if failed is not None:
@@ -173,7 +175,6 @@ class Player:
         left = next((action.why for action in actions if isinstance(action, Leave)), "")
         if left and not await self._is_for_good():
             left = ""
-        refused = next((action.why for action in actions if isinstance(action, Wait) and action.refused), "")
         doing = "; ".join(filter(None, said))
         reports = await self._reports(board, doing, bool(left))
         waits = [action for action in actions if isinstance(action, Wait)]
@@ -334,8 +335,12 @@ class Player:
         move = moves.Challenge(self.bid, charge.job, item, root, proof, seal, self.delegates)
         due = await self._due_now(item)
         bond = await self.chain.run(bond_now, self.bid, charge.job.items, due)
-        self.bound = True  # from now on it may be in a block, whatever is heard of it
-        await self._sent(chain.disputes.challenge(move, bond), opening(game), due)
+        before, self.bound = self.bound, True  # from now on it may be in a block, whatever is heard of it
+        try:
+            await self._sent(chain.disputes.challenge(move, bond), opening(game), due)
+        except InputError:  # it was refused: no bond is in it
+            self.bound = before
+            raise
         return self._told(f"opened game {_short(game)} about item {item}, bond {COIN.about(bond)}")
 
     def _to_open(self, charge: Charge, attempt: int) -> tuple[Hash32, Hash32]:

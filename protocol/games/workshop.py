@@ -85,6 +85,7 @@ class Workshop:
         self.files = files
         self._child, self._how = child, how
         self._charges: dict[int, Charge] = {}
+        self._longest_run = 0.0
         longest = patience_for(how.item_seconds) if how.item_seconds else math.inf
         self._patience = min(patience_for(how.took), longest) if how.took else longest
 
@@ -108,7 +109,9 @@ class Workshop:
             found = await self._ask(args, AccuseResult)
             with reading(self._child, args.OP):
                 took = trio.current_time() - began
-                self._patience = min(self._patience, patience_for(took))
+                # By the longest: a child that runs already says little of one that has to start.
+                self._longest_run = max(self._longest_run, took)
+                self._patience = min(self._patience, patience_for(self._longest_run))
                 self._charges[item] = Charge(
                     item,
                     hash32(found.trace_root),

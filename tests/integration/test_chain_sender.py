@@ -190,6 +190,25 @@ def test_what_a_pressing_call_waits_behind_may_be_as_dear(localnet: Localnet, tm
     assert paid(localnet) == 6
 
 
+def test_what_nobody_waits_for_is_as_dear_as_it_and_those_behind_it_may_be(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """A pressing one with an ordinary one behind it must go out; the ordinary one pays no more for it."""
+    sender, limit = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json")), localnet.network.fees.maximum
+    stop_mining(localnet)
+    now = localnet.chain().clock()
+    sender.submit(pay(localnet, 1), "first")
+    pressing = sender.submit(pay(localnet, 5).by(Due.between(now - 20, now, Wei(10**18))), "pressing")
+    last = sender.submit(pay(localnet, 2), "last")
+    for _ in range(12):
+        dear(localnet, 600)
+        after = sender_of(localnet, 1, FileJournal(tmp_path / "sent.json"))
+        after.leaving()
+    assert paid(localnet) == 6
+    assert after.poll(pressing) is not None
+    assert after._sent[last.nonce].attempts[-1].max_fee <= limit
+
+
 def test_an_effect_is_sent_once_whoever_asks_again(localnet: Localnet) -> None:
     sender = sender_of(localnet, 1)
     first = sender.send(pay(localnet), effect="e1")

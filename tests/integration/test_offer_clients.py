@@ -40,7 +40,7 @@ def offer(net: Localnet, key: bytes, client: Address, number: int = 0) -> Signed
 
 def clients(net: Localnet, node: FlakyNode) -> Clients:
     network = replace(net.network, rpc_urls=(node.url,))
-    return Clients(Chain.connect(network, deployment=net.network.deployments[0]), 0)
+    return Clients(Chain.connect(network, deployment=net.network.deployments[0]), 0, Amount(UNIT))
 
 
 @pytest.mark.trio

@@ -282,6 +282,46 @@ async def test_who_has_sent_or_seen_a_game_is_bound_by_it(monkeypatch: pytest.Mo
     assert mine.bound, "a node that lags does not end it"
 
 
+@pytest.mark.parametrize(
+    "error", [InputError("the contract says no"), NotMinedYetError(Ticket(7, "challenge"))]
+)
+async def test_an_opening_that_was_refused_binds_nobody_and_is_told(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may still be in a block does: `gavel job challenge` would else wait for a game that never was."""
+    mine, seen = player(ZERO_HASH, ROOT), board()
+    seen.block = 10
+    call: Any = mine.chain.blocking
+    call.disputes = SimpleNamespace(challenge=lambda *_: None)
+
+    async def opens(_: object) -> Any:
+        return (Open(3, 0),)
+
+    async def purse(*_: object) -> Purse:
+        return Purse(Wei(10**18), Wei(1), Wei(1), Wei(0), 0, LIMITS)
+
+    async def sent(*_: object) -> Any:
+        assert mine.bound, "while it is sent"
+        raise error
+
+    async def nowhere() -> None:
+        return None
+
+    mine._shop = await mine._work()
+    mine._shop.files = SimpleNamespace(program=None)  # type: ignore[assignment]
+    monkeypatch.setattr(players, "read_board", lambda *_: seen)
+    monkeypatch.setattr(players, "bond_now", lambda *_: Wei(1))
+    for name, stand_in in (("_judge", opens), ("_purse", purse), ("_sent", sent), ("_confirmed", nowhere)):
+        monkeypatch.setattr(mine, name, stand_in)
+    if isinstance(error, InputError):
+        turn = await mine.turn()
+        assert (turn.refused, mine.bound) == ("the contract says no", False)
+    else:
+        with pytest.raises(NotMinedYetError):
+            await mine.turn()
+        assert mine.bound
+
+
 class Stuck(Rich):
     """A player whose opening, with a bond of 100, stays pending longer than it waits."""
 

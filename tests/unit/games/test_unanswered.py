@@ -68,3 +68,19 @@ async def test_the_second_run_before_a_commitment_may_take_a_few_times_the_first
     child: Child = SimpleNamespace(call=call)  # type: ignore[assignment]
     with trio.fail_after(200), pytest.raises(TransientError, match="has not answered to open_trace in 100 s"):
         await run_item(RIG, child, Job(1, files(Path("p")), True), 10_000.0)
+
+
+async def test_a_run_in_a_child_that_was_there_already_shortens_no_wait_for_one_that_has_to_start(
+    autojump_clock: object,
+) -> None:
+    lasts = [100.0, 1.0, 150.0]
+
+    async def call(op: str, _: object) -> object:
+        await trio.sleep(lasts.pop(0))
+        return GOOD[op]
+
+    child: Child = SimpleNamespace(call=call)  # type: ignore[assignment]
+    shop = Workshop(child, files(Path("p")), How("cpu", 1, 10**6))
+    for item in (1, 2, 3):
+        await shop.accuse(item)
+    assert lasts == []

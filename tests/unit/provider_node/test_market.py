@@ -26,7 +26,10 @@ NOTHING: Any = None
 
 def market(reply: Callable[[Signed[Offer]], Awaitable[str]]) -> Market:
     chain: Any = SimpleNamespace(blocking=SimpleNamespace(domain=DOMAIN))
-    rules: Any = SimpleNamespace(house=SimpleNamespace(policy=SimpleNamespace(token=0)))
+    rules: Any = SimpleNamespace(
+        house=SimpleNamespace(policy=SimpleNamespace(token=0)),
+        listings=(SimpleNamespace(reserve=Amount(1)),),
+    )
     found = Market(chain, NOTHING, NOTHING, NOTHING, rules, NOTHING, NOTHING)
     found._reply = reply  # type: ignore[method-assign]
     return found
@@ -95,7 +98,7 @@ async def test_keys_that_hold_nothing_take_no_places_from_others(autojump_clock:
 
 
 async def test_who_names_contract_wallets_keeps_nobody_waiting_who_signs_for_itself() -> None:
-    clients = Clients(cast(Any, SimpleNamespace(node=None)), 0)
+    clients = Clients(cast(Any, SimpleNamespace(node=None)), 0, Amount(1))
     rich = address_of(KEY)
 
     async def read(keys: tuple[Address, ...]) -> list[Amount]:
@@ -106,6 +109,7 @@ async def test_who_names_contract_wallets_keeps_nobody_waiting_who_signs_for_its
     named = await clients.means(sign(replace(OFFER, client=Address(b"\5" * 20)), DOMAIN, b"\6" * 32))
     assert named.held == 0
     assert "too many" in named.flaw
+    assert clients.seen(address_of(b"\6" * 32)) is Seen.NEW, "it was not asked about"
     assert (await clients.means(sign(replace(OFFER, client=rich), DOMAIN, KEY))).held == 1
     assert clients.seen(rich) is Seen.FUNDED
 
@@ -120,3 +124,35 @@ async def nothing() -> None:
 
 async def subscribed(box: Subscription, *_: Any) -> Subscription:
     return box
+
+
+@pytest.mark.parametrize(
+    ("held", "seen"), [(0, Seen.POOR), (1, Seen.NEW), (99, Seen.NEW), (100, Seen.FUNDED)]
+)
+async def test_places_are_kept_for_those_that_hold_what_costs_something_to_hold(
+    held: int, seen: Seen
+) -> None:
+    clients, holds = Clients(NOTHING, 0, Amount(100)), [100]
+
+    async def read(keys: tuple[Address, ...]) -> list[Amount]:
+        return [Amount(holds[0])] * len(keys)
+
+    clients._holdings = Batched(read, 45, 4)
+    sender = address_of(KEY)
+    offer = sign(replace(OFFER, client=sender), DOMAIN, KEY)
+    await clients.means(offer)
+    assert clients.seen(sender) is Seen.FUNDED
+    holds[0] = held  # it went on to another key
+    clients._read.clear()
+    await clients.means(offer)
+    assert clients.seen(sender) is seen
+
+
+async def test_who_has_shown_money_is_never_worse_off_than_who_is_new() -> None:
+    desk, sender = market(NOTHING), address_of(KEY)
+    desk._clients._remember(sender, Seen.FUNDED)
+    assert desk._place(sender) is Seen.FUNDED
+    desk._places[Seen.FUNDED] = 64
+    assert desk._place(sender) is Seen.NEW
+    desk._clients._remember(sender, Seen.POOR)
+    assert desk._place(sender) is Seen.POOR
