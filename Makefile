@@ -14,9 +14,9 @@ setup:  ## install what is missing: system packages, .venv, Node packages
 demo: setup  ## run a verified job end to end on this machine (DEMO="--minilm FILE" for the other model)
 	@$(BIN)/python -m scripts.demo $(DEMO)
 
-# Three workers on two processors: many tests wait for blocks.
+# Four workers on two processors: many tests wait for blocks.
 test: setup lint contracts-test  ## everything CI checks
-	@$(BIN)/pytest -n 3 --dist loadgroup -m "not soak" $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadgroup -m "not soak" $(ARGS)
 
 contracts-test: setup  ## Solidity unit, fuzz and invariant tests, gas snapshots
 	@scripts/contracts test

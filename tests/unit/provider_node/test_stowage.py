@@ -61,7 +61,9 @@ def room_of(store: Artifacts, *leases: ProviderLease, nonce: int = 9, slots: int
     """What a market of `slots` slots lets a bid with this nonce take. Leases are named by their order."""
     named = {LeaseId(bytes([n]) * 32): each for n, each in enumerate(leases)}
     chain: Any = SimpleNamespace(blocking=NOTHING)
-    rules: Any = SimpleNamespace(house=SimpleNamespace(policy=SimpleNamespace(token=0)))
+    rules: Any = SimpleNamespace(
+        house=SimpleNamespace(policy=SimpleNamespace(token=0)), listings=(SimpleNamespace(reserve=1),)
+    )
     mine: Any = SimpleNamespace(count=slots)
     return Market(chain, NOTHING, NOTHING, NOTHING, rules, mine, store)._room(named, nonce)
 
