@@ -67,9 +67,8 @@ class Node:
 
     def head(self, number: Tag = "latest") -> BlockHead | None:
         """Return a block's head, or None if the node does not have it."""
-        if isinstance(number, str):
-            return self._newest(_some_head, "eth_getBlockByNumber", number, False)
-        return self._ask(block_head, "eth_getBlockByNumber", _tag(number), False)
+        parse = _some_head if isinstance(number, str) else block_head
+        return self._ask(parse, "eth_getBlockByNumber", _tag(number), False)
 
     def genesis(self) -> Hash32:
         """Return the hash of block 0: tells a local chain from the one that had its chain id before.
@@ -80,20 +79,20 @@ class Node:
 
     def base_fee(self) -> Wei:
         """Return the newest block's base fee per gas; the node's gas price where there is none."""
-        fee = self._newest(_base_fee, "eth_getBlockByNumber", "latest", False)
-        return Wei(self._newest(quantity, "eth_gasPrice") if fee is None else fee)
+        fee = self._ask(_base_fee, "eth_getBlockByNumber", "latest", False)
+        return Wei(self._ask(quantity, "eth_gasPrice") if fee is None else fee)
 
     def balance(self, address: Address) -> Wei:
         """Return a balance of native coin."""
-        return Wei(self._newest(quantity, "eth_getBalance", to_hex(address), "latest"))
+        return Wei(self._ask(quantity, "eth_getBalance", to_hex(address), "latest"))
 
     def nonce(self, address: Address, tag: Tag) -> int:
         """Return how many transactions of `address` are mined ("latest") or at least known ("pending")."""
-        return self._newest(quantity, "eth_getTransactionCount", to_hex(address), _tag(tag))
+        return self._ask(quantity, "eth_getTransactionCount", to_hex(address), _tag(tag))
 
     def code(self, address: Address) -> bytes:
         """Return a contract's code; empty for anything else."""
-        return self._newest(_bytes, "eth_getCode", to_hex(address), "latest")
+        return self._ask(_bytes, "eth_getCode", to_hex(address), "latest")
 
     def call(
         self, call: Call, sender: Address | None = None, tag: Tag = "latest", gas: int | None = None
@@ -113,9 +112,9 @@ class Node:
         fields = _call_object(call, sender) | ({} if gas is None else {"gas": hex(gas)})
         request = ("eth_call", [fields, _tag(tag)])
         try:
-            return self.rpc.read(lambda found: parse(_bytes(found[0])), request, newest=isinstance(tag, str))
+            return self.rpc.read(lambda found: parse(_bytes(found[0])), request)
         except RpcRefused as error:
-            if error.code == 3 or error.data:
+            if error.is_verdict:
                 raise revert_of(error.data, call.what) from None
             raise
 
@@ -125,17 +124,12 @@ class Node:
         found: list[T] = []
         for first in range(0, len(requests), _PER_BATCH):
             part = requests[first : first + _PER_BATCH]
-            found += self.rpc.read(
-                lambda answers: [parse(_bytes(each)) for each in answers], *part, newest=isinstance(tag, str)
-            )
+            found += self.rpc.read(lambda answers: [parse(_bytes(each)) for each in answers], *part)
         return found
 
     def estimate_gas(self, call: Call, sender: Address, tag: Tag) -> int:
         """Return the gas that `call` needs. `RpcRefused` if it would fail."""
-        return self._newest(quantity, "eth_estimateGas", _call_object(call, sender), _tag(tag))
-
-    def _newest(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
-        return self.rpc.read(lambda found: parse(found[0]), (method, params), newest=True)
+        return self._ask(quantity, "eth_estimateGas", _call_object(call, sender), _tag(tag))
 
     def _ask(self, parse: Callable[[Any], T], method: str, *params: Any) -> T:
         return self.rpc.read(lambda found: parse(found[0]), (method, params))
@@ -146,7 +140,7 @@ class Node:
 
     def knows_transaction(self, tx: Hash32) -> bool:
         """Tell whether the node has a transaction, mined or not."""
-        return self.rpc.call("eth_getTransactionByHash", to_hex(tx)) is not None
+        return self._ask(lambda found: found is not None, "eth_getTransactionByHash", to_hex(tx))
 
     def transactions(self, hashes: Sequence[Hash32]) -> list[Transaction]:
         """Return transactions, in order. `TransientError` if no node has one: a re-org took it, say."""
@@ -160,6 +154,19 @@ class Node:
     def receipt(self, tx: Hash32) -> tuple[TxReceipt, bool] | None:
         """Return a mined transaction's receipt and whether it succeeded, or None."""
         return self._ask(partial(_receipt, tx), "eth_getTransactionReceipt", to_hex(tx))
+
+    def fate(self, hashes: Sequence[Hash32], sender: Address) -> tuple[tuple[TxReceipt, bool] | None, int]:
+        """Return the receipt of whichever of these transactions is mined, and `sender`'s mined ones' number.
+
+        By one node: what one calls spent, another that is behind would say has no receipt.
+        """
+        receipts = [("eth_getTransactionReceipt", [to_hex(tx)]) for tx in hashes[:_PER_BATCH]]
+
+        def read(answers: list[Any]) -> tuple[tuple[TxReceipt, bool] | None, int]:
+            found = (_receipt(tx, raw) for tx, raw in zip(hashes, answers[:-1], strict=False))
+            return next(filter(None, found), None), quantity(answers[-1])
+
+        return self.rpc.read(read, *receipts, ("eth_getTransactionCount", [to_hex(sender), "latest"]))
 
     def logs(
         self,

@@ -60,6 +60,11 @@ class RpcRefused(TransientError):  # noqa: N818 - says what happened
         self.data = _revert_data(error.get("data"))
         super().__init__(f"node refuses {method}: {self.reason} (code {self.code})")
 
+    @property
+    def is_verdict(self) -> bool:
+        """Whether it is a contract that says no, and not the node."""
+        return self.code == 3 or bool(self.data)
+
 
 class _OtherChain(Exception):  # noqa: N818 - says what was found
     """This URL serves another chain. Never leaves this file."""
@@ -117,35 +122,34 @@ class Rpc:
         """Whether any URL has ever served this chain."""
 
     def call(self, method: str, *params: Any) -> Any:
-        """Return the `result` of one call.
+        """Return the `result` of one call, by whichever node answers.
 
-        `RpcRefused` if a node answers with an error, `TransientError` if none answers, `InputError` if all
+        `RpcRefused` if nodes answer with errors alone, `TransientError` if none answers, `InputError` if all
         serve another chain, and did so from the beginning: later that is a node's fault and ends no daemon.
         """
-        return self.read(lambda answers: answers[0], (method, params))
+        requests_ = ((method, params),)
+        return self._ask(lambda endpoint: _results(requests_, _answers(endpoint, requests_))[0])
 
-    def read(self, parse: Callable[[list[Any]], T], *requests_: Request, newest: bool = False) -> T:
+    def read(self, parse: Callable[[list[Any]], T], *requests_: Request) -> T:
         """Return what `parse` makes of the results of several calls that one and the same node answered.
 
-        A node is passed over, as one that is down, if `parse` raises. `newest`: what is asked for changes
-        with each block, so a node that is behind is passed over, too. Raises what `call` does.
+        A node is passed over, as one that is down, if `parse` raises or if it is behind: what it does not
+        have yet, it would say is not there. Raises what `call` does.
         """
-        front = self.front if newest else None
-        if front is not None:
-            self._look_around(front)
+        if (front := self.front) is None:
+            return self._ask(lambda endpoint: parse(_results(requests_, _answers(endpoint, requests_))))
+        self._look_around(front)
 
         def ask(endpoint: _Endpoint) -> T:
-            if front is None:
-                return parse(_results(requests_, _answers(endpoint, requests_)))
             own, floor = endpoint.reach.floor, front.floor
             head, *answers = _answers(endpoint, (_HEAD, *requests_))
-            number = quantity(_result(_HEAD[0], head))
+            number = quantity(_own(_HEAD[0], head))
             endpoint.reach.hold(number, own)
             follows = number < floor and endpoint.reach.moves(number)
             if follows:
                 # In one request with what is believed: a fresh node of a pool must not vouch for an old one.
                 head, *answers = _answers(endpoint, (_BLOCK, *requests_))
-                block = _result(_BLOCK[0], head)
+                block = _own(_BLOCK[0], head)
                 number = quantity(block["number"])
                 follows = endpoint.reach.moves(number) and not self._is_late(block)
                 if not follows:
@@ -160,7 +164,7 @@ class Rpc:
         """Return the number of the newest block."""
         if self.front is None:
             return self.read(_only_quantity, _HEAD)
-        self.read(_nothing, newest=True)
+        self.read(_nothing)
         return self.front.number
 
     @property
@@ -212,18 +216,23 @@ class Rpc:
     def _ask(self, ask: Callable[[_Endpoint], T]) -> T:
         deadline, pause = time.monotonic() + self.patience, 0.1
         while True:
-            failures, busy, strange = "", None, 0
+            failures, busy, refused, strange, faulty = "", None, None, 0, False
             advice = "check rpc_urls in networks.yaml and that the node runs"
             for endpoint in self._by_health():
+                if refused is not None and endpoint.until > time.monotonic():
+                    continue  # a refusal is an answer: who rests is not asked for another
                 try:
                     with WAITS.on(endpoint.name):
                         self._check_chain(endpoint)
                         answer = ask(endpoint)
                 except RpcRefused as error:
-                    if error.code not in BUSY_CODES:
+                    if error.is_verdict:
                         self._did_answer(endpoint)
                         raise
                     failures += f"; {endpoint.shown}: {error.reason}"
+                    if error.code not in BUSY_CODES:
+                        refused = refused or error  # another node may take what this one does not
+                        continue
                     busy = error
                 except _OtherChain as error:
                     failures += f"; {error}"
@@ -231,22 +240,23 @@ class Rpc:
                     self._did_fail(endpoint, _LONGEST_REST)
                     continue
                 except _FAULTS as error:
-                    if (status := _status(error)) in _REFUSING_STATUS:
-                        raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error
                     failures += f"; {endpoint.shown}: {_brief(error)}"
                     advice = error.advice if isinstance(error, BrokenInvariant) else advice
                 else:
                     self._did_answer(endpoint)
                     return answer
+                faulty = True
                 self._did_fail(endpoint)
+            if refused is not None and not faulty:
+                raise refused
             if strange == len(self._endpoints) and not self._was_right:
                 raise InputError(
                     f"{failures.removeprefix('; ')}; the network is chain {self.chain_id}",
                     "correct chain_id or rpc_urls in networks.yaml",
                 )
             if time.monotonic() + pause > deadline:
-                if busy is not None:  # its reason may be one that the caller can mend: too wide a range
-                    raise busy
+                if reason := refused or busy:  # it may be one that the caller can mend: too wide a range
+                    raise reason
                 raise TransientError(f"no RPC answers for chain {self.chain_id}{failures}", advice)
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
@@ -296,15 +306,20 @@ def quantity(text: Any) -> int:
 
 
 def _single(endpoint: _Endpoint, method: str, params: Sequence[Any]) -> Any:
-    return _result(method, endpoint.provider.make_request(RPCEndpoint(method), list(params)))
+    return _own(method, endpoint.provider.make_request(RPCEndpoint(method), list(params)))
 
 
 def _answers(endpoint: _Endpoint, requests_: Sequence[Request]) -> list[Any]:
     """Ask, and return what came for each, errors among it."""
-    if len(requests_) == 1:
-        [(method, params)] = requests_
-        return [endpoint.provider.make_request(RPCEndpoint(method), list(params))]
-    answers: Any = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
+    try:
+        if len(requests_) == 1:
+            [(method, params)] = requests_
+            return [endpoint.provider.make_request(RPCEndpoint(method), list(params))]
+        answers: Any = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
+    except requests.HTTPError as error:
+        if (status := _status(error)) in _REFUSING_STATUS:
+            raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error
+        raise
     if not isinstance(answers, list):  # one error for all of it
         _result("batch", answers)
     if len(answers) != len(requests_):
@@ -314,6 +329,16 @@ def _answers(endpoint: _Endpoint, requests_: Sequence[Request]) -> list[Any]:
 
 def _results(requests_: Sequence[Request], answers: Sequence[Any]) -> list[Any]:
     return [_result(method, answer) for (method, _), answer in zip(requests_, answers, strict=True)]
+
+
+def _own(method: str, answer: Any) -> Any:
+    """Return what a node says of itself: one that refuses that is no node to ask."""
+    try:
+        return _result(method, answer)
+    except RpcRefused as error:
+        if error.code in BUSY_CODES:
+            raise
+        raise ValueError(error.reason) from error
 
 
 def _result(method: str, answer: Any) -> Any:

@@ -138,10 +138,12 @@ class Sender:
             sent = self._sent.get(ticket.nonce)
         if sent is None:
             raise NonceTakenError(ticket)
-        if receipt := self._receipt(sent):
+        hashes = [attempt.tx for attempt in reversed(sent.attempts)]
+        found, spent = self._node.fate(hashes, self.address)
+        if found is not None:
+            receipt = self._mined(sent, *found)
             # Whoever reads what it has changed must not be answered by a node that has not seen it.
             return receipt if self._node.has_reached(receipt.block) else None
-        spent = self._node.nonce(self.address, "latest")
         if spent > sent.nonce:
             self._miss(sent)
             return None
@@ -241,7 +243,7 @@ class Sender:
             return any(nonce >= spent for nonce in self._sent)
 
     def _explained(self, error: RpcRefused, call: Call) -> Exception:
-        if error.code == 3 or error.data or "revert" in error.reason.lower():
+        if error.is_verdict or "revert" in error.reason.lower():
             return revert_of(error.data, call.what)
         balance = self._node.balance(self.address)
         if balance < call.value or "insufficient funds" in error.reason or "exceeds" in error.reason:
@@ -330,19 +332,13 @@ class Sender:
         self._keep(sent.with_attempt(attempt, block))
         self._repeat(self._sent[sent.nonce])
 
-    def _receipt(self, sent: Sent) -> TxReceipt | None:
-        for attempt in reversed(sent.attempts):
-            found = self._node.receipt(attempt.tx)
-            if found is None:
-                continue
-            receipt, succeeded = found
-            if not succeeded:
-                self._forget(sent.nonce)
-                raise self._failure(sent, receipt)
-            if not sent.mined:
-                self._keep(replace(sent, mined=True))
-            return receipt
-        return None
+    def _mined(self, sent: Sent, receipt: TxReceipt, succeeded: bool) -> TxReceipt:
+        if not succeeded:
+            self._forget(sent.nonce)
+            raise self._failure(sent, receipt)
+        if not sent.mined:
+            self._keep(replace(sent, mined=True))
+        return receipt
 
     def _failure(self, sent: Sent, receipt: TxReceipt) -> Revert:
         if receipt.gas_used >= sent.gas - sent.gas // 50:

@@ -4,10 +4,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
 from protocol.chain.rpc import Rpc, RpcRefused
 from protocol.types import Amount, InputError, TransientError
@@ -53,9 +55,58 @@ def test_http_errors_count_as_down(localnet: Localnet, flaky: FlakyNode, status:
 
 
 def test_a_request_that_http_calls_bad_is_refused_not_repeated(localnet: Localnet, flaky: FlakyNode) -> None:
+    client = rpc(flaky.url, patience=30)
+    client.call("eth_chainId")
     flaky.status = 413
+    began = time.monotonic()
     with pytest.raises(RpcRefused, match="HTTP status 413"):
-        rpc(flaky.url, localnet.url).call("eth_chainId")
+        client.call("eth_blockNumber")
+    assert time.monotonic() - began < 5
+
+
+REFUSALS = (
+    {"code": -32603, "message": "internal error"},
+    {"code": -32001, "message": "API key expired"},
+    {"code": -32007, "message": "50/second request limit reached"},
+)
+
+
+@pytest.mark.parametrize("how", [*REFUSALS, 400, 413])
+def test_a_first_url_that_refuses_everything_hides_no_other(
+    localnet: Localnet, flaky: FlakyNode, how: int | dict[str, Any]
+) -> None:
+    public = replace(localnet.network, name="public", rpc_urls=(flaky.url, localnet.url))
+    chain = Chain.connect(public)
+    block = chain.block_number()
+    if isinstance(how, int):
+        flaky.status = how
+    else:
+        flaky.refuse = lambda _: how
+    for _ in range(2):
+        assert chain.block_number() == block
+        assert chain.node.head(block) is not None
+        assert chain.listings()
+        time.sleep(0.6)  # its rest is over
+
+
+def test_who_rests_is_not_asked_again_because_another_refuses(localnet: Localnet, flaky: FlakyNode) -> None:
+    client = rpc(flaky.url, localnet.url)
+    client.call("eth_chainId")
+    flaky.status = 500
+    client.call("eth_chainId")
+    flaky.status, flaky.seen[:] = 200, []
+    with pytest.raises(RpcRefused):
+        client.call("eth_noSuchMethod")
+    assert flaky.seen == []
+
+
+def test_what_a_contract_says_is_asked_of_one_node(localnet: Localnet, flaky: FlakyNode) -> None:
+    chain = Chain.connect(replace(localnet.network, rpc_urls=(localnet.url, flaky.url)))
+    chain.clock()
+    flaky.seen.clear()
+    with pytest.raises(Revert):
+        chain.node.call(chain.token(0).transfer(chain.deployment.escrow, Amount(1)), chain.deployment.staking)
+    assert flaky.seen == []
 
 
 def test_a_rate_limit_is_no_answer_but_another_error_is(localnet: Localnet, flaky: FlakyNode) -> None:

@@ -1,6 +1,7 @@
 """Nonces, fees, replacement, restarts: one effect never becomes two transactions."""
 
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from protocol.chain.sender import Leaving, NonceTakenError, Sender, Ticket
 from protocol.chain.sent import FileJournal, SentJournal
 from protocol.types import Amount, BlockNo, BrokenInvariant, Hash32, InputError, TransientError, Wei, to_hex
 from tests.chain_helpers import STRANGER, make_bid, ready_client, ready_provider, sign_bid
+from tests.flaky_node import FlakyNode, Forge
 
 GWEI = 10**9
 
@@ -207,6 +209,31 @@ def test_what_nobody_waits_for_is_as_dear_as_it_and_those_behind_it_may_be(
     assert paid(localnet) == 6
     assert after.poll(pressing) is not None
     assert after._sent[last.nonce].attempts[-1].max_fee <= limit
+
+
+def test_a_node_that_is_stuck_makes_nothing_be_paid_twice(localnet: Localnet) -> None:
+    """It has no receipts, while another node says that the nonce is spent."""
+    stuck, good = FlakyNode(localnet.url), FlakyNode(localnet.url)
+    try:
+        public = replace(localnet.network, name="public", rpc_urls=(stuck.url, good.url))
+        chain = Chain.connect(public, localnet.keys[1])
+        localnet.anvil.mine(8)
+        stuck.lag = 4
+        stuck.forge = Forge("eth_getTransactionReceipt", lambda given: given | {"result": None})
+        stuck.stop()
+        chain.block_number()
+        stuck.start()
+        time.sleep(2.1)  # by then what the other has shown is expected of it
+        ticket = chain.sender.submit(pay(localnet, 3), "three")
+        for _ in range(6):
+            receipt = chain.sender.poll(ticket)
+            time.sleep(0.6)  # the rest of a node that failed
+        assert receipt is not None
+        assert chain.sender.submit(pay(localnet, 3), "three") == ticket
+        assert paid(localnet) == 3
+    finally:
+        stuck.stop()
+        good.stop()
 
 
 def test_an_effect_is_sent_once_whoever_asks_again(localnet: Localnet) -> None:
