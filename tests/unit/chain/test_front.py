@@ -40,6 +40,18 @@ def test_a_url_that_is_behind_itself_is_refused(clock: list[float]) -> None:
         reach.hold(6, reach.floor)
 
 
+def test_a_pool_whose_stale_node_answers_in_turn_with_a_fresh_one_stays_held_to_the_fresh_one(
+    clock: list[float],
+) -> None:
+    reach = reached(clock, 7)
+    for _ in range(20):
+        with pytest.raises(ValueError, match="before"):
+            reach.hold(6, reach.floor)
+        clock[0] += LONG / 8
+        reach.hold(7, reach.floor)
+        clock[0] += LONG / 8
+
+
 def test_nodes_of_one_url_may_be_a_moment_behind_each_other(clock: list[float]) -> None:
     """On chains of many blocks a second all but the first one are, at any time."""
     reach = reached(clock, 7)
@@ -92,6 +104,19 @@ def test_another_url_that_is_behind_waits_until_it_is_no_more(clock: list[float]
     assert seen.number == 9
     with pytest.raises(ValueError, match="block 9"):
         believe(seen, second, 7, seen.floor)  # it is believed no longer for having moved once
+
+
+def test_who_was_believed_again_has_to_move_anew_once_it_is_refused_again(clock: list[float]) -> None:
+    seen, first, second = Front(), Reach(), Reach()
+    believe(seen, first, 9, seen.floor)
+    clock[0] += MAY_LAG_S
+    with pytest.raises(ValueError, match="block 9"):
+        believe(seen, second, 8, seen.floor)
+    believe(seen, second, 9, seen.floor)
+    believe(seen, first, 20, seen.floor)
+    clock[0] += MAY_LAG_S
+    with pytest.raises(ValueError, match="block 20"):
+        believe(seen, second, 10, seen.floor)
 
 
 def test_no_high_number_shuts_out_who_moves_on_and_one_that_is_stuck_stays_out(clock: list[float]) -> None:

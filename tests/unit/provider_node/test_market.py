@@ -156,3 +156,44 @@ async def test_who_has_shown_money_is_never_worse_off_than_who_is_new() -> None:
     assert desk._place(sender) is Seen.NEW
     desk._clients._remember(sender, Seen.POOR)
     assert desk._place(sender) is Seen.POOR
+
+
+async def test_what_a_client_holds_is_believed_for_seconds(autojump_clock: trio.abc.Clock) -> None:
+    """Who pays in is served soon after, and who has become poor takes no bids for long."""
+    clients, holds = Clients(NOTHING, 0, Amount(100)), [0]
+
+    async def read(keys: tuple[Address, ...]) -> list[Amount]:
+        return [Amount(holds[0])] * len(keys)
+
+    clients._holdings = Batched(read, 45, 4)
+    offer = sign(replace(OFFER, client=address_of(KEY)), DOMAIN, KEY)
+    for now, held in ((0, 0), (7, 0), (7, 7), (0, 7), (0, 0)):
+        holds[0] = now
+        assert (await clients.means(offer)).held == held
+        await trio.sleep(3)
+
+
+async def test_made_up_keys_make_nobody_be_forgotten_whom_it_costs_something_to_be() -> None:
+    clients, rich = Clients(NOTHING, 0, Amount(1)), address_of(KEY)
+    clients._remember(rich, Seen.FUNDED)
+    for number in range(5_000):
+        clients._remember(Address(number.to_bytes(20, "big")), Seen.POOR)
+    assert clients.seen(rich) is Seen.FUNDED
+    assert len(clients._seen) <= 4_096
+
+
+async def test_a_key_that_has_shown_money_is_asked_about_however_many_others_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clients = Clients(cast(Any, SimpleNamespace(node=None)), 0, Amount(1))
+
+    async def read(keys: tuple[Address, ...]) -> list[Amount]:
+        return [Amount(1)] * len(keys)
+
+    monkeypatch.setattr("provider_node.clients.signs_for", lambda *_: True)
+    clients._holdings = Batched(read, 45, 4)
+    clients._asking = 16
+    offer = sign(replace(OFFER, client=Address(b"\5" * 20)), DOMAIN, KEY)
+    assert not (await clients.means(offer)).asked
+    clients._remember(address_of(KEY), Seen.FUNDED)
+    assert (await clients.means(offer)).held == 1
