@@ -213,7 +213,8 @@ class Games:
                 self.left[about_what] = why
                 if player.due is not None:
                     self.accused.add(about_what)
-            del self.playing[subject]
+            if self.playing.get(subject) is player:  # `keep` may have let it go in this very moment
+                del self.playing[subject]
             self._lack(subject, "")
             self._open.set(len(self.playing))
             await self._redate(_reason(subject))

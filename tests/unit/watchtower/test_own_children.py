@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Due
@@ -217,6 +218,31 @@ async def test_what_is_prepared_is_let_go_with_the_reveal_and_comes_back_with_it
         assert playing.left == {}, "nothing was found out"
         playing.prepare(lease, 1)
         assert prepared in playing.playing
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_what_is_let_go_in_the_moment_of_its_end_ends_nothing_else(comes_back: bool) -> None:
+    """Both follow a conviction elsewhere: the player has nothing more to do, the audit accuses no more."""
+    blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
+    rig: Any = SimpleNamespace(
+        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+    )
+    nothing: Any = None
+    subject = Subject(BID.lease_id(), 1)
+    async with trio.open_nursery() as nursery:
+        playing = Ends(rig, nothing, nothing, nursery, Metrics())
+        playing.how = {}
+        playing._write = lambda _: None  # type: ignore[method-assign]
+        playing.prepare(opened(BID), 1)
+        await wait_all_tasks_blocked()
+        playing.how.pop(1).set()  # its last look is over, and its task has not gone on yet
+        playing.keep(())
+        if comes_back:
+            playing.prepare(opened(BID), 1)
+        again = playing.playing.get(subject)
+        await wait_all_tasks_blocked()
+        assert playing.playing.get(subject) is again, "another player's place is not its to leave"
         nursery.cancel_scope.cancel()
 
 
