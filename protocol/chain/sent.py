@@ -14,7 +14,7 @@ from protocol.chain.calls import Call, Due
 from protocol.store.files import write_whole
 from protocol.types import Address, BlockNo, BrokenInvariant, Hash32, Wei, parse_address, to_hex
 
-_KEPT_MINED = 256
+_KEPT_SPENT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,13 @@ class FileJournal:
 
 
 def trimmed(sent: dict[int, Sent]) -> dict[int, Sent]:
-    """Return `sent` without the oldest mined ones: only the newest can still be re-orged away."""
-    mined = sorted(nonce for nonce, entry in sent.items() if entry.mined)
-    gone = set(mined[:-_KEPT_MINED])
+    """Return `sent` without the oldest of what is in blocks: only the newest can still be re-orged away.
+
+    All nonces below a mined one are spent, also those of which nobody asked what became of them.
+    """
+    newest = max((nonce for nonce, entry in sent.items() if entry.mined), default=-1)
+    spent = sorted(nonce for nonce in sent if nonce <= newest)
+    gone = set(spent[:-_KEPT_SPENT])
     return {nonce: entry for nonce, entry in sent.items() if nonce not in gone}
 
 
