@@ -84,7 +84,7 @@ async def _means(base: Base, machinery: Machinery) -> Means | None:
     terms = await patiently(partial(base.chain.run, lambda chain: chain.game_terms))
     audits = (await patiently(partial(base.chain.run, Chain.judging))).audits
     audit_clock = audits.commit if audits else None
-    return policy.means(base.config, machinery.host, chain.network, terms.move_clock, audit_clock)
+    return policy.means(base.config, machinery.host, chain.network, terms, audit_clock)
 
 
 async def _rules(base: Base, machinery: Machinery, metering: Metering, means: Means | None) -> Rules:

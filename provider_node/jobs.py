@@ -9,8 +9,10 @@ import trio
 
 from protocol.auction.clocks import room_flaw
 from protocol.auction.defence import (
+    AS_SLOW,
     Burden,
     Means,
+    again_ms,
     easy_item_ms,
     job_flaw,
     run_flaw,
@@ -129,7 +131,7 @@ class Jobs:
             await self._require_whole(lease, state, error)
             raise
         await trio.to_thread.run_sync(self._require_room, lease, measured.output_bytes)
-        trace = 0
+        trace, again = 0, 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
             worst = measured.worst_item_ms if self.means.slow_inputs else measured.item_ms
@@ -142,12 +144,14 @@ class Jobs:
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
-            trace = self._trace_ms(state, measured)
+            trace, again = self._trace_ms(state, measured), again_ms(burden, self.means)
             known = replace(state, item_ms=measured.item_ms, trace_ms=trace, reading_ms=measured.reading_ms)
             if flaw := self._room_flaw(lease, known, self.means):
                 raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
-        return DidCheck(measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms)
+        return DidCheck(
+            measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms, again
+        )
 
     def _require_room(self, lease: LeaseId, output_bytes: int) -> None:
         """Start no job whose outputs would find no room: a start without a result costs the penalty.
@@ -196,7 +200,7 @@ class Jobs:
         """Refuse to post what could not be defended: a close costs less than a conviction."""
         if state.bid.verification != Verification.TAPE or self.means is None or not output.over_ms:
             return
-        if flaw := run_flaw(output.over_ms, self.means):
+        if flaw := run_flaw(output.over_ms, self.means, state.again_ms):
             raise InputError(flaw)
         # What was promised is kept, also if it has become too much meanwhile: only slow items are refused.
         flaw = self._room_flaw(lease, state, self.means, output.over_ms)
@@ -311,6 +315,8 @@ class Jobs:
         assert spec is not None, "checking and running follow fetching"
         program, inputs = await self.files.job(lease, state)
         easy = easy_item_ms(state.bid.trace_allowance, self.means) if self.means else 0
+        if state.again_ms:
+            easy = min(easy, AS_SLOW * state.item_ms)  # no allowance is given for making a trace again
         return Job(spec, program, inputs, state.device, easy)
 
     def _lease(self, context: Context) -> tuple[LeaseId, ProviderLease]:

@@ -16,7 +16,7 @@ from protocol.runtime.performer import Context
 from protocol.types import BrokenInvariant, DiskError
 from provider_node.control_server import Operations
 from provider_node.metering import carbon_grams_per_kwh
-from provider_node.migrations import with_reading, with_times
+from provider_node.migrations import with_again, with_reading, with_times
 from provider_node.parts import Parts
 from provider_node.room import Room
 from provider_node.serving import Serving
@@ -37,8 +37,8 @@ MACHINE: Machine[Any, Any, Any] = Machine(
     ended=machine.ended,
     wanted=machine.wanted,
     refused=machine.refused,
-    version=3,
-    migrations=((1, with_times), (2, with_reading)),
+    version=4,
+    migrations=((1, with_times), (2, with_reading), (3, with_again)),
 )
 
 

@@ -9,6 +9,7 @@ _TIMES: _Added = {
     "DidCheck": ("item_ms", "trace_ms"),
 }
 _READING: _Added = {"ProviderLease": ("reading_ms",), "DidCheck": ("reading_ms",)}
+_AGAIN: _Added = {"ProviderLease": ("again_ms",), "DidCheck": ("again_ms",)}
 
 
 def with_times(body: Any) -> Any:
@@ -19,6 +20,11 @@ def with_times(body: Any) -> Any:
 def with_reading(body: Any) -> Any:
     """From version 2 to 3: what reading the program takes is told. 0: what its bytes tell."""
     return _with(_READING, body)
+
+
+def with_again(body: Any) -> Any:
+    """From version 3 to 4: what making traces again takes is told. 0: there is room for all."""
+    return _with(_AGAIN, body)
 
 
 def _with(added: _Added, body: Any) -> Any:

@@ -4,6 +4,7 @@ from protocol.auction.bidding import UINT32, PricePolicy
 from protocol.auction.clocks import ALL
 from protocol.auction.defence import Means
 from protocol.auction.money import Unit
+from protocol.chain.dispute_reads import GameTerms
 from protocol.chain.networks import Clock, Deployment, Network
 from protocol.lease.provider_types import Conduct
 from protocol.runtime.hardware import Hardware
@@ -35,15 +36,16 @@ def means(
     config: ProviderConfig,
     host: Hardware,
     network: Network,
-    move_clock: Blocks,
+    terms: GameTerms,
     audit_clock: Blocks | None = None,
 ) -> Means:
-    """Return what results can be defended with, where a judge gives so much time for a move.
+    """Return what results can be defended with before a judge with these terms.
 
     `audit_clock`: for a commitment in an audit; None where there are no audits.
     """
     return Means(
-        move_clock=move_clock,
+        move_clock=terms.move_clock,
+        increment=terms.increment,
         block_ms=block_ms(network),
         memory_bytes=trace_memory(config, host),
         disk_bytes=config.defence.disk,

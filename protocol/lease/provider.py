@@ -275,7 +275,13 @@ def _checked(state: ProviderLease, given: DidCheck) -> Step:
     if blocks > state.bid.result_deadline:
         due = state.bid.result_deadline
         return _give_up(state, f"program needs about {blocks} blocks, the result is due after {due}")
-    state = replace(state, item_ms=given.item_ms, trace_ms=given.trace_ms, reading_ms=given.reading_ms)
+    state = replace(
+        state,
+        item_ms=given.item_ms,
+        trace_ms=given.trace_ms,
+        reading_ms=given.reading_ms,
+        again_ms=given.again_ms,
+    )
     # A lease that is started already (by an earlier life of this provider) needs no second start.
     return _enter(state, Phase.RUNNING if state.chain.stage == Stage.STARTED else Phase.STARTING)
 

@@ -152,6 +152,8 @@ class ProviderLease:
     """What executing one again to defend it takes, likewise; 0 if nothing is to be defended."""
     reading_ms: int = 0
     """What reading the program took, as measured: many nodes may have few bytes."""
+    again_ms: int = 0
+    """What making all traces again takes, where they are not all kept (`protocol.auction.defence`)."""
     reason: str = ""
     """Why the lease is being given up, or how it ended."""
 
@@ -192,6 +194,7 @@ class DidCheck:
     trace_ms: int = 0
     """What executing an item again to defend it takes; 0 if nothing is to be defended."""
     reading_ms: int = 0
+    again_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ class Measured:
     trace_bytes: int
     """To execute one item again with every value kept."""
     value_bytes: int
-    """All values of one item."""
+    """All values of one item, and their roots: what its trace takes on disk."""
     reading_ms: int = 0
     """To read the program again and plan it."""
     output_bytes: int = 0

@@ -72,7 +72,7 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     """The same if a hostile input makes every number subnormal: the bound that a time limit should allow
     for."""
     value_bytes: int
-    """All values of one item, constants and inputs left out: what its trace takes on disk."""
+    """What an item's trace takes on disk: all values, constants and inputs left out, and their roots."""
     read_seconds: float = 0.0
     """Processor time that reading the program took this worker."""
 

@@ -11,7 +11,7 @@ from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
 from protocol.engines.worker.hashing import HASHER, prove_hasher
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
-from protocol.engines.worker.room import PROCESS_BYTES, trace_bytes, value_bytes
+from protocol.engines.worker.room import PROCESS_BYTES, file_bytes, trace_bytes
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
 from protocol.tape.roots import program_root
@@ -129,6 +129,6 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         trace_bytes=trace_bytes(tape),
         item_seconds=seconds(work, rate),
         item_seconds_worst=worst_seconds(work, rate),
-        value_bytes=value_bytes(tape),
+        value_bytes=file_bytes(tape),
         read_seconds=program.read_seconds,
     )

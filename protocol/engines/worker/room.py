@@ -9,10 +9,19 @@ LENT = 256 * 2**20
 trace with more keeps the engine's memory for itself.
 """
 
+TRACE_HEAD_BYTES = 64
+"""Before the roots in a trace's file (`stored`)."""
+ROOT_BYTES = 32
+
 
 def value_bytes(tape: Tape) -> int:
     """All node outputs of one item."""
     return sum(kind.nbytes for kind in tape.types[tape.first_node :])
+
+
+def file_bytes(tape: Tape) -> int:
+    """What the file of a trace takes: a head, the values, and their roots, which are most of small ones."""
+    return TRACE_HEAD_BYTES + ROOT_BYTES * len(tape.nodes) + value_bytes(tape)
 
 
 def running_bytes(tape: Tape) -> int:

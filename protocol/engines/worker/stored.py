@@ -17,7 +17,7 @@ from protocol.dispute.steps import places
 from protocol.dispute.trace import Plan, Trace
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.room import TRACE_HEAD_BYTES, file_bytes, value_bytes
 from protocol.engines.worker.traces import PlannedJob, Traces, raw_bytes, trace_room
 from protocol.tape import Tape
 from protocol.tape.merkle import Bytes, Tree
@@ -27,6 +27,7 @@ from protocol.types import Hash32, TransientError
 _MAGIC = b"gavel trace 1\n\0\0"
 _HEAD = struct.Struct("<16s32sQQ")
 """Magic, check of the roots that follow, item, number of roots."""
+assert _HEAD.size == TRACE_HEAD_BYTES
 _EACH = 600
 """Bytes that an open trace takes for each value beside its content: of many small ones that is most of it."""
 
@@ -78,10 +79,10 @@ def read_trace(path: Path, job: PlannedJob, item: int) -> StoredTrace:
     """The trace in a file, its values left there. `TraceGoneError` if it is none of this item."""
     tape = job.program.tape
     count = len(tape.nodes)
-    start = _HEAD.size + 32 * count
+    start = file_bytes(tape) - value_bytes(tape)
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size != start + value_bytes(tape):
+            if os.fstat(file.fileno()).st_size != file_bytes(tape):
                 raise TraceGoneError(f"{path.name} is cut off, or of another job")
             held = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as fault:

@@ -30,7 +30,7 @@ from tests.strategies.provider import SPEC, fresh
 
 pytestmark = pytest.mark.trio
 
-MEANS = Means(Blocks(60), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
+MEANS = Means(Blocks(60), Blocks(6), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
 SMALL = Measured(400, 1 << 20, item_ms=100, worst_item_ms=24_000, trace_bytes=1 << 30, value_bytes=80 << 20)
 
 
@@ -120,9 +120,20 @@ async def test_what_cannot_be_defended_is_refused_with_the_reason(
     assert await checked(replace(SMALL, **changes), means=None)(), "there is no judge"
 
 
-@pytest.mark.parametrize(("over", "posted"), [(54_000, True), (57_001, False)])
+async def test_what_may_have_to_be_made_again_for_every_answer_is_measured_by_its_runs() -> None:
+    """Four traces do not fit on the disk: each answer makes them again, with no allowance."""
+    small = replace(MEANS, increment=Blocks(11), disk_bytes=319 << 20)
+    assert await checked(SMALL, small)() == DidCheck(400, 1 << 20, 100, 400, 0, 5 * 500 + 3_000)
+    with pytest.raises(InputError, match="for each answer"):
+        await checked(SMALL, replace(small, increment=Blocks(10)))()
+
+
+@pytest.mark.parametrize(
+    ("over", "posted", "again"),
+    [(54_000, True, 0), (57_001, False, 0), (1_000, True, 2_000), (1_001, False, 2_000)],
+)
 async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
-    tmp_path: Path, over: int, posted: bool
+    tmp_path: Path, over: int, posted: bool, again: int
 ) -> None:
     """What an earlier life ran is held to it as well."""
     output = {
@@ -138,13 +149,13 @@ async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
     name = bytes(32).hex()
     (tmp_path / f"{name}.json").write_text(json.dumps({"output": output, "meter": meter}))
     (tmp_path / f"{name}.out").write_bytes(b"outputs")
-    here: Any = Here(replace(fresh(), spec=SPEC), SMALL)
+    here: Any = Here(replace(fresh(), spec=SPEC, again_ms=again), SMALL)
     jobs = Jobs(here, here, here, here, here, tmp_path, MEANS)
     run = jobs.run(RunItems(1, 1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
     if posted:
         assert isinstance(await run, DidRun)
     else:
-        with pytest.raises(InputError, match="could not be executed again in time"):
+        with pytest.raises(InputError, match="for each answer" if again else "not be executed again in time"):
             await run
 
 
@@ -158,7 +169,7 @@ async def test_outputs_that_find_no_room_now_are_tried_again(
 
     monkeypatch.setattr(Here, "put_file", full)
     with pytest.raises(TransientError, match="no room for the outputs"):
-        await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, True)
+        await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, True, 0)
 
 
 async def test_a_job_whose_outputs_would_find_no_room_is_not_started() -> None:

@@ -15,11 +15,12 @@ KIND = Kind.of(MACHINE)
 RESULT = replace(PLAIN, over_ms=9)
 LATER = {
     1: {
-        "ProviderLease": ("item_ms", "trace_ms", "reading_ms"),
+        "ProviderLease": ("item_ms", "trace_ms", "reading_ms", "again_ms"),
         "Result": ("over_ms",),
-        "DidCheck": ("item_ms", "trace_ms", "reading_ms"),
+        "DidCheck": ("item_ms", "trace_ms", "reading_ms", "again_ms"),
     },
-    2: {"ProviderLease": ("reading_ms",), "DidCheck": ("reading_ms",)},
+    2: {"ProviderLease": ("reading_ms", "again_ms"), "DidCheck": ("reading_ms", "again_ms")},
+    3: {"ProviderLease": ("again_ms",), "DidCheck": ("again_ms",)},
 }
 """What each older version did not know."""
 
@@ -39,7 +40,7 @@ def as_before(data: bytes, old: int = 1) -> bytes:
         return found
 
     version, body = msgspec.msgpack.decode(data)
-    assert version == 3
+    assert version == 4
     return msgspec.msgpack.encode([old, strip(body)])
 
 
@@ -64,3 +65,10 @@ def test_a_lease_and_its_check_of_version_2_are_read() -> None:
     assert KIND.states.decode(as_before(KIND.states.encode(lease), 2)) == replace(lease, reading_ms=0)
     checked = DidCheck(1_000, 1 << 20, item_ms=5, trace_ms=6, reading_ms=7)
     assert KIND.inputs.decode(as_before(KIND.inputs.encode(checked), 2)) == replace(checked, reading_ms=0)
+
+
+def test_a_lease_and_its_check_of_version_3_are_read() -> None:
+    lease = replace(fresh(), reading_ms=7, again_ms=8, result=RESULT)
+    assert KIND.states.decode(as_before(KIND.states.encode(lease), 3)) == replace(lease, again_ms=0)
+    checked = DidCheck(1_000, 1 << 20, reading_ms=7, again_ms=8)
+    assert KIND.inputs.decode(as_before(KIND.inputs.encode(checked), 3)) == replace(checked, again_ms=0)
