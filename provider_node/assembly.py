@@ -14,7 +14,6 @@ from protocol.types import Verification
 from provider_node import policy
 from provider_node.config import ProviderConfig
 from provider_node.executors.tape import TapeOptions, default_threads
-from provider_node.folder import data_dir
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import Market, Rules
@@ -64,7 +63,7 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
     sending = Sending(chain, watcher.nudge)
-    jobs = Jobs(loop, node, base.store, workers, metering, data_dir(config) / "work", means)
+    jobs = Jobs(loop, node, base.store, workers, metering, base.store.work, means, config.lease.slots)
     ledger = Ledger(chain, loop, watcher, jobs, sending)
     slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
     market = Market(chain, node, loop, watcher, rules, slots, base.store)

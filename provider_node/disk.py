@@ -9,7 +9,7 @@ from protocol.store import Artifacts
 log = logging.getLogger(__name__)
 
 SPARE = 1 << 30
-"""Bytes that are left to journals, logs and the outputs of runs."""
+"""Bytes that are left to journals and logs."""
 
 
 def trace_room(folder: Path, most: int) -> int:
@@ -27,9 +27,13 @@ def trace_room(folder: Path, most: int) -> int:
 
 def open_store(folder: Path, quota: int, traces: int) -> Artifacts:
     """Open the artifacts of a provider whose traces may take that many bytes. Blocking."""
-    return Artifacts(
+    store = Artifacts(
         folder / "artifacts", quota, spare=lambda: SPARE + max(2 * traces - held(folder / "traces"), 0)
     )
+    if (former := folder / "work").exists() and not store.work.exists():
+        # Outputs are written on the disk on which room is kept for them.
+        shutil.move(former, store.work)
+    return store
 
 
 def held(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -54,12 +55,15 @@ from provider_node.executors.executor import Job, Measured, Output
 from provider_node.holdings import Holdings
 from provider_node.metering import Meter, Metering
 from provider_node.promises import bound, promise_of
+from provider_node.stowage import outputs_room
 from provider_node.watcher import KIND
 from provider_node.workers import Workers
 
 log = logging.getLogger(__name__)
 
 _SPEC_BYTES = Message.MAX_BYTES
+_COPIES = 2
+"""Outputs lie where they were written as well, to be stored again should the disk damage them."""
 
 
 @dataclass
@@ -82,6 +86,7 @@ class Jobs:
     work_dir: Path
     means: Means | None
     """To defend results with; None where no judge can be called."""
+    slots: int = 1
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
 
     @property
@@ -130,7 +135,8 @@ class Jobs:
         except InputError as error:
             await self._require_whole(lease, state, error)
             raise
-        await trio.to_thread.run_sync(self._require_room, lease, measured.output_bytes)
+        leases = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
+        await trio.to_thread.run_sync(self._require_room, lease, leases, measured.output_bytes)
         trace, again = 0, 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
@@ -153,17 +159,28 @@ class Jobs:
             measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms, again
         )
 
-    def _require_room(self, lease: LeaseId, output_bytes: int) -> None:
+    def _require_room(
+        self, lease: LeaseId, leases: Mapping[LeaseId, ProviderLease], output_bytes: int
+    ) -> None:
         """Start no job whose outputs would find no room: a start without a result costs the penalty.
 
-        What lies on the disk decides, and what jobs at work were measured to bring; not what another client
-        once said it would serve. The room is kept until the outputs are in it.
+        Nor one whose outputs would take the room of other slots (`outputs_room`). The room, for all copies,
+        is kept until the outputs are in the store.
         """
-        if not self.store.reserve(lease.hex(), output_bytes):
-            raise TransientError(
-                f"there is no room for {output_bytes} bytes of outputs, {self.store.room()} are left",
-                "raise quota in the config file, or make room on the disk",
-            )
+        name, size = lease.hex(), _COPIES * output_bytes
+        most = self.store.room()
+        # First kept, then looked at: of two at a time both may be refused, and never both let in.
+        if self.store.reserve(name, size):
+            left, share = self.store.room() + size, self.store.most() // self.slots
+            most = outputs_room(leases, lambda each: self.store.held(each.hex()), lease, left, share)
+            if size <= most:
+                return
+            self.store.unreserve(name)
+        raise TransientError(
+            f"there is no room for {_COPIES} copies of {output_bytes} bytes of outputs:"
+            f" {most} are left in its slot's share, and beside other leases",
+            "raise quota in the config file, make room on the disk, or have fewer lease.slots",
+        )
 
     async def run(self, effect: RunItems, context: Context) -> DidRun | DidNotRun:
         """Perform `RunItems`. What a killed daemon had finished is found again, not made again."""

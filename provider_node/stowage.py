@@ -1,4 +1,4 @@
-"""The room in the store that a bid may count on: its slot's share at most, beside what is promised already.
+"""The room in the store that a bid and a job's outputs may take: a slot's share, beside what is promised.
 
 Pure. A lease whose artifacts find no room is closed before it is started, and the show-up sum is burnt. What
 an offer has to transfer is a number that its client writes, and a bid for it costs nothing: were bids held to
@@ -44,6 +44,23 @@ def bid_room(
     at_work = sum(held(id) for id, each in leases.items() if each.phase in WORKING)
     left = room()
     return max(min((left + at_work) // slots, left - promised), 0)
+
+
+def outputs_room(
+    leases: Mapping[LeaseId, ProviderLease],
+    held: Callable[[LeaseId], int],
+    lease: LeaseId,
+    left: int,
+    share: int,
+) -> int:
+    """Return the bytes that the outputs of a lease that is not started yet may take.
+
+    INVARIANT: a lease takes one slot's `share` of the store at most, in all, and of what is `left` nothing
+    that leases which were opened have still to fetch. Bids are not counted: they cost nothing, and were held
+    to shares as well. `held` as above; `left`: the store's room, without what is kept for these outputs.
+    """
+    others = {id: each for id, each in leases.items() if id != lease}
+    return max(min(share - held(lease), left - coming_bytes(others, held)), 0)
 
 
 def promised_bytes(

@@ -330,7 +330,7 @@ class Daemon:
 
     async def runs(self, lease: LeaseId) -> None:
         """Wait until some items are done, and not all: outputs are being written."""
-        part, whole = (self.data / "work" / f"{lease.hex()}.out{end}" for end in (".part", ""))
+        part, whole = (self.data / "artifacts" / "work" / f"{lease.hex()}.out{end}" for end in (".part", ""))
         with trio.fail_after(60):
             while not part.exists() or part.stat().st_size < 1 << 14:
                 assert not whole.exists(), "the job was over too soon"

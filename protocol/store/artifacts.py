@@ -1,7 +1,8 @@
 """Content-addressed files on disk: chunked, checked, resumable, pinned, within a quota.
 
 Layout under the root: `objects/ab/<hex>` the bytes and `objects/ab/<hex>.leaves` the manifest;
-`partial/<hex>.*` what is being fetched; `index.db` sizes, last use and pins. A file appears under its id
+`partial/<hex>.*` what is being fetched; `work/<reason>.out*` what is made of that for which room is reserved;
+`index.db` sizes, last use, pins and reservations. A file appears under its id
 only by an atomic rename after its bytes and manifest were synced, so whatever is there is whole. Nothing is
 ever read whole into memory. All calls block: async callers use `trio.to_thread.run_sync`. Safe for several
 threads and processes.
@@ -35,14 +36,15 @@ class QuotaExceededError(InputError):
 class Artifacts:
     """A store of artifacts under `root`, of at most `quota` bytes.
 
-    `spare` says how many bytes of the disk are left to others: journals, logs, outputs of runs. Without it,
-    that is a gigabyte, and of small disks a twentieth.
+    `spare` says how many bytes of the disk are left to others: journals and logs. Without it, that is a
+    gigabyte, and of small disks a twentieth.
     """
 
     def __init__(
         self, root: Path, quota: int = DEFAULT_QUOTA, spare: Callable[[], int] | None = None
     ) -> None:
         self.root, self.quota, self._spare = root, quota, spare
+        self.work = root / "work"
         with disk_errors(root):
             for name in ("objects", "partial"):
                 (root / name).mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,7 +67,15 @@ class Artifacts:
             raise InputError(f"cannot store {path}: {error.strerror}") from error
         with source:
             size = os.fstat(source.fileno()).st_size
-            return self._put(source.read, size, reason)
+            try:
+                return self._put(source.read, size, reason)
+            except QuotaExceededError:
+                # What a crash has left in the store, and not in its caller's journal, needs no room.
+                leaves = tuple(chunk_leaf(chunk) for chunk in chunks_of(source.read, CHUNK))
+                artifact = Manifest(size, leaves).id()
+                if not self.sound(artifact):
+                    raise
+                return artifact
 
     def put_bytes(self, data: bytes) -> ArtifactId:
         """Store `data` and return its id; `QuotaExceededError` if it does not fit."""
@@ -194,11 +204,20 @@ class Artifacts:
 
     def _pinned(self, but: str = "") -> int:
         loose = sum(each for _, each in self._index.unpinned())
-        return self.used() - loose + self._index.reserved(but)
+        return self.used() - loose + self._coming(but)
+
+    def _coming(self, but: str = "") -> int:
+        """Bytes that are reserved, for all reasons but one, and not on the disk yet."""
+        reserved = self._index.reserved().items()
+        return sum(max(size - self._made(reason), 0) for reason, size in reserved if reason != but)
+
+    def _made(self, reason: str) -> int:
+        """Bytes in `work` for that reason: the disk counts them already."""
+        return max(_bytes_of(self.work / f"{reason}.out{end}") for end in ("", ".part"))
 
     def is_half_held(self) -> bool:
         """Tell whether pins hold more than half of what may lie here: of the quota, or of the disk."""
-        return self.pinned() > self._most() // 2
+        return self.pinned() > self.most() // 2
 
     def held(self, reason: str) -> int:
         """Return the bytes of what is pinned for `reason`, those of fetches under way included."""
@@ -206,16 +225,22 @@ class Artifacts:
 
     def room(self) -> int:
         """Return the bytes that could be taken in beside what is pinned, by the quota and by the disk."""
-        return max(self._most() - self.pinned(), 0)
+        # Pins first: what is made in between is then counted twice, and not never.
+        pinned = self.pinned()
+        return max(self.most() - pinned, 0)
 
     def reserve(self, reason: str, size: int) -> bool:
         """Keep room for `size` bytes that will come for `reason`, restarts included; False if there is none.
 
-        Reserving again for the same reason replaces; `release` ends it too.
+        They come into the store, by `put_file`, or into `work`, and the room is there: what nothing holds
+        makes way at once, since who writes into `work` asks for nothing. Reserving again for the same reason
+        replaces; `release` ends it too.
         """
         # First noted, then looked at: of two at a time both may find no room, and never both the same.
         self._index.reserve(reason, size)
-        if self.pinned() <= self._most():
+        if self.pinned() <= self.most():
+            coming = self._coming()
+            self.collect(self.most() - coming)
             return True
         self._index.unreserve(reason)
         return False
@@ -277,20 +302,24 @@ class Artifacts:
     def _make_room(self, size: int, artifact: ArtifactId | None = None, reason: str = "") -> None:
         if artifact is not None and self._index.size(artifact) is not None:
             return
-        pinned, most = self._pinned(but=reason), self._most()
+        pinned, most = self._pinned(but=reason), self.most()
         if pinned + size > most:
             limit = f"{self.quota} bytes of quota" if most == self.quota else f"{most} that the disk holds"
             raise QuotaExceededError(
                 f"artifact of {size} bytes does not fit: {pinned} of {limit} are pinned",
                 "raise store.quota in the config file, make room on the disk, or wait until leases end",
             )
-        self.collect(most - size)
+        # What is reserved may be written past this store: its room is not lent to what nothing holds.
+        self.collect(most - size - self._coming(but=reason))
         if artifact is not None:
             # Counted before the first byte comes, so that two fetches cannot both take the last room.
             self._index.add(artifact, size)
 
-    def _most(self) -> int:
-        """The quota, or what fits on the disk: strangers' artifacts must not take what journals need."""
+    def most(self) -> int:
+        """Return the bytes that may lie here: the quota, or what fits on the disk.
+
+        Strangers' artifacts must not take what journals need.
+        """
         disk = shutil.disk_usage(self.root)
         unwritten = sum(self._unwritten(file) for file in self.root.glob("partial/*.leaves"))
         left = min(_SPARE, disk.total // 20) if self._spare is None else self._spare()
@@ -433,3 +462,12 @@ class Partial:
 
 def _leaves(file: Path) -> Path:
     return file.with_name(file.name + ".leaves")
+
+
+def _bytes_of(file: Path) -> int:
+    """Bytes of a file that are on the disk; 0 if it is not there."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return 0
+    return min(found.st_size, 512 * found.st_blocks)

@@ -79,11 +79,9 @@ class Index:
         """Let go what is to come for `reason`."""
         self._run("DELETE FROM reserved WHERE reason = ?", reason)
 
-    def reserved(self, but: str) -> int:
-        """Return the bytes that are to come for all reasons but one."""
-        query = "SELECT coalesce(sum(size), 0) FROM reserved WHERE reason != ?"
-        size: int = self._run(query, but)[0][0]
-        return size
+    def reserved(self) -> dict[str, int]:
+        """Return the bytes that are to come, by reason."""
+        return dict(self._run("SELECT reason, size FROM reserved"))
 
     def known(self) -> dict[ArtifactId, int]:
         """Return every artifact that is counted, with the time of its last use in ns."""

@@ -64,7 +64,7 @@ async def test_an_audit_is_answered_by_itself_through_a_power_cut_and_pays_the_a
         chain, folder = client.chain, tmp_path / "job"
         terms = job_terms(JobTermsArgs(str(folder / "program"), str(folder / "inputs")))
         fee = chain.audit_fee(bid, ITEMS)
-        (outputs,) = (world.daemon.data / "work").glob("*.out")
+        (outputs,) = (world.daemon.data / "artifacts" / "work").glob("*.out")
         files = str(folder / "program"), str(folder / "inputs")
         auditor = Auditor(world.net.chain(AUDITOR), bid, files, outputs)
 

@@ -1,5 +1,6 @@
 """What of the store's room is promised: a job whose artifacts find none is closed at the show-up sum."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,10 +17,12 @@ from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.store import Artifacts, QuotaExceededError
 from protocol.types import LeaseId, TransientError
+from provider_node.disk import open_store
 from provider_node.holdings import Holdings
 from provider_node.jobs import Jobs
 from provider_node.market import Market
 from provider_node.stowage import promised_bytes
+from tests.small_mount import small_disk
 from tests.strategies.provider import RESULT, SPEC, fresh
 
 MIB = 1 << 20
@@ -143,20 +146,79 @@ def test_of_all_that_was_bid_for_nothing_fails_to_find_room(
     store.close()
 
 
+def require(store: Artifacts, number: int, output_bytes: int, *leases: ProviderLease, slots: int = 2) -> None:
+    named = {LeaseId(bytes([n]) * 32): each for n, each in enumerate(leases)}
+    jobs = Jobs(NOTHING, NOTHING, store, NOTHING, NOTHING, store.work, None, slots)
+    jobs._require_room(LeaseId(bytes([number]) * 32), named, output_bytes)
+
+
 def test_outputs_are_held_to_what_is_on_the_disk_and_not_to_what_others_said_they_would_serve(
     tmp_path: Path,
 ) -> None:
     """Or whoever opens a lease and serves nothing has the leases of others closed, at their show-up sums."""
     store = Artifacts(tmp_path, quota=1_000 * MIB)
-    silent, honest = b"g" * 32, LeaseId(b"h" * 32)
-    leases = {silent: lease(Phase.FETCHING, 900), honest: lease(Phase.CHECKING, 40, nonce=2)}
-    loop: Any = SimpleNamespace(states=lambda _: leases)
-    jobs = Jobs(loop, NOTHING, store, NOTHING, NOTHING, tmp_path, None)
-    jobs._require_room(honest, 150 * MIB)
-    jobs._require_room(honest, 150 * MIB)
-    with pytest.raises(TransientError, match="no room for 892338176 bytes of outputs"):
-        jobs._require_room(LeaseId(silent), 851 * MIB)
+    hold(store, 1, 40 * MIB)
+    leases = lease(Phase.FETCHING, 499), lease(Phase.CHECKING, 40, nonce=2)
+    require(store, 1, 230 * MIB, *leases)
+    require(store, 1, 230 * MIB, *leases)
+    with pytest.raises(TransientError, match="no room for 2 copies of 263192576 bytes of outputs"):
+        require(store, 0, 251 * MIB, *leases)
     store.close()
+
+
+def test_a_job_s_outputs_take_its_slot_s_share_and_nothing_that_opened_leases_have_to_fetch(
+    tmp_path: Path,
+) -> None:
+    """What a program makes is in no offer: one small job would close all other slots till its window ends."""
+    store = Artifacts(tmp_path, quota=100 * MIB)
+    greedy, opened = lease(Phase.CHECKING, 1), lease(Phase.FETCHING, 20, nonce=2)
+    hold(store, 0, MIB)
+    with pytest.raises(TransientError, match="51380224 are left in its slot's share"):
+        require(store, 0, 25 * MIB, greedy, opened)
+    assert store.room() == 99 * MIB, "what is refused is not kept"
+    require(store, 0, 49 * MIB // 2, greedy, opened)
+    assert room_of(store, greedy, nonce=3) == 51 * MIB // 2, "nobody's bids end"
+    store.release(bytes(32).hex())
+    hold(store, 7, 60 * MIB)
+    left = 40 * MIB - stored_bytes(opened.offer)
+    with pytest.raises(TransientError, match=f" {left} are left"):
+        require(store, 0, left // 2 + 1, greedy, opened)
+    require(store, 0, left // 2, greedy, opened)
+    hold(store, 1, stored_bytes(opened.offer))
+    store.close()
+
+
+def test_what_is_made_of_what_is_reserved_lies_on_the_disk_once_and_finds_its_room(tmp_path: Path) -> None:
+    """Where the disk is the bound, its free bytes fall by what a run writes, and that was reserved."""
+    with small_disk(tmp_path / "disk", megabytes=32) as disk:
+        store = Artifacts(disk / "store", spare=lambda: 2 * MIB)
+        for number in range(6):
+            store.put_bytes(bytes([number]) * 4 * MIB)
+        room = store.room()
+        assert 28 * MIB < room < 30 * MIB
+        assert not store.reserve("a", 30 * MIB)
+        assert store.reserve("a", 24 * MIB)
+        assert shutil.disk_usage(disk).free >= 26 * MIB, (
+            "nobody else makes room for who writes past the store"
+        )
+        store.put_bytes(b"l" * 4 * MIB)
+        left = store.room()
+        store.work.mkdir()
+        part, whole = (store.work / f"a.out{end}" for end in (".part", ""))
+        for done in (6, 12):
+            part.write_bytes(b"o" * done * MIB)
+            assert store.room() == pytest.approx(left, abs=MIB // 8)
+        part.rename(whole)
+        with pytest.raises(QuotaExceededError):
+            store.put_bytes(b"f" * 7 * MIB)
+        outputs = store.put_file(whole, "a")
+        store.pin(outputs, "a")
+        store.unreserve("a")
+        assert store.room() == pytest.approx(left, abs=MIB // 8)
+        store.release("a")
+        whole.unlink()
+        assert store.room() == pytest.approx(room, abs=MIB // 8)
+        store.close()
 
 
 def test_room_for_outputs_is_kept_until_they_are_there(tmp_path: Path) -> None:
@@ -184,6 +246,17 @@ def test_room_for_outputs_is_kept_until_they_are_there(tmp_path: Path) -> None:
     store.release("c")
     assert store.room() == 4_000
     store.close()
+
+
+def test_outputs_of_a_former_version_are_taken_over(tmp_path: Path) -> None:
+    """They were written beside the store, where no room is kept for them."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "a.out.part").write_bytes(b"half")
+    for _ in range(2):
+        store = open_store(tmp_path, 10 * MIB, MIB)
+        assert (store.work / "a.out.part").read_bytes() == b"half"
+        store.close()
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize(
