@@ -59,6 +59,7 @@ from protocol.types import (
 )
 from provider_node.defence.items import Items
 from provider_node.defence.tracer import open_tracer
+from provider_node.defence.waiting import Waiting
 from provider_node.sending import Sending
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
@@ -93,6 +94,7 @@ class Auditing:
     _busy: set[Name] = field(default_factory=set)
     _reading: Bench = field(default_factory=lambda: Bench(_READS))
     _running: Line = field(default_factory=Line)
+    _waiting: Waiting = field(default_factory=Waiting)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw they are, and what ends them."""
     _looked: object = None
@@ -215,9 +217,11 @@ class Auditing:
         async with self._running.place(due):
             left = audit.commit_until + sight.clocks.reveal - self.watcher.height
             made = msgspec.structs.replace(made, time_limit=max(left, 1) * self.items.block_ms / 1_000)
+            took_s = self.items.longest_ms(name[0]) / 1_000
             # A child of its own: another audit's long run must not make this one late.
             async with open_tracer(self.options) as tracer:
-                found = await tracer.roots(made, str(outputs))
+                with self._waiting.within(name, took_s, made.time_limit):
+                    found = await tracer.roots(made, str(outputs))
         if found.differs:
             # If this run is at fault and not the result, its trace would convict a right result: run again.
             self._doubts[name] = doubts + 1

@@ -72,7 +72,8 @@ class Answering:
         if seen.trace_root == ZERO_HASH:
             await self._turn(state)
         kept = Kept(await self.items.of(state.case, 0), path)
-        async with self.desk.turn(state.deadline, state.case.lease_id):
+        took_s = self.items.longest_ms(state.case.lease_id) / 1_000
+        async with self.desk.turn(state.deadline, state.case.lease_id, took_s):
             own = await self.tracer.opened(kept)
             if own.item_root != state.case.item_root or seen.trace_root not in (ZERO_HASH, own.trace_root):
                 await trio.to_thread.run_sync(self.runs.shelf.drop, name)

@@ -6,10 +6,13 @@ first turn took: at most every other second goes into bringing things in.
 """
 
 import itertools
+import math
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 import trio
+
+from provider_node.defence.waiting import Waiting
 
 _Entry = tuple[int, int, Hashable, trio.Event]
 """Deadline, number, job, and what calls it."""
@@ -24,16 +27,23 @@ class Desk:
         self._waiting: list[_Entry] = []
         self._job: Hashable = None
         self._stays_until = 0.0
+        self._patience = Waiting()
 
     @asynccontextmanager
-    async def turn(self, deadline: int, job: Hashable = None) -> AsyncIterator[None]:
-        """Wait for a turn for a job; it ends with the block."""
+    async def turn(
+        self, deadline: int, job: Hashable = None, took_s: float = math.inf
+    ) -> AsyncIterator[None]:
+        """Wait for a turn for a job; it ends with the block.
+
+        `TransientError` if that lasts too long for what should take `took_s` seconds: others wait behind it.
+        """
         if self._busy:
             await self._queue(deadline, job)
         self._busy = True
         began = trio.current_time()
         try:
-            yield
+            with self._patience.within(job, took_s):
+                yield
         finally:
             if job != self._job:
                 now = trio.current_time()

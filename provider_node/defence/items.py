@@ -51,6 +51,14 @@ class Items:
         plain = state.trace_ms or trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1))
         return plain + STARTUP_MS + reading_of(state)
 
+    def longest_ms(self, lease: LeaseId) -> int:
+        """Return how long the trace of its slowest item may take here, by what the job's own run took."""
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        if state is None or state.result is None:
+            return self.needs_ms(lease)
+        usual = state.bid.trace_allowance * self.block_ms // 2
+        return self.needs_ms(lease) + min(usual, state.result.usage.wall_ms) + state.result.over_ms
+
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
         """Return the paths of a lease's program and inputs, and the device to use.
 

@@ -17,6 +17,7 @@ from protocol.engines.worker.dispute_records import Item, OpenTraceResult
 from protocol.types import BlockNo, GavelError, LeaseId, TransientError
 from provider_node.defence.schedule import Name, Run, gives_way, next_run
 from provider_node.defence.shelf import Shelf
+from provider_node.defence.waiting import Waiting
 from provider_node.patience import patiently
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,10 @@ class Sources(Protocol):
 
     def needs_ms(self, lease: LeaseId) -> int:
         """Return how long its trace is expected to take."""
+        ...
+
+    def longest_ms(self, lease: LeaseId) -> int:
+        """Return how long it takes if the item is the slowest."""
         ...
 
 
@@ -98,6 +103,7 @@ class Runs:
         self._wanted: dict[Name, _Wanted] = {}
         self._took_ms: dict[LeaseId, int] = {}
         self._changed = trio.Event()
+        self._waiting = Waiting()
 
     @property
     def waiting(self) -> int:
@@ -184,7 +190,8 @@ class Runs:
         self._device = item.device
         self._hold_jobs()
         log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
-        found: OpenTraceResult = await self._executor.build(item, path)
+        with self._waiting.within(wanted.name, self._items.longest_ms(lease) / 1_000):
+            found: OpenTraceResult = await self._executor.build(item, path)
         self._took_ms[lease] = max(self._took_ms.get(lease, 0), int(found.seconds * 1_000))
         await trio.to_thread.run_sync(self.shelf.trim, wanted.name)
 

@@ -139,7 +139,7 @@ class Scout:
 
     async def _job(self, lease: LeaseId, deadline: BlockNo) -> Job:
         program, inputs, _ = await self.items.files(lease)
-        async with self.desk.turn(deadline, lease):
+        async with self.desk.turn(deadline, lease, self.items.longest_ms(lease) / 1_000):
             return await self.tracer.job(program, inputs)
 
     def _find(self, case: Case, view: View, step: Step) -> Made:
@@ -158,7 +158,8 @@ class Scout:
         if path is None:
             raise TransientError(f"item {case.item} is executed to find a move that no transaction shows")
         kept = Kept(await self.items.of(case, 0), path)
-        async with self.desk.turn(_due(word), case.lease_id):
+        took_s = self.items.longest_ms(case.lease_id) / 1_000
+        async with self.desk.turn(_due(word), case.lease_id, took_s):
             move = await self.tracer.find(kept, case, view, word)
         if move is None:
             raise InputError("a move that no transaction shows leads nowhere in our trace")

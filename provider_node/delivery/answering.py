@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import trio
 
+from protocol.auction.defence import reading_ms
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Due
 from protocol.chain.client import Chain
@@ -22,6 +23,7 @@ from protocol.runtime.logs import about
 from protocol.runtime.loop import Loop
 from protocol.types import BlockNo, GavelError, Hash32, LeaseId, Verification, Wei
 from provider_node.defence.desk import Desk
+from provider_node.defence.waiting import Waiting
 from provider_node.delivery.bench import Bench
 from provider_node.holdings import Holdings
 from provider_node.sending import Sending
@@ -53,6 +55,7 @@ class Delivering:
     done: set[Hash32] = field(default_factory=set)
     """Demands answered since the start."""
     desk: Desk = field(default_factory=Desk)
+    _waiting: Waiting = field(default_factory=Waiting)
     _busy: set[Hash32] = field(default_factory=set)
     _again_at: dict[tuple[Hash32, int], int] = field(default_factory=dict)
     """By demand and its last reading: one that is hastened is tried at once."""
@@ -141,7 +144,8 @@ class Delivering:
             if state.result is None:
                 raise GavelError("the journal does not know the lease's outputs")
             path = await self.held.outputs(state.bid.lease_id(), state)
-            data = await self.bench.answer(str(path), demand)
+            with self._waiting.within(demand.demand, reading_ms(state.result.output_bytes) / 1_000):
+                data = await self.bench.answer(str(path), demand)
         left = demand.now.until - self.watcher.height
         log.info("answering a demand for %d bytes, %d blocks left", wanted.size, left)
         terms = await self.chain.run(lambda chain: chain.delivery_terms)

@@ -61,6 +61,7 @@ def desk_of(
         return Path("o")
 
     items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs), block_ms=1_000)
+    items.longest_ms = lambda _: 1_000
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:
@@ -222,3 +223,18 @@ async def test_a_draw_that_is_stuck_below_the_base_fee_keeps_no_provider_from_it
                 await look(desk, nursery, sight(Stage.DRAWN))
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
+
+
+async def test_a_child_that_hangs_is_waited_for_no_longer_than_its_run_is_of_use(held: HeldRuns) -> None:
+    """Its own limit does not end it; the next look asks another child, and others have its place."""
+    desk = desk_of(held)
+    desk.items.block_ms = 1  # type: ignore[misc]
+    async with trio.open_nursery() as nursery:
+        name = begin(desk, nursery, 1, 3_000)
+        await held.begun(name[0].hex())
+        await until(lambda: not desk._busy)
+        assert "has not answered in " in desk.trouble
+        assert not desk._running._inside
+        held.let_go(name[0].hex())
+        begin(desk, nursery, 1, 60_000)
+        await until(lambda: name in desk._runs)

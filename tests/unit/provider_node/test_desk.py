@@ -4,6 +4,7 @@ import pytest
 import trio
 import trio.testing
 
+from protocol.types import TransientError
 from provider_node.defence.desk import Desk
 
 pytestmark = pytest.mark.trio
@@ -121,3 +122,23 @@ async def test_a_job_that_stays_keeps_what_is_due_no_longer_than_it_took_to_brin
         nursery.start_soon(work, "urgent", 1, "b", 0.1)
         await wait_blocked()
     assert when["urgent"] - start < 8 + 8 + 0.3
+
+
+async def test_a_turn_that_hangs_ends_and_the_same_job_may_take_twice_as_long_the_next_time(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Others wait behind it: a worker that never answers would be the end of all games."""
+    desk, began = Desk(), trio.current_time()
+    for seconds in (60 + 4 * 5, 2 * (60 + 4 * 5)):
+        with pytest.raises(TransientError, match=f"not answered in {seconds} s"):
+            async with desk.turn(1, "job", 5):
+                await trio.sleep_forever()
+        assert trio.current_time() == pytest.approx(began + seconds)
+        began = trio.current_time()
+    async with desk.turn(1, "job", 5):
+        await trio.sleep(300)  # and is still waited for
+    with pytest.raises(TransientError, match="not answered in 80 s"):
+        async with desk.turn(1, "job", 5):
+            await trio.sleep_forever()
+    async with desk.turn(1, "other"):
+        await trio.sleep(10_000)

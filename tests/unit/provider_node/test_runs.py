@@ -40,6 +40,8 @@ class Bench:
     def needs_ms(self, lease: LeaseId) -> int:
         return self.needs.get(lease, 1_000)
 
+    longest_ms = needs_ms
+
     def end(self, lease: LeaseId, item: int) -> trio.Event:
         return self.ends.setdefault(f"{lease.hex()}{item}", trio.Event())
 
@@ -283,3 +285,14 @@ async def test_jobs_on_the_same_kind_of_device_wait_while_an_item_is_executed(be
         with pytest.RaisesGroup(InputError, allow_unwrapped=True):
             await world.runs.built((B, 0), BlockNo(1_000))
         await world.until(lambda: not bench.held)
+
+
+async def test_a_run_that_hangs_is_ended_and_told_to_who_waits(
+    bench, tmp_path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with opened(bench, tmp_path) as world:
+        with pytest.raises(TransientError, match="not answered in 64 s"):
+            await world.runs.built((A, 0), BlockNo(10_000))
+        bench.end(A, 0).set()
+        assert (await world.runs.built((A, 0), BlockNo(10_000))).exists()
+        assert bench.begun == [("a", 0), ("a", 0)]

@@ -32,6 +32,9 @@ class Finder:
     ready: trio.Event = field(default_factory=trio.Event)
     asked: list[Any] = field(default_factory=list)
 
+    def longest_ms(self, _: LeaseId) -> int:
+        return 1_000
+
     async def of(self, *_: Any) -> str:
         return "item"
 

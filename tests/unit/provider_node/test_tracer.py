@@ -68,6 +68,8 @@ class Jobs:
     def needs_ms(self, lease: LeaseId) -> int:
         return 600_000 if lease == A else 5_000
 
+    longest_ms = needs_ms
+
 
 def write_job(folder: Path, rows: int, depth: int) -> Path:
     """`depth` products in a row of `rows` x 1,024 by 1,024 x 1,024."""
