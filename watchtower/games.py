@@ -18,6 +18,7 @@ from protocol.games.audit_sight import revealed_items
 from protocol.games.board import openings_by, still_holds
 from protocol.games.pace import rest
 from protocol.games.player import Challenger, Player, Turn
+from protocol.games.precedence import RankedChild
 from protocol.games.report import GameReport
 from protocol.games.workshop import How, Workshop
 from protocol.messages import Bid
@@ -147,6 +148,7 @@ class Games:
             player = self._start(lease, item)
             player.suspect, player.shown, player.due, player.prepares = item, shown, due, False
             player.took = took or player.took
+            self.rig.precedence.look()
 
     def is_accused(self, lease: LeaseId, item: int) -> bool:
         """Say whether an accusation needs nothing more: it is played about, or was to its end."""
@@ -300,7 +302,8 @@ class Games:
         clock = await self.rig.chain.run(lambda chain: chain.game_terms.move_clock)
         # What an auditor could run in time, its game can too, whatever it allows re-runs of its own choice.
         seconds = max(config.item_seconds, network.seconds(clock))
-        return Workshop(child, found.files, How(config.device, config.threads, seconds, player.took))
+        first = RankedChild(child, self.rig.precedence, lambda: player.is_at_risk)
+        return Workshop(first, found.files, How(config.device, config.threads, seconds, player.took))
 
 
 def _subject(player: Player) -> Subject:

@@ -29,6 +29,7 @@ from protocol.engines.worker.interface import (
 from protocol.games.asking import Asked, ask
 from protocol.games.bench import Bench
 from protocol.games.pledges import Pledges
+from protocol.games.precedence import Precedence
 from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.turns import Claim, Seats
 from protocol.games.workshop import CaseFiles
@@ -75,6 +76,8 @@ class Rig:
     runs: Bench = field(init=False)
     pledges: Pledges = field(default_factory=Pledges)
     """Of the wallet: what everybody here leaves in it for games of audits."""
+    precedence: Precedence = field(default_factory=Precedence)
+    """Of the machine: what everybody here leaves of it to runs on which a stake or a bond depends."""
 
     def __post_init__(self) -> None:
         at_once = self.config.parallel

@@ -93,7 +93,7 @@ async def rerun_withheld(rig: Rig, trial: Trial, job: Obtained, budget: Wei) -> 
 async def _seated(rig: Rig, trial: Trial) -> AsyncIterator[SeatedChild]:
     """A child that works when it is the result's turn."""
     async with open_child(WORKER, options=replace(options(rig.config), idle_s=_IDLE_S)) as child:
-        seated = SeatedChild(child, rig.runs, trial.claim)
+        seated = SeatedChild(child, rig.runs, rig.precedence, trial.claim)
         try:
             yield seated
         finally:

@@ -31,7 +31,7 @@ class Run:
     roots: Roots
     opening: Opening | None = None
     seconds: float = 0.0
-    """How long it took; 0: not known. It is not kept on disk."""
+    """How long it took; 0: not known."""
 
 
 class AuditRuns:
@@ -45,6 +45,7 @@ class AuditRuns:
         """Remember a run, if the disk has room."""
         roots, opening = run.roots, run.opening
         content: dict[str, Any] = {"item": run.item, "trace": roots.trace.hex(), "root": roots.item.hex()}
+        content["seconds"] = run.seconds
         if opening is not None:
             content |= {"roots": _hex(opening.posted.roots), "proof": _hex(opening.posted.proof)}
             content["end"] = _hex(opening.end)
@@ -62,10 +63,11 @@ class AuditRuns:
             if check != _sum(text) or found["item"] != item:
                 return None  # damaged; or a re-org drew another item
             roots = Roots(_hash(found["trace"]), _hash(found["root"]))
+            seconds = float(found.get("seconds", 0.0))  # files of earlier versions have none
             if "end" not in found:
-                return Run(item, roots)
+                return Run(item, roots, seconds=seconds)
             posted = PostedItem(_hashes(found["roots"]), _hashes(found["proof"]))
-            return Run(item, roots, Opening(roots.trace, posted, _hashes(found["end"])))
+            return Run(item, roots, Opening(roots.trace, posted, _hashes(found["end"])), seconds)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

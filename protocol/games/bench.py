@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from protocol.games.precedence import Precedence
 from protocol.games.turns import SHARE, Claim, Seats, Turn, next_turn, who_gives_way
 from protocol.runtime.child import Child, ChildFaultError
 
@@ -111,17 +112,22 @@ class Bench:
 
 @dataclass
 class SeatedChild:
-    """A child that works only in its claim's turns. One that has to give way is killed, and asked again."""
+    """A child that works only in its claim's turns, and while nobody is first.
+
+    One that has to give way is killed, and asked again.
+    """
 
     child: Child
     bench: Bench
+    precedence: Precedence
     claim: Claim
     worked: float = 0.0
     """For how many seconds it has worked."""
 
     async def call(self, op: str, args: dict[str, Any]) -> Any:
         """As `Child.call`."""
-        return await self.bench.work(self.claim, partial(self._call, op, args))
+        ask = partial(self._call, op, args)
+        return await self.bench.work(self.claim, partial(self.precedence.work, ask))
 
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""

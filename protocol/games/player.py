@@ -141,6 +141,11 @@ class Player:
         return self.bid.lease_id()
 
     @property
+    def is_at_risk(self) -> bool:
+        """Whether a stake or a bond depends on its run: no other run may make it late."""
+        return self.bound or self.prepares or self.due is not None
+
+    @property
     def was_to_open(self) -> bool:
         """Whether it was ever to open a game, and not just to go on with those under way."""
         return self.suspect is not None or self._cleared

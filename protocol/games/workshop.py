@@ -22,9 +22,8 @@ from protocol.engines.worker.dispute_records import (
     SealOpeningArgs,
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, write_shown
-from protocol.games.asking import ask_within, hash32, patience_for, reading
+from protocol.games.asking import Asked, ask_within, hash32, patience_for, reading
 from protocol.messages import Bid
-from protocol.runtime.child import Child
 from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, Hash32, TransientError
 
 T = TypeVar("T")
@@ -81,7 +80,7 @@ class Workshop:
     again starts another, and waits for twice as long.
     """
 
-    def __init__(self, child: Child, files: CaseFiles, how: How) -> None:
+    def __init__(self, child: Asked, files: CaseFiles, how: How) -> None:
         self.files = files
         self._child, self._how = child, how
         self._charges: dict[int, Charge] = {}

@@ -188,7 +188,7 @@ class Auditing:
         sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
         move = auditor_move(sight, self.me)
         if self.court is not None and prepares(sight, self.me):
-            self.court.prepare(seen, self._took(seen))
+            self.court.prepare(seen, await trio.to_thread.run_sync(self._took, seen.name, item))
         if seen.name in self._busy:
             # Whatever is under way ends before another move is made: what it has come to by then counts. But
             # a run for a draw that a re-organisation replaced comes to nothing.
@@ -216,9 +216,7 @@ class Auditing:
         task, item = seen.task(self.me), seen.sight.audit.item
         if task is None:
             return None
-        known = self._runs.get(seen.name)
-        # A re-organisation may have drawn another item.
-        run = known if known and known.item == item else self.notes.runs.of(seen.name, item)
+        run = self._run_of(seen.name, item)
         roots = None if run is None else run.roots
         part = seen.sight.tasks[task]
         if roots is None or part.part is not Part.COMMITTED:
@@ -227,10 +225,15 @@ class Auditing:
         sealed = commitment(roots, self.me, seen.name[0], seed, salt_of(self.key, seed))
         return roots if sealed == part.found else None
 
-    def _took(self, seen: Seen) -> float:
-        """How long the drawn item took here; 0 if this process has not run it."""
-        run = self._runs.get(seen.name)
-        return run.seconds if run is not None and run.item == seen.sight.audit.item else 0.0
+    def _run_of(self, name: Name, item: int) -> Run | None:
+        known = self._runs.get(name)
+        # A re-organisation may have drawn another item.
+        return known if known and known.item == item else self.notes.runs.of(name, item)
+
+    def _took(self, name: Name, item: int) -> float:
+        """How long the drawn item took here; 0 if that is not known. Blocking."""
+        run = self._run_of(name, item)
+        return 0.0 if run is None else run.seconds
 
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
@@ -271,7 +274,8 @@ class Auditing:
                 return await self._try(seen)
             case Challenge(item):
                 if self.court is not None:
-                    await self.court.accuse(seen, self._took(seen))
+                    took = await trio.to_thread.run_sync(self._took, seen.name, item)
+                    await self.court.accuse(seen, took)
                 return f"item {item} comes out otherwise here: a game decides"
             case _:
                 shared = self._can_wait(seen, move)
@@ -318,19 +322,19 @@ class Auditing:
         kept = replace(options(self.rig.config), idle_s=_IDLE_S)
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
-        if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen, ran.seconds)):
-            return why
         self._runs[seen.name] = run = Run(audit.item, ran.roots, seconds=ran.seconds)
+        if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen)):
+            return why
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN
         await trio.to_thread.run_sync(self.notes.runs.keep, seen.name, run)
         return f"ran item {audit.item}"
 
-    async def _why_unable(self, seen: Seen, seconds: float = 0.0) -> str:
+    async def _why_unable(self, seen: Seen) -> str:
         """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""
         async with self.rig.pledges.lock:  # one after the other: each counts what those before it may take
-            why = await self.rig.chain.run(why_no_game, seen, seconds, self.rig.pledges)
+            why = await self.rig.chain.run(why_no_game, seen, self._took, self.rig.pledges)
         if why:
             seed = seen.sight.audit.seed
             self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)
@@ -345,14 +349,19 @@ class Auditing:
             self._say(seen, f"gets the job of item {item}")
             return await get_job(self.rig, child, seen)
 
+        async def run() -> Ran:
+            self._say(seen, f"runs item {item}")
+            return await run_item(self.rig, child, job, limit_s)
+
         seconds = self.rig.chain.blocking.network.seconds(seen.sight.clocks.commit)
         job = await self._fetching.work(Claim(seen.opened.bid.owner, due, float(seconds)), get)
         # What is served slowly takes no run's place.
         if self._running.is_full_for(due):
             self._say(seen, "waits for other items to be executed")
         async with self._running.place(due):
-            self._say(seen, f"runs item {item}")
-            return await run_item(self.rig, child, job, limit_s)
+            if self.rig.precedence.is_reserved:
+                self._say(seen, "waits for the run of an accusation")
+            return await self.rig.precedence.work(run)
 
     def _due_by(self, seen: Seen) -> BlockNo:
         """Return by when the run is needed: to commit, or, once that is done, to reveal."""

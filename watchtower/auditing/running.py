@@ -1,5 +1,6 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import trio
@@ -88,26 +89,45 @@ async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
     return Ran(roots, seconds)
 
 
-def why_no_game(chain: Chain, seen: Seen, seconds: float, pledges: Pledges) -> str:
-    """Say why no game could be played here about an item that took so long; if one could, pledge it.
+def why_no_game(chain: Chain, seen: Seen, took: Callable[[Name, int], float], pledges: Pledges) -> str:
+    """Say why no game could be played here about an item; if one could, pledge it.
 
     Blocking. Who commits may have to accuse: it runs the item once more, in what is left of the window then,
-    and in a game after a restart, within a move's clock. And it needs the game's bond, beside all that is
-    pledged already: all of it may have to be accused at once.
+    and in a game after a restart, within a move's clock. And it needs the game's bond. Both beside all that
+    is pledged already: all of it may have to be accused at once.
+
+    `took`: how long an audit's item took here, in seconds; 0: not known.
     """
     audit = seen.sight.audit
-    clock = time_to_accuse(chain, seen.sight.clocks.contest)
-    if slow := slowness(audit.item, seconds, chain.network.seconds(clock)):
+    others = [each for each in pledges.read(chain) if each.name != seen.name]
+    clock = chain.network.seconds(time_to_accuse(chain, seen.sight.clocks.contest))
+    if slow := _slowness(
+        audit.item, took(seen.name, audit.item), clock, [took(each.name, each.item) for each in others]
+    ):
         return slow
     own = bond_ahead(chain, seen.opened.bid, audit.items)
-    others = [each.coin for each in pledges.read(chain) if each.name != seen.name]
     outgoing = total(pledges.outgoing(chain))  # before the balance
-    needed, coin = Wei(own + sum(others)), Wei(chain.balance(chain.address) - outgoing)
+    needed = Wei(own + sum(each.coin for each in others))
+    coin = Wei(chain.balance(chain.address) - outgoing)
     if coin >= needed:
         pledges.promise(seen.name, own)
         return ""
     what = f"games about {1 + len(others)} audits may take bonds" if others else "a game may take a bond"
     return f"{what} of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"
+
+
+def _slowness(item: int, seconds: float, clock: float, others: Sequence[float]) -> str:
+    """Why this machine could not run an item, and those of other audits, in `clock` seconds; or empty.
+
+    INVARIANT: their runs fit into it one after the other, and so in whatever order they are made.
+    """
+    if slow := slowness(item, seconds, clock):
+        return slow
+    if not all((seconds, *others)):
+        return "how long what its audits drew takes is not known here any more"
+    if (together := seconds + sum(others)) < clock:
+        return ""
+    return f"what {1 + len(others)} audits drew takes {together:.0f} s here, to accuse all are {clock:.0f} s"
 
 
 def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:

@@ -11,7 +11,8 @@ from protocol.types import Hash32, LeaseId
 
 A, B, C, D = (Hash32(bytes([n]) * 32) for n in range(1, 5))
 ROOTS = Roots(A, B)
-BARE, WHOLE = Run(3, ROOTS), Run(3, ROOTS, Opening(A, PostedItem((B, C), (D,)), (C, D)))
+OPENING = Opening(A, PostedItem((B, C), (D,)), (C, D))
+BARE, WHOLE = Run(3, ROOTS, seconds=7.5), Run(3, ROOTS, OPENING)
 MINE, THEIRS = ((LeaseId(b"l" * 32), by_client) for by_client in (True, False))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.calls import Due
 from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
 from protocol.chain.networks_file import shipped_network
 from protocol.chain.sender import Leaving
@@ -15,9 +16,10 @@ from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, OpenTraceResult
 from protocol.engines.worker.interface import to_wire
+from protocol.games.player import Player
 from protocol.games.pledges import Pledge, Pledges
 from protocol.games.workshop import CaseFiles
-from protocol.types import Address, Amount, Hash32, InputError, LeaseId, TransientError, Wei, to_hex
+from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, Wei, to_hex
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, LIE, OWN, sight
 from watchtower import games
@@ -121,6 +123,42 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
 
 
 @pytest.mark.parametrize(
+    ("of", "first"),
+    [
+        ({}, False),
+        ({"prepares": True}, True),
+        ({"due": Due(BlockNo(50), None)}, True),
+        ({"bound": True}, True),
+    ],
+)
+@pytest.mark.trio
+async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
+    of: dict[str, Any], first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A re-run's own suspicion may be of a cheat's making, to make an accusation late."""
+    result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
+
+    async def run(read: object, *_: object) -> object:
+        known = {games._posted: (result, 900), games.revealed_items: PostedRoots(ROOT, {})}
+        return known.get(read, 60)  # type: ignore[call-overload]
+
+    async def obtain(*_: object, **__: object) -> object:
+        return SimpleNamespace(files=NOTHING)
+
+    network = SimpleNamespace(seconds=float)
+    chain: Any = SimpleNamespace(run=run, blocking=SimpleNamespace(network=network))
+    rig = Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(), tmp_path)
+    monkeypatch.setattr(games, "obtain", obtain)
+    playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
+    player = Player(chain, BID, BlockNo(0), NOTHING, 3, NOTHING, NOTHING, item=3)
+    shop = await playing._workshop(player, NOTHING)
+    asked: Any = shop._child
+    for name, value in of.items():
+        setattr(player, name, value)
+    assert (asked.precedence, asked.first()) == (rig.precedence, first)
+
+
+@pytest.mark.parametrize(
     ("seconds", "coin", "why"),
     [
         (7.9, 200, ""),
@@ -146,19 +184,51 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
     pledges = Pledges()
     monkeypatch.setattr(pledges, "read", lambda _: ())
-    found = running.why_no_game(chain, seen, seconds, pledges)
+    found = running.why_no_game(chain, seen, lambda *_: seconds, pledges)
     assert found.startswith(why) if why else found == ""
     assert pledges.is_promised(seen.name) == (not why)
     with pledges.paying("challenge", Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
-        assert running.why_no_game(chain, seen, 1.0, pledges)
+        assert running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
     on_their_way = (Leaving("challenge", Wei(1), Wei(0)),)  # nor while nobody waits for it any more
-    assert running.why_no_game(chain, seen, 1.0, pledges)
+    assert running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
     on_their_way = ()
     # One wallet stands behind all that is committed to.
     others = [Pledge((LeaseId(bytes([n]) * 32), True), 3, Wei(200)) for n in (1, 2)]
     monkeypatch.setattr(pledges, "read", lambda _: others)
-    beside = running.why_no_game(chain, seen, 1.0, pledges)
+    beside = running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
     assert beside.startswith("games about 3 audits may take bonds of")
+
+
+@pytest.mark.parametrize(
+    ("took", "why"),
+    [
+        ((2.0, 3.0, 2.9), ""),
+        ((2.0, 3.0, 3.0), "what 3 audits drew takes 8 s here, to accuse all are 8 s"),
+        ((2.0, 0.0, 3.0), "how long what its audits drew takes is not known here any more"),
+        ((0.0, 3.0, 3.0), "how long what its audits drew takes is not known here any more"),
+    ],
+)
+def test_nobody_commits_to_more_than_it_could_accuse_at_once(
+    took: tuple[float, ...], why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider may lie in all of its leases, and reveal in the last reading of all: a stake each burns."""
+    names = [(LeaseId(bytes([n]) * 32), True) for n in range(3)]
+    chain: Any = SimpleNamespace(
+        game_terms=SimpleNamespace(move_clock=20),
+        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
+        bond=lambda *_: 1,
+        balance=lambda _: 10**18,
+        sender=SimpleNamespace(leaving=lambda: ()),
+        address=b"",
+    )
+    opened: Any = SimpleNamespace(bid=BID)
+    pledges = Pledges()
+    # The own one is pledged already where it was found that it can be committed to.
+    monkeypatch.setattr(pledges, "read", lambda _: [Pledge(name, 3, Wei(1)) for name in names])
+    known = {(name, 3): seconds for name, seconds in zip(names, took, strict=True)}
+    seen = Seen(names[0], opened, sight(Stage.DRAWN, Part.ASSIGNED))
+    assert running.why_no_game(chain, seen, lambda *of: known[of], pledges) == why
+    assert pledges.is_promised(names[0]) == (not why)
 
 
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia", "optimism-sepolia", "arbitrum-sepolia"])

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from protocol.games.bench import Bench
+from protocol.games.precedence import Precedence
 from protocol.games.turns import Claim, Seats
 from protocol.games.workshop import CaseFiles
 from protocol.runtime.child import ChildFaultError
@@ -24,7 +25,9 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rerun, "backoff", lambda _: 0.0)
 
 
-RIG: Any = SimpleNamespace(config=WatchtowerConfig(attempts=2), runs=Bench(Seats(1, 1, 0.0)))
+RIG: Any = SimpleNamespace(
+    config=WatchtowerConfig(attempts=2), runs=Bench(Seats(1, 1, 0.0)), precedence=Precedence()
+)
 RESULT: Any = SimpleNamespace(lease=bytes(32), output_root=bytes(32), window_end=9)
 SPEC: Any = SimpleNamespace(program_root=bytes(32), input_root=bytes(32), item_count=1)
 FOUND = Obtained(SPEC, CaseFiles(Path("p"), Path("i"), Path("o"), 1), b"")

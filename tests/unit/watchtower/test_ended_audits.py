@@ -10,6 +10,7 @@ import pytest
 from protocol.dispute.audits import Stage
 from protocol.games.audit_runs import Name, Run
 from protocol.games.pledges import Pledges
+from protocol.games.precedence import Precedence
 from protocol.runtime.metrics import Metrics
 from protocol.types import Amount, Hash32, LeaseId, TransientError, Wei
 from tests.unit.dispute.test_audits import ME, OWN
@@ -55,6 +56,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Auditing:
 
     rig: Any = SimpleNamespace(
         pledges=Pledges(),
+        precedence=Precedence(),
         chain=SimpleNamespace(blocking=blocking, run=run),
         store=SimpleNamespace(redate=redated.__setitem__, redated=redated),
     )

@@ -19,6 +19,7 @@ from protocol.games.asking import ask, hash32
 from protocol.games.audit_runs import Run
 from protocol.games.player import Player, Turn
 from protocol.games.pledges import Pledges
+from protocol.games.precedence import Precedence
 from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid
@@ -85,7 +86,10 @@ def opened(bid: Bid) -> Any:
 async def test_a_game_does_not_wait_for_the_run_of_another(held: HeldRuns) -> None:
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking),
     )
     nothing: Any = None
     long, short = (replace(BID, capacity_nonce=nonce) for nonce in (1, 2))
@@ -125,7 +129,10 @@ async def test_nothing_that_a_rerun_began_or_ended_stands_in_an_accusers_way() -
     """RULES 25: half of its stake is lost without a game about the drawn item."""
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking),
     )
     nothing: Any = None
     lease, accused = opened(BID), BID.lease_id()
@@ -139,11 +146,14 @@ async def test_nothing_that_a_rerun_began_or_ended_stands_in_an_accusers_way() -
             await playing.end(item)
         assert len(playing.left) == 2
         assert not playing.is_accused(accused, 1)
+        looks = list[bool]()
+        rig.precedence.look = lambda: looks.append(playing.playing[Subject(accused, 1)].is_at_risk)
         playing._start(lease, 2).suspect = 2  # and one under way
         playing.accuse(lease, 1, HASH, DUE)
         assert playing.is_accused(accused, 1)
         mine = playing.playing[Subject(accused, 1)]
         assert (mine.suspect, mine.shown, mine.due) == (1, HASH, DUE)
+        assert looks == [True], "a run that a suspicion began goes first from now on"
         # What was resumed after a restart opens no game by itself: the accusation takes it over.
         resumed = playing._start(lease, 3)
         assert (resumed.suspect, resumed.due) == (None, None)
@@ -166,7 +176,10 @@ async def test_what_is_prepared_for_an_accusation_is_none_and_stops_no_other_gam
         return (lease,) if read is Chain.leases_of else 0
 
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking, run=run),
     )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
@@ -194,7 +207,10 @@ async def test_what_is_prepared_is_let_go_with_the_reveal_and_comes_back_with_it
     """A re-org took the reveal away: child, trace and artifacts were held until the window's end."""
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking),
     )
     nothing: Any = None
     lease, program = opened(BID), BID.lease_id().hex()
@@ -226,7 +242,10 @@ async def test_what_is_let_go_in_the_moment_of_its_end_ends_nothing_else(comes_b
     """Both follow a conviction elsewhere: the player has nothing more to do, the audit accuses no more."""
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking),
     )
     nothing: Any = None
     subject = Subject(BID.lease_id(), 1)
@@ -273,7 +292,10 @@ async def test_an_accusation_that_was_prepared_waits_for_no_other_block(autojump
     network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking, run=run),
     )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
@@ -304,7 +326,10 @@ async def test_what_is_found_during_the_last_look_is_looked_at(autojump_clock: o
     network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking, run=run),
     )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
@@ -335,7 +360,10 @@ async def test_no_error_ends_an_accusation_or_a_live_game(
     network = SimpleNamespace(seconds_per_block=1, look_s=0.1)
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0), network=network)
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking, run=run),
     )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
@@ -356,7 +384,10 @@ async def test_a_game_that_is_resumed_is_ended_by_no_error(monkeypatch: pytest.M
 
     blocking = SimpleNamespace(deployment=SimpleNamespace(block=0))
     rig: Any = SimpleNamespace(
-        config=WatchtowerConfig(), pledges=Pledges(), chain=SimpleNamespace(blocking=blocking, run=run)
+        config=WatchtowerConfig(),
+        pledges=Pledges(),
+        precedence=Precedence(),
+        chain=SimpleNamespace(blocking=blocking, run=run),
     )
     nothing: Any = None
     async with trio.open_nursery() as nursery:
@@ -382,6 +413,7 @@ class Desk:
         rig: Any = SimpleNamespace(
             config=WatchtowerConfig(),
             pledges=Pledges(),
+            precedence=Precedence(),
             chain=SimpleNamespace(blocking=blocking, send=self._send),
         )
         gas = Spending(folder / "gas.json", Wei(1), "audit_gas_per_day", lambda: 0.0)
@@ -408,7 +440,8 @@ class Desk:
 
     async def _read(self, method: Any, *args: Any) -> Any:
         if method is auditor.why_no_game:
-            seen, _, pledges = args
+            seen, took, pledges = args
+            assert took(seen.name, seen.sight.audit.item), "it is reckoned with"
             self.beside.append([lease for lease, _ in pledges._coming])
             if not self.slow:
                 pledges.promise(seen.name, Wei(1))
@@ -483,6 +516,25 @@ async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: He
         assert [desk.said(each) for each in long] == ["runs item 3"] * 3
         assert not held.has_begun(late.hex())
         nursery.cancel_scope.cancel()
+
+
+async def test_an_audited_items_run_is_made_again_after_that_of_an_accusation(
+    held: HeldRuns, desk: Desk
+) -> None:
+    """Half of a stake hangs on the one; who makes the other in vain abstains, and loses nothing."""
+    precedence, over = desk.desk.rig.precedence, trio.Event()
+    async with trio.open_nursery() as nursery:
+        lease = await desk.look(nursery, 1, 1_000)
+        await held.begun(lease.hex())
+        nursery.start_soon(precedence.work, over.wait, lambda: True)
+        await wait_all_tasks_blocked()
+        held.let_go(lease.hex())
+        late = await desk.look(nursery, 2, 1_000)
+        held.let_go(late.hex())
+        await until(lambda: desk.said(late) == "waits for the run of an accusation")
+        assert desk.said(lease) != "ran item 3"
+        over.set()
+        await until(lambda: desk.said(lease) == desk.said(late) == "ran item 3")
 
 
 async def test_no_slow_server_takes_the_place_of_an_audited_items_run(held: HeldRuns, desk: Desk) -> None:
@@ -562,7 +614,7 @@ async def test_a_run_of_an_earlier_process_is_committed_to_if_the_wallet_still_h
     async with trio.open_nursery() as nursery:
         kept, poor = (LeaseId(bytes([number]) * 32) for number in (1, 2))
         for lease in (kept, poor):
-            desk.desk.notes.runs.keep((lease, True), Run(3, OWN))
+            desk.desk.notes.runs.keep((lease, True), Run(3, OWN, seconds=7.0))
         await desk.look(nursery, 1, 110)
         await until(lambda: desk.said(kept).startswith("committed"))
         desk.slow = "games about 2 audits may take bonds of 2 coin, the wallet holds 1 coin"
