@@ -70,6 +70,7 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     market.draining = base.superseded
     orphans = Orphans(chain, loop, watcher, sending, base.identity.owner)
     parts = Parts(base, machinery.host, node, workers, loop, watcher, sending, jobs, ledger, market, orphans)
+    parts.running = policy.running(config, machinery.host)
     parts.rooms = rooms(parts)
     for room in parts.rooms:
         room.wire()

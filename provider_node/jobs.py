@@ -156,7 +156,13 @@ class Jobs:
                 raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
         return DidCheck(
-            measured.run_ms, measured.peak_bytes, measured.item_ms, trace, measured.reading_ms, again
+            measured.run_ms,
+            measured.peak_bytes,
+            measured.item_ms,
+            trace,
+            measured.reading_ms,
+            again,
+            measured.trace_bytes,
         )
 
     def _require_room(

@@ -16,7 +16,7 @@ from protocol.runtime.performer import Context
 from protocol.types import BrokenInvariant, DiskError
 from provider_node.control_server import Operations
 from provider_node.metering import carbon_grams_per_kwh
-from provider_node.migrations import with_again, with_reading, with_times
+from provider_node.migrations import with_reading, with_times, with_traces
 from provider_node.parts import Parts
 from provider_node.room import Room
 from provider_node.serving import Serving
@@ -38,7 +38,7 @@ MACHINE: Machine[Any, Any, Any] = Machine(
     wanted=machine.wanted,
     refused=machine.refused,
     version=4,
-    migrations=((1, with_times), (2, with_reading), (3, with_again)),
+    migrations=((1, with_times), (2, with_reading), (3, with_traces)),
 )
 
 

@@ -9,7 +9,10 @@ _TIMES: _Added = {
     "DidCheck": ("item_ms", "trace_ms"),
 }
 _READING: _Added = {"ProviderLease": ("reading_ms",), "DidCheck": ("reading_ms",)}
-_AGAIN: _Added = {"ProviderLease": ("again_ms",), "DidCheck": ("again_ms",)}
+_TRACES: _Added = {
+    "ProviderLease": ("again_ms", "trace_bytes"),
+    "DidCheck": ("again_ms", "trace_bytes"),
+}
 
 
 def with_times(body: Any) -> Any:
@@ -22,9 +25,9 @@ def with_reading(body: Any) -> Any:
     return _with(_READING, body)
 
 
-def with_again(body: Any) -> Any:
-    """From version 3 to 4: what making traces again takes is told. 0: there is room for all."""
-    return _with(_AGAIN, body)
+def with_traces(body: Any) -> Any:
+    """From version 3 to 4: what making traces again takes is told, and in memory. 0: nothing; not known."""
+    return _with(_TRACES, body)
 
 
 def _with(added: _Added, body: Any) -> Any:

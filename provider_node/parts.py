@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import trio
 
 from protocol.chain.async_chain import AsyncChain
+from protocol.games.line import Line
 from protocol.net import Node
 from protocol.runtime.hardware import Hardware
 from protocol.runtime.loop import Loop
@@ -53,6 +54,8 @@ class Parts:
     ledger: Ledger
     market: Market
     orphans: Orphans
+    running: Line = field(default_factory=Line)
+    """Runs of items for games and for audits: they share the memory that there is for defending results."""
     rooms: tuple[Room, ...] = ()
     metrics_port: int = 0
     drained_by_owner: bool = False

@@ -6,6 +6,8 @@ from protocol.auction.defence import Means
 from protocol.auction.money import Unit
 from protocol.chain.dispute_reads import GameTerms
 from protocol.chain.networks import Clock, Deployment, Network
+from protocol.games.line import Line
+from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.lease.provider_types import Conduct
 from protocol.runtime.hardware import Hardware
 from protocol.types import Amount, Blocks, InputError
@@ -23,8 +25,13 @@ def whole_memory(config: ProviderConfig, host: Hardware) -> int:
 
 
 def trace_memory(config: ProviderConfig, host: Hardware) -> int:
-    """Return the bytes that tracing a disputed item may use."""
+    """Return the bytes that tracing a disputed item may use, and all that are traced at once."""
     return config.defence.memory or whole_memory(config, host)
+
+
+def running(config: ProviderConfig, host: Hardware) -> Line:
+    """Return where runs that defend results wait: one for games, and those for audits."""
+    return Line(AT_ONCE + 1, MOST + 1, trace_memory(config, host))
 
 
 def at_once(config: DefenceConfig) -> int:

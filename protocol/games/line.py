@@ -1,4 +1,4 @@
-"""Where audited items wait for what is done for few of them at once: those that are due first go first."""
+"""Where runs of items wait for what is done for few of them at once: those that are due first go first."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,25 +8,39 @@ import trio
 
 from protocol.games.runs_at_once import AT_ONCE, MOST, may_begin
 
+_Entry = tuple[int, int]
+"""When it is due, and the memory that it takes."""
+
 
 @dataclass
 class Line:
-    """Places for `at_once` items in any case, and for up to `most` that are due before all that have one."""
+    """Places for `at_once` items in any case, and for up to `most` that are due before all that have one.
+
+    INVARIANT: what has places takes no more than `memory` bytes together, or is one item alone. None that is
+    due later goes past one that waits for memory: many small ones would keep a large one out for ever.
+    """
 
     at_once: int = AT_ONCE
     most: int = MOST
-    _waiting: dict[trio.Event, int] = field(default_factory=dict)
-    _inside: dict[trio.Event, int] = field(default_factory=dict)
+    memory: int = 0
+    """0: not counted."""
+    _waiting: dict[trio.Event, _Entry] = field(default_factory=dict)
+    _inside: dict[trio.Event, _Entry] = field(default_factory=dict)
 
-    def is_full_for(self, due: int) -> bool:
-        """Say whether an item that is due then would wait now."""
-        return not may_begin(due, self._inside.values(), self.at_once, self.most)
+    def is_full_for(self, due: int, takes: int = 0) -> bool:
+        """Say whether an item that is due then, and takes so much memory, would wait now. 0: all there is."""
+        inside = self._inside.values()
+        if inside and self.memory:
+            held = sum(each or self.memory for _, each in inside)
+            if held + (takes or self.memory) > self.memory:
+                return True
+        return not may_begin(due, [each for each, _ in inside], self.at_once, self.most)
 
     @asynccontextmanager
-    async def place(self, due: int) -> AsyncIterator[None]:
+    async def place(self, due: int, takes: int = 0) -> AsyncIterator[None]:
         """Have a place in this block; wait for it first."""
         called = trio.Event()
-        self._waiting[called] = due
+        self._waiting[called] = due, takes
         self._go_on()
         try:
             await called.wait()
@@ -37,9 +51,9 @@ class Line:
             self._go_on()
 
     def _go_on(self) -> None:
-        for called, due in sorted(self._waiting.items(), key=lambda each: each[1]):
-            if self.is_full_for(due):
+        for called, entry in sorted(self._waiting.items(), key=lambda each: each[1][0]):
+            if self.is_full_for(*entry):
                 return
             del self._waiting[called]
-            self._inside[called] = due
+            self._inside[called] = entry
             called.set()

@@ -154,6 +154,8 @@ class ProviderLease:
     """What reading the program took, as measured: many nodes may have few bytes."""
     again_ms: int = 0
     """What making all traces again takes, where they are not all kept (`protocol.auction.defence`)."""
+    trace_bytes: int = 0
+    """The memory that making a trace takes, as measured; 0: not known."""
     reason: str = ""
     """Why the lease is being given up, or how it ended."""
 
@@ -195,6 +197,7 @@ class DidCheck:
     """What executing an item again to defend it takes; 0 if nothing is to be defended."""
     reading_ms: int = 0
     again_ms: int = 0
+    trace_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class Auditing:
     key: bytes
     """Of the operator: makes salts."""
     kept: AuditRuns
+    running: Line = field(default_factory=Line)
+    """What is executed at once, and takes the memory that there is for defending results."""
     trouble: str = ""
     """Why some audit cannot be read or answered, or empty."""
     seen: dict[Name, Sight] = field(default_factory=dict)
@@ -93,7 +95,6 @@ class Auditing:
     """Runs that contradicted the result."""
     _busy: set[Name] = field(default_factory=set)
     _reading: Bench = field(default_factory=lambda: Bench(_READS))
-    _running: Line = field(default_factory=Line)
     _waiting: Waiting = field(default_factory=Waiting)
     _scopes: dict[Name, tuple[Hash32, trio.CancelScope]] = field(default_factory=dict)
     """Of which draw they are, and what ends them."""
@@ -214,7 +215,9 @@ class Auditing:
         read = partial(self._read, name[0], state, sight, doubts)
         # What is read, or served, slowly takes no run's place.
         made, outputs = await self._reading.work(Claim(state.bid.client, due, seconds), read)
-        async with self._running.place(due):
+        async with self.running.place(due, self.items.memory_of(name[0])):
+            if self.watcher.height > due:
+                raise TransientError("an audit's clock is over: its run would only keep others waiting")
             left = audit.commit_until + sight.clocks.reveal - self.watcher.height
             made = msgspec.structs.replace(made, time_limit=max(left, 1) * self.items.block_ms / 1_000)
             took_s = self.items.longest_ms(name[0]) / 1_000

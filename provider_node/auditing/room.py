@@ -39,6 +39,7 @@ def auditing(parts: "Parts") -> Room:
         executing,
         parts.identity.operator_key,
         AuditRuns(data_dir(parts.config) / "audits"),
+        parts.running,
     )
     return Room(
         tasks=(desk.run,) if parts.chain.blocking.deployment.audits else (),

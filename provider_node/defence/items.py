@@ -51,6 +51,11 @@ class Items:
         plain = state.trace_ms or trace_ms(state.result.usage.wall_ms // max(state.spec.item_count, 1))
         return plain + STARTUP_MS + reading_of(state)
 
+    def memory_of(self, lease: LeaseId) -> int:
+        """Return the bytes that making a trace of its items takes; 0 if that is not known."""
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        return state.trace_bytes if state else 0
+
     def longest_ms(self, lease: LeaseId) -> int:
         """Return how long the trace of its slowest item may take here, by what the job's own run took."""
         state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))

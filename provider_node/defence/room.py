@@ -57,7 +57,7 @@ def defending(parts: Parts) -> Room:
     suspension = Suspension(parts.base.journal, parts.market)
     suspension.restore()
     shelf = Shelf(data_dir(parts.config) / "traces", config.disk)
-    runs = Runs(executing, items, shelf, lambda: parts.watcher.height, parts.workers)
+    runs = Runs(executing, items, shelf, lambda: parts.watcher.height, parts.workers, line=parts.running)
     answering = Answering(
         parts.chain,
         parts.loop,

@@ -14,6 +14,7 @@ from typing import Protocol
 import trio
 
 from protocol.engines.worker.dispute_records import Item, OpenTraceResult
+from protocol.games.line import Line
 from protocol.types import BlockNo, GavelError, LeaseId, TransientError
 from provider_node.defence.schedule import Name, Run, gives_way, next_run
 from provider_node.defence.shelf import Shelf
@@ -58,6 +59,10 @@ class Sources(Protocol):
         """Return how long it takes if the item is the slowest."""
         ...
 
+    def memory_of(self, lease: LeaseId) -> int:
+        """Return the bytes of memory that it takes; 0 if that is not known."""
+        ...
+
 
 class Beside(Protocol):
     """What else uses the devices."""
@@ -96,6 +101,8 @@ class Runs:
         shelf: Shelf,
         height: Callable[[], BlockNo],
         beside: Beside | None = None,
+        *,
+        line: Line | None = None,
     ) -> None:
         self.shelf = shelf
         self._beside, self._device = beside, ""
@@ -104,6 +111,8 @@ class Runs:
         self._took_ms: dict[LeaseId, int] = {}
         self._changed = trio.Event()
         self._waiting = Waiting()
+        self._line = line or Line()
+        self._began: float | None = None
 
     @property
     def waiting(self) -> int:
@@ -162,7 +171,7 @@ class Runs:
         try:
             await self._execute_alone(wanted)
         finally:
-            self._device = ""
+            self._device, self._began = "", None
             if self._beside is not None:
                 self._beside.go_on()
 
@@ -187,16 +196,16 @@ class Runs:
         lease, number = wanted.name
         path, left = self.shelf.path(wanted.name), wanted.deadline - self._height()
         item = await self._items.numbered(lease, number, left, wanted.doubts)
-        self._device = item.device
-        self._hold_jobs()
-        log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
-        with self._waiting.within(wanted.name, self._items.longest_ms(lease) / 1_000):
-            found: OpenTraceResult = await self._executor.build(item, path)
+        async with self._line.place(wanted.deadline, self._items.memory_of(lease)):
+            self._began, self._device = trio.current_time(), item.device
+            self._hold_jobs()
+            log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
+            with self._waiting.within(wanted.name, self._items.longest_ms(lease) / 1_000):
+                found: OpenTraceResult = await self._executor.build(item, path)
         self._took_ms[lease] = max(self._took_ms.get(lease, 0), int(found.seconds * 1_000))
         await trio.to_thread.run_sync(self.shelf.trim, wanted.name)
 
     async def _look(self, wanted: _Wanted, scope: trio.CancelScope) -> None:
-        started = trio.current_time()
         while True:
             changed = self._changed
             with trio.move_on_after(_LOOK_S):
@@ -207,7 +216,13 @@ class Runs:
                 log.info("item %d is not asked for any more", wanted.name[1])
                 scope.cancel()
                 return
-            spent = int((trio.current_time() - started) * 1_000)
+            if self._began is None:
+                chosen = next_run(map(self._as_run, self._wanted.values()))
+                if chosen is not None and chosen.name != wanted.name:
+                    scope.cancel()  # it waits for a place, which is that one's now
+                    return
+                continue
+            spent = int((trio.current_time() - self._began) * 1_000)
             others = [self._as_run(each) for each in self._wanted.values() if each is not wanted]
             if gives_way(self._as_run(wanted), spent, others):
                 log.warning("item %d gives way to one that is due sooner", wanted.name[1])

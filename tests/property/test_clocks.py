@@ -49,6 +49,8 @@ class Court:
     attacks: list[Attack]
     clock: int
     paced: bool = True
+    alone: bool = False
+    """Whether each run takes all the memory that there is."""
     now: Fraction = Fraction(0)
     owed: list[Owed] = field(default_factory=list)
     history: dict[int, list[Opened]] = field(default_factory=dict)
@@ -114,6 +116,18 @@ class Court:
         return Fraction(turn)
 
     def _begin(self) -> None:
+        if not self.alone:
+            self._begin_game(FOREVER)
+        elif self.running is None and not self.audits:
+            self._begin_game(min((each.due for each in self.waiting), default=FOREVER))
+        for each in sorted(self.waiting, key=lambda each: each.due):
+            if self.alone and (self.running is not None or self.audits):
+                return
+            if may_begin(int(each.due), [int(other.due) for other in self.audits]):
+                self.waiting.remove(each)
+                self.audits.append(each)
+
+    def _begin_game(self, before: Fraction) -> None:
         if self.running is None:
             runs = {
                 (LeaseId(bytes([each.lease]) * 32), each.item): each for each in self.owed if not each.made
@@ -121,16 +135,13 @@ class Court:
             chosen = next_run(
                 Run(name, int(each.due - self.now), each.needs + STARTUP_MS) for name, each in runs.items()
             )
-            self.running = runs[chosen.name] if chosen else None
+            found = runs[chosen.name] if chosen else None
+            self.running = found if found and found.due <= before else None
             if self.running is not None:
                 lease = self.running.lease
                 if lease in self.kept:
                     self.running.left -= self.promises[lease].reading_ms
                 self.kept = [*(each for each in self.kept if each != lease), lease][-KEPT:]
-        for each in sorted(self.waiting, key=lambda each: each.due):
-            if may_begin(int(each.due), [int(other.due) for other in self.audits]):
-                self.waiting.remove(each)
-                self.audits.append(each)
 
     def _step(self, orders: list[Fraction]) -> Fraction | None:
         share = (self.running is not None) + len(self.audits)
@@ -206,9 +217,11 @@ def tightest(held: list[Promise]) -> int:
     return low
 
 
-def court(leases: list[tuple[Promise, Attack]], *, paced: bool = True, spare: int = 0) -> Court:
+def court(
+    leases: list[tuple[Promise, Attack]], *, paced: bool = True, spare: int = 0, alone: bool = False
+) -> Court:
     held = [each for each, _ in leases]
-    return Court(held, [each for _, each in leases], tightest(held) + spare, paced)
+    return Court(held, [each for _, each in leases], tightest(held) + spare, paced, alone)
 
 
 @given(st.lists(st.tuples(promises, attacks), min_size=1, max_size=5))
@@ -217,6 +230,14 @@ def court(leases: list[tuple[Promise, Attack]], *, paced: bool = True, spare: in
 def test_rule_13_what_is_within_the_bound_is_never_late(leases: list[tuple[Promise, Attack]]) -> None:
     """On the shortest move clock that it takes."""
     assert court(leases).first_late() == ""
+
+
+@given(st.lists(st.tuples(promises, attacks), min_size=1, max_size=5))
+@example(ONE_AFTER_THE_OTHER)
+@example(BEHIND_A_LONG_RUN)
+def test_rule_13_nor_where_no_two_runs_fit_into_memory(leases: list[tuple[Promise, Attack]]) -> None:
+    """Games and audits are in one line then: whatever is due first has the next place."""
+    assert court(leases, alone=True).first_late() == ""
 
 
 def test_rule_13_without_a_pace_games_given_up_one_by_one_would_make_other_leases_late() -> None:

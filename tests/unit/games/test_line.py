@@ -16,8 +16,8 @@ class Items:
         self.line, self.nursery, self.inside = line, nursery, list[int]()
         self._gone, self._scopes = dict[int, trio.Event](), dict[int, trio.CancelScope]()
 
-    async def come(self, due: int) -> None:
-        self.nursery.start_soon(self._come, due)
+    async def come(self, due: int, takes: int = 0) -> None:
+        self.nursery.start_soon(self._come, due, takes)
         await trio.testing.wait_all_tasks_blocked()
 
     async def go(self, due: int) -> None:
@@ -28,10 +28,10 @@ class Items:
         self._scopes[due].cancel()
         await trio.testing.wait_all_tasks_blocked()
 
-    async def _come(self, due: int) -> None:
+    async def _come(self, due: int, takes: int) -> None:
         self._gone[due] = trio.Event()
         with trio.CancelScope() as self._scopes[due]:
-            async with self.line.place(due):
+            async with self.line.place(due, takes):
                 self.inside.append(due)
                 await self._gone[due].wait()
         if due in self.inside:
@@ -68,4 +68,27 @@ async def test_who_gives_up_keeps_no_place() -> None:
         assert items.inside == [3]
         await items.go(3)
         assert items.inside == [4]
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_runs_at_once_takes_no_more_memory_than_there_is() -> None:
+    """But one alone always runs, and what is due first is passed by none that is smaller."""
+    async with trio.open_nursery() as nursery:
+        items = Items(Line(3, 8, memory=10), nursery)
+        await items.come(50, 6)
+        await items.come(40, 6)
+        await items.come(60, 4)
+        assert items.inside == [50], "60 would keep 40 out for ever, with others like it"
+        await items.go(50)
+        assert sorted(items.inside) == [40, 60]
+        await items.come(30)
+        await items.go(40)
+        assert items.inside == [60], "what is not known takes all"
+        await items.go(60)
+        assert items.inside == [30]
+        await items.come(20, 1)
+        assert items.inside == [30]
+        await items.come(10, 99)
+        await items.go(30)
+        assert items.inside == [10], "more than there is: that one is alone"
         nursery.cancel_scope.cancel()

@@ -61,7 +61,7 @@ def desk_of(
         return Path("o")
 
     items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs), block_ms=1_000)
-    items.longest_ms = lambda _: 1_000
+    items.longest_ms, items.memory_of = lambda _: 1_000, lambda _: 0
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:
@@ -234,7 +234,7 @@ async def test_a_child_that_hangs_is_waited_for_no_longer_than_its_run_is_of_use
         await held.begun(name[0].hex())
         await until(lambda: not desk._busy)
         assert "has not answered in " in desk.trouble
-        assert not desk._running._inside
+        assert not desk.running._inside
         held.let_go(name[0].hex())
         begin(desk, nursery, 1, 60_000)
         await until(lambda: name in desk._runs)

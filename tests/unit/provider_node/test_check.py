@@ -99,8 +99,10 @@ def checked(
 
 
 async def test_what_can_be_defended_is_started() -> None:
-    assert await checked(SMALL)() == DidCheck(400, 1 << 20, 100, 400)
-    assert await checked(replace(SMALL, reading_ms=9))() == DidCheck(400, 1 << 20, 100, 400, 9)
+    assert await checked(SMALL)() == DidCheck(400, 1 << 20, 100, 400, trace_bytes=1 << 30)
+    assert await checked(replace(SMALL, reading_ms=9))() == DidCheck(
+        400, 1 << 20, 100, 400, 9, trace_bytes=1 << 30
+    )
 
 
 async def test_what_takes_too_long_to_be_read_is_refused() -> None:
@@ -129,7 +131,7 @@ async def test_what_cannot_be_defended_is_refused_with_the_reason(
 async def test_what_may_have_to_be_made_again_for_every_answer_is_measured_by_its_runs() -> None:
     """Four traces do not fit on the disk: each answer makes them again, with no allowance."""
     small = replace(MEANS, increment=Blocks(11), disk_bytes=319 << 20)
-    assert await checked(SMALL, small)() == DidCheck(400, 1 << 20, 100, 400, 0, 5 * 500 + 3_000)
+    assert await checked(SMALL, small)() == DidCheck(400, 1 << 20, 100, 400, 0, 5 * 500 + 3_000, 1 << 30)
     with pytest.raises(InputError, match="for each answer"):
         await checked(SMALL, replace(small, increment=Blocks(10)))()
 

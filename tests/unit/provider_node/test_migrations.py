@@ -15,12 +15,15 @@ KIND = Kind.of(MACHINE)
 RESULT = replace(PLAIN, over_ms=9)
 LATER = {
     1: {
-        "ProviderLease": ("item_ms", "trace_ms", "reading_ms", "again_ms"),
+        "ProviderLease": ("item_ms", "trace_ms", "reading_ms", "again_ms", "trace_bytes"),
         "Result": ("over_ms",),
-        "DidCheck": ("item_ms", "trace_ms", "reading_ms", "again_ms"),
+        "DidCheck": ("item_ms", "trace_ms", "reading_ms", "again_ms", "trace_bytes"),
     },
-    2: {"ProviderLease": ("reading_ms", "again_ms"), "DidCheck": ("reading_ms", "again_ms")},
-    3: {"ProviderLease": ("again_ms",), "DidCheck": ("again_ms",)},
+    2: {
+        "ProviderLease": ("reading_ms", "again_ms", "trace_bytes"),
+        "DidCheck": ("reading_ms", "again_ms", "trace_bytes"),
+    },
+    3: {"ProviderLease": ("again_ms", "trace_bytes"), "DidCheck": ("again_ms", "trace_bytes")},
 }
 """What each older version did not know."""
 
@@ -68,7 +71,9 @@ def test_a_lease_and_its_check_of_version_2_are_read() -> None:
 
 
 def test_a_lease_and_its_check_of_version_3_are_read() -> None:
-    lease = replace(fresh(), reading_ms=7, again_ms=8, result=RESULT)
-    assert KIND.states.decode(as_before(KIND.states.encode(lease), 3)) == replace(lease, again_ms=0)
-    checked = DidCheck(1_000, 1 << 20, reading_ms=7, again_ms=8)
-    assert KIND.inputs.decode(as_before(KIND.inputs.encode(checked), 3)) == replace(checked, again_ms=0)
+    lease = replace(fresh(), reading_ms=7, again_ms=8, trace_bytes=9, result=RESULT)
+    wanted = replace(lease, again_ms=0, trace_bytes=0)
+    assert KIND.states.decode(as_before(KIND.states.encode(lease), 3)) == wanted
+    checked = DidCheck(1_000, 1 << 20, reading_ms=7, again_ms=8, trace_bytes=9)
+    before = as_before(KIND.inputs.encode(checked), 3)
+    assert KIND.inputs.decode(before) == replace(checked, again_ms=0, trace_bytes=0)

@@ -10,6 +10,7 @@ import trio
 import trio.testing
 
 from protocol.engines.worker.dispute_records import Item, OpenTraceResult
+from protocol.games.line import Line
 from protocol.types import BlockNo, InputError, LeaseId, TransientError
 from provider_node.defence.runs import Runs
 from provider_node.defence.schedule import Name
@@ -26,6 +27,7 @@ class Bench:
 
     needs: dict[LeaseId, int] = field(default_factory=dict)
     block_ms: int = 1_000
+    memory: int = 5
     begun: list[tuple[str, int]] = field(default_factory=list)
     ends: dict[str, trio.Event] = field(default_factory=dict)
     fault: Exception | None = None
@@ -41,6 +43,9 @@ class Bench:
         return self.needs.get(lease, 1_000)
 
     longest_ms = needs_ms
+
+    def memory_of(self, lease: LeaseId) -> int:
+        return self.memory
 
     def end(self, lease: LeaseId, item: int) -> trio.Event:
         return self.ends.setdefault(f"{lease.hex()}{item}", trio.Event())
@@ -104,11 +109,13 @@ def bench() -> Bench:
 
 
 @asynccontextmanager
-async def opened(bench: Bench, folder: Path, room: int = 1 << 30) -> AsyncIterator[World]:
+async def opened(
+    bench: Bench, folder: Path, room: int = 1 << 30, line: Line | None = None
+) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
         shelf = Shelf(folder / "traces", room)
         world = World(bench, None, nursery)  # type: ignore[arg-type]
-        world.runs = Runs(bench, bench, shelf, lambda: BlockNo(world.height), bench)
+        world.runs = Runs(bench, bench, shelf, lambda: BlockNo(world.height), bench, line=line)
         nursery.start_soon(world.runs.run)
         yield world
         nursery.cancel_scope.cancel()
@@ -296,3 +303,32 @@ async def test_a_run_that_hangs_is_ended_and_told_to_who_waits(
         bench.end(A, 0).set()
         assert (await world.runs.built((A, 0), BlockNo(10_000))).exists()
         assert bench.begun == [("a", 0), ("a", 0)]
+
+
+async def test_a_run_waits_for_the_memory_of_an_audit_and_the_most_urgent_item_is_next(
+    bench, tmp_path
+) -> None:
+    line = Line(memory=10)
+    async with opened(bench, tmp_path, line=line) as world:
+        async with line.place(50, takes=6):
+            world.want(A, 0, 9_000)
+            await world.until(lambda: bool(line._waiting))
+            world.want(B, 0, 8_000)
+            await world.until(lambda: [due for due, _ in line._waiting.values()] == [8_000])
+            assert not bench.begun
+            assert not bench.held, "jobs go on meanwhile"
+        await world.until(lambda: bench.begun == [("b", 0)])
+        bench.end(B, 0).set()
+        bench.end(A, 0).set()
+        await world.until(lambda: world.built == [(B, 0), (A, 0)])
+        assert not line._inside
+
+
+async def test_an_audit_of_a_small_item_runs_beside_a_game(bench, tmp_path) -> None:
+    line = Line(memory=10)
+    async with opened(bench, tmp_path, line=line) as world:
+        world.want(A, 0, 9_000)
+        await world.until(lambda: bench.begun == [("a", 0)])
+        assert not line.is_full_for(10_000, takes=5)
+        assert line.is_full_for(10_000, takes=6)
+        bench.end(A, 0).set()
