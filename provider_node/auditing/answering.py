@@ -6,7 +6,7 @@ no case of their own. Runs are kept on disk all the same: the time to reveal may
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
@@ -135,7 +135,7 @@ class Auditing:
                 if name not in seen:
                     scope.cancel()  # the audit is over, or a re-organisation undid it
         self.seen = seen
-        await trio.to_thread.run_sync(self._forget)
+        await self._forget()
         self._looked = None if trouble else looking
         self._say(trouble)
 
@@ -152,10 +152,13 @@ class Auditing:
         if audit.answer is not Answer.COMMITTED or sealed == audit.found:
             self._runs[name] = run
 
-    def _forget(self) -> None:
+    async def _forget(self) -> None:
         """Drop the runs of leases that are forgotten: no re-org brings their audits back."""
-        leases = self.loop.states(LEASE)
+        leases = self.loop.states(LEASE)  # the loop's, and what runs came to, change in this thread alone
         self._runs = {name: run for name, run in self._runs.items() if name[0] in leases}
+        await trio.to_thread.run_sync(self._drop, leases.keys())
+
+    def _drop(self, leases: Collection[bytes]) -> None:
         for name in self.kept.names():
             if name[0] not in leases:
                 self.kept.forget(name)

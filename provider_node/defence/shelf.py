@@ -66,7 +66,8 @@ class Shelf:
         for name in self.names():
             if name[0] not in leases:
                 self.drop(name)
-        self._used = {name: when for name, when in self._used.items() if name[0] in leases}
+        used = self._used.copy()  # in one step: other threads ask for traces meanwhile
+        self._used = {name: when for name, when in used.items() if name[0] in leases}
 
     def names(self) -> list[Name]:
         """Return the items whose traces are kept."""

@@ -1,5 +1,6 @@
 """Each audited item of a provider has a child process of its own: no long run makes a short one late."""
 
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -196,10 +197,10 @@ async def test_runs_are_kept_for_as_long_as_their_leases(held: HeldRuns) -> None
         await until(lambda: name in desk._runs and not desk._busy)
     leases: dict[bytes, object] = {bytes(lease): STATE}
     desk.loop = SimpleNamespace(states=lambda _: leases)  # type: ignore[assignment]
-    desk._forget()
+    await desk._forget()
     assert (set(desk._runs), desk.kept.names()) == ({name}, {name}), "whatever the newest block says"
     leases.clear()
-    desk._forget()
+    await desk._forget()
     assert (desk._runs, desk.kept.names()) == ({}, set())
 
 
@@ -238,3 +239,17 @@ async def test_a_child_that_hangs_is_waited_for_no_longer_than_its_run_is_of_use
         held.let_go(name[0].hex())
         begin(desk, nursery, 1, 60_000)
         await until(lambda: name in desk._runs)
+
+
+async def test_what_the_loop_holds_is_looked_at_in_its_own_thread(held: HeldRuns) -> None:
+    """Leases are opened and end there: another thread would meet a dictionary that changes under it."""
+    desk, threads = desk_of(held), set[int]()
+
+    def states(_: str) -> dict[bytes, object]:
+        threads.add(threading.get_ident())
+        return {}
+
+    desk.loop = SimpleNamespace(states=states)  # type: ignore[assignment]
+    async with trio.open_nursery() as nursery:
+        await desk.look(nursery)
+    assert threads == {threading.get_ident()}
