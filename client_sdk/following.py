@@ -95,7 +95,8 @@ class Follower:
             self._endings.pop(lease_id, None)
             return True
         known = self._endings.get(lease_id)
-        if known is None or known[0] != view.state:
+        # Later than now: a number that was made up must not hold it back for as many blocks.
+        if known is None or known[0] != view.state or known[1] > block:
             self._endings[lease_id] = known = (view.state, block)
         return block - known[1] >= self.chain.blocking.network.confirmations - 1
 

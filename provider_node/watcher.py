@@ -107,7 +107,8 @@ class Watcher:
         if seen.stage < Stage.SETTLED:
             self._ended.pop(lease, None)
             return _keep_heights(seen, state.chain)
-        since = self._ended.get(lease, (seen, self.height))[1]
+        # The lower of both: a height that was made up must not hold it back for as many blocks.
+        since = min(self._ended.get(lease, (seen, self.height))[1], self.height)
         self._ended[lease] = (seen, since)
         return _keep_heights(seen, state.chain) if self.height - since >= self.confirmations - 1 else None
 

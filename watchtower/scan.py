@@ -7,6 +7,7 @@ is confirmed.
 from protocol.chain.client import Chain
 from protocol.chain.events import LeaseOpened, topic_of
 from protocol.chain.logs import Follower
+from protocol.chain.marks import LAG
 from protocol.chain.node import BlockHead
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.views import LeaseState
@@ -57,9 +58,9 @@ class Scan:
         head, seen = chain.node.head(), self._head
         if seen is not None and head != seen:
             same = chain.node.head(seen.number)
-            if same is None:
+            if same is None and head is not None and seen.number <= head.number + LAG:
                 return  # a node that lags, or a shorter fork that will grow
-            if same.hash != seen.hash:
+            if same is None or same.hash != seen.hash:
                 self.rollbacks += 1
         self._head = head
 

@@ -11,12 +11,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from math import inf
 from typing import Any
 
 from protocol.chain.calls import Call
 from protocol.chain.event import Event
 from protocol.chain.events import ProviderRegistered, topic_of
-from protocol.chain.kept import Kept, safe_end
+from protocol.chain.kept import Kept
+from protocol.chain.marks import Marks, after, read_marks, written
+from protocol.chain.node import BlockHead
 from protocol.chain.reads import Reads
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.scan import Scanner, Topics
@@ -53,7 +56,7 @@ class AddressBook:
         self._entries: dict[Address, Entry] = {}
         self._fresh: dict[Address, Entry] = {}
         """From blocks that are not confirmed yet."""
-        self._reached = reads.deployment.block - 1
+        self._marks: Marks = ()
         self._gaps_until = -1
         """Up to this block something may be missing: a block that no node gives, an owner that made room."""
         self._refused = (-1, 0)
@@ -71,8 +74,7 @@ class AddressBook:
                 self._try(ends)
             finally:
                 self._lock.release()
-        known = _newest_last(self._entries, self._fresh.values())
-        return tuple(_shown(each, self._reads.domain) for each in known.values())
+        return tuple(_shown(each, self._reads.domain) for each in self._known().values())
 
     def find(self, owner: Address, seconds: float) -> Registered | None:
         """Return an owner's newest registration, None if it has none: what others do cannot hide it.
@@ -81,7 +83,7 @@ class AddressBook:
         """
         ends = time.monotonic() + seconds
         self.read(seconds / 2)
-        known = (self._entries | self._fresh).get(owner)
+        known = self._known().get(owner)
         first = known.block if known else self._reads.deployment.block
         if not self._caught_up or first <= self._gaps_until:
             try:
@@ -95,6 +97,15 @@ class AddressBook:
     def is_complete(self) -> bool:
         """Whether the last reading came to the newest block."""
         return self._caught_up
+
+    @property
+    def _reached(self) -> int:
+        return self._scanner.ground.reached(self._marks)
+
+    def _known(self) -> dict[Address, Entry]:
+        """All entries: what was read of blocks that were not confirmed must hide nothing that is newer."""
+        reached = self._reached
+        return _newest_last(self._entries, (each for each in self._fresh.values() if each.block > reached))
 
     def _search(self, owner: Address, first: int, ends: float) -> Entry | None:
         """Look for the newest event of one owner, from the newest block back to `first`."""
@@ -125,6 +136,9 @@ class AddressBook:
             self._load()
         self._caught_up = False
         confirmed = self._scanner.confirmed_head()
+        if self._scanner.ground.standing(self._marks, confirmed) != self._marks:
+            log.warning("the chain is another one than was read: its registrations are read anew")
+            self._begin_anew()
         before = self._reached
         try:
             while self._reached < confirmed:
@@ -137,41 +151,48 @@ class AddressBook:
         done, newest = self._reached, self._reads.block_number()
         fresh: dict[Address, Entry] = {}
         while done < newest:
-            found, done = self._part(done + 1, newest)
-            fresh = _newest_last(fresh, found)
+            # Nothing of them is kept, so a flood costs as much at every reading: late, it is given up.
+            found, head = self._part(done + 1, newest, ends)
+            done, fresh = head.number, _newest_last(fresh, found)
+            if done < newest and time.monotonic() > ends:
+                return
         self._fresh, self._caught_up = fresh, True
 
-    def _part(self, first: int, last: int) -> tuple[list[Entry], int]:
+    def _begin_anew(self) -> None:
+        self._entries, self._fresh, self._marks = {}, {}, ()
+        self._gaps_until, self._refused = -1, (-1, 0)
+
+    def _part(self, first: int, last: int, ends: float = inf) -> tuple[list[Entry], BlockHead]:
         """Read as many blocks as a node gives at once; one that it never gives counts as empty."""
         while True:
             try:
                 found, head = self._scanner.chunk(first, last, (self._topic,))
-                return _entries(found), head.number
+                return _entries(found), head
             except TransientError as error:
                 refused = isinstance(error, RpcRefused)
-                if not refused and self._scanner.span > 1:
+                if (not refused and self._scanner.span > 1) or time.monotonic() > ends:
                     raise
-                if self._is_hopeless(first):
+                if (hopeless := self._hopeless(first)) is not None:
                     log.warning("block %d has more registrations than nodes give: they are left out", first)
                     self._gaps_until = max(self._gaps_until, first)
-                    return [], first
+                    return [], hopeless
                 if not refused:
                     raise
 
-    def _is_hopeless(self, block: int) -> bool:
-        """Count a block that could not be read; tell whether it is the block, and no trouble of the node."""
+    def _hopeless(self, block: int) -> BlockHead | None:
+        """Count a block that could not be read; return its head if that is no trouble of the node."""
         nobody: Topics = (self._topic, bytes(32))
-        self._scanner.chunk(block, block, nobody)
+        _, head = self._scanner.chunk(block, block, nobody)
         before, tries = self._refused
         self._refused = (block, tries + 1 if block == before else 1)
-        return self._refused[1] >= _TRIES
+        return head if self._refused[1] >= _TRIES else None
 
-    def _take(self, found: Iterable[Entry], reached: int) -> None:
+    def _take(self, found: Iterable[Entry], head: BlockHead) -> None:
         entries = _newest_last(self._entries, found)
         if len(entries) > 2 * _MOST:
             entries = self._weeded(entries)
-            self._gaps_until = max(self._gaps_until, reached)
-        self._entries, self._reached = entries, reached
+            self._gaps_until = max(self._gaps_until, head.number)
+        self._entries, self._marks = entries, after((), head)
 
     def _weeded(self, entries: dict[Address, Entry]) -> dict[Address, Entry]:
         """Keep those that have the most stake, and the newest of those that have too little for any bond."""
@@ -187,7 +208,7 @@ class AddressBook:
         if stored is None:
             return
         try:
-            reached, gaps, rows = int(stored["reached"]), int(stored["gaps"]), stored["providers"]
+            marks, gaps, rows = read_marks(stored["marks"]), int(stored["gaps"]), stored["providers"]
             entries = [
                 Entry(
                     Address(bytes.fromhex(a)),
@@ -201,11 +222,11 @@ class AddressBook:
             log.warning("stored registrations are read anew from the chain: %s", error)
             return
         self._entries = {each.owner: each for each in entries[-2 * _MOST :]}
-        self._reached, self._gaps_until = safe_end(reached, self._reads.deployment.block), gaps
+        self._marks, self._gaps_until = marks, gaps
 
     def _save(self) -> None:
         rows = [(e.owner.hex(), e.operator.hex(), e.said.hex(), e.block) for e in self._entries.values()]
-        self._kept.save({"reached": self._reached, "gaps": self._gaps_until, "providers": rows})
+        self._kept.save({"marks": written(self._marks), "gaps": self._gaps_until, "providers": rows})
 
 
 def _newest_last(known: dict[Address, Entry], found: Iterable[Entry]) -> dict[Address, Entry]:
@@ -214,11 +235,6 @@ def _newest_last(known: dict[Address, Entry], found: Iterable[Entry]) -> dict[Ad
         known.pop(each.owner, None)
         known[each.owner] = each
     return known
-
-
-def _stored(owner: str, operator: str, said: str, block: int) -> Entry:
-    a, b = Address(bytes.fromhex(owner)), Address(bytes.fromhex(operator))
-    return Entry(a, b, bytes.fromhex(said), BlockNo(int(block)))
 
 
 def _entries(events: Iterable[Event]) -> list[Entry]:

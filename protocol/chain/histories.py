@@ -12,6 +12,8 @@ from typing import Any
 
 from protocol.chain.events import LeaseOpened, topic_of
 from protocol.chain.kept import Kept
+from protocol.chain.marks import Marks, after, read_marks, written
+from protocol.chain.node import BlockHead
 from protocol.chain.reads import Reads
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.scan import Scanner
@@ -25,9 +27,9 @@ _LIVE = 1_000
 
 @dataclass(frozen=True)
 class _Fold:
-    """What confirmed blocks up to `reached` say of one owner."""
+    """What confirmed blocks up to a mark say of one owner."""
 
-    reached: int
+    marks: Marks = ()
     live: tuple[LeaseId, ...] = ()
     ended: Counter[LeaseState] = field(default_factory=Counter)
     cancelled: int = 0
@@ -41,7 +43,7 @@ class _Fold:
 class _Known:
     """One reader at a time goes on; `fold` is replaced whole, so that it can be written down meanwhile."""
 
-    fold: _Fold
+    fold: _Fold = field(default_factory=_Fold)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -65,16 +67,18 @@ class Histories:
         if not known.lock.acquire(timeout=max(seconds, 0)):
             raise _late(owner)
         try:
-            before = known.fold.reached
+            before = known.fold.marks
             try:
                 self._go_on(owner, known, ends)
             finally:
-                if known.fold.reached > before and self._kept.is_due:
+                if known.fold.marks != before and self._kept.is_due:
                     self._save()
             fold = known.fold
             newest = int(self._reads.block_number())
             # Whatever the time: a node that takes long for each answer must not keep the end from being read.
-            fresh, cancelled = self._part(owner, fold.reached + 1, newest)
+            fresh, cancelled = tuple[LeaseId, ...](), 0
+            if (done := self._reached(fold)) < newest:
+                fresh, cancelled, _ = self._part(owner, done + 1, newest)
             states = fold.ended.copy()
             states.update(view.state for view in self._reads.leases([*fold.live, *fresh]))
             return _history(states, fold.opened + len(fresh), fold.cancelled + cancelled)
@@ -83,20 +87,25 @@ class Histories:
 
     def _go_on(self, owner: Address, known: _Known, ends: float) -> None:
         confirmed = self._scanner.confirmed_head()
-        begun = known.fold.reached
-        while (fold := known.fold).reached < confirmed:
-            if fold.reached > begun and time.monotonic() > ends:
+        if self._scanner.ground.standing(known.fold.marks, confirmed) != known.fold.marks:
+            known.fold = _Fold()
+        begun = self._reached(known.fold)
+        while (done := self._reached(fold := known.fold)) < confirmed:
+            if done > begun and time.monotonic() > ends:
                 raise _late(owner)
-            last = min(confirmed, fold.reached + self._scanner.span)
-            opened, cancelled = self._part(owner, fold.reached + 1, last)
-            known.fold = _Fold(last, fold.live + opened, fold.ended, fold.cancelled + cancelled)
+            last = min(confirmed, done + self._scanner.span)
+            opened, cancelled, head = self._part(owner, done + 1, last)
+            known.fold = _Fold(after((), head), fold.live + opened, fold.ended, fold.cancelled + cancelled)
         known.fold = self._settled(known.fold, confirmed)
 
-    def _part(self, owner: Address, first: int, last: int) -> tuple[tuple[LeaseId, ...], int]:
+    def _reached(self, fold: _Fold) -> int:
+        return self._scanner.ground.reached(fold.marks)
+
+    def _part(self, owner: Address, first: int, last: int) -> tuple[tuple[LeaseId, ...], int, BlockHead]:
         who = bytes(12) + owner
         found = self._scanner.between(first, last, (self._opened, None, who))
         opened = tuple(each.lease for each in found if isinstance(each, LeaseOpened))
-        return opened, self._scanner.count(first, last, (self._cancelled, who))
+        return opened, *self._scanner.count(first, last, (self._cancelled, who))
 
     def _settled(self, fold: _Fold, confirmed: int) -> _Fold:
         """Forget the leases whose end is confirmed: only how they ended counts."""
@@ -115,19 +124,16 @@ class Histories:
         with self._lock:
             if self._owners is None:
                 self._owners = self._load()
-            found = self._owners.setdefault(owner, _Known(_Fold(self._reads.deployment.block - 1)))
+            found = self._owners.setdefault(owner, _Known())
             self._owners.move_to_end(owner)
             if len(self._owners) > _OWNERS:
                 self._owners.popitem(last=False)
             return found
 
     def _load(self) -> OrderedDict[Address, _Known]:
-        first = self._reads.deployment.block
         try:
             rows = self._kept.load() or {}
-            return OrderedDict(
-                (Address(bytes.fromhex(who)), _Known(_read(row, first))) for who, row in rows.items()
-            )
+            return OrderedDict((Address(bytes.fromhex(who)), _Known(_read(row))) for who, row in rows.items())
         except (AttributeError, KeyError, TypeError, ValueError):
             return OrderedDict()
 
@@ -140,17 +146,17 @@ class Histories:
 
 def _row(fold: _Fold) -> dict[str, Any]:
     return {
-        "reached": fold.reached,
+        "marks": written(fold.marks),
         "live": [lease.hex() for lease in fold.live],
         "ended": {state.name: count for state, count in fold.ended.items()},
         "cancelled": fold.cancelled,
     }
 
 
-def _read(row: dict[str, Any], first: int) -> _Fold:
+def _read(row: dict[str, Any]) -> _Fold:
     live = tuple(LeaseId(bytes.fromhex(lease)) for lease in row["live"])
     ended = Counter({LeaseState[name]: int(count) for name, count in row["ended"].items()})
-    return _Fold(max(int(row["reached"]), first - 1), live, ended, int(row["cancelled"]))
+    return _Fold(read_marks(row["marks"]), live, ended, int(row["cancelled"]))
 
 
 def _history(states: Counter[LeaseState], opened: int, cancelled: int) -> ProviderHistory:

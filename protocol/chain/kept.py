@@ -15,8 +15,6 @@ from protocol.types import TransientError
 log = logging.getLogger(__name__)
 
 _EVERY_S = 30.0
-_AGAIN = 256
-"""Blocks before the end of what was read that are read again: a re-org may have changed them."""
 
 
 @dataclass
@@ -63,8 +61,3 @@ class Kept:
             write_whole(self.path, json.dumps(value).encode())
         except (OSError, TransientError) as error:
             log.debug("%s cannot be written: %s", self.path, error)
-
-
-def safe_end(reached: int, first: int) -> int:
-    """Return the block after which to go on, where a stored reading went up to `reached`."""
-    return max(reached - _AGAIN, first - 1)

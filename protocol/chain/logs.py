@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from protocol.chain.client import Chain
 from protocol.chain.event import Event
+from protocol.chain.marks import Marks, after, read_marks, written
 from protocol.chain.node import BlockHead
 from protocol.chain.scan import Topics
-from protocol.types import BlockNo, Hash32, InputError, to_hex
-
-_MARKS = 64
+from protocol.types import BlockNo, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,26 +18,25 @@ class Cursor:
     The older marks tell, after a re-org deeper than the confirmations, how far back it went.
     """
 
-    marks: tuple[tuple[BlockNo, Hash32], ...] = ()
+    marks: Marks = ()
 
     def encode(self) -> str:
         """Return the cursor as text to store."""
-        return json.dumps([[number, to_hex(digest)] for number, digest in self.marks])
+        return json.dumps(written(self.marks))
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
         """Return a stored cursor. `InputError` if it is damaged."""
         try:
-            marks = [(BlockNo(int(n)), Hash32(bytes.fromhex(h[2:]))) for n, h in json.loads(text)]
+            return cls(read_marks(json.loads(text)))
         except (ValueError, TypeError) as error:
             raise InputError(
                 f"stored chain cursor is damaged: {error}", "delete it to read from the start"
             ) from error
-        return cls(tuple(marks))
 
     def after(self, head: BlockHead) -> "Cursor":
         """Return the cursor moved to `head`."""
-        return Cursor((*self.marks, (head.number, head.hash))[-_MARKS:])
+        return Cursor(after(self.marks, head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +72,13 @@ class Follower:
         """Return the next events, or None while nothing is new. `TransientError` if no node answers."""
         scanner, marks = self._chain.scanner, self.cursor.marks
         confirmed = scanner.confirmed_head()
-        done = marks[-1][0] if marks else self._chain.deployment.block - 1
-        if confirmed < done:  # a node that lags, or a shorter fork that will grow
-            return None
-        if marks and not self._stands(marks[-1]):
-            return self._roll_back()
-        if confirmed == done:
+        standing = scanner.ground.standing(marks, confirmed)
+        done = scanner.ground.reached(standing)
+        if standing != marks:
+            self.cursor = Cursor(standing)
+            return Batch((), self.cursor, BlockNo(done))
+        if confirmed <= done:  # nothing new, a node that lags, or a shorter fork that will grow
             return None
         events, head = scanner.chunk(done + 1, confirmed, self._topics)
         self.cursor = self.cursor.after(head)
         return Batch(events, self.cursor)
-
-    def _stands(self, mark: tuple[BlockNo, Hash32]) -> bool:
-        head = self._chain.node.head(mark[0])
-        return head is not None and head.hash == mark[1]
-
-    def _roll_back(self) -> Batch:
-        marks = self.cursor.marks
-        while marks and not self._stands(marks[-1]):
-            marks = marks[:-1]
-        self.cursor = Cursor(marks)
-        back_to = marks[-1][0] if marks else BlockNo(self._chain.deployment.block - 1)
-        return Batch((), self.cursor, back_to)

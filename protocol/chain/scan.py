@@ -9,6 +9,7 @@ from protocol.chain.calls import Log
 from protocol.chain.codec import Abi
 from protocol.chain.event import Event
 from protocol.chain.events import decode_event
+from protocol.chain.marks import Ground, Marks, after
 from protocol.chain.node import BlockHead
 from protocol.chain.reads import Reads
 from protocol.chain.rpc import RpcRefused
@@ -24,7 +25,7 @@ _LONGEST_SPAN = 50_000
 class _Known:
     """Events that were read, and up to which block. One reader at a time; others wait for no other topics."""
 
-    done: int
+    marks: Marks = ()
     events: tuple[Event, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -38,6 +39,7 @@ class Scanner:
         made = reads.deployment
         judges = {"Disputes": made.disputes, "Delivery": made.delivery, "Audits": made.audits}
         self._contracts |= {at: Abi.shipped(name) for name, at in judges.items() if at is not None}
+        self.ground = Ground(reads)
         self._span = _FIRST_SPAN
         self._memory: dict[Topics, _Known] = {}
         self._lock = threading.Lock()
@@ -56,13 +58,17 @@ class Scanner:
         """Return the events of as many blocks from `first` on as a node gives at once, and the last head."""
         return self._chunk(first, last, topics, self.typed)
 
-    def count(self, first: int, last: int, topics: Topics) -> int:
-        """Return how many events of these blocks match: their maker may have made very many."""
+    def count(self, first: int, last: int, topics: Topics) -> tuple[int, BlockHead]:
+        """Return how many events of these blocks match, and the last head; `first` is not after `last`.
+
+        Their maker may have made very many.
+        """
         number = 0
-        while first <= last:
+        while True:
             found, head = self._chunk(first, last, topics, len)
             first, number = head.number + 1, number + found
-        return number
+            if first > last:
+                return number, head
 
     def _chunk(
         self, first: int, last: int, topics: Topics, parse: Callable[[tuple[Log, ...]], T]
@@ -86,17 +92,25 @@ class Scanner:
     def all(self, topics: Topics) -> tuple[Event, ...]:
         """Return every event of the deployment that matches, oldest first, up to the newest block.
 
-        Confirmed blocks are remembered, so that asking again costs only what is new. Not for events that
-        strangers can make without bound.
+        Confirmed blocks are remembered while they stand, so that asking again costs only what is new. Not for
+        events that strangers can make without bound.
         """
         with self._lock:
-            known = self._memory.setdefault(topics, _Known(self._reads.deployment.block - 1))
+            known = self._memory.setdefault(topics, _Known())
         with known.lock:
             confirmed = self.confirmed_head()
-            while known.done < confirmed:
-                found, head = self.chunk(known.done + 1, confirmed, topics)
-                known.done, known.events = head.number, known.events + found
-            done, events = known.done, known.events
+            standing = self.ground.standing(known.marks, confirmed)
+            done = self.ground.reached(standing)
+            if standing != known.marks:
+                known.events = tuple(event for event in known.events if event.at.block <= done)
+                known.marks = standing
+            while done < confirmed:
+                found, head = self.chunk(done + 1, confirmed, topics)
+                known.marks, known.events = after(known.marks, head), known.events + found
+                done = head.number
+                if done < confirmed:
+                    confirmed = self.confirmed_head()  # a number that was made up must not keep it here
+            events = known.events
         return events + self.between(done + 1, self._reads.block_number(), topics)
 
     def between(self, first: int, last: int, topics: Topics) -> tuple[Event, ...]:

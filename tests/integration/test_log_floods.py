@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from client_sdk.bidders import Bidders
-from protocol.chain import book, kept
+from protocol.chain import book
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.localnet import Localnet
@@ -189,7 +189,6 @@ def test_the_next_process_reads_on_from_the_file(
     bid = make_bid(localnet)
     client.send(client.escrow.open_lease(bid, sign_bid(localnet, bid)))
     localnet.anvil.mine(60)
-    monkeypatch.setattr(kept, "_AGAIN", 8)
     public = replace(localnet.network, name="public", rpc_urls=(node.url,), confirmations=1)
     first: list[int] = []
 
@@ -203,6 +202,7 @@ def test_the_next_process_reads_on_from_the_file(
         return owners(chain), chain.history(provider.address).opened
 
     assert read() == ({provider.address}, 1)
+    localnet.anvil.mine(1)
     node.refuse = watch  # type: ignore[assignment]
     assert read() == ({provider.address}, 1)
     assert min(first) > 40

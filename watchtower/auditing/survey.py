@@ -8,6 +8,7 @@ from protocol.chain.audit_events import Abstained, Called, Earned, Reached, Rewa
 from protocol.chain.audit_reads import AuditorView
 from protocol.chain.client import Chain
 from protocol.chain.events import topic_of
+from protocol.chain.marks import Marks, after
 from protocol.chain.node import BlockHead, Tag
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.views import LeaseState, OpenedLease
@@ -96,7 +97,7 @@ class Survey:
     told: set[Name] = field(default_factory=set)
     _done: set[Name] = field(default_factory=set)
     """Over, as a confirmed block says: the newest one may be undone."""
-    _mark: BlockHead | None = None
+    _marks: Marks = ()
     """The newest block that anything of that rests on."""
     _endings: dict[Name, _Standing] = field(default_factory=dict)
     """What is done, and not told."""
@@ -107,7 +108,7 @@ class Survey:
 
         `TransientError` without a node.
         """
-        self._check_mark(chain)
+        self._check_marks(chain)
         auditor = chain.auditor(self.me)
         concerned = bool(auditor.since) or self._was_drawn(chain)
         standings = self._unfinished(chain) if concerned else ()
@@ -138,13 +139,13 @@ class Survey:
         """Whether anything may still be to do about an audit, if only to tell of its end."""
         return name not in self._done or name in self._endings
 
-    def _check_mark(self, chain: Chain) -> None:
-        """Begin anew if a re-org was deeper than what counts as confirmed. A node that lags tells nothing."""
-        marked = self._mark and chain.node.head(self._mark.number)
-        if marked is not None and marked != self._mark:
+    def _check_marks(self, chain: Chain) -> None:
+        """Begin anew if what counted as confirmed is no part of the chain any more."""
+        scanner = chain.scanner
+        if self._marks and not scanner.ground.standing(self._marks, scanner.confirmed_head()):
             self._done.clear()
             self._endings.clear()
-            self._mark = None
+            self._marks = ()
 
     def _confirm(self, chain: Chain, over: Sequence[_Standing]) -> None:
         """Be done with what a confirmed block, too, says to be over."""
@@ -161,7 +162,8 @@ class Survey:
                 self._done.add(each.name)
                 if each.part(self.me) is not None and each.name not in self.told:
                     self._endings[each.name] = each
-        self._mark = chain.node.head(at) or self._mark
+        head = chain.node.head(at)
+        self._marks = after((), head) if head else self._marks
 
     def _was_drawn(self, chain: Chain) -> bool:
         """Whether an audit ever drew this auditor: a reward may be left after its stake was taken."""

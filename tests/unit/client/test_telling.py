@@ -1,11 +1,13 @@
 """What the user hears when a lease moves on, and what it says it cost."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 from client_sdk.following import Follower
 from client_sdk.job_run import JobRun
 from client_sdk.progress import Kind
 from client_sdk.telling import changes, cost_of, state_name
+from protocol.chain.views import LeaseState
 from protocol.lease.client_types import Phase, Settlement, Stage, Work
 from protocol.types import Amount
 from tests.unit.auction.answers import TOKEN, UNIT, bid
@@ -73,6 +75,14 @@ class Running(JobRun):
 
     def lease_state(self):
         return STARTED
+
+
+def test_an_end_that_was_seen_at_a_made_up_number_is_not_held_back_for_so_many_blocks():
+    chain = SimpleNamespace(blocking=SimpleNamespace(network=SimpleNamespace(confirmations=3)))
+    follower = Follower(chain=chain, node=None, domain=None, bidders=None, runs=list)
+    view = SimpleNamespace(state=LeaseState.FINALIZED)
+    seen = [follower._settled(b"\1", view, block) for block in (1_000_000, 20, 21, 22)]
+    assert seen == [False, False, False, True]
 
 
 def test_trouble_with_the_chain_shows_what_the_job_has_cost():

@@ -1,11 +1,15 @@
 """What the contract answers, as the lease machine reads it."""
 
+from typing import Any
+
 import pytest
 
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.lease.provider_types import Stage
+from protocol.types import BlockNo, LeaseId
 from provider_node.views import chain_lease
-from tests.strategies.provider import BID
+from provider_node.watcher import Watcher
+from tests.strategies.provider import BID, fresh
 
 
 def view(state: LeaseState, **changes: int) -> LeaseView:
@@ -58,3 +62,12 @@ def test_deadlines_are_absolute_heights() -> None:
     assert chain_lease(BID, view(LeaseState.CLOSING, deadline=120)).closing
     posted = chain_lease(BID, view(LeaseState.POSTED, last_beat=130, freezes=1))
     assert (posted.posted_at, posted.window_end, posted.frozen) == (130, 130 + BID.challenge_window, True)
+
+
+def test_an_end_that_was_seen_at_a_made_up_height_is_not_held_back_for_so_many_blocks() -> None:
+    nothing: Any = None
+    watcher = Watcher(nothing, nothing, confirmations=3, poll_s=1.0)
+    seen, told = chain_lease(BID, view(LeaseState.FINALIZED)), []
+    for watcher.height in map(BlockNo, (1_000_000, 20, 21, 22)):
+        told.append(watcher._confirmed(LeaseId(b"\1" * 32), seen, fresh()) is not None)
+    assert told == [False, False, False, True]

@@ -11,6 +11,7 @@ import pytest
 from protocol.chain.audit_events import Abstained, Called, Earned, Reached
 from protocol.chain.audit_reads import AuditorView
 from protocol.chain.audits import AuditCalls
+from protocol.chain.marks import Ground
 from protocol.chain.node import BlockHead
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.views import LeaseState
@@ -48,6 +49,8 @@ class World:
     archive: bool = True
     """Whether nodes have the state of the confirmed block."""
     fork: int = 0
+    end: BlockNo = CONFIRMED
+    """The newest confirmed block."""
     lags: bool = False
     scans: list[tuple[int, int]] = field(default_factory=list)
 
@@ -56,7 +59,9 @@ class World:
         self.deployment = SimpleNamespace(block=1, tokens=())
         self.audit_clocks = CLOCKS
         self.node = SimpleNamespace(head=self._head)
-        self.scanner = SimpleNamespace(all=self._all, between=self._between, confirmed_head=lambda: CONFIRMED)
+        self.scanner = SimpleNamespace(
+            all=self._all, between=self._between, confirmed_head=lambda: self.end, ground=Ground(self)
+        )
 
     def both(self, number: int, found: Any) -> None:
         self.newest[number] = self.confirmed[number] = found
@@ -65,7 +70,7 @@ class World:
         self.asked["head"] += 1
         if self.lags:
             return None
-        digest = Hash32(bytes([self.fork, number]) * 16)
+        digest = Hash32(bytes([self.fork, number & 255]) * 16)
         return BlockHead(BlockNo(number), digest, digest, number)
 
     def _all(self, topics: Any) -> Any:
@@ -205,6 +210,17 @@ def test_a_deep_re_org_brings_all_back_and_a_node_that_lags_nothing(world: World
     assert look(survey, world) == [1, 2]
     world.both(1, OVER)
     assert (look(survey, world), ends(survey, world)) == ([2], [1]), "what is held anew is let go anew"
+
+
+def test_what_a_chain_said_whose_blocks_were_made_up_is_taken_back(world: World) -> None:
+    """INVARIANT: no number, however high, lets an auditor forget its draw."""
+    survey = Survey(ME)
+    world.both(1, OVER)
+    world.end = BlockNo(1_000_000)
+    assert look(survey, world) == []
+    world.end = CONFIRMED
+    world.both(1, DRAWN)
+    assert look(survey, world) == [1]
 
 
 @pytest.mark.parametrize("kind", ["over", "others", "called"])
