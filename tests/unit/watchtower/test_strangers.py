@@ -286,7 +286,7 @@ async def test_who_is_to_be_demanded_holds_no_more_than_half_of_what_the_disk_ha
     autojump_clock: MockClock, market: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A small disk is full long before half of the quota is: the store's own rule is the one that counts."""
-    monkeypatch.setattr(market.store, "_most", lambda: 64 * CHUNK)
+    monkeypatch.setattr(market.store, "most", lambda: 64 * CHUNK)
     job = Job(withheld=True, size=40 * CHUNK)
     lease = market.post(1, WINDOW, job)
     held_ = []
