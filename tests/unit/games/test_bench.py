@@ -100,3 +100,28 @@ async def test_room_is_made_by_whoever_has_to_give_way_and_once(mock_clock: Mock
         assert made == [False, True, False]
         assert jobs.log == ["lure begins", "lure gives way", "lure begins"]
         nursery.cancel_scope.cancel()
+
+
+async def test_whoever_gave_way_after_its_share_makes_no_room(mock_clock: MockClock) -> None:
+    """Two that are large could oust each other for ever."""
+    async with trio.open_nursery() as nursery:
+        jobs = Jobs(Bench(Seats(2, 2, 0.0)), nursery)
+        mine, made, tries = claim(20, owner=2), list[bool](), list[float]()
+
+        async def large() -> None:
+            tries.append(trio.current_time())
+            if len(tries) == 1:
+                await trio.sleep_forever()
+            made.append(await jobs.bench.make_room(mine))
+
+        nursery.start_soon(jobs.bench.work, mine, large)
+        await wait_all_tasks_blocked()
+        mock_clock.jump(1)
+        await jobs.start("other", claim(20))
+        mock_clock.jump(800 / SHARE)
+        await jobs.start("third", claim(10, owner=3))
+        assert (len(tries), jobs.log) == (1, ["other begins", "third begins"]), "the large one gave way"
+        await jobs.end("third")
+        assert (len(tries), made) == (2, [False])
+        assert jobs.log[2:] == ["third ends"], "and the other, which has had its share too, works on"
+        nursery.cancel_scope.cancel()

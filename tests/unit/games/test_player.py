@@ -1,5 +1,6 @@
 """What a player decides before it opens a game. The chain and the worker are objects in this process."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -105,6 +106,31 @@ async def test_the_run_of_a_game_is_made_before_it_may_be_opened(monkeypatch: py
     accuser.prepares = True
     (action,) = await accuser._judge(board(now=BID.challenge_window))
     assert isinstance(action, Leave), "no game can follow any more"
+
+
+async def test_nothing_is_believed_of_a_worker_that_takes_another_job_apart() -> None:
+    """Bond and reward would hang on whatever it says of that."""
+    accuser, asked = player(ZERO_HASH, OTHER), 0
+    workshop = accuser.workshop
+
+    async def another() -> Any:
+        nonlocal asked
+        asked += 1
+        shop = await workshop()
+        charge = await shop.accuse(3)
+        hash_ = Hash32(b"\x99" * 32) if asked == 1 else BID.job_hash
+
+        async def accuse(item: int) -> Charge:
+            return replace(charge, job=SimpleNamespace(hash=hash_, items=4))
+
+        return SimpleNamespace(accuse=accuse)
+
+    accuser.workshop = another
+    with pytest.raises(TransientError, match="another job than the bid names"):
+        await accuser._charge(3)
+    assert (await accuser._charge(3)).job.hash == BID.job_hash, "it is taken apart once more"
+    await accuser._charge(3)
+    assert asked == 2
 
 
 async def test_an_accusation_that_comes_during_a_look_waits_for_the_next(

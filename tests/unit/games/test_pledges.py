@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.audit_events import Assigned
+from protocol.chain.audits import AuditCalls
+from protocol.chain.views import LeaseState
 from protocol.dispute.audits import Part, Stage
 from protocol.games import pledges
 from protocol.games.pledges import Pledge, Pledges
@@ -58,3 +61,42 @@ def test_what_this_process_will_commit_to_is_left_coin_for(monkeypatch: pytest.M
     assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == (Pledge(NAME, 3, Wei(100)),)
     known.forget(NAME)
     assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == ()
+
+
+def test_an_audit_that_is_over_is_asked_for_until_no_reorg_can_bring_it_back() -> None:
+    """It comes back committed to, with half of a stake at risk, and without coin that is left for it."""
+    over, bound = (sight(stage, Part.COMMITTED).audit for stage in (Stage.OVER, Stage.DRAWN))
+    at: Any = SimpleNamespace(block=1_000)
+    chain: Any = SimpleNamespace(
+        address=ME,
+        audits=AuditCalls(ME),
+        scanner=SimpleNamespace(all=lambda _: [Assigned(at, LEASE, True, ME, 0)]),
+    )
+    known = Pledges()
+
+    def drawn(block: int, audit: Any) -> list[Any]:
+        chain.block_number = lambda: block
+        chain.audits_now = lambda names: [audit] * len(names)
+        return list(known._drawn(chain))
+
+    assert drawn(1_256, over) == [(NAME, over)]
+    assert drawn(1_255, bound) == [(NAME, bound)], "a re-org"
+    assert drawn(1_257, over) == [(NAME, over)]
+    assert drawn(1_258, over) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "now", "may"),
+    [
+        (LeaseState.POSTED, 10 + BID.challenge_window, True),
+        (LeaseState.POSTED, 11 + BID.challenge_window, False),
+        (LeaseState.RUNNING, 11 + BID.challenge_window, True),  # a re-org took the result: it is posted again
+        (LeaseState.NONE, 11 + BID.challenge_window, True),
+    ],
+)
+def test_a_game_may_be_opened_later_about_a_result_that_a_reorg_took_away(
+    state: LeaseState, now: int, may: bool
+) -> None:
+    lease = SimpleNamespace(state=state, last_beat=10)
+    chain: Any = SimpleNamespace(lease=lambda _: lease, clock=lambda: now)
+    assert pledges._may_open(chain, BID) == may

@@ -64,6 +64,11 @@ def test_whoever_had_its_share_ousts_nobody_and_begins_where_there_is_a_seat_to_
     assert begun([soon], [], now=700) == Begin(soon)
 
 
+def test_of_those_that_are_due_at_once_whoever_had_its_share_is_last() -> None:
+    first, second = turn(50, since=0, had=True), turn(50, owner=2, since=1)
+    assert begun([first, second], [], now=2) == Begin(second)
+
+
 def test_a_window_that_is_over_presses_nobody() -> None:
     over, soon = turn(10), turn(90, owner=2)
     assert begun([soon], [over], height=10) == Begin(soon)

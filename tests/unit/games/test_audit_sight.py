@@ -1,0 +1,36 @@
+"""What is read of audits. The chain is an object in this process."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from protocol.dispute.audits import Part, Stage
+from protocol.games import audit_sight
+from protocol.games.audit_sight import contested_traces
+from tests.strategies.provider import BID
+from tests.unit.dispute.test_audits import ME, OTHER, OWN, sight
+
+
+@pytest.mark.parametrize("part", Part)
+@pytest.mark.parametrize("stage", [Stage.DRAWN, Stage.CONTESTED])
+@pytest.mark.parametrize("me", [ME, OTHER])
+def test_only_an_accusation_that_stands_is_one(
+    part: Part, stage: Stage, me: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another auditor's keeps the audit contested; who agrees, or abstained, has no stake in a game."""
+    seen = sight(stage, part)
+    chain: Any = SimpleNamespace(
+        address=me,
+        audit=lambda _, by_client: seen.audit if by_client else sight(Stage.NONE).audit,
+        # The other one accuses in any case.
+        audit_tasks=lambda *_: tuple(
+            task if task.auditor == me else accusing
+            for task, accusing in zip(seen.tasks, sight(stage, Part.ACCUSING).tasks, strict=True)
+        ),
+    )
+    monkeypatch.setattr(audit_sight, "_shown", lambda *_: OWN)
+    stands = stage is Stage.CONTESTED and part is Part.ACCUSING
+    lease = BID.lease_id()
+    assert contested_traces(chain, lease, 3) == ((OWN.trace,) if stands else None)
+    assert contested_traces(chain, lease, 2) is None, "about another item"
