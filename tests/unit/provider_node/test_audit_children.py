@@ -1,12 +1,14 @@
 """Each audited item of a provider has a child process of its own: no long run makes a short one late."""
 
+import os
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -19,8 +21,9 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.games.audit_runs import AuditRuns
 from protocol.games.audit_sight import salt_of
 from protocol.games.runs_at_once import AT_ONCE
+from protocol.lease.provider_types import Stage as Held
 from protocol.runtime.child import ChildOptions
-from protocol.types import Address, BlockNo, Hash32, LeaseId, Wei
+from protocol.types import Address, BlockNo, Hash32, LeaseId, TransientError, Verification, Wei
 from provider_node.auditing.answering import Auditing
 from provider_node.defence import tracer
 from tests.held_runs import CHILD, HeldRuns, until
@@ -30,6 +33,7 @@ from tests.unit.dispute.test_audits import ME, SEED, sight
 pytestmark = pytest.mark.trio
 STATE: Any = SimpleNamespace(bid=BID, result=SimpleNamespace(outputs=b"o"))
 NOTHING: Any = None
+DUE = Due(BlockNo(110), Wei(0))
 
 
 @pytest.fixture
@@ -43,9 +47,11 @@ class Sends:
     """Takes what the desk sends."""
 
     effects: list[str] = field(default_factory=list)
+    dues: list[Due | None] = field(default_factory=list)
 
     async def send(self, call: Call, effect: str) -> None:
         self.effects.append(f"{call.what} {effect}")
+        self.dues.append(call.due)
 
 
 def desk_of(
@@ -66,7 +72,7 @@ def desk_of(
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:
-        return Due(BlockNo(110), Wei(0))
+        return DUE
 
     network = SimpleNamespace(seconds_per_block=0.05)
     chain: Any = SimpleNamespace(blocking=SimpleNamespace(audits=AuditCalls(ME), network=network), run=due)
@@ -156,6 +162,7 @@ async def test_an_answer_to_another_draw_is_another_transaction(held: HeldRuns) 
     first, second, third = sends.effects
     assert first.startswith("Audits.commitAsProvider")
     assert first != second == third
+    assert sends.dues == 3 * [DUE], "silence convicts: it may cost what is at stake"
 
 
 async def look(desk: Auditing, nursery: trio.Nursery, seen: Sight) -> tuple[LeaseId, bool]:
@@ -187,6 +194,7 @@ async def test_a_restart_between_commitment_and_opening_takes_no_second_run(held
     assert second._runs == {name: run}
     (effect,) = sends.effects
     assert effect.startswith("Audits.revealAsProvider")
+    assert sends.dues == [DUE], "silence convicts: it may cost what is at stake"
 
 
 async def test_runs_are_kept_for_as_long_as_their_leases(held: HeldRuns) -> None:
@@ -253,3 +261,58 @@ async def test_what_the_loop_holds_is_looked_at_in_its_own_thread(held: HeldRuns
     async with trio.open_nursery() as nursery:
         await desk.look(nursery)
     assert threads == {threading.get_ident()}
+
+
+async def test_a_run_that_contradicts_the_result_is_made_again_with_a_doubt(
+    held: HeldRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third goes to the processor (`Items`): a faulty GPU must not have its provider convicted."""
+    other = {**told_of(held), "posted_root": Hash32(b"\2" * 32)}
+    Path(os.environ["TOLD"]).write_bytes(msgspec.msgpack.encode({"accuse": other}))
+    desk, doubts = desk_of(held), list[int]()
+    of = desk.items.of
+
+    async def counted(case: Case, blocks: int, known: int) -> Item:
+        doubts.append(known)
+        return await of(case, blocks, known)
+
+    monkeypatch.setattr(desk.items, "of", counted)
+    held.let_go((bytes([1]) * 32).hex())
+    for _ in range(3):
+        async with trio.open_nursery() as nursery:
+            name = begin(desk, nursery, 1, 3_000)
+        assert name not in desk._runs
+        assert "comes out otherwise" in desk.trouble
+    assert doubts == [0, 1, 2]
+
+
+async def test_an_audit_that_cannot_be_read_is_looked_at_again_and_its_run_goes_on(held: HeldRuns) -> None:
+    """A node's hiccup must not end an hour's run, nor be waited out until the next block."""
+    desk, looks = desk_of(held), list[str]()
+    lease = LeaseId(bytes([1]) * 32)
+    state: Any = SimpleNamespace(
+        bid=replace(BID, verification=Verification.TAPE),
+        result=STATE.result,
+        chain=SimpleNamespace(stage=Held.POSTED, frozen=True),
+    )
+    desk.loop = SimpleNamespace(states=lambda _: {bytes(lease): state})  # type: ignore[assignment]
+
+    async def fails(*_: object) -> Any:
+        looks.append("look")
+        raise TransientError("no RPC answers")
+
+    async with trio.open_nursery() as nursery:
+        begin(desk, nursery, 1, 3_000)
+        await held.begun(lease.hex())
+        desk.chain.run = fails  # type: ignore[method-assign]
+        for _ in range(2):
+            await desk.look(nursery)
+        assert len(looks) == 4, "both audits, at both looks, at one height"
+        assert "no RPC" in desk.trouble
+        held.let_go(lease.hex())
+        await until(lambda: (lease, True) in desk._runs)
+
+
+def told_of(held: HeldRuns) -> dict[str, Any]:
+    answers = msgspec.msgpack.decode((held.folder / "told").read_bytes())
+    return cast(dict[str, Any], answers["accuse"])
