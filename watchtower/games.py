@@ -257,7 +257,7 @@ class Games:
                 log.info("cannot go on yet: %s", error)
                 failures += 1
             except InputError as error:
-                if player.due is None and not player.bound:
+                if not player.is_at_risk:
                     raise
                 log.error("cannot go on, with a stake or a bond at risk: %s", error)
                 failures += 1

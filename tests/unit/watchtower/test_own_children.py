@@ -348,10 +348,14 @@ async def test_what_is_found_during_the_last_look_is_looked_at(autojump_clock: o
     assert looks == [None, 1]
 
 
-@pytest.mark.parametrize(("due", "bound"), [(DUE, False), (None, True), (None, False)])
+@pytest.mark.parametrize(
+    ("due", "bound", "prepares"),
+    [(DUE, False, False), (None, True, False), (None, False, True), (None, False, False)],
+)
 async def test_no_error_ends_an_accusation_or_a_live_game(
-    due: Due | None, bound: bool, autojump_clock: object
+    due: Due | None, bound: bool, prepares: bool, autojump_clock: object
 ) -> None:
+    """Nor a run that is prepared: its time has begun, and memory that others hold will be free again."""
     heads = iter(range(100))
 
     async def run(_: object) -> int:
@@ -371,8 +375,9 @@ async def test_no_error_ends_an_accusation_or_a_live_game(
         playing.errors = [InputError("the item does not fit"), TransientError("not served")]
         player = playing._start(opened(BID), 1)
         player.suspect, player.due, player.root, player.bound = 1, due, HASH, bound
+        player.prepares = prepares
         player.turn = playing.turn  # type: ignore[method-assign]
-    ends = due is None and not bound
+    ends = due is None and not bound and not prepares
     assert list(playing.left.values()) == ["the item does not fit" if ends else "it is over"]
 
 
