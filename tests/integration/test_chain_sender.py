@@ -225,6 +225,7 @@ def test_a_node_that_is_stuck_makes_nothing_be_paid_twice(localnet: Localnet) ->
         stuck.start()
         time.sleep(2.1)  # by then what the other has shown is expected of it
         ticket = chain.sender.submit(pay(localnet, 3), "three")
+        stuck.lag = 5  # of the block that this has made it has seen nothing
         for _ in range(6):
             receipt = chain.sender.poll(ticket)
             time.sleep(0.6)  # the rest of a node that failed
