@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 _MOST = 1_000
 """Owners with a stake that are kept; half as many others, and at times twice that."""
+_LOOKED = 1_000
+"""Owners of whom it is remembered what a search has found."""
 _PAUSE_S = 0.2
 _TRIES = 3
 """Times that a block is asked for before it is left out."""
@@ -59,6 +61,9 @@ class AddressBook:
         self._marks: Marks = ()
         self._gaps_until = -1
         """Up to this block something may be missing: a block that no node gives, an owner that made room."""
+        self._looking = threading.Lock()
+        self._looked: dict[tuple[Address, int], Entry | None] = {}
+        """What was found of an owner up to that block, where something may be missing."""
         self._refused = (-1, 0)
         self._loaded = False
         self._caught_up = False
@@ -83,14 +88,16 @@ class AddressBook:
         """
         ends = time.monotonic() + seconds
         self.read(seconds / 2)
-        known = self._known().get(owner)
+        known, gaps = self._known().get(owner), self._gaps_until
         first = known.block if known else self._reads.deployment.block
-        if not self._caught_up or first <= self._gaps_until:
-            try:
-                known = self._search(owner, first, ends) or known
-            except TransientError:
-                if known is None:
-                    raise  # else what the book has is the best guess
+        try:
+            if not self._caught_up:
+                known = self._search(owner, first, int(self._reads.block_number()), ends) or known
+            elif first <= gaps:
+                known = self._in_gaps(owner, first, gaps, ends) or known
+        except TransientError:
+            if known is None:
+                raise  # else what the book has is the best guess
         return _shown(known, self._reads.domain) if known else None
 
     @property
@@ -107,10 +114,21 @@ class AddressBook:
         reached = self._reached
         return _newest_last(self._entries, (each for each in self._fresh.values() if each.block > reached))
 
-    def _search(self, owner: Address, first: int, ends: float) -> Entry | None:
-        """Look for the newest event of one owner, from the newest block back to `first`."""
+    def _in_gaps(self, owner: Address, first: int, gaps: int, ends: float) -> Entry | None:
+        """Look where something may be missing, once: one flooded block costs no search at each call."""
+        with self._looking:
+            if (owner, gaps) in self._looked:
+                return self._looked[owner, gaps]
+        found = self._search(owner, first, gaps, ends)
+        with self._looking:
+            self._looked[owner, gaps] = found
+            if len(self._looked) > _LOOKED:
+                del self._looked[next(iter(self._looked))]
+        return found
+
+    def _search(self, owner: Address, first: int, last: int, ends: float) -> Entry | None:
+        """Look for the newest event of one owner, from `last` back to `first`."""
         topics = (self._topic, bytes(12) + owner)
-        last = int(self._reads.block_number())
         while last >= first:
             if time.monotonic() > ends:
                 raise TransientError(f"the registration of 0x{owner.hex()} could not be read in time")
@@ -160,7 +178,7 @@ class AddressBook:
 
     def _begin_anew(self) -> None:
         self._entries, self._fresh, self._marks = {}, {}, ()
-        self._gaps_until, self._refused = -1, (-1, 0)
+        self._gaps_until, self._refused, self._looked = -1, (-1, 0), {}
 
     def _part(self, first: int, last: int, ends: float = inf) -> tuple[list[Entry], BlockHead]:
         """Read as many blocks as a node gives at once; one that it never gives counts as empty."""

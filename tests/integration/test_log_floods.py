@@ -84,7 +84,9 @@ async def test_a_flood_keeps_no_client_from_opening_a_session(
                 await trio.sleep(0.1)
 
 
-def test_a_block_that_no_node_gives_is_left_out_of_the_book(localnet: Localnet, capped: Localnet) -> None:
+def test_a_block_that_no_node_gives_is_left_out_of_the_book(
+    localnet: Localnet, capped: Localnet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before, after = ready_provider(localnet), localnet.chain(OTHER)
     said = moved(localnet)
     flood_with_registrations(localnet, sending(before, before.escrow.register(said)))
@@ -95,6 +97,8 @@ def test_a_block_that_no_node_gives_is_left_out_of_the_book(localnet: Localnet, 
     found = reader.registration_of(before.address)
     assert found is not None
     assert found.registration == said.message, "what it said in that block is found by its owner's name"
+    monkeypatch.setattr(reader.book, "_search", lambda *_: pytest.fail("one flooded block costs one search"))
+    assert reader.registration_of(before.address) == found
 
 
 def test_a_node_that_gives_no_logs_at_all_makes_no_block_be_left_out(localnet: Localnet) -> None:
