@@ -8,17 +8,8 @@ from pathlib import Path
 
 import trio
 
-from protocol.auction.clocks import room_flaw
-from protocol.auction.defence import (
-    AS_SLOW,
-    Burden,
-    Means,
-    again_ms,
-    easy_item_ms,
-    job_flaw,
-    run_flaw,
-    trace_ms,
-)
+from protocol.auction.defence import AS_SLOW, Burden, Means, easy_item_ms, job_flaw, run_flaw, trace_ms
+from protocol.auction.room import room_flaw
 from protocol.lease.provider_types import (
     CheckJob,
     DidCheck,
@@ -26,6 +17,7 @@ from protocol.lease.provider_types import (
     DidNotRun,
     DidRun,
     FetchArtifacts,
+    Phase,
     ProviderLease,
     ReleaseArtifacts,
     Result,
@@ -88,6 +80,7 @@ class Jobs:
     """To defend results with; None where no judge can be called."""
     slots: int = 1
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
+    _measured: dict[LeaseId, ProviderLease] = field(default_factory=dict)
 
     @property
     def files(self) -> Holdings:
@@ -137,7 +130,7 @@ class Jobs:
             raise
         leases = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
         await trio.to_thread.run_sync(self._require_room, lease, leases, measured.output_bytes)
-        trace, again = 0, 0
+        trace = 0
         if state.bid.verification == Verification.TAPE and self.means is not None:
             # A result that cannot be defended is lost to whoever challenges it, right or wrong.
             worst = measured.worst_item_ms if self.means.slow_inputs else measured.item_ms
@@ -150,8 +143,16 @@ class Jobs:
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
-            trace, again = self._trace_ms(state, measured), again_ms(burden, self.means)
-            known = replace(state, item_ms=measured.item_ms, trace_ms=trace, reading_ms=measured.reading_ms)
+            trace = self._trace_ms(state, measured)
+            known = replace(
+                state,
+                item_ms=measured.item_ms,
+                trace_ms=trace,
+                reading_ms=measured.reading_ms,
+                value_bytes=measured.value_bytes,
+            )
+            # First told, then looked at: of two at a time both may be refused, and never both let in.
+            self._measured[lease] = known
             if flaw := self._room_flaw(lease, known, self.means):
                 raise InputError(flaw)
         log.info("checked the job: about %d ms, %d bytes", measured.run_ms, measured.peak_bytes)
@@ -161,8 +162,8 @@ class Jobs:
             measured.item_ms,
             trace,
             measured.reading_ms,
-            again,
             measured.trace_bytes,
+            measured.value_bytes,
         )
 
     def _require_room(
@@ -217,27 +218,36 @@ class Jobs:
         size = file.stat().st_size
         self.workers.release(lease, end=False)
         log.info("ran the job: root %s", to_hex(output.output_root))
-        return DidRun(Result(output.output_root, outputs, size, usage, output.over_ms))
+        return DidRun(Result(output.output_root, outputs, size, usage, output.over_ms, output.slow_ms))
 
     def _require_defence(self, lease: LeaseId, state: ProviderLease, output: Output) -> None:
         """Refuse to post what could not be defended: a close costs less than a conviction."""
-        if state.bid.verification != Verification.TAPE or self.means is None or not output.over_ms:
+        slower = max(output.over_ms, output.slow_ms)
+        if state.bid.verification != Verification.TAPE or self.means is None or not slower:
             return
-        if flaw := run_flaw(output.over_ms, self.means, state.again_ms):
+        if flaw := run_flaw(output.over_ms, self.means):
             raise InputError(flaw)
         # What was promised is kept, also if it has become too much meanwhile: only slow items are refused.
-        flaw = self._room_flaw(lease, state, self.means, output.over_ms)
+        flaw = self._room_flaw(lease, state, self.means, output)
         if flaw and not self._room_flaw(lease, state, self.means):
-            raise InputError(f"its items took {output.over_ms} ms longer than expected: {flaw}")
+            raise InputError(f"its items took {slower} ms longer than expected: {flaw}")
 
-    def _room_flaw(self, lease: LeaseId, state: ProviderLease, means: Means, over_ms: int = 0) -> str:
+    def _room_flaw(
+        self, lease: LeaseId, state: ProviderLease, means: Means, output: Output | None = None
+    ) -> str:
         """Return why a lease's result could not be defended beside those of all other leases."""
         audits = means.audit_clock is not None
         own = promise_of(lease, state, audits)
         if own is None:
             return ""
         leases = {LeaseId(id): each for id, each in self.loop.states(KIND).items() if id != lease}
-        return room_flaw(replace(own, over_ms=over_ms), bound(leases, audits), means)
+        # What was measured is journaled a moment later.
+        leases |= {
+            id: self._measured.get(id, each) for id, each in leases.items() if each.phase == Phase.CHECKING
+        }
+        if output is not None:
+            own = replace(own, over_ms=output.over_ms, slow_ms=output.slow_ms)
+        return room_flaw(own, bound(leases, audits), means)
 
     def _trace_ms(self, state: ProviderLease, measured: Measured) -> int:
         found = trace_ms(measured.item_ms, measured.value_bytes)
@@ -305,6 +315,7 @@ class Jobs:
         """Let go of executor and progress of a lease whose work is over."""
         self.workers.release(lease)
         self.progress.pop(lease, None)
+        self._measured.pop(lease, None)
 
     def _unpin(self, lease: LeaseId, state: ProviderLease, until: BlockNo) -> None:
         for file in self.work_dir.glob(f"{lease.hex()}.*"):
@@ -338,9 +349,7 @@ class Jobs:
         assert spec is not None, "checking and running follow fetching"
         program, inputs = await self.files.job(lease, state)
         easy = easy_item_ms(state.bid.trace_allowance, self.means) if self.means else 0
-        if state.again_ms:
-            easy = min(easy, AS_SLOW * state.item_ms)  # no allowance is given for making a trace again
-        return Job(spec, program, inputs, state.device, easy)
+        return Job(spec, program, inputs, state.device, easy, AS_SLOW * state.item_ms)
 
     def _lease(self, context: Context) -> tuple[LeaseId, ProviderLease]:
         state: ProviderLease = self.loop.state(context.machine)

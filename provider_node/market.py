@@ -244,6 +244,7 @@ class Market:
             device=terms.device,
             item_ms=terms.item_ms,
             trace_ms=terms.trace_ms,
+            value_bytes=terms.value_bytes,
         )
         # Journaled before it is sent: a bid that can be opened must be known after a crash.
         lease = terms.bid.lease_id()

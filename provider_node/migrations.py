@@ -10,8 +10,9 @@ _TIMES: _Added = {
 }
 _READING: _Added = {"ProviderLease": ("reading_ms",), "DidCheck": ("reading_ms",)}
 _TRACES: _Added = {
-    "ProviderLease": ("again_ms", "trace_bytes"),
-    "DidCheck": ("again_ms", "trace_bytes"),
+    "ProviderLease": ("trace_bytes", "value_bytes"),
+    "DidCheck": ("trace_bytes", "value_bytes"),
+    "Result": ("slow_ms",),
 }
 
 
@@ -26,7 +27,7 @@ def with_reading(body: Any) -> Any:
 
 
 def with_traces(body: Any) -> Any:
-    """From version 3 to 4: what making traces again takes is told, and in memory. 0: nothing; not known."""
+    """From version 3 to 4: what traces take in memory and on disk, and slow items. 0: not known."""
     return _with(_TRACES, body)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from protocol.auction.clocks import Promise
-from protocol.auction.defence import RAN_FACTOR, reading_ms
+from protocol.auction.defence import RAN_FACTOR, again_ms, reading_ms
 from protocol.lease.provider_types import Phase, ProviderLease, Stage
 from protocol.types import BidFlags, BlockNo, LeaseId, Verification
 
@@ -27,17 +27,28 @@ def promise_of(lease: LeaseId, state: ProviderLease, audits: bool) -> Promise | 
     if bid.verification != Verification.TAPE or state.phase in _OVER:
         return None
     block_ms, items = state.conduct.block_ms, state.offer.item_count
-    cap, over, until = RAN_FACTOR * items * state.item_ms, 0, 0
+    cap, until = RAN_FACTOR * items * state.item_ms, 0
     if chain.stage == Stage.POSTED:
         cap = RAN_FACTOR * (chain.posted_at - chain.started_at) * block_ms
         until = chain.window_end
     elif chain.stage == Stage.STARTED:
         until = chain.result_by + bid.challenge_window
-    if state.result is not None:
-        over = state.result.over_ms
     audited = audits and not bid.flags & BidFlags.PRIVATE
     allowance, reading = bid.trace_allowance * block_ms, reading_of(state)
-    return Promise(lease, items, state.trace_ms, allowance, cap, reading, over, audited, BlockNo(until))
+    return Promise(
+        lease,
+        items,
+        state.trace_ms,
+        allowance,
+        cap,
+        reading,
+        over_ms=state.result.over_ms if state.result else 0,
+        value_bytes=state.value_bytes,
+        again_ms=again_ms(state.trace_ms, state.item_ms),
+        slow_ms=state.result.slow_ms if state.result else 0,
+        audited=audited,
+        until=BlockNo(until),
+    )
 
 
 def reading_of(state: ProviderLease) -> int:
@@ -72,15 +83,24 @@ def _any_of(bids: Iterable[Promise]) -> Promise:
     """Return a promise that asks at any time for as much as any of these, or more."""
     known = list(bids)
     run, reading = max(each.run_ms for each in known), max(each.reading_ms for each in known)
+    runs = (max(_runs(each, run), _runs(each, run + reading, each.reading_ms)) for each in known)
+    items = max(1, *runs)
     return Promise(
         known[0].lease,
-        max(max(_runs(each, run), _runs(each, run + reading, each.reading_ms)) for each in known),
+        items,
         run,
         min(each.allowance_ms for each in known),
         min(each.cap_ms for each in known),
         reading,
+        value_bytes=max(_for_each(each.value_bytes, each, items) for each in known),
+        again_ms=max(_for_each(each.again_ms + each.reading_ms, each, items) for each in known),
         audited=any(each.audited for each in known),
     )
+
+
+def _for_each(size: int, bid: Promise, items: int) -> int:
+    """Return a size of which so many are as much as all of a bid's, and few no less than as few of its."""
+    return max(size, -(-bid.items * size // items))
 
 
 def _runs(bid: Promise, each_ms: int, reading_ms: int = 0) -> int:

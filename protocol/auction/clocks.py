@@ -22,7 +22,7 @@ while it rests, by jobs: of two audits and one of these, a third.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from protocol.auction.defence import STARTUP_MS, Means
+from protocol.auction.defence import STARTUP_MS
 from protocol.types import BlockNo, LeaseId
 
 AUDITS = 2
@@ -34,7 +34,6 @@ KEPT = 2
 ALL = 0
 """Anything that can be challenged may be challenged at once."""
 _SCALE = 1 << 20
-_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,12 @@ class Promise:
     """To read program and inputs, where the child does not have them."""
     over_ms: int = 0
     """By how much items took longer than is usual for the job, in all."""
+    value_bytes: int = 0
+    """What the trace of an item takes on disk."""
+    again_ms: int = 0
+    """To make it again, of an item that is slow (`protocol.auction.defence.again_ms`)."""
+    slow_ms: int = 0
+    """By how much items took longer than such a one, in all."""
     audited: bool = True
     """Whether audits of it can be ordered."""
     until: BlockNo = BlockNo(0)  # noqa: RUF009 - a number
@@ -122,26 +127,6 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: i
         if found.needed_ms * max(worst.span_ms, 1) > worst.needed_ms * max(found.span_ms, 1):
             worst = found
     return worst
-
-
-def room_flaw(new: Promise, others: Sequence[Promise], means: Means) -> str:
-    """Return why a result could not be defended beside the others; empty if it could."""
-    found = load((new, *others), means.shortest_ms, means.at_once, means.jobs)
-    if found.fits:
-        return ""
-    if not others:
-        beside = "its items and audits"
-    else:
-        ends = sorted(others, key=lambda each: each.until or 1 << 64)
-        named = ", ".join("0x" + each.lease.hex()[:8] for each in ends[:_NAMED])
-        named += ", ..." if len(others) > _NAMED else ""
-        last = max(each.until for each in others)
-        until = f", until block {last} or later" if last else ""
-        beside = f"it and {len(others)} other leases ({named}{until})"
-    return (
-        f"were {beside} challenged at once, executing them again would take up to {found.needed_ms} ms "
-        f"of the {found.span_ms} ms that the clocks leave"
-    )
 
 
 def _audit_ms(promise: Promise) -> int:

@@ -19,8 +19,6 @@ STARTUP_MS = 3_000
 """Before an item is executed again: a child is started, program and inputs are read."""
 _HASHED_PER_MS = 400_000
 """Bytes of values that are hashed and written in a millisecond, by a processor of modest speed."""
-_ANSWER_PARTS = 2
-"""Of an increment: one to make a trace again, as much to find the move, and to send and mine the answer."""
 AS_SLOW = 2
 """How many times as long as it was measured an item may take, where its trace may be made again often."""
 RAN_FACTOR = 6
@@ -100,14 +98,18 @@ def offer_flaw(item_ms: int, worst_item_ms: int, memory_bytes: int, means: Means
     return _too_slow(needed, means.clock_ms + TRACE_FACTOR * item_ms)
 
 
+def again_ms(run_ms: int, item_ms: int) -> int:
+    """Return what making a trace again may take, `run_ms` if its item takes `item_ms` as measured.
+
+    It may be made again for any answer, with no allowance: items may take `AS_SLOW` times as long.
+    """
+    return run_ms + (AS_SLOW - 1) * item_ms
+
+
 def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     """Return why a job could not be defended under a bid's allowance, as measured; empty if it could.
 
-    INVARIANT: traces that do not fit on the disk can all be made again, one after the other and behind one
-    that is under way, within what an answer adds to a clock. What was dropped to make room is made again for
-    each answer, while for all answers of a game there is one move clock, and beside it an increment for each.
-    A challenger may ask for a level at a time, and open any number of games about one item. But no game waits
-    for a trace longer than all of them take, for a trace answers all that wait for it: then no clock falls.
+    Beside all others it has to be defended too (`protocol.auction.room`).
     """
     if burden.trace_bytes > means.memory_bytes:
         return (
@@ -127,25 +129,7 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     longest = RAN_FACTOR * burden.items * burden.item_ms + means.clock_ms
     if every > longest:
         return f"the traces of all items take about {every} ms, the clock is {longest} ms"
-    games, again = _games(burden, means), again_ms(burden, means)
-    if flaw := _again_flaw(again, means):
-        return (
-            f"the traces of {games} items take {_mib(games * burden.value_bytes)} on disk, they may take "
-            f"{_mib(means.disk_bytes)}, and {flaw}"
-        )
     return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)
-
-
-def again_ms(burden: Burden, means: Means) -> int:
-    """Return what making the traces again for an answer of each game takes; 0 if there is room for all.
-
-    Items may take `AS_SLOW` times as long as measured.
-    """
-    games = _games(burden, means)
-    if games * burden.value_bytes <= means.disk_bytes:
-        return 0
-    once = trace_ms(burden.item_ms, burden.value_bytes) + (AS_SLOW - 1) * burden.item_ms
-    return (games + 1) * once + STARTUP_MS
 
 
 def easy_item_ms(allowance: Blocks, means: Means) -> int:
@@ -156,35 +140,18 @@ def easy_item_ms(allowance: Blocks, means: Means) -> int:
     return allowance * means.block_ms // 2
 
 
-def run_flaw(over_ms: int, means: Means, again: int = 0) -> str:
+def run_flaw(over_ms: int, means: Means) -> str:
     """Return why the result of a run could not be defended; empty if it could.
 
     `over_ms` is by how much its items took longer than `easy_item_ms`, in all. A client that put slow numbers
     into many items would challenge just these: each game's clock has an allowance for its item, and all have
-    one move clock for the rest. Where their traces are made again for each answer (`again_ms`), `over_ms` is
-    by how much they took longer than `AS_SLOW` times what was measured.
+    one move clock for the rest.
     """
-    if again and (flaw := _again_flaw(again + over_ms, means)):
-        return f"its items took {over_ms} ms longer than expected: {flaw}"
     if over_ms + STARTUP_MS <= means.clock_ms:
         return ""
     return (
         f"its items took {over_ms} ms longer than the bid's trace allowance expects, a move clock has only "
         f"{means.clock_ms} ms: were they all challenged, they could not be executed again in time"
-    )
-
-
-def _games(burden: Burden, means: Means) -> int:
-    """Return how many games about different items are reckoned with."""
-    return min(burden.items, means.at_once or burden.items)
-
-
-def _again_flaw(again: int, means: Means) -> str:
-    if _ANSWER_PARTS * again <= means.increment_ms:
-        return ""
-    return (
-        f"making all again for each answer takes about {again} ms: an answer adds {means.increment_ms} ms to "
-        "the clock, and has to be mined as well"
     )
 
 

@@ -280,8 +280,8 @@ def _checked(state: ProviderLease, given: DidCheck) -> Step:
         item_ms=given.item_ms,
         trace_ms=given.trace_ms,
         reading_ms=given.reading_ms,
-        again_ms=given.again_ms,
         trace_bytes=given.trace_bytes,
+        value_bytes=given.value_bytes,
     )
     # A lease that is started already (by an earlier life of this provider) needs no second start.
     return _enter(state, Phase.RUNNING if state.chain.stage == Stage.STARTED else Phase.STARTING)

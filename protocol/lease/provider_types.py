@@ -117,6 +117,8 @@ class Result:
     usage: Usage
     over_ms: int = 0
     """By how much items took longer than is usual for the job, in all."""
+    slow_ms: int = 0
+    """The same, for `protocol.auction.defence.AS_SLOW` times what was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,10 @@ class ProviderLease:
     """What executing one again to defend it takes, likewise; 0 if nothing is to be defended."""
     reading_ms: int = 0
     """What reading the program took, as measured: many nodes may have few bytes."""
-    again_ms: int = 0
-    """What making all traces again takes, where they are not all kept (`protocol.auction.defence`)."""
     trace_bytes: int = 0
     """The memory that making a trace takes, as measured; 0: not known."""
+    value_bytes: int = 0
+    """What it takes on disk: by the offer's figures, then as measured; 0 if nothing is to be defended."""
     reason: str = ""
     """Why the lease is being given up, or how it ended."""
 
@@ -196,8 +198,8 @@ class DidCheck:
     trace_ms: int = 0
     """What executing an item again to defend it takes; 0 if nothing is to be defended."""
     reading_ms: int = 0
-    again_ms: int = 0
     trace_bytes: int = 0
+    value_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class Job:
     device: str
     item_ms: int = 0
     """What an item may take for the result to be defended easily; 0: any time."""
+    slow_ms: int = 0
+    """What it may take where traces are made again; 0: any time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Output:
     resumed: int
     over_ms: int = 0
     """By how much items took longer than `Job.item_ms`, over all items of this attempt."""
+    slow_ms: int = 0
+    """By how much they took longer than `Job.slow_ms`."""
 
 
 class Executor(Protocol):

@@ -180,14 +180,15 @@ class TapeExecutor:
             roots=(job.spec.program_root, job.spec.input_root),
         )
 
-        before, over, held = 0.0, 0.0, self._held_s
+        before, over, slow, held = 0.0, 0.0, 0.0, self._held_s
 
         def progressed(plain: dict[str, Any]) -> None:
-            nonlocal before, over, held
+            nonlocal before, over, slow, held
             seen = from_wire(plain, RunProgress)
             # Being held is not the item's fault.
             took = seen.wall_seconds - before - (self._held_s - held)
             over += max(took - job.item_ms / 1_000, 0.0) if job.item_ms else 0.0
+            slow += max(took - job.slow_ms / 1_000, 0.0) if job.slow_ms else 0.0
             before, held = seen.wall_seconds, self._held_s
             on_progress(seen.done, seen.total)
 
@@ -204,6 +205,7 @@ class TapeExecutor:
             peak_bytes=result.peak_bytes,
             resumed=result.resumed,
             over_ms=math.ceil(over * 1_000),
+            slow_ms=math.ceil(slow * 1_000),
         )
 
     def stop(self) -> None:

@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.auction.bidding import Capability, House, Refusal, answer
-from protocol.auction.clocks import Promise, room_flaw
+from protocol.auction.clocks import Promise
 from protocol.auction.defence import (
     RAN_FACTOR,
     STARTUP_MS,
     Burden,
     Means,
-    again_ms,
     easy_item_ms,
     job_flaw,
     offer_flaw,
@@ -22,8 +21,7 @@ from protocol.auction.defence import (
     trace_ms,
     worst_ms,
 )
-from protocol.chain.deploy_terms import STRAIGHT_MOVES, default_dispute_terms
-from protocol.chain.networks_file import shipped_network
+from protocol.auction.room import room_flaw
 from protocol.types import BlockNo, Blocks, LeaseId
 from tests.unit.auction.test_bidding import CPU, GPU, HOUSE, MARKET, OFFER, SLOTS, bid_for
 
@@ -101,58 +99,6 @@ def test_rule_13_what_was_measured_is_held_to_the_clocks_before_the_start(
     found = job_flaw(replace(BURDEN, **changes), ALLOWANCE, MEANS)
     assert reason in found
     assert bool(found) == bool(reason)
-
-
-def test_rule_13_traces_that_do_not_fit_on_the_disk_are_made_again_for_every_answer_of_a_game() -> None:
-    """The oldest goes for the next: with all items challenged, each answer finds its trace gone."""
-    traces = BURDEN.items * BURDEN.value_bytes
-    assert job_flaw(BURDEN, ALLOWANCE, replace(MEANS, disk_bytes=traces)) == ""
-    once = trace_ms(BURDEN.item_ms, BURDEN.value_bytes) + BURDEN.item_ms  # twice as slow as measured
-    again = (BURDEN.items + 1) * once + STARTUP_MS
-    day = replace(MEANS, block_ms=1, move_clock=Blocks(86_400_000), disk_bytes=traces - 1)
-    patient = replace(day, increment=Blocks(2 * again))
-    assert job_flaw(BURDEN, Blocks(6_000), patient) == ""
-    hasty = replace(patient, increment=Blocks(2 * again - 1))
-    found = job_flaw(BURDEN, Blocks(6_000), hasty)
-    assert found.startswith("the traces of 100 items take 8000 MiB on disk, they may take 8000 MiB")
-    # Who reckons with fewer games at once needs room for as many.
-    fewer = replace(hasty, at_once=20, disk_bytes=20 * BURDEN.value_bytes)
-    assert job_flaw(BURDEN, Blocks(6_000), fewer) == ""
-    small = replace(fewer, increment=Blocks(16_000), disk_bytes=1 << 30)
-    assert "of 20 items" in job_flaw(BURDEN, Blocks(6_000), small)
-
-
-def test_rule_13_items_that_ran_too_slowly_to_be_made_again_for_every_answer_are_noticed_in_the_run() -> None:
-    """A client picks the inputs, and a move clock is no measure where each answer takes all runs again."""
-    means = replace(MEANS, increment=Blocks(100), move_clock=Blocks(600), disk_bytes=1 << 30)
-    again = again_ms(BURDEN, means)
-    assert again == 53_500 > means.increment_ms // 2, job_flaw(BURDEN, ALLOWANCE, means)
-    patient = replace(means, increment=Blocks(120))
-    assert job_flaw(BURDEN, ALLOWANCE, patient) == run_flaw(6_500, patient, again) == ""
-    assert run_flaw(6_501, patient) == ""
-    assert "making all again for each answer takes about 60001 ms" in run_flaw(6_501, patient, again)
-
-
-@pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia", "arbitrum-sepolia"])
-def test_rule_13_no_game_of_a_job_that_passes_ever_runs_out_of_time(name: str) -> None:
-    """A challenger of all items goes down level by level; clocks are those of `DisputeMoves`."""
-    network = shipped_network(name)
-    terms, unit_ms = default_dispute_terms(network), 1_000 * network.seconds(Blocks(1))
-    means = replace(MEANS, move_clock=terms.move_clock, increment=terms.increment, block_ms=unit_ms)
-    mined_ms, passed = 2_000 * network.seconds_per_block, 0
-    for items in (10, 60, 140, 300, 1_000, 20_000):
-        for item_ms in (100, 1_000, 60_000):
-            allowance = Blocks(6 * -(-item_ms // unit_ms))
-            burden = Burden(items, item_ms, item_ms, 1 << 30, 1 << 28)
-            if job_flaw(burden, allowance, replace(means, disk_bytes=2 << 28)):
-                continue
-            passed += 1
-            left = means.clock_ms
-            for _ in range(STRAIGHT_MOVES + 30):
-                left -= items * trace_ms(item_ms, burden.value_bytes) + STARTUP_MS + mined_ms
-                assert left >= 0, (items, item_ms)
-                left += means.increment_ms
-    assert passed
 
 
 def test_what_passes_by_the_client_s_figures_passes_by_the_same_figures_measured() -> None:

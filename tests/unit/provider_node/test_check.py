@@ -32,6 +32,7 @@ pytestmark = pytest.mark.trio
 
 MEANS = Means(Blocks(60), Blocks(6), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
 SMALL = Measured(400, 1 << 20, item_ms=100, worst_item_ms=24_000, trace_bytes=1 << 30, value_bytes=80 << 20)
+FOUND = DidCheck(400, 1 << 20, 100, 400, trace_bytes=1 << 30, value_bytes=80 << 20)
 
 
 @dataclass
@@ -99,10 +100,8 @@ def checked(
 
 
 async def test_what_can_be_defended_is_started() -> None:
-    assert await checked(SMALL)() == DidCheck(400, 1 << 20, 100, 400, trace_bytes=1 << 30)
-    assert await checked(replace(SMALL, reading_ms=9))() == DidCheck(
-        400, 1 << 20, 100, 400, 9, trace_bytes=1 << 30
-    )
+    assert await checked(SMALL)() == FOUND
+    assert await checked(replace(SMALL, reading_ms=9))() == replace(FOUND, reading_ms=9)
 
 
 async def test_what_takes_too_long_to_be_read_is_refused() -> None:
@@ -128,22 +127,45 @@ async def test_what_cannot_be_defended_is_refused_with_the_reason(
     assert await checked(replace(SMALL, **changes), means=None)(), "there is no judge"
 
 
-async def test_what_may_have_to_be_made_again_for_every_answer_is_measured_by_its_runs() -> None:
-    """Four traces do not fit on the disk: each answer makes them again, with no allowance."""
-    small = replace(MEANS, increment=Blocks(11), disk_bytes=319 << 20)
-    assert await checked(SMALL, small)() == DidCheck(400, 1 << 20, 100, 400, 0, 5 * 500 + 3_000, 1 << 30)
-    with pytest.raises(InputError, match="for each answer"):
-        await checked(SMALL, replace(small, increment=Blocks(10)))()
+async def test_rule_13_traces_that_do_not_fit_beside_those_of_other_leases_are_not_started() -> None:
+    """Four of 80 MiB, and three more: either fits, together they are made again, with no allowance."""
+    small = replace(MEANS, increment=Blocks(11), disk_bytes=559 << 20)
+    assert await checked(SMALL, small)() == FOUND
+    other = {b"\x02" * 32: replace(fresh(), phase=Phase.FETCHING, value_bytes=80 << 20)}
+    other = {id: replace(each, offer=replace(each.offer, item_count=3)) for id, each in other.items()}
+    assert await checked(SMALL, small, others=other)() == FOUND, "they take no time"
+    other = {id: replace(each, item_ms=100, trace_ms=400) for id, each in other.items()}
+    with pytest.raises(InputError, match=r"were it and 1 other leases .* their 7 traces would take 560 MiB"):
+        await checked(SMALL, small, others=other)()
+    assert await checked(SMALL, replace(small, disk_bytes=560 << 20), others=other)() == FOUND
+    assert await checked(SMALL, replace(small, increment=Blocks(14)), others=other)() == FOUND
+    bids = {id: replace(each, phase=Phase.BID) for id, each in other.items()}
+    assert await checked(SMALL, small, others=bids)() == FOUND, "bids cost nothing"
+
+
+async def test_rule_13_of_two_jobs_checked_at_once_the_second_is_weighed_beside_the_first_as_measured() -> (
+    None
+):
+    """What was measured of the first is not journaled yet; its offer said less."""
+    lease = replace(fresh(), spec=SPEC, phase=Phase.CHECKING, item_ms=100, trace_ms=400)
+    here: Any = Here(lease, SMALL, {b"\x02" * 32: lease})
+    jobs = Jobs(here, here, here, here, here, Path(), replace(MEANS, disk_bytes=639 << 20))
+    first, second = (Context(MachineId("lease", id), id, 0) for id in (bytes(32), b"\x02" * 32))
+    assert await jobs.check(CheckJob(1), first) == FOUND
+    with pytest.raises(InputError, match=r"were it and 1 other leases .* their 8 traces would take 640 MiB"):
+        await jobs.check(CheckJob(1), second)
+    jobs.forget(LeaseId(bytes(32)))
+    assert await jobs.check(CheckJob(1), second) == FOUND
 
 
 @pytest.mark.parametrize(
-    ("over", "posted", "again"),
-    [(54_000, True, 0), (57_001, False, 0), (1_000, True, 2_000), (1_001, False, 2_000)],
+    ("over", "slow", "posted"),
+    [(54_000, 54_000, True), (57_001, 0, False), (0, 1_000, True), (0, 1_001, False)],
 )
 async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
-    tmp_path: Path, over: int, posted: bool, again: int
+    tmp_path: Path, over: int, slow: int, posted: bool
 ) -> None:
-    """What an earlier life ran is held to it as well."""
+    """What an earlier life ran is held to it as well; of traces that are made again any slow item."""
     output = {
         "output_root": "09" * 32,
         "cpu_ms": 1,
@@ -152,18 +174,23 @@ async def test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(
         "peak_bytes": 1,
         "resumed": 0,
         "over_ms": over,
+        "slow_ms": slow,
     }
     meter = {"energy_milliwatt_hours": 1, "energy_grade": 2, "device": "cpu"}
     name = bytes(32).hex()
     (tmp_path / f"{name}.json").write_text(json.dumps({"output": output, "meter": meter}))
     (tmp_path / f"{name}.out").write_bytes(b"outputs")
-    here: Any = Here(replace(fresh(), spec=SPEC, again_ms=again), SMALL)
-    jobs = Jobs(here, here, here, here, here, tmp_path, MEANS)
+    state = replace(fresh(), spec=SPEC, phase=Phase.RUNNING, item_ms=100, trace_ms=400, value_bytes=80 << 20)
+    here: Any = Here(state, SMALL)
+    means = MEANS if over else replace(MEANS, increment=Blocks(13), disk_bytes=319 << 20)
+    jobs = Jobs(here, here, here, here, here, tmp_path, means)
     run = jobs.run(RunItems(1, 1), Context(MachineId("lease", bytes(32)), bytes(32), 0))
     if posted:
-        assert isinstance(await run, DidRun)
+        found = await run
+        assert isinstance(found, DidRun)
+        assert (found.result.over_ms, found.result.slow_ms) == (over, slow)
     else:
-        with pytest.raises(InputError, match="for each answer" if again else "not be executed again in time"):
+        with pytest.raises(InputError, match="not be executed again in time" if over else "for each answer"):
             await run
 
 
@@ -177,7 +204,7 @@ async def test_outputs_that_find_no_room_now_are_tried_again(
 
     monkeypatch.setattr(Here, "put_file", full)
     with pytest.raises(TransientError, match="no room for the outputs"):
-        await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, True, 0)
+        await test_a_result_whose_items_were_too_slow_to_be_defended_is_not_posted(tmp_path, 0, 0, True)
 
 
 async def test_a_job_whose_outputs_would_find_no_room_is_not_started() -> None:

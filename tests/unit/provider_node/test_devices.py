@@ -104,6 +104,8 @@ class SlowWorker(Worker):
 async def test_it_is_known_by_how_much_items_took_longer_than_is_easily_defended(
     item_ms: int, over: int
 ) -> None:
-    job = Job(replace(SPEC, item_count=3), Path("p"), Path("i"), "cpu", item_ms)
+    job = Job(replace(SPEC, item_count=3), Path("p"), Path("i"), "cpu", item_ms, slow_ms=400)
     found = await executor(SlowWorker()).run(job, Path("o"), lambda _, __: None)
-    assert found.over_ms == over
+    assert (found.over_ms, found.slow_ms) == (over, 8_800)
+    kept = await executor(SlowWorker()).run(replace(job, slow_ms=0), Path("o"), lambda _, __: None)
+    assert (kept.over_ms, kept.slow_ms) == (over, 0)

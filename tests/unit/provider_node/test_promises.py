@@ -7,29 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.auction.clocks import Promise, load
+from protocol.auction.defence import Means
+from protocol.auction.traces import traces_flaw
 from protocol.lease.provider_types import ChainLease, Phase, ProviderLease, Stage
-from protocol.types import BidFlags, LeaseId
+from protocol.types import BidFlags, Blocks, LeaseId
 from provider_node.promises import bound, possible, promise_of
 from tests.strategies.provider import RESULT, fresh
 
 LEASE = LeaseId(b"\x01" * 32)
-STATE = replace(fresh(), item_ms=100, trace_ms=400)
+STATE = replace(fresh(), item_ms=100, trace_ms=400, value_bytes=9_000)
+TRACES = {"value_bytes": 9_000, "again_ms": 500}
+"""To make one again takes 400 ms, and 100 more if the item is slow."""
 POSTED = ChainLease(Stage.POSTED, started_at=100, posted_at=110, window_end=170)
 
 
 def test_a_lease_promises_its_items_by_measure_and_clocks_by_the_chain() -> None:
     """Allowance 6 blocks of a second; 4 items of a tenth: 2.4 s until the chain says how long the job ran."""
     before = promise_of(LEASE, STATE, audits=True)
-    assert before == Promise(LEASE, 4, 400, 6_000, 2_400, audited=True, until=0)
+    assert before == Promise(LEASE, 4, 400, 6_000, 2_400, audited=True, until=0, **TRACES)
     large = replace(STATE, offer=replace(STATE.offer, transfer_bytes=80_000_000))
     assert (found := promise_of(LEASE, large, audits=True)) is not None
     assert found.reading_ms == 200
     many = promise_of(LEASE, replace(large, reading_ms=8_500), audits=True)
     assert many is not None
     assert many.reading_ms == 8_500, "a program of many nodes takes longer than its bytes"
-    posted = replace(STATE, phase=Phase.POSTED, chain=POSTED, result=replace(RESULT, over_ms=70))
+    posted = replace(STATE, phase=Phase.POSTED, chain=POSTED, result=replace(RESULT, over_ms=70, slow_ms=90))
     after = promise_of(LEASE, posted, audits=True)
-    assert after == Promise(LEASE, 4, 400, 6_000, 60_000, over_ms=70, audited=True, until=170)
+    assert after == Promise(
+        LEASE, 4, 400, 6_000, 60_000, over_ms=70, slow_ms=90, audited=True, until=170, **TRACES
+    )
     started = replace(STATE, phase=Phase.RUNNING, chain=ChainLease(Stage.STARTED, result_by=150))
     assert (found := promise_of(LEASE, started, audits=True)) is not None
     assert found.until == 150 + 60
@@ -93,3 +99,39 @@ def test_what_stands_for_the_bids_of_a_slot_is_no_lighter_than_any(
         alone = promise_of(id, each, audits=True)
         assert alone is not None
         assert load([*others, alone], clock).percent <= together.percent
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 9), st.integers(0, 900), st.integers(0, 90), st.integers(0, 10**7)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.integers(0, 12),
+    st.integers(0, 2),
+    st.integers(0, 100),
+    st.integers(0, 4_000),
+)
+def test_the_traces_of_what_stands_for_the_bids_of_a_slot_are_no_lighter(
+    bids: list[tuple[int, int, int, int]], at_once: int, beside: int, room: int, increment: int
+) -> None:
+    """If they find room, on the disk or in the time to make them again, so do those of any."""
+    states = [
+        replace(
+            STATE,
+            offer=replace(STATE.offer, item_count=items, transfer_bytes=count),
+            trace_ms=trace,
+            value_bytes=size,
+        )
+        for items, trace, size, count in bids
+    ]
+    leases = {LeaseId(bytes([n]) * 32): each for n, each in enumerate(states)}
+    others = [Promise(LEASE, 3, 900, 6_000, 9_000, value_bytes=50, again_ms=800)] * beside
+    block = Blocks(10 * increment)
+    means = Means(Blocks(1), block, 1, memory_bytes=1, disk_bytes=10 * room, at_once=at_once)
+    if traces_flaw([*others, *possible(leases, audits=True)], means):
+        return
+    for id, each in leases.items():
+        alone = promise_of(id, each, audits=True)
+        assert alone is not None
+        assert traces_flaw([*others, alone], means) == ""
