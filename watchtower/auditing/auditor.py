@@ -403,7 +403,9 @@ class Auditing:
             each.name: audit_note(each, self._part(each), self.doing.get(each.name, ""), chain)
             for each in look.open
         }
-        ended = await self.rig.chain.run(self._survey.endings)
+        # What was sent and has ended an audit, is told of before its end, once it is known to be in a block.
+        sending = self._busy - self._scopes.keys()
+        ended = [each for each in await self.rig.chain.run(self._survey.endings) if each.name not in sending]
         endings = {each.name: ending_note(each, self.doing.get(each.name, ""), chain) for each in ended}
         about_me = await self.rig.chain.run(auditor_note, self.me, look)
 

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
 
 from protocol.dispute.audits import Stage
 from protocol.games.audit_runs import Name, Run
@@ -113,6 +114,24 @@ async def test_what_is_under_way_about_an_audit_is_forgotten_after_it(desk: Audi
     desk._busy.clear()
     await look(desk)
     assert kept(desk) == {OPEN}
+
+
+async def test_what_has_ended_an_audit_is_told_of_before_its_end(desk: Auditing) -> None:
+    """The abstention that ended it was in a block before its sender knew: `status` never said so."""
+    desk._busy.add(OURS)
+    told = desk._ended.labels("paid")._value
+    await look(desk)
+    assert (told.get(), OURS in kept(desk)) == (0, True)
+    desk._busy.clear()
+    await look(desk)
+    assert (told.get(), OURS in kept(desk)) == (1, False)
+
+
+async def test_a_run_that_goes_on_puts_off_no_end(desk: Auditing) -> None:
+    desk._busy.add(OURS)
+    desk._scopes[OURS] = (SEED, trio.CancelScope())
+    await look(desk)
+    assert desk._ended.labels("paid")._value.get() == 1
 
 
 async def test_an_audit_that_ends_while_the_disk_is_full_is_let_go_later(desk: Auditing) -> None:
