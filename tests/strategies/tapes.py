@@ -4,6 +4,7 @@
 """
 
 import math
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -33,6 +34,7 @@ from protocol.tape import (
     TensorType,
     row_major,
 )
+from protocol.tape.limits import MAX_STEP
 from protocol.tape.scalar import OPS
 from protocol.tape.validate import validate
 
@@ -44,6 +46,7 @@ SPECIAL_F32 = (
     0x4B800000, 0xCF000001, 0x33800000, 0x0DA24260, 0x8DA24260, 0x5F000000,
 )  # fmt: skip
 SPECIAL_I32 = (0, 1, -1, 2, 31, 32, 33, -31, 127, -128, 255, 2**31 - 1, -(2**31), 0x7FC00000, 2**24 + 1)
+FAR = (MAX_STEP, -MAX_STEP, 1 << 30, 1 << 16, -7)
 LAST_AXES = (1, 2, 3, 5, 16, 17, 31, 33, 64, 128, 255, 256, 257, 300, 513)
 
 
@@ -246,6 +249,74 @@ def random_tape(rng: Random, nodes: int = 8) -> tuple[Tape, list[Array]]:
     return tape, [tensor(rng, kind) for kind in given]
 
 
+def odd_tape(rng: Random, nodes: int = 8) -> tuple[Tape, list[Array]]:
+    """A random tape that ends in padded windows over its values, and in sums of these; and strides that no
+    element takes are as large as they may be.
+    """
+    tape, item = random_tape(rng, nodes)
+    types, body = [*tape.types], [*tape.nodes]
+    for _ in range(rng.randint(1, 3)):
+        for node in _windows(rng, types):
+            body.append(node)
+            types.append(TensorType(node.dtype, node.shape))
+    tape = replace(tape, nodes=tuple(body), outputs=rng.randint(1, len(body) - len(tape.nodes)))
+    tape = replace(tape, nodes=tuple(_stretched(rng, node) for node in tape.nodes))
+    validate(tape)
+    return tape, item
+
+
+def _windows(rng: Random, types: list[TensorType]) -> tuple[Node, Node]:
+    """A MOVE as a convolution has it, and a CONTRACT that reads its rows."""
+    source = rng.choice([i for i, kind in enumerate(types) if 0 < kind.elements <= 3000])
+    kind = types[source]
+    view = factors(rng, kind.elements)[-3:]
+    view = (kind.elements // math.prod(view[1:]), *view[1:])
+    ahead = tuple(rng.choice((1, min(extent, 4), min(extent, 4) + 2)) for extent in view)
+    inner = tuple(rng.choice((1, 1, 2, 3)) for _ in view)
+    axes = []
+    for axis in range(len(view)):
+        unit = [rng.choice((1, 1, 1, 2)) * int(other == axis) for other in range(len(view))]
+        axes.append(Affine(rng.choice((0, -1, -2)), (*unit, *(int(step > 0) for step in unit))))
+    shape = math.prod(ahead), math.prod(inner)
+    move = Move(kind.dtype, shape, source, (*ahead, *inner), view, tuple(axes), _fill(rng, kind.dtype))
+    taken = Operand(len(types), Affine(0, (1, 0)))
+    turned = rng.choice((None, Operand(len(types), Affine(0, (0, 1)))))
+    dtype = F32 if kind.dtype is F32 else I32
+    return move, Contract(dtype, (shape[0], rng.choice((1, min(shape[0], 7)))), taken, turned)
+
+
+def _stretched(rng: Random, node: Node) -> Node:
+    def far(shape: Shape, at: Affine) -> Affine:
+        free = [0 in shape or extent == 1 for extent in shape]
+        coefs = tuple(rng.choice((coef, *FAR)) if n else coef for n, coef in zip(free, at.coefs, strict=True))
+        return Affine(rng.choice((at.offset, *FAR)) if 0 in shape else at.offset, coefs)
+
+    def taken(operand: Operand) -> Operand:
+        return replace(operand, at=far(node.shape, operand.at))
+
+    match node:
+        case Map():
+            return replace(node, operands=tuple(map(taken, node.operands)))
+        case Contract():
+            right = None if node.right is None else taken(node.right)
+            return replace(node, left=taken(node.left), right=right)
+        case Reduce():
+            return replace(node, operand=taken(node.operand))
+        case Move():
+            axes = [far(node.grid, axis) for axis in node.axes]
+            if axes and rng.random() < 0.1:
+                number = rng.randrange(len(axes))
+                axes[number] = replace(axes[number], offset=rng.choice(FAR))
+            return replace(node, axes=tuple(axes))
+        case _:
+            return node
+
+
 def tapes(nodes: int = 8) -> st.SearchStrategy[tuple[Tape, list[Array]]]:
-    """Hypothesis strategy over `random_tape`, by seed: one number reproduces a case anywhere."""
-    return st.integers(0, 2**64 - 1).map(lambda seed: random_tape(Random(seed), nodes))
+    """Hypothesis strategy over `random_tape` and, each fourth time, `odd_tape`, by seed: one number
+    reproduces a case anywhere.
+    """
+
+    return st.integers(0, 2**64 - 1).map(
+        lambda seed: (random_tape if seed % 4 else odd_tape)(Random(seed), nodes)
+    )

@@ -1,6 +1,6 @@
 """Turning a node into kernel calls: one task record per thread and node, made once, run for every item."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ctypes import addressof
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from protocol.engines.cpu.library import (
 )
 from protocol.engines.cpu.programs import compile_program
 from protocol.engines.cpu.strides import Strides, merge, scaled
-from protocol.tape.dtypes import TensorType
+from protocol.tape.dtypes import DType, TensorType
 from protocol.tape.nodes import Affine, Gather, Join, Map, Reduce, ReduceKind
 
 Array = NDArray[Any]
@@ -75,10 +75,15 @@ class Packs:
 
 @dataclass(frozen=True)
 class Machine:
-    """What tasks are compiled for: how many threads, and each one's scratch memory."""
+    """What tasks are compiled for: how many threads, and each one's scratch memory.
+
+    `ones` are what sums multiply by: one array for all sums of a type. `types` are those of all values.
+    """
 
     scratch: Sequence[int]
-    packs: "Packs"
+    packs: Packs
+    ones: Mapping[DType, Array]
+    types: Sequence[TensorType]
 
     def share(self, make: Callable[[int], Task], units: int, grain: int = 1) -> list[Task]:
         """Cut `units` into at most one part per thread, borders at multiples of `grain`."""

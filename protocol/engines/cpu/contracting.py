@@ -9,13 +9,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from protocol.engines.cpu.compiling import Call, Machine, Place, rows_from
 from protocol.engines.cpu.library import ProductTask, ReductionTask, Task, row
 from protocol.engines.cpu.strides import merge, scaled
 from protocol.engines.cpu.windows import Window
-from protocol.tape.dtypes import F32, I32, DType, TensorType, row_major
+from protocol.tape.dtypes import F32, I32, TensorType, row_major
 from protocol.tape.nodes import Affine, Contract, Operand
 
 PANEL = 96  # a multiple of every kernel's panel width
@@ -86,9 +84,10 @@ def compile_contract(
     left = sources[0]
     keep = []
     if node.right is None:
-        right = _ones(left.type.dtype, columns)
+        ones = machine.ones[left.type.dtype]
+        right = Place(ones, TensorType(left.type.dtype, ones.shape), False)
         operand = Operand(-1, Affine(0, (0,) * len(node.shape)))
-        keep.append(right)
+        keep.append(ones)
     else:
         right, operand = sources[1], node.right
     axes = axes_of(node, columns)
@@ -120,11 +119,6 @@ def compile_contract(
         call = Call(kernel, machine.share(make, out.type.elements, 16))
     call.keep += keep
     return call
-
-
-def _ones(kind: DType, columns: int) -> Place:
-    ones = np.ones(columns, kind.numpy)
-    return Place(ones, TensorType(kind, ones.shape), False)
 
 
 def _products(

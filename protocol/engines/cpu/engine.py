@@ -19,7 +19,7 @@ from protocol.engines.cpu.compiling import (
     compile_reduce,
 )
 from protocol.engines.cpu.contracting import compile_contract
-from protocol.engines.cpu.estimate import SCRATCH, pack_room
+from protocol.engines.cpu.estimate import SCRATCH, longest_sums, pack_room
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import ALIGN, Layout, plan
 from protocol.engines.cpu.library import DONE, TASKS, exact_numbers, library
@@ -61,7 +61,12 @@ class Engine:
         except MemoryError as error:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
         self._places = _places(tape, self._layout, self._arena, self._windows.read)
-        machine = Machine([int(held.ctypes.data) for held in self._scratch], Packs(pack_room(tape)))
+        machine = Machine(
+            [int(held.ctypes.data) for held in self._scratch],
+            Packs(pack_room(tape)),
+            {dtype: np.ones(size, dtype.numpy) for dtype, size in longest_sums(tape).items()},
+            tape.types,
+        )
         with exact_numbers():  # constants of programs are folded here
             self._calls = [
                 call
@@ -109,7 +114,7 @@ class Engine:
                 return [compile_map(node, sources, out, machine)]
             case Contract():
                 windows = [self._windows.read.get(source) for source in node.sources]
-                columns = self.tape.types[node.left.source].columns
+                columns = machine.types[node.left.source].columns
                 return [compile_contract(node, sources, windows, columns=columns, out=out, machine=machine)]
             case Reduce():
                 return [compile_reduce(node, sources[0], out, machine)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.cpu.layout import plan
-from protocol.tape.dtypes import F32
+from protocol.tape.dtypes import F32, DType
 from protocol.tape.nodes import Contract, Map, Reduce
 from protocol.tape.tape import Tape
 
@@ -24,8 +24,8 @@ class Work:
     moved: int
     """Bytes written by MOVE, GATHER and JOIN nodes."""
     peak_bytes: int
-    """Constants, their packed copies, the arena and one thread's scratch; the interpreter itself is not
-    counted.
+    """Constants, their packed copies, the arena, what sums multiply by and one thread's scratch; the
+    interpreter itself is not counted.
     """
 
 
@@ -47,6 +47,7 @@ def estimate(tape: Tape, threads: int = 1) -> Work:
     constants = sum(constant.type.nbytes for constant in tape.constants)
     windows = find_windows(tape)
     held = windows.nbytes + plan(tape, False, windows.sizes).arena + pack_room(tape)
+    held += sum(size * dtype.width for dtype, size in longest_sums(tape).items())
     calls = len(tape.nodes) * CALL_BYTES * threads
     return Work(fmas, steps, moved, constants + held + calls + threads * SCRATCH)
 
@@ -64,3 +65,14 @@ def pack_room(tape: Tape) -> int:
         if operand is not None and len(tape.inputs) <= operand.source < tape.first_node
     }
     return sum(types[source].nbytes + 128 * types[source].columns for source in read)
+
+
+def longest_sums(tape: Tape) -> dict[DType, int]:
+    """The most terms of a sum, a CONTRACT with the literal 1, by the type of what it adds up."""
+    types = tape.types
+    found: dict[DType, int] = {}
+    for node in tape.nodes:
+        if isinstance(node, Contract) and node.right is None:
+            kind = types[node.left.source]
+            found[kind.dtype] = max(found.get(kind.dtype, 0), kind.columns)
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from protocol.engines.cpu.contracting import axes_of, roles_of
 from protocol.engines.cpu.layout import flat_view, is_reshape
 from protocol.engines.cpu.windows import Window, window_of
-from protocol.tape.dtypes import F32
+from protocol.tape.dtypes import F32, TensorType
 from protocol.tape.nodes import Contract, Move
 from protocol.tape.tape import Tape
 
@@ -57,7 +57,7 @@ def find_windows(tape: Tape, keep: bool = False) -> Windows:
         packed = (
             not keep
             and number < len(types) - tape.outputs
-            and all(_packs(tape, reader, number) for reader in readers.get(number, [-1]))
+            and all(_packs(tape, reader, number, kind) for reader in readers.get(number, [-1]))
         )
         # A mere transposition packs faster from rows written out: products read windows only if these
         # overlap.
@@ -72,12 +72,12 @@ def find_windows(tape: Tape, keep: bool = False) -> Windows:
     return found
 
 
-def _packs(tape: Tape, reader: int, value: int) -> bool:
-    """Whether the reader is a product that has `value` as its packed side and nowhere else."""
+def _packs(tape: Tape, reader: int, value: int, kind: TensorType) -> bool:
+    """Whether the reader is a product that has `value`, of type `kind`, as its packed side alone."""
     node = tape.nodes[reader - tape.first_node] if reader >= tape.first_node else None
     if not isinstance(node, Contract) or node.dtype is not F32 or 0 in node.shape:
         return False
-    roles = roles_of(axes_of(node, tape.types[value].columns))
+    roles = roles_of(axes_of(node, kind.columns))
     if roles is None or node.sources.count(value) != 1:
         return False
     return (node.left.source == value) == roles.left_is_b

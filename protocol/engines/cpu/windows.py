@@ -73,9 +73,14 @@ def window_of(node: Move, kind: TensorType, source: TensorType, overlap: int) ->
 
 
 def places(shape: Shape, at: Affine) -> NDArray[np.int32]:
-    """The form's values over a shape, row-major, axis by axis: no more memory than the result takes twice."""
+    """The form's values over a shape, row-major, axis by axis: no more memory than the result takes twice.
+
+    INVARIANT: all are places in a padded copy, or differences of two, so 32 bits hold each of them, and each
+    step from one to the next. A stride that is never taken, of an axis of one place, may be of any size.
+    """
     found = np.array([at.offset], np.int32)
     for extent, coef in zip(shape, at.coefs, strict=True):
-        steps = np.arange(extent, dtype=np.int32) * np.int32(coef)
-        found = (found[:, None] + steps).reshape(-1)
+        if extent > 1:
+            steps = np.arange(extent, dtype=np.int32) * np.int32(coef)
+            found = (found[:, None] + steps).reshape(-1)
     return found

@@ -86,13 +86,12 @@ def compile_map(node: Map, program: Program, sources: Sequence[Place], out: Plac
     return _elementwise(program.kernel, record, out, 4 + len(given.code))
 
 
-def compile_contract(
-    node: Contract, sources: Sequence[Place], columns: int, out: Place, tile: int | None = None
-) -> Launch:
+def compile_contract(node: Contract, sources: Sequence[Place], out: Place, tile: int | None = None) -> Launch:
     """A CONTRACT: tiles where both sides have rows of one type enough, else each element its own chain.
 
     `tile` (LARGE or SMALL) decides for one size of tiles, which else follows from the product's.
     """
+    columns = sources[0].type.columns
     axes = axes_of(node, columns)
     if node.right is not None:
         left, right = sources

@@ -229,8 +229,7 @@ class Engine:
             case Map():
                 return [compile_map(node, self._programs[node.program, node.dtype], sources, out)]
             case Contract():
-                columns = self.tape.types[node.left.source].columns
-                return [compile_contract(node, sources, columns, out, self._tile)]
+                return [compile_contract(node, sources, out, self._tile)]
             case Reduce():
                 return [compile_reduce(node, sources[0], out)]
             case Move():

@@ -21,7 +21,7 @@ from protocol.tape.scalar import BY_NAME, OPS, apply
 from protocol.tape.validate import validate
 from protocol.types.errors import InputError
 from tests.cuda_host import HostMachine
-from tests.strategies.tapes import SPECIAL_F32, SPECIAL_I32, random_tape, tensor
+from tests.strategies.tapes import SPECIAL_F32, SPECIAL_I32, odd_tape, random_tape, tensor
 from tests.vectors.make_tape import PATH
 
 pytestmark = pytest.mark.xdist_group("cuda")  # one process compiles the sources once
@@ -48,6 +48,26 @@ def test_random_tapes(machine: Machine, seed: int) -> None:
     compiled = COMPILED if seed % 6 == 0 else 0
     tile = (None, SMALL, LARGE)[seed % 3] if seed % 2 else None
     same(*random_tape(Random(seed), 12), machine, compiled=compiled, piece=10 ** (2 + seed % 7), tile=tile)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_windows_and_strides_that_are_never_taken(machine: Machine, seed: int) -> None:
+    same(*odd_tape(Random(seed), 4), machine, compiled=0)
+
+
+def test_planning_takes_as_many_steps_for_each_node_of_many(
+    host: HostMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The types of all values are made anew whenever they are asked for."""
+    asked, types = list[int](), Tape.types.fget  # type: ignore[attr-defined]
+    monkeypatch.setattr(Tape, "types", property(lambda tape: asked.append(len(tape.nodes)) or types(tape)))
+    for count in (3, 30):
+        b = TapeBuilder()
+        x = b.input(F32, (2, 3))
+        tape, _ = b.build([*(total(b, x) for _ in range(count))])
+        with Engine(tape, machine=host):
+            pass
+    assert asked.count(3) == asked.count(30)
 
 
 @pytest.mark.parametrize("tile", [SMALL, LARGE])
