@@ -93,6 +93,9 @@ class Forged(Trace):
         roots += [self.lies.beyond.get(at, Hash32(bytes(32))) for at in range(inner, 1 << depth_of(inner))]
         return tree(b"".join(roots))
 
+    def _root(self, value: int) -> Hash32:
+        return self._build(value).root
+
     def _build(self, value: int) -> Tree:
         if not any(held == value for held, _ in self.lies.leaves):
             return super()._build(value)

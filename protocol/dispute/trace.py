@@ -27,12 +27,28 @@ from protocol.tape.roots import (
     leaf_count,
     leaves_per_row,
     nodes_tree,
+    tensor_root,
     tensor_tree,
 )
 from protocol.types import BrokenInvariant, Hash32
 
 KEPT_TREES = 16
-"""Tensor trees that a trace keeps; of the others it keeps the root, and builds them again when asked."""
+"""Tensor trees that a trace keeps, within `tree_room`; of the others it keeps the root, and builds them again
+when asked.
+"""
+
+_HASH_BYTES = 32
+
+
+def tree_bytes(kind: TensorType) -> int:
+    """What the tree over a tensor takes. A row of one byte is a leaf as well: up to 64 times the values."""
+    return 2 * _HASH_BYTES * leaf_count(kind)
+
+
+def tree_room(types: Sequence[TensorType], first_node: int) -> int:
+    """Bytes that the tensor trees of a trace may take: as many as the nodes' values, or one tree alone."""
+    values = sum(kind.nbytes for kind in types[first_node:])
+    return max(values, *map(tree_bytes, types))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +142,39 @@ class Trace:
     def tensor_root(self, value: int) -> Hash32:
         """The root of a value's tensor."""
         if value not in self._roots:
-            self.tensor(value)
+            self._roots[value] = self._root(value)
         return self._roots[value]
 
     def tensor(self, value: int) -> Tree:
         """The tree over a value's leaves."""
         found = self._trees.pop(value, None)
         if found is None:
+            self._make_room(value)
             found = self._build(value)
             self._roots[value] = found.root
         self._trees[value] = found
-        if len(self._trees) > KEPT_TREES:
-            self._trees.popitem(last=False)
         return found
+
+    @cached_property
+    def _tree_room(self) -> int:
+        return tree_room(self.plan.types, self.plan.tape.first_node)
+
+    def _make_room(self, value: int) -> None:
+        types = self.plan.types
+        room = self._tree_room - tree_bytes(types[value])
+        while self._trees and (
+            len(self._trees) >= KEPT_TREES or sum(tree_bytes(types[each]) for each in self._trees) > room
+        ):
+            self._trees.popitem(last=False)
 
     def hash_at(self, which: int, height: int, index: int) -> Hash32:
         """A node of one of the trees that a game goes down, which is `TRACE` or a node's tensor."""
         if which == TRACE:
             return self.tree.hash_at(height, index)
         return self.tensor(self.plan.tape.first_node + which).hash_at(height, index)
+
+    def _root(self, value: int) -> Hash32:
+        return tensor_root(self.plan.types[value], self._values[value], self._hasher)
 
     def _build(self, value: int) -> Tree:
         return tensor_tree(self.plan.types[value], self._values[value], self._hasher)

@@ -122,6 +122,22 @@ def tree(leaf_hashes: bytes, pad: bytes = ZERO_HASH, hasher: Hasher = PLAIN) -> 
     return Tree(tuple(layers), tuple(pads))
 
 
+def pad_at(level: int, pad: bytes) -> bytes:
+    """The padding of a tree's layer, where `pad` is that of its leaves."""
+    for _ in range(level):
+        pad = _twice(pad)
+    return pad
+
+
+def parents(hashes: bytes, low: int, high: int, pad: bytes, hasher: Hasher = PLAIN) -> bytes:
+    """The layer `high` over a tree's layer `low`, or over a part of it that begins at a multiple of
+    2^(high - low).
+    """
+    for level in range(low, high):
+        hashes = hasher.parents(hashes, pad_at(level, pad)) if hashes else hashes
+    return hashes
+
+
 def climb(leaf: Hash32, index: int, proof: Sequence[Hash32]) -> Hash32:
     """The root that a leaf hash and its siblings give."""
     node = leaf

@@ -8,7 +8,7 @@ from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.fields import type_bytes
 from protocol.tape.late_numpy import Array, np
 from protocol.tape.limits import LEAF_BYTES, MAX_ITEMS
-from protocol.tape.merkle import PLAIN, ZERO_LEAF, Bytes, Hasher, Tree, tree
+from protocol.tape.merkle import PLAIN, ZERO_LEAF, Bytes, Hasher, Tree, depth_of, pad_at, parents, tree
 from protocol.tape.tape import Tape
 from protocol.types import Hash32
 from protocol.types.errors import InputError
@@ -18,6 +18,8 @@ TAG_INPUT = keccak256(b"gavel.tape.input.v1")
 TAG_CONSTANT = keccak256(b"gavel.tape.constant.v1")
 TAG_NODE = keccak256(b"gavel.tape.node.v1")
 TAG_ITEM = keccak256(b"gavel.tape.item.v1")
+_BLOCK_LEVEL = 13
+"""Leaves that are hashed at a time, as the level of their common node: they stay in a processor's cache."""
 
 
 def leaves_per_row(kind: TensorType) -> int:
@@ -45,8 +47,47 @@ def tensor_tree(kind: TensorType, data: Bytes, hasher: Hasher = PLAIN) -> Tree:
 
 
 def tensor_root(kind: TensorType, data: Bytes, hasher: Hasher = PLAIN) -> Hash32:
-    """The root over a tensor's raw little-endian bytes."""
-    return tensor_tree(kind, data, hasher).root
+    """The root over a tensor's raw little-endian bytes, without keeping its tree."""
+    return Hash32(tensor_nodes(kind, data, (depth_of(leaf_count(kind)), 0, 1), hasher))
+
+
+def tensor_nodes(kind: TensorType, data: Bytes, span: tuple[int, int, int], hasher: Hasher = PLAIN) -> bytes:
+    """The nodes `(level, first, count)` of a tensor's tree, from the raw bytes below them.
+
+    INVARIANT: takes the memory of what it returns and little else, however narrow the rows are: a row of one
+    byte is a leaf, whose tree takes 64. So a block of leaves is hashed at a time.
+    """
+    view = memoryview(data)
+    view = view.cast("B") if view.nbytes else memoryview(b"")
+    if view.nbytes != kind.nbytes:
+        raise InputError(f"a {kind.dtype.name}{kind.shape} has {kind.nbytes} bytes")
+    level, first, count = span
+    low = min(level, _BLOCK_LEVEL)
+    end = min((first + count) << level, leaf_count(kind))
+    found = []
+    for leaf in range(first << level, end, 1 << _BLOCK_LEVEL):
+        hashes = _leaf_hashes(kind, view, leaf, min(leaf + (1 << _BLOCK_LEVEL), end), hasher)
+        found.append(parents(hashes, 0, low, ZERO_LEAF, hasher))
+    nodes = parents(b"".join(found), low, level, ZERO_LEAF, hasher)
+    return nodes + pad_at(level, ZERO_LEAF) * (count - len(nodes) // 32)
+
+
+def _leaf_hashes(kind: TensorType, data: memoryview, first: int, end: int, hasher: Hasher) -> bytes:
+    """The hashes of some leaves of a tensor, which may begin and end within a row."""
+    per_row, width = leaves_per_row(kind), kind.columns * kind.dtype.width
+    found = []
+    while first < end:
+        row, part = divmod(first, per_row)
+        if part or end - first < per_row:
+            stop = min(part + end - first, per_row)
+            piece = data[row * width + part * LEAF_BYTES : row * width + min(stop * LEAF_BYTES, width)]
+            found.append(hasher.leaves(piece, 1, piece.nbytes))
+            first += stop - part
+        else:
+            rows = (end - first) // per_row
+            found.append(hasher.leaves(data[row * width : (row + rows) * width], rows, width))
+            first += rows * per_row
+    return b"".join(found)
 
 
 def item_root(types: Sequence[TensorType], tensors: Sequence[Array], hasher: Hasher = PLAIN) -> Hash32:

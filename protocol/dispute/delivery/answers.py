@@ -6,8 +6,8 @@ from typing import Protocol
 from protocol.dispute.delivery.names import Kind, Spot, Wanted, node_of, step
 from protocol.tape import TensorType
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import PLAIN, Bytes, Hasher, Tree
-from protocol.tape.roots import items_tree, leaves_per_row, tensor_tree
+from protocol.tape.merkle import PLAIN, Bytes, Hasher
+from protocol.tape.roots import items_tree, leaves_per_row, tensor_nodes, tensor_root
 from protocol.types import BrokenInvariant, Hash32
 
 
@@ -35,25 +35,23 @@ def answer(outputs: Outputs, wanted: Wanted, spot: Spot, hasher: Hasher = PLAIN)
 
 def _answer(outputs: Outputs, kind: Kind, spot: Spot, hasher: Hasher) -> bytes:
     if kind is Kind.ITEMS:
-        return _hashes(items_tree(outputs.item_roots(), hasher), kind, spot)
+        items = items_tree(outputs.item_roots(), hasher)
+        level, start, count = _span(kind, spot)
+        return b"".join(items.hash_at(level, start + number) for number in range(count))
     if kind is Kind.ROOTS:
-        trees = (_tree(outputs, spot.item, number, hasher) for number in range(len(outputs.types)))
-        return b"".join(each.root for each in trees)
-    if kind is Kind.NODES:
-        return _hashes(_tree(outputs, spot.item, spot.output, hasher), kind, spot)
+        tensors = ((held, outputs.tensor(spot.item, number)) for number, held in enumerate(outputs.types))
+        return b"".join(tensor_root(held, data, hasher) for held, data in tensors)
     kept, data = outputs.types[spot.output], outputs.tensor(spot.item, spot.output)
+    if kind is Kind.NODES:
+        return tensor_nodes(kept, data, _span(kind, spot), hasher)
     first = spot.index << spot.levels
     return b"".join(leaf(kept, data, first + number) for number in range(1 << spot.levels))
 
 
-def _tree(outputs: Outputs, item: int, output: int, hasher: Hasher) -> Tree:
-    return tensor_tree(outputs.types[output], outputs.tensor(item, output), hasher)
-
-
-def _hashes(over: Tree, kind: Kind, spot: Spot) -> bytes:
+def _span(kind: Kind, spot: Spot) -> tuple[int, int, int]:
+    """The level of the nodes that are shown, the first of them, and how many."""
     _, down = step(kind, spot.levels)
-    level, first = spot.levels - down, spot.index << down
-    return b"".join(over.hash_at(level, first + number) for number in range(1 << down))
+    return spot.levels - down, spot.index << down, 1 << down
 
 
 def leaf(kind: TensorType, data: Bytes, number: int) -> bytes:

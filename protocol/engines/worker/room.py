@@ -1,6 +1,11 @@
 """How much memory the worker needs for what."""
 
-from protocol.tape import Tape
+from collections.abc import Sequence
+
+from protocol.dispute.trace import tree_bytes, tree_room
+from protocol.tape import Tape, TensorType
+from protocol.tape.limits import LEAF_BYTES
+from protocol.tape.roots import leaf_count
 
 PROCESS_BYTES = 200 * 2**20
 """The interpreter, its libraries and a second copy of small things."""
@@ -19,18 +24,32 @@ def value_bytes(tape: Tape) -> int:
     return sum(kind.nbytes for kind in tape.types[tape.first_node :])
 
 
+def hashed_bytes(types: Sequence[TensorType]) -> int:
+    """The leaves of tensors: every row fills whole ones, be it a byte long."""
+    return LEAF_BYTES * sum(map(leaf_count, types))
+
+
 def file_bytes(tape: Tape) -> int:
     """What the file of a trace takes: a head, the values, and their roots, which are most of small ones."""
     return TRACE_HEAD_BYTES + ROOT_BYTES * len(tape.nodes) + value_bytes(tape)
 
 
+def kept_bytes(tape: Tape) -> int:
+    """What a trace takes while it is kept: its values, and the trees of tensors that it keeps."""
+    types = tape.types
+    return value_bytes(tape) + tree_room(types, tape.first_node)
+
+
 def running_bytes(tape: Tape) -> int:
-    """What an engine that keeps values needs beside those of the traces."""
+    """What a worker that makes traces needs beside them."""
     # Constants are held as they are and packed.
     constants = sum(constant.type.nbytes for constant in tape.constants)
-    return PROCESS_BYTES + 2 * constants + (value_bytes(tape) if value_bytes(tape) <= LENT else 0)
+    lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
+    # While a tree is built, its lowest layer is held three times.
+    building = max(map(tree_bytes, tape.types)) // 2
+    return PROCESS_BYTES + 2 * constants + lent + building
 
 
 def trace_bytes(tape: Tape) -> int:
-    """What a worker needs to trace one item: its values, and as much again for trees."""
-    return running_bytes(tape) + 2 * value_bytes(tape)
+    """What a worker needs to trace one item."""
+    return running_bytes(tape) + kept_bytes(tape)

@@ -17,7 +17,7 @@ from protocol.dispute.steps import places
 from protocol.dispute.trace import Plan, Trace
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.room import TRACE_HEAD_BYTES, file_bytes, value_bytes
+from protocol.engines.worker.room import TRACE_HEAD_BYTES, file_bytes, kept_bytes, value_bytes
 from protocol.engines.worker.traces import PlannedJob, Traces, raw_bytes, trace_room
 from protocol.tape import Tape
 from protocol.tape.merkle import Bytes, Tree
@@ -131,8 +131,8 @@ class Shelf:
 
 
 def open_bytes(tape: Tape) -> int:
-    """What a stored trace of a tape takes while it is open, but for trees of its tensors."""
-    return value_bytes(tape) + _EACH * len(tape.types)
+    """What a stored trace of a tape takes while it is open."""
+    return kept_bytes(tape) + _EACH * len(tape.types)
 
 
 def _check(item: int, roots: bytes) -> Hash32:

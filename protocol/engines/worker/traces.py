@@ -19,12 +19,12 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
 from protocol.engines.worker.programs import KEPT, Program, load_program
-from protocol.engines.worker.room import LENT, running_bytes, value_bytes
+from protocol.engines.worker.room import LENT, kept_bytes, running_bytes, value_bytes
 from protocol.tape import Tape
 from protocol.types import InputError
 
-UNLIMITED = 4 * 2**30
-"""Bytes of kept values where the process has no limit of its own."""
+UNLIMITED = 8 * 2**30
+"""Bytes of kept traces where the process has no limit of its own."""
 _File = tuple[str, int, int]
 
 
@@ -85,17 +85,17 @@ class Traces:
         return self._jobs[key]
 
     def _make_room(self, tape: Tape) -> None:
-        room = trace_room(tape)
-        if value_bytes(tape) > room:
+        room, needed = trace_room(tape), kept_bytes(tape)
+        if needed > room:
             raise InputError(
-                f"an item's values take {value_bytes(tape)} bytes, for traces there are {room}",
+                f"an item's values and their trees take {needed} bytes, for traces there are {room}",
                 "give the worker more memory",
             )
-        while self._kept and self._held() > room - value_bytes(tape):
+        while self._kept and self._held() > room - needed:
             self._kept.popitem(last=False)
 
     def _held(self) -> int:
-        return sum(value_bytes(trace.plan.tape) for trace in self._kept.values())
+        return sum(kept_bytes(trace.plan.tape) for trace in self._kept.values())
 
     def _take_back(self) -> None:
         """Get the last trace's values out of the memory that the engine is about to use again."""
@@ -138,12 +138,12 @@ def _file(path: Path) -> _File:
 
 
 def trace_room(tape: Tape) -> int:
-    """Bytes that kept values may take in all, what runs an item of the tape left out."""
+    """Bytes that kept traces may take in all, what runs an item of the tape left out."""
     limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     limit = min((each for each in limits if each != resource.RLIM_INFINITY), default=None)
     if limit is None:
         return UNLIMITED
-    return max(limit - running_bytes(tape), 0) // 2
+    return max(limit - running_bytes(tape), 0)
 
 
 def raw_bytes(array: NDArray[Any]) -> memoryview:
