@@ -12,6 +12,7 @@ from protocol.chain.views import Limits, Listing
 from protocol.crypto import sealing_public
 from protocol.dispute.audits.names import dearest_deposit
 from protocol.dispute.windows import Judging
+from protocol.engines.worker.interface import ProgramInfo
 from protocol.lease.client_types import Conduct
 from protocol.messages import Domain, Offer, Signed, delegates_hash, sign
 from protocol.types import (
@@ -32,6 +33,8 @@ _SLOWNESS, _PROMISE = 3, 3
 """The window fits a provider three times as slow as this machine that promises a third of its speed."""
 _RESULT_FACTOR = 4
 """Honest providers state three times their estimate, at most what is funded, and 20 blocks to post."""
+_FMAS = 100
+"""Multiply-adds that take as long as an element, or less long."""
 _MAX_U16 = (1 << 16) - 1
 
 
@@ -93,9 +96,7 @@ def make_offer(
         delegates=delegates_hash(frozenset(parse_address(each) for each in job.delegates)),
         item_count=prepared.spec.item_count,
         item_fma=prepared.info.fmas,
-        # Elements written by other nodes: a step is one instruction of one element, a moved element is read
-        # and written as four bytes each.
-        item_elements=prepared.info.steps + prepared.info.moved // 8,
+        item_elements=offered_elements(prepared.info, judged=verification != Verification.NONE),
         memory_bytes=job.limits.memory or prepared.info.peak_bytes,
         transfer_bytes=prepared.spec.program_bytes + prepared.spec.input_bytes,
         max_blocks=max_blocks,
@@ -131,6 +132,19 @@ def make_offer(
         carbon_per_kg=market.unit.parse(job.carbon_price, "carbon_price"),
     )
     return OfferTerms(signed, seal_key, wish)
+
+
+def offered_elements(info: ProgramInfo, *, judged: bool) -> int:
+    """Return the elements that one item writes beside products, as providers reckon time by them.
+
+    A step is one instruction of one element, a moved element is read and written as four bytes each, and a
+    byte that is hashed takes about as long as an element. An item of narrow rows may take far longer to hash
+    than to run: then it is offered as so long that its trace fits into the allowance, or no provider could
+    start it.
+    """
+    elements = info.steps + info.moved // 8 + info.output_hashed_bytes
+    traced = info.hashed_bytes // (TRACE_FACTOR - 1) - info.fmas // _FMAS
+    return max(elements, traced) if judged else elements
 
 
 def cap_of_deposit(cap: Amount, prepared: PreparedJob, market: MarketTerms) -> Amount:

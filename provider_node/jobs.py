@@ -140,6 +140,7 @@ class Jobs:
                 worst_item_ms=worst,
                 trace_bytes=measured.trace_bytes,
                 value_bytes=measured.value_bytes,
+                hash_ms=measured.hash_ms,
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
@@ -250,7 +251,7 @@ class Jobs:
         return room_flaw(own, bound(leases, audits), means)
 
     def _trace_ms(self, state: ProviderLease, measured: Measured) -> int:
-        found = trace_ms(measured.item_ms, measured.value_bytes)
+        found = trace_ms(measured.item_ms, measured.hash_ms)
         # Measured was where the job runs: if it is defended elsewhere, the offer's figures are all we have.
         elsewhere = self.means is not None and self.means.device not in ("", state.device)
         return max(found, state.trace_ms) if elsewhere else found

@@ -30,7 +30,7 @@ from protocol.dispute.trace import Plan, Trace, plan
 from protocol.dispute.trees import proof_of, words_of
 from protocol.tape import F32, Contract, Reduce, Tape
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import Tree, depth_of, tree
+from protocol.tape.merkle import Nodes, Tree, depth_of, tree
 from protocol.tape.reference import evaluate_all, evaluate_node
 from protocol.tape.roots import item_root, leaf_count
 from protocol.types import Hash32
@@ -96,7 +96,7 @@ class Forged(Trace):
     def _root(self, value: int) -> Hash32:
         return self._build(value).root
 
-    def _build(self, value: int) -> Tree:
+    def _build(self, value: int) -> Nodes:
         if not any(held == value for held, _ in self.lies.leaves):
             return super()._build(value)
         count = 1 << depth_of(leaf_count(self.plan.types[value]))

@@ -17,8 +17,8 @@ TRACE_RATIO = 4
 """Item times that executing an item again and hashing its trace take (`make bench NAME=dispute`)."""
 STARTUP_MS = 3_000
 """Before an item is executed again: a child is started, program and inputs are read."""
-_HASHED_PER_MS = 400_000
-"""Bytes of values that are hashed and written in a millisecond, by a processor of modest speed."""
+_READ_PER_MS = 400_000
+"""Bytes that are read and hashed in a millisecond, where rows are not narrow."""
 AS_SLOW = 2
 """How many times as long as it was measured an item may take, where its trace may be made again often."""
 RAN_FACTOR = 6
@@ -73,16 +73,18 @@ class Burden:
     """Memory that tracing an item takes."""
     value_bytes: int
     """All values of an item, and their roots: what its trace takes on disk."""
+    hash_ms: int
+    """To hash them and write them. Narrow rows take far longer than their bytes: each is a leaf."""
 
 
-def trace_ms(item_ms: int, value_bytes: int = 0) -> int:
+def trace_ms(item_ms: int, hash_ms: int = 0) -> int:
     """Return what the trace of an item is expected to take, the start of a child apart."""
-    return max(TRACE_RATIO * item_ms, item_ms + value_bytes // _HASHED_PER_MS)
+    return max(TRACE_RATIO * item_ms, item_ms + hash_ms)
 
 
 def reading_ms(count: int) -> int:
     """Return what reading so many bytes of program and inputs and making their roots takes."""
-    return count // _HASHED_PER_MS
+    return count // _READ_PER_MS
 
 
 def worst_ms(item_ms: int, device: str, means: Means) -> int:
@@ -119,8 +121,8 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
         return (
             f"an item's trace takes {_mib(burden.value_bytes)} on disk, it may take {_mib(means.disk_bytes)}"
         )
-    once = trace_ms(burden.item_ms, burden.value_bytes)
-    worst = burden.worst_item_ms + burden.value_bytes // _HASHED_PER_MS
+    once = trace_ms(burden.item_ms, burden.hash_ms)
+    worst = burden.worst_item_ms + burden.hash_ms
     allowed = allowance * means.block_ms
     if once > allowed:
         return f"an item's trace takes about {once} ms, the bid allows {allowed} ms"

@@ -17,7 +17,7 @@ from protocol.tape import Contract, Reduce, Tape, TensorType
 from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.fields import type_bytes
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import PLAIN, Bytes, Hasher, Tree, tree
+from protocol.tape.merkle import PLAIN, Bytes, Hasher, Nodes, Tree, tree
 from protocol.tape.reference.chains import Row, running_values
 from protocol.tape.roots import (
     constants_tree,
@@ -28,27 +28,20 @@ from protocol.tape.roots import (
     leaves_per_row,
     nodes_tree,
     tensor_root,
-    tensor_tree,
 )
+from protocol.tape.tensor_tree import TensorTree, tree_bytes
 from protocol.types import BrokenInvariant, Hash32
 
-KEPT_TREES = 16
-"""Tensor trees that a trace keeps, within `tree_room`; of the others it keeps the root, and builds them again
-when asked.
-"""
-
-_HASH_BYTES = 32
-
-
-def tree_bytes(kind: TensorType) -> int:
-    """What the tree over a tensor takes. A row of one byte is a leaf as well: up to 64 times the values."""
-    return 2 * _HASH_BYTES * leaf_count(kind)
+_KEPT_TREES = 16
 
 
 def tree_room(types: Sequence[TensorType], first_node: int) -> int:
-    """Bytes that the tensor trees of a trace may take: as many as the nodes' values, or one tree alone."""
+    """Bytes of tensor trees that a trace keeps; of the others it keeps the root, and builds them again.
+
+    As many as the nodes' values: so all trees of large tensors are kept, since they take less than these.
+    """
     values = sum(kind.nbytes for kind in types[first_node:])
-    return max(values, *map(tree_bytes, types))
+    return max(values, _KEPT_TREES * max(map(tree_bytes, types)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,8 @@ class Trace:
         self.plan, self.item = plan, item
         self._hasher = hasher
         self._roots: dict[int, Hash32] = {}
-        self._trees: OrderedDict[int, Tree] = OrderedDict()
+        self._trees: OrderedDict[int, Nodes] = OrderedDict()
+        self._trees_bytes = 0
         self.move(values)
 
     def move(self, values: Sequence[Bytes]) -> None:
@@ -145,12 +139,12 @@ class Trace:
             self._roots[value] = self._root(value)
         return self._roots[value]
 
-    def tensor(self, value: int) -> Tree:
+    def tensor(self, value: int) -> Nodes:
         """The tree over a value's leaves."""
         found = self._trees.pop(value, None)
         if found is None:
-            self._make_room(value)
             found = self._build(value)
+            self._make_room(value)
             self._roots[value] = found.root
         self._trees[value] = found
         return found
@@ -162,10 +156,10 @@ class Trace:
     def _make_room(self, value: int) -> None:
         types = self.plan.types
         room = self._tree_room - tree_bytes(types[value])
-        while self._trees and (
-            len(self._trees) >= KEPT_TREES or sum(tree_bytes(types[each]) for each in self._trees) > room
-        ):
-            self._trees.popitem(last=False)
+        while self._trees_bytes > room:
+            dropped, _ = self._trees.popitem(last=False)
+            self._trees_bytes -= tree_bytes(types[dropped])
+        self._trees_bytes += tree_bytes(types[value])
 
     def hash_at(self, which: int, height: int, index: int) -> Hash32:
         """A node of one of the trees that a game goes down, which is `TRACE` or a node's tensor."""
@@ -176,8 +170,8 @@ class Trace:
     def _root(self, value: int) -> Hash32:
         return tensor_root(self.plan.types[value], self._values[value], self._hasher)
 
-    def _build(self, value: int) -> Tree:
-        return tensor_tree(self.plan.types[value], self._values[value], self._hasher)
+    def _build(self, value: int) -> Nodes:
+        return TensorTree(self.plan.types[value], self._values[value], self._hasher)
 
     # ----------------------------------------------------------------------------------------------- leaves
 

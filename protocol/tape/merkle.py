@@ -89,9 +89,32 @@ class Tree:
 
     def proof(self, index: int) -> list[Hash32]:
         """The siblings from leaf `index` up. InputError outside the padded tree."""
-        if not 0 <= index < 1 << self.depth:
-            raise InputError(f"there is no leaf {index} in a tree of depth {self.depth}")
-        return [self.hash_at(level, (index >> level) ^ 1) for level in range(self.depth)]
+        return siblings(self, index)
+
+
+class Nodes(Protocol):
+    """A tree, whatever it keeps of itself."""
+
+    @property
+    def root(self) -> Hash32:
+        """The hash at the top."""
+
+    @property
+    def depth(self) -> int:
+        """How many levels lie between a leaf and the root."""
+
+    def hash_at(self, level: int, index: int) -> Hash32:
+        """The node `index` of layer `level` (0: leaves)."""
+
+    def proof(self, index: int) -> list[Hash32]:
+        """The siblings from leaf `index` up. InputError outside the padded tree."""
+
+
+def siblings(nodes: Nodes, index: int) -> list[Hash32]:
+    """The siblings from leaf `index` up. InputError outside the padded tree."""
+    if not 0 <= index < 1 << nodes.depth:
+        raise InputError(f"there is no leaf {index} in a tree of depth {nodes.depth}")
+    return [nodes.hash_at(level, (index >> level) ^ 1) for level in range(nodes.depth)]
 
 
 def depth_of(leaves: int) -> int:

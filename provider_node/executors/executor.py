@@ -40,8 +40,10 @@ class Measured:
     """To execute one item again with every value kept."""
     value_bytes: int
     """All values of one item, and their roots: what its trace takes on disk."""
+    hash_ms: int
+    """To hash them, and write them."""
     reading_ms: int = 0
-    """To read the program again and plan it."""
+    """To read the program again and plan it, and to hash the inputs."""
     output_bytes: int = 0
     """The outputs of all items."""
 

@@ -140,6 +140,7 @@ class TapeExecutor:
             worst_item_ms=math.ceil(worst * 1_000),
             trace_bytes=info.trace_bytes,
             value_bytes=info.value_bytes,
+            hash_ms=math.ceil(info.hash_seconds * 1_000),
             reading_ms=math.ceil(_PLANNED * info.read_seconds * 1_000),
             output_bytes=_bytes(info.outputs, job.spec.item_count),
         )

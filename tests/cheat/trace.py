@@ -17,7 +17,7 @@ from protocol.dispute.trace import Plan, Trace
 from protocol.engines.worker.stored import StoredTrace
 from protocol.tape import F32, Contract
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import Bytes, Tree, depth_of, tree
+from protocol.tape.merkle import Bytes, Nodes, Tree, depth_of, tree
 from protocol.tape.roots import leaf_count, leaves_per_row
 from protocol.types import Hash32
 from tests.cheat.lies import Beyond, Count, Foreign, Lies, Missing, Outside, Silent, Swap
@@ -61,7 +61,7 @@ class Lying(Trace):
     def _root(self, value: int) -> Hash32:
         return self._build(value).root
 
-    def _build(self, value: int) -> Tree:
+    def _build(self, value: int) -> Nodes:
         if not any(self._value(part) == value for part in self._parts(Outside)):
             return super()._build(value)
         count = 1 << depth_of(leaf_count(self.plan.types[value]))

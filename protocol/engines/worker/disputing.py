@@ -35,6 +35,7 @@ from protocol.engines.worker.room import value_bytes
 from protocol.engines.worker.stored import Shelf, TraceGoneError, write_trace
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
+from protocol.tape.tensor_tree import ChangedError
 from protocol.types import Address, BrokenInvariant, Hash32, InputError
 
 T = TypeVar("T")
@@ -135,7 +136,7 @@ def _rotten_is_dropped(path: str) -> Iterator[None]:
     """A trace that is not what was written helps nobody: without it the item is executed again."""
     try:
         yield
-    except TraceGoneError:
+    except (TraceGoneError, ChangedError):
         Path(path).unlink(missing_ok=True)
         raise
 

@@ -65,16 +65,24 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     peak_bytes: int
     """Memory that running one item needs, constants included."""
     trace_bytes: int
-    """Memory that a worker needs to trace one item in a dispute: every value, kept and once more in use."""
+    """Memory that a worker needs to trace one item in a dispute: every value, kept and once more in use, and
+    trees.
+    """
     item_seconds: float
-    """Estimated time of one item on one thread, at the given speed (or a cautious one)."""
+    """Estimated time of one item on one thread, at the given speed (or a cautious one), outputs hashed."""
     item_seconds_worst: float
     """The same if a hostile input makes every number subnormal: the bound that a time limit should allow
     for."""
     value_bytes: int
     """What an item's trace takes on disk: all values, constants and inputs left out, and their roots."""
     read_seconds: float = 0.0
-    """Processor time that reading the program took this worker."""
+    """Processor time that reading the program, and hashing the inputs, took this worker."""
+    hash_seconds: float = 0.0
+    """What hashing all values of an item takes this machine, and writing them."""
+    hashed_bytes: int = 0
+    """The leaves of all values of an item: rows of few bytes are up to 128 times as much as the values."""
+    output_hashed_bytes: int = 0
+    """Those of its outputs alone."""
 
 
 class LowerArgs(msgspec.Struct, frozen=True):

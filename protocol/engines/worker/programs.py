@@ -9,11 +9,12 @@ from pathlib import Path
 from protocol.engines.cpu import estimate
 from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
-from protocol.engines.worker.hashing import HASHER, prove_hasher
+from protocol.engines.worker.hashing import HASHER, leaf_seconds, prove_hasher
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
-from protocol.engines.worker.room import PROCESS_BYTES, file_bytes, trace_bytes
+from protocol.engines.worker.room import PROCESS_BYTES, file_bytes, hashed_bytes, trace_bytes
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
+from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.roots import program_root
 from protocol.types.errors import InputError
 
@@ -116,6 +117,8 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
     work = estimate(tape)
     constants = sum(constant.type.nbytes for constant in tape.constants)
     rate = speed or CAUTIOUS
+    hashed, outside = hashed_bytes(tape.types[tape.first_node :]), hashed_bytes(tape.output_types)
+    a_byte = leaf_seconds() / LEAF_BYTES
     return ProgramInfo(
         program_root=bytes(program.root),
         inputs=_info(program.inputs, tape.inputs),
@@ -127,8 +130,11 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         moved=work.moved,
         peak_bytes=PROCESS_BYTES + work.peak_bytes,
         trace_bytes=trace_bytes(tape),
-        item_seconds=seconds(work, rate),
-        item_seconds_worst=worst_seconds(work, rate),
+        item_seconds=seconds(work, rate) + a_byte * outside,
+        item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,
         value_bytes=file_bytes(tape),
         read_seconds=program.read_seconds,
+        hash_seconds=a_byte * hashed,
+        hashed_bytes=hashed,
+        output_hashed_bytes=outside,
     )

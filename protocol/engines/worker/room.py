@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from protocol.dispute.trace import tree_bytes, tree_room
+from protocol.dispute.trace import tree_room
 from protocol.tape import Tape, TensorType
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.roots import leaf_count
@@ -41,13 +41,10 @@ def kept_bytes(tape: Tape) -> int:
 
 
 def running_bytes(tape: Tape) -> int:
-    """What a worker that makes traces needs beside them."""
+    """What an engine that keeps values needs beside those of the traces."""
     # Constants are held as they are and packed.
     constants = sum(constant.type.nbytes for constant in tape.constants)
-    lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
-    # While a tree is built, its lowest layer is held three times.
-    building = max(map(tree_bytes, tape.types)) // 2
-    return PROCESS_BYTES + 2 * constants + lent + building
+    return PROCESS_BYTES + 2 * constants + (value_bytes(tape) if value_bytes(tape) <= LENT else 0)
 
 
 def trace_bytes(tape: Tape) -> int:

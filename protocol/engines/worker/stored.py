@@ -20,7 +20,7 @@ from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.room import TRACE_HEAD_BYTES, file_bytes, kept_bytes, value_bytes
 from protocol.engines.worker.traces import PlannedJob, Traces, raw_bytes, trace_room
 from protocol.tape import Tape
-from protocol.tape.merkle import Bytes, Tree
+from protocol.tape.merkle import Bytes, Nodes
 from protocol.tape.roots import item_root
 from protocol.types import Hash32, TransientError
 
@@ -50,7 +50,7 @@ class StoredTrace(Trace):
             self.tensor(at.value)
         return super().running(node, element)
 
-    def _build(self, value: int) -> Tree:
+    def _build(self, value: int) -> Nodes:
         found = super()._build(value)
         if found.root != self._written.get(value, found.root):
             raise TraceGoneError(f"value {value} of item {self.item} is not what was executed")

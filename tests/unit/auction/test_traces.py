@@ -18,12 +18,13 @@ from tests.unit.auction.test_bidding import MARKET, OFFER, SLOTS, bid_for
 from tests.unit.auction.test_defence import GUARDED, MEANS
 
 EACH = 80 << 20
+HASH_MS = 209
 SHORT = replace(MEANS, block_ms=1, move_clock=Blocks(86_400_000))
 """A day for all moves, and six milliseconds for each."""
 
 
 def held(number: int = 1, items: int = 100, item_ms: int = 100, **changes: int) -> Promise:
-    run = trace_ms(item_ms, EACH)
+    run = trace_ms(item_ms, HASH_MS)
     cap, again = RAN_FACTOR * items * item_ms, again_ms(run, item_ms)
     plain = Promise(
         LeaseId(bytes([number]) * 32), items, run, 6_000, cap, value_bytes=EACH, again_ms=again, audited=False
@@ -35,7 +36,7 @@ def test_rule_13_traces_that_do_not_fit_on_the_disk_are_made_again_for_every_ans
     """The oldest goes for the next: with all items challenged, each answer finds its trace gone."""
     fits = replace(SHORT, disk_bytes=100 * EACH)
     assert room_flaw(held(), (), fits) == ""
-    again = 101 * (trace_ms(100, EACH) + 100) + STARTUP_MS  # twice as slow as measured, behind another one
+    again = 101 * (trace_ms(100, HASH_MS) + 100) + STARTUP_MS  # twice as slow as measured, behind another one
     patient = replace(SHORT, disk_bytes=100 * EACH - 1, increment=Blocks(2 * again))
     assert room_flaw(held(), (), patient) == ""
     hasty = replace(patient, increment=Blocks(2 * again - 1))
@@ -55,7 +56,7 @@ def test_rule_13_the_traces_of_several_leases_share_the_disk_and_the_time() -> N
     found = room_flaw(one, (other,), tight)
     assert found.startswith("were it and 1 other leases (0x02020202) challenged at once, their 120 traces")
     assert room_flaw(one, (other,), replace(tight, disk_bytes=120 * EACH)) == ""
-    again = 121 * again_ms(trace_ms(100, EACH), 100) + STARTUP_MS
+    again = 121 * again_ms(trace_ms(100, HASH_MS), 100) + STARTUP_MS
     patient = replace(tight, increment=Blocks(2 * again))
     assert room_flaw(one, (other,), patient) == ""
     assert room_flaw(one, (other,), replace(patient, increment=Blocks(2 * again - 1)))
@@ -68,7 +69,7 @@ def test_rule_13_the_traces_of_several_leases_share_the_disk_and_the_time() -> N
 
 def test_rule_13_items_that_ran_slower_take_their_time_again_for_every_answer() -> None:
     """A client picks the inputs, and a move clock is no measure where each answer takes all runs again."""
-    again = 121 * again_ms(trace_ms(100, EACH), 100) + STARTUP_MS
+    again = 121 * again_ms(trace_ms(100, HASH_MS), 100) + STARTUP_MS
     means = replace(SHORT, disk_bytes=100 * EACH, increment=Blocks(2 * again + 2_000))
     for beside in (held(2, 60, slow_ms=1_000), held(2, 60, slow_ms=1_001)):
         assert bool(room_flaw(held(1, 60), (beside,), means)) == (beside.slow_ms > 1_000)

@@ -3,13 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
-from client_sdk.terms import expected_lease, fitting_window, longest_result
+from client_sdk.terms import expected_lease, fitting_window, longest_result, offered_elements
 from protocol.auction.bidding import PricePolicy, Refusal, Terms, answer
 from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
 from protocol.chain.networks import Network
 from protocol.chain.networks_file import shipped_network
 from protocol.dispute.windows import Judging
+from protocol.engines.worker.interface import ProgramInfo
 from protocol.types import Address, Amount, Blocks
 from tests.unit.auction.test_bidding import HOUSE, MARKET, OFFER, SLOTS
 
@@ -71,3 +73,21 @@ def test_a_fitted_window_serves_a_provider_three_times_as_slow_that_promises_a_t
     market = replace(MARKET, block_ms=1_000 * network.seconds_per_block, judging=judging_of(network))
     found = answer(replace(offer, flags=0, challenge_window=window), HOUSE, market, SLOTS)
     assert isinstance(found, Terms), found
+
+
+MINILM = ProgramInfo(
+    *(bytes(32), (), (), 1, 0, 1_436_959_232, 97_925_893, 2_752_512, 1, 1, 0.1, 9.0, 52_200_000),
+    hashed_bytes=52_209_664,
+    output_hashed_bytes=1_536,
+)
+
+
+def test_an_ordinary_job_is_offered_by_what_it_computes() -> None:
+    """Its hashing fits into the allowance of six item times."""
+    assert offered_elements(MINILM, judged=True) == 97_925_893 + 2_752_512 // 8 + 1_536
+
+
+def test_an_item_of_narrow_rows_is_offered_by_what_its_trace_takes() -> None:
+    narrow = structs.replace(MINILM, fmas=0, steps=1 << 22, hashed_bytes=128 << 22)
+    assert offered_elements(narrow, judged=True) == (128 << 22) // 5
+    assert offered_elements(narrow, judged=False) < 1 << 23

@@ -56,7 +56,13 @@ def everything(trace: Trace) -> list[object]:
     """All that a game can ask of a trace."""
     tape, found = trace.plan.tape, [trace.root, trace.item_root]
     for node in range(len(tape.nodes)):
-        found += [trace.tensor(tape.first_node + node).layers, trace.node_leaf(node, 1)]
+        tensor = trace.tensor(tape.first_node + node)
+        found += [
+            tensor.root,
+            *tensor.proof(0),
+            *tensor.proof((1 << tensor.depth) - 1),
+            trace.node_leaf(node, 1),
+        ]
         found += trace.running(node, 65)
     return found
 

@@ -11,7 +11,7 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import RunArgs
 from protocol.engines.worker.programs import load_program, write_program
-from protocol.engines.worker.room import value_bytes
+from protocol.engines.worker.room import kept_bytes, value_bytes
 from protocol.engines.worker.traces import Traces
 from protocol.tape import F32, TapeBuilder
 from protocol.tape.encoding import Items, join_item
@@ -89,7 +89,7 @@ def test_a_trace_hashes_every_value_once(job, counted) -> None:
 
 
 def test_the_oldest_trace_goes_when_room_is_short(job, monkeypatch) -> None:
-    size = value_bytes(load_program(job[0]).tape)
+    size = kept_bytes(load_program(job[0]).tape)
     monkeypatch.setattr(traces, "UNLIMITED", 2 * size)
     kept = Traces()
     first, second = kept.get(item(job, 0)), kept.get(item(job, 1))
@@ -100,7 +100,7 @@ def test_the_oldest_trace_goes_when_room_is_short(job, monkeypatch) -> None:
 
 
 def test_values_that_do_not_fit_are_refused(job, monkeypatch) -> None:
-    size = value_bytes(load_program(job[0]).tape)
+    size = kept_bytes(load_program(job[0]).tape)
     monkeypatch.setattr(traces, "UNLIMITED", size - 1)
     with pytest.raises(InputError, match="for traces there are"):
         Traces().get(item(job, 0))

@@ -31,7 +31,9 @@ from tests.strategies.provider import SPEC, fresh
 pytestmark = pytest.mark.trio
 
 MEANS = Means(Blocks(60), Blocks(6), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
-SMALL = Measured(400, 1 << 20, item_ms=100, worst_item_ms=24_000, trace_bytes=1 << 30, value_bytes=80 << 20)
+SMALL = Measured(
+    400, 1 << 20, item_ms=100, worst_item_ms=24_000, trace_bytes=1 << 30, value_bytes=80 << 20, hash_ms=200
+)
 FOUND = DidCheck(400, 1 << 20, 100, 400, trace_bytes=1 << 30, value_bytes=80 << 20)
 
 

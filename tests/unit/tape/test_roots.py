@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from protocol.crypto.hashing import keccak256
-from protocol.tape import F32, I8, I32, TensorType
+from protocol.tape import F32, I8, I32, TensorType, roots
 from protocol.tape.encoding import node_headers
 from protocol.tape.merkle import ZERO_LEAF, climb, depth_of, tree, verify
 from protocol.tape.roots import (
@@ -18,6 +18,7 @@ from protocol.tape.roots import (
     leaf_of,
     nodes_tree,
     program_root,
+    tensor_nodes,
     tensor_root,
     tensor_tree,
 )
@@ -59,6 +60,26 @@ def test_every_row_starts_a_new_leaf(dtype: object, shape: tuple[int, ...]) -> N
         leaves += [cut(data[at : at + 128].ljust(128, b"\0")) for at in range(0, len(data), 128)]
     assert len(leaves) == leaf_count(kind)
     assert tensor_root(kind, array.tobytes()) == plain_root(leaves or [ZERO_LEAF], cut(bytes(128)))
+
+
+@pytest.mark.parametrize("block", [0, 1, 2, 13])
+@pytest.mark.parametrize(
+    "shape", [(), (1,), (3, 31), (5, 64), (2, 2, 65), (7, 0), (33, 1), (2, 200), (3, 129)]
+)
+def test_nodes_of_any_place_are_those_of_the_tree(
+    shape: tuple[int, ...], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made of blocks of leaves, which may begin and end within a row."""
+    monkeypatch.setattr(roots, "_BLOCK_LEVEL", block)
+    kind = TensorType(F32, shape)
+    data = tensor(Random(1), kind).tobytes()
+    held = tensor_tree(kind, data)
+    assert tensor_root(kind, data) == held.root
+    for level in range(held.depth + 1):
+        for first in range((1 << held.depth - level) + 1):
+            for count in (1, 2, 4):
+                wanted = [held.hash_at(level, first + number) for number in range(count)]
+                assert tensor_nodes(kind, data, (level, first, count)) == b"".join(wanted)
 
 
 def test_an_element_s_leaf_and_byte() -> None:
