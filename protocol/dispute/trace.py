@@ -87,12 +87,14 @@ class Trace:
         self._hasher = hasher
         self._roots: dict[int, Hash32] = {}
         self._trees: OrderedDict[int, Nodes] = OrderedDict()
-        self._trees_bytes = 0
         self.move(values)
 
     def move(self, values: Sequence[Bytes]) -> None:
         """The same values are read here from now on."""
         self._values = [_raw(value) for value in values]
+        # Trees read the values where these lay.
+        self._trees.clear()
+        self._trees_bytes = 0
 
     def raw(self, value: int) -> memoryview:
         """The bytes of a value."""

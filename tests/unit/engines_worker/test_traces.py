@@ -13,7 +13,7 @@ from protocol.engines.worker.interface import RunArgs
 from protocol.engines.worker.programs import load_program, write_program
 from protocol.engines.worker.room import kept_bytes, value_bytes
 from protocol.engines.worker.traces import Traces
-from protocol.tape import F32, TapeBuilder
+from protocol.tape import F32, TapeBuilder, tensor_tree
 from protocol.tape.encoding import Items, join_item
 from protocol.tape.products import matmul
 from protocol.types import InputError
@@ -109,11 +109,14 @@ def test_values_that_do_not_fit_are_refused(job, monkeypatch) -> None:
 @pytest.mark.parametrize("lent", [0, 1 << 30])
 def test_the_next_item_is_not_run_in_memory_that_a_trace_reads(job, monkeypatch, lent) -> None:
     monkeypatch.setattr(traces, "LENT", lent)
+    monkeypatch.setattr(tensor_tree, "KEPT_LEVELS", 1)
     kept = Traces()
     first = kept.get(item(job, 0))
-    bits = first.node_leaf(3, 0)
+    bits, where = first.node_leaf(3, 0), first.plan.tape.first_node + 3
+    proofs = [first.tensor(where).proof(leaf) for leaf in (0, 31)]
     kept.get(item(job, 1))
     assert first.node_leaf(3, 0) == bits
+    assert [first.tensor(where).proof(leaf) for leaf in (0, 31)] == proofs
     assert Traces().get(item(job, 0)).root == first.root
 
 
