@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import trio
 
-from protocol.auction.bidding import House, MarketView, Refusal, Terms, TokenTerms, answer, next_slot
+from protocol.auction.bidding import House, MarketView, Refusal, Slot, Terms, TokenTerms, answer, in_turn
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import Limits, Listing, StakeView
 from protocol.crypto import seal
 from protocol.dispute.windows import Judging
-from protocol.lease.provider import ENDED
 from protocol.lease.provider_types import Conduct, DidBid, Phase, ProviderLease, SendQuote
 from protocol.messages import Decline, Offer, Quote, SealedAnswer, Signed, open_signed, seal_context, sign
 from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, topic
@@ -178,8 +177,7 @@ class Market:
         """Look at the chain and what is open here, then ask the pure rules."""
         await self.watcher.ready()
         states = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
-        leases = [each for each in states.values() if each.phase not in ENDED]
-        bids = [each for each in leases if each.phase == Phase.BID]
+        bids = [each for each in states.values() if each.phase == Phase.BID]
         if self.draining:
             return Refusal("this provider is draining: it takes no new jobs")
         if self.suspended:
@@ -197,20 +195,30 @@ class Market:
             return Refusal(
                 f"this deployment allows challenge windows up to {self.rules.limits.max_challenge_window}"
             )
-        slots = await self.slots.free(self.watcher.height)
-        market = await self._view(promised(slots, leases, self.rules.house.policy.token))
-        if slots:
-            nonce = next_slot(slots).nonce
-            room = await trio.to_thread.run_sync(self._room, states, nonce)
-            market = replace(market, store_bytes=room)
-            if (defence := self.rules.house.means) is not None:
-                market = replace(market, promises=possible(states, defence.audit_clock is not None, nonce))
-        found = answer(offer.message, self.rules.house, market, slots)
+        slots = in_turn(await self.slots.free(self.watcher.height))
+        found = await self._answer(offer.message, slots[:1], states)
+        for slot in slots[1:]:
+            if isinstance(found, Refusal) and found.crowded:
+                found = await self._answer(offer.message, (slot,), states)
         if not isinstance(found, Terms) or means.held >= found.bid.deposit():
             return found
         symbol, deposit = self.rules.symbols[found.bid.token], found.bid.deposit()
         lacks = f"the client holds {means.held} of {symbol}'s smallest unit, the bid would take {deposit}"
         return Refusal(means.flaw or lacks)
+
+    async def _answer(
+        self, offer: Offer, slots: tuple[Slot, ...], states: Mapping[LeaseId, ProviderLease]
+    ) -> Terms | Refusal:
+        """Return terms of a bid for this slot, if there is one free, beside all that other slots promise."""
+        house = self.rules.house
+        market = await self._view(promised(slots, states.values(), house.policy.token))
+        for slot in slots:
+            room = await trio.to_thread.run_sync(self._room, states, slot.nonce)
+            market = replace(market, store_bytes=room)
+            if house.means is not None:
+                known = possible(states, house.means.audit_clock is not None, slot.nonce)
+                market = replace(market, promises=known)
+        return answer(offer, house, market, slots)
 
     def _room(self, leases: Mapping[LeaseId, ProviderLease], nonce: int) -> int:
         """Return the bytes that the artifacts of a bid with this nonce may take. Blocking."""

@@ -208,6 +208,8 @@ class Refusal:
     """Why there is no bid, in one line for the client."""
 
     reason: str
+    crowded: bool = False
+    """Whether less promised elsewhere, and so another slot, might change that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,10 @@ class _RefusedError(Exception):
     """Carries a reason out of a check; never leaves this file."""
 
 
+class _CrowdedError(_RefusedError):
+    """The same, where what is promised leaves too little."""
+
+
 def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ...]) -> Terms | Refusal:
     """Return terms for `offer`, or the reason why this provider makes none.
 
@@ -260,12 +266,22 @@ def answer(offer: Offer, house: House, market: MarketView, slots: tuple[Slot, ..
         _require_room(terms, offer, house, market)
         return terms
     except _RefusedError as refused:
-        return Refusal(str(refused))
+        return Refusal(str(refused), crowded=isinstance(refused, _CrowdedError))
 
 
 def next_slot(slots: tuple[Slot, ...]) -> Slot:
     """Return the free slot that the next bid is made for."""
-    return min(slots, key=lambda each: (each.open_bids, each.nonce))
+    return in_turn(slots)[0]
+
+
+def in_turn(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """Return free slots in the order in which bids are tried for them.
+
+    What finds no room beside the bids of other slots may find it in the place of one: open bids cost nothing,
+    so none may keep others from being made, and whoever opens first has the slot. As all open bids fit
+    together, what takes no more than a slot's share fits in the place of the largest.
+    """
+    return tuple(sorted(slots, key=lambda each: (each.open_bids, each.nonce)))
 
 
 def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
@@ -363,7 +379,7 @@ def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) 
             audited=house.means.audit_clock is not None and not offer.flags & BidFlags.PRIVATE,
         )
         if flaw := room_flaw(new, market.promises, house.means):
-            raise _RefusedError(flaw)
+            raise _CrowdedError(flaw)
 
 
 def stored_bytes(offer: Offer) -> int:
@@ -375,7 +391,7 @@ def _require_store(offer: Offer, market: MarketView) -> None:
     """Refuse artifacts that would find no room: the lease would be won, and closed at the show-up sum."""
     needed, room = stored_bytes(offer), market.store_bytes
     if room is not None and needed > room:
-        raise _RefusedError(
+        raise _CrowdedError(
             f"has {_mib(needed)} of artifacts, this provider's store has room for {room >> 20} MiB in a slot"
             ", beside what it holds and has promised"
         )
@@ -483,7 +499,7 @@ def _bond(case: _Case, rate: Amount, top_up_cap: int) -> Amount:
     least = token.reserve + max(case.house.policy.bond, rate * case.offer.min_bond_blocks)
     available = min(token.free, token.lease_cap)
     if least > available:
-        raise _RefusedError(
+        raise _CrowdedError(
             f"stake too small for the bond: it takes {least} of {token.symbol}'s smallest unit, "
             f"{available} are free"
         )
