@@ -9,11 +9,13 @@ import pytest
 from protocol.crypto.hashing import keccak256
 from protocol.tape import F32, I8, I32, TensorType, roots
 from protocol.tape.encoding import node_headers
+from protocol.tape.limits import MAX_ITEMS
 from protocol.tape.merkle import ZERO_LEAF, climb, depth_of, tree, verify
 from protocol.tape.roots import (
     TAG_NODE,
     item_root,
     items_root,
+    items_tree,
     leaf_count,
     leaf_of,
     nodes_tree,
@@ -125,6 +127,14 @@ def test_item_and_output_roots() -> None:
     assert items_root([root, root, root]) == plain_root([root] * 3, ZERO_HASH)
     with pytest.raises(InputError):
         items_root([])
+
+
+def test_a_job_has_one_item_at_least_and_a_million_at_most() -> None:
+    """A place among them is four bytes in the contracts, and a proof has twenty levels at most."""
+    for count in (0, MAX_ITEMS + 1):
+        with pytest.raises(InputError, match=f"{count} items, not 1"):
+            items_tree([ZERO_HASH] * count)
+    assert items_tree([ZERO_HASH]).root == ZERO_HASH
 
 
 def test_any_change_of_a_tape_changes_its_root() -> None:

@@ -131,6 +131,7 @@ def test_refusals_about_the_whole_tape() -> None:
         ({"nodes": ()}, "0 nodes"),
         ({"outputs": 0}, "0 outputs"),
         ({"outputs": 2}, "2 outputs"),
+        ({"nodes": (node,) * 65, "outputs": 65}, "65 outputs, not 1..64"),
         ({"inputs": INPUTS + (INPUTS[0],) * 62}, "64 inputs"),
         ({"nodes": (node,) * (limits.MAX_NODES + 1)}, "65537 nodes"),
         ({"constants": (Constant(INPUTS[0], bytes(23)),)}, "wrong number of bytes"),
