@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trio
 
 from protocol.chain.localnet import run_localnet
 from protocol.messages import Decline, Quote
@@ -18,7 +19,8 @@ async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path:
     networks, made = tmp_path / "networks.yaml", Artifacts(tmp_path / "made")
     spec = long_job(made, tmp_path / "size", 4, items=200).spec
     made.close()
-    quota = 2 * (spec.program_bytes + spec.input_bytes) + 40_000
+    # Outputs are as large as inputs, and lie there twice while they are made.
+    quota = 2 * (spec.program_bytes + 3 * spec.input_bytes) + 40_000
     slow = {"start_blocks": 300, "result_blocks": 150, "bid_blocks": 300}
     with (
         run_localnet(block_time=1, networks_file=networks) as net,
@@ -27,14 +29,18 @@ async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path:
         daemon.start()
         async with open_client(net, tmp_path) as client:
             await daemon.meet(client)
-            larger = await client.ask(long_job(client.store, tmp_path / "larger", 4, items=300))
+            larger = await client.ask(long_job(client.store, tmp_path / "larger", 4, items=700))
             assert isinstance(larger, Decline), "it would leave the other slot less than its share"
             assert "store has room for" in larger.reason
-            jobs = [long_job(client.store, tmp_path / f"{depth}", depth, items=200) for depth in (4, 5, 6)]
+            kinds = ((4, 200), (5, 200), (6, 550))
+            jobs = [long_job(client.store, tmp_path / f"{depth}", depth, items) for depth, items in kinds]
             first, beside_a_bid = await client.ask(jobs[0]), await client.ask(jobs[1])
             assert isinstance(first, Quote)
             assert isinstance(beside_a_bid, Quote), "asking for a bid is free, and must not close other slots"
             await client.until(await client.open(first), "posted", "finalized")
+            with trio.fail_after(30):
+                while (await trio.to_thread.run_sync(daemon.call, "leases"))[0]["phase"] == "posting":
+                    await trio.sleep(0.2)
             beside_a_lease = await client.ask(jobs[2])
             assert isinstance(beside_a_lease, Decline), "served on for a while, it takes its room"
             assert "store has room for" in beside_a_lease.reason
