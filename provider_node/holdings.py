@@ -6,6 +6,7 @@ from pathlib import Path
 
 import trio
 
+from protocol.engines.worker.delivery_records import noted_path
 from protocol.lease.provider_types import ProviderLease
 from protocol.net import Node
 from protocol.store.artifacts import Artifacts
@@ -75,3 +76,7 @@ class Holdings:
     def output(self, lease: LeaseId) -> Path:
         """Return where a lease's outputs are written while it runs, and stay until it is over."""
         return self.work_dir / f"{lease.hex()}.out"
+
+    def noted(self, lease: LeaseId) -> Path:
+        """Return where the run notes the roots of a lease's items, beside its outputs."""
+        return noted_path(self.output(lease))

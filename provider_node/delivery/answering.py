@@ -145,7 +145,8 @@ class Delivering:
                 raise GavelError("the journal does not know the lease's outputs")
             path = await self.held.outputs(state.bid.lease_id(), state)
             with self._waiting.within(demand.demand, reading_ms(state.result.output_bytes) / 1_000):
-                data = await self.bench.answer(str(path), demand)
+                noted = self.held.noted(state.bid.lease_id())
+                data = await self.bench.answer(str(path), demand, str(noted))
         left = demand.now.until - self.watcher.height
         log.info("answering a demand for %d bytes, %d blocks left", wanted.size, left)
         terms = await self.chain.run(lambda chain: chain.delivery_terms)

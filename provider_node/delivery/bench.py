@@ -26,8 +26,11 @@ class Bench:
             self._ready.set()
             await trio.sleep_forever()
 
-    async def answer(self, outputs: str, demand: SeenDemand) -> bytes:
-        """Return what answers a demand. `InputError` if the file is not what was posted."""
+    async def answer(self, outputs: str, demand: SeenDemand, noted: str = "") -> bytes:
+        """Return what answers a demand. `InputError` if the file is not what was posted.
+
+        `noted`: where the run left the items' roots.
+        """
         wanted, spot = demand.wanted, demand.spot
         args = DeliverArgs(
             outputs,
@@ -38,6 +41,7 @@ class Bench:
             spot.output,
             spot.index,
             spot.levels,
+            noted,
         )
         await self._ready.wait()
         assert self._child is not None

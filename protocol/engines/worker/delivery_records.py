@@ -3,13 +3,22 @@
 This module imports no numerical library: daemons use it.
 """
 
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 
 
+def noted_path(outputs: Path) -> Path:
+    """Where a run notes the roots of the items that it writes to `outputs`."""
+    return outputs.with_name(outputs.name + ".key")
+
+
 class DeliverArgs(msgspec.Struct, frozen=True):
     """The answer to a demand, out of the outputs at `output_path`: fields as in `Wanted` and `Spot`.
+
+    `noted_path` (empty: none) ends in the items' roots that the run noted: hashing all outputs again may take
+    as long as the run, and a demand does not wait for it. Notes that do not hash to `node` are passed over.
 
     InputError if the outputs there are not those whose root was posted.
     """
@@ -23,6 +32,7 @@ class DeliverArgs(msgspec.Struct, frozen=True):
     output: int
     index: int
     levels: int
+    noted_path: str = ""
 
 
 class DeliverResult(msgspec.Struct, frozen=True):

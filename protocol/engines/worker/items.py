@@ -9,6 +9,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.engines.worker.delivery_records import noted_path
 from protocol.engines.worker.hashing import HASHER
 from protocol.tape import TensorType
 from protocol.tape.encoding import MAX_HEAD, Items, join_item, read_items_head, split_item
@@ -58,6 +59,15 @@ class ItemFile:
             raise InputError(f"{what} hold {_shown(self.items.types)}, the program has {_shown(types)}")
 
 
+def noted_roots(path: Path, count: int) -> list[Hash32] | None:
+    """The roots of so many items as `OutputFile` noted them, or None. A disk may have bent them."""
+    try:
+        held = path.read_bytes()[-32 * count :]
+    except OSError:
+        return None
+    return [Hash32(held[at : at + 32]) for at in range(0, len(held), 32)] if len(held) == 32 * count else None
+
+
 def _shown(types: Sequence[TensorType]) -> str:
     return ", ".join(f"{kind.dtype.name.lower()}{list(kind.shape)}" for kind in types) or "nothing"
 
@@ -74,7 +84,7 @@ class OutputFile:
         self.path, self.items = path, items
         self.roots: list[Hash32] = []
         self._binding = binding
-        self._part, self._key = path.with_name(path.name + ".part"), path.with_name(path.name + ".key")
+        self._part, self._key = path.with_name(path.name + ".part"), noted_path(path)
         recorded = self._recorded()
         if recorded is not None and len(recorded) == items.count and self._finished(recorded):
             self.roots = recorded
