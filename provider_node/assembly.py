@@ -48,6 +48,8 @@ def tape_options(config: ProviderConfig, host: Hardware) -> TapeOptions:
         milliwatts=milliwatts(config, host, threads),
         gpus=config.machine.cuda and bool(host.gpus),
         devices=config.machine.devices,
+        trace_device=config.defence.device,
+        trace_threads=config.defence.threads or default_threads(1),
     )
 
 

@@ -22,6 +22,7 @@ from protocol.engines.worker.interface import (
     DevicesArgs,
     DevicesResult,
     ProgramInfo,
+    Rehearsed,
     RunArgs,
     RunProgress,
     RunResult,
@@ -47,8 +48,6 @@ _SLACK = 4
 _FLOOR_S = 120.0
 _IDLE_S = 20.0
 """A child holds numerical libraries in memory; starting another one takes about a second."""
-_PLANNED = 1.5
-"""An engine plans a program that was read: that takes up to half as long again."""
 _PROBE_ITEMS = 4
 _PROBE_S = 5.0
 """Items that are estimated to take longer than this are not tried beforehand."""
@@ -58,7 +57,8 @@ _PROBE_S = 5.0
 class TapeOptions:
     """How the child runs. `milliwatts` is the draw under load of a device kind, for estimates.
 
-    `gpus`: whether GPUs may be used. `devices`: those that must and alone may be used; empty: all.
+    `gpus`: whether GPUs may be used. `devices`: those that must and alone may be used; empty: all. Traces are
+    made on `trace_device` (empty: where the job ran) by `trace_threads` (0: as many).
     """
 
     threads: int
@@ -66,6 +66,8 @@ class TapeOptions:
     milliwatts: Mapping[str, int]
     gpus: bool = False
     devices: tuple[str, ...] = ()
+    trace_device: str = ""
+    trace_threads: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -134,14 +136,14 @@ class TapeExecutor:
         # Only processors are slow with subnormal numbers.
         worst = seconds if job.device.startswith("cuda") else max(seconds, info.item_seconds_worst)
         return Measured(
-            run_ms=math.ceil(seconds * job.spec.item_count * 1_000),
+            run_ms=math.ceil((info.plan_seconds + seconds * job.spec.item_count) * 1_000),
             peak_bytes=info.peak_bytes,
             item_ms=math.ceil(seconds * 1_000),
             worst_item_ms=math.ceil(worst * 1_000),
             trace_bytes=info.trace_bytes,
             value_bytes=info.value_bytes,
             hash_ms=math.ceil(info.hash_seconds * 1_000),
-            reading_ms=math.ceil(_PLANNED * info.read_seconds * 1_000),
+            reading_ms=math.ceil((info.read_seconds + info.plan_seconds) * 1_000),
             output_bytes=_bytes(info.outputs, job.spec.item_count),
         )
 
@@ -237,10 +239,21 @@ class TapeExecutor:
             input_root=job.spec.input_root,
             item_count=job.spec.item_count,
             speed=self.speeds.get(job.device),
+            engines=self._engines(job.device),
         )
         info = await self._call(args, ProgramInfo)
         self._checked = {job.spec.job_hash(): info}
         return info
+
+    def _engines(self, device: str) -> tuple[Rehearsed, ...]:
+        """Return the engines that a job on a device needs: to run, and for traces wherever they are made."""
+        options = self._options
+        wanted = [(device, options.threads, False)]
+        # Where a device contradicts what was posted, the processor has the last word (`defence.items`).
+        for each in (options.trace_device or device, "cpu"):
+            wanted.append((each, options.trace_threads or options.threads, True))
+        memory = {name: speed.memory for name, speed in self.speeds.items()}
+        return tuple(Rehearsed(*each, memory=memory.get(each[0], 0)) for each in dict.fromkeys(wanted))
 
     async def _call(self, args: Any, kind: type[T]) -> T:
         if RESULTS[args.OP] is not kind:

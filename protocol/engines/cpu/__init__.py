@@ -6,8 +6,8 @@
 The kernels are C, compiled at installation for several instruction sets and chosen at run time (`setup.py`).
 """
 
-from protocol.engines.cpu.engine import Engine, TimeLimitError
+from protocol.engines.cpu.engine import Engine, TimeLimitError, rehearse
 from protocol.engines.cpu.estimate import Work, estimate
 from protocol.engines.cpu.hashing import FAST, FastHasher
 
-__all__ = ["FAST", "Engine", "FastHasher", "TimeLimitError", "Work", "estimate"]
+__all__ = ["FAST", "Engine", "FastHasher", "TimeLimitError", "Work", "estimate", "rehearse"]

@@ -1,7 +1,7 @@
 """Running tapes on the CPU with the reference's bits."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -38,6 +38,12 @@ class TimeLimitError(TransientError):
     """An item did not finish within the limit that the caller set."""
 
 
+def _aligned(size: int) -> Array:
+    block = np.empty(size + ALIGN, np.uint8)
+    start = -block.ctypes.data % ALIGN
+    return block[start : start + size]
+
+
 class Engine:
     """A tape made ready to run: memory laid out, constants packed, every kernel call prepared.
 
@@ -45,8 +51,15 @@ class Engine:
     readable after a run (for traces) and memory grows accordingly.
     """
 
-    def __init__(self, tape: Tape, threads: int = 1, keep: bool = False) -> None:
-        """InputError if the tape is not valid, `threads` is below 1 or the memory cannot be had."""
+    def __init__(
+        self,
+        tape: Tape,
+        threads: int = 1,
+        keep: bool = False,
+        *,
+        room: Callable[[int], Array] = _aligned,
+    ) -> None:
+        """InputError if the tape is not valid, `threads` is below 1 or `room` has not the memory."""
         validate(tape)
         if threads < 1:
             raise InputError(f"{threads} threads")
@@ -55,9 +68,9 @@ class Engine:
         self._windows = find_windows(tape, keep)
         self._layout = plan(tape, keep, self._windows.sizes)
         try:
-            self._arena = _aligned(self._layout.arena)
-            self._margin = _aligned(self._windows.margin)
-            self._scratch = [_aligned(SCRATCH) for _ in range(threads)]
+            self._arena = room(self._layout.arena)
+            self._margin = room(self._windows.margin)
+            self._scratch = [room(SCRATCH) for _ in range(threads)]
         except MemoryError as error:
             raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
         self._places = _places(tape, self._layout, self._arena, self._windows.read)
@@ -155,12 +168,6 @@ class Engine:
             raise TimeLimitError("the item ran past its time limit")
 
 
-def _aligned(size: int) -> Array:
-    block = np.empty(size + ALIGN, np.uint8)
-    start = -block.ctypes.data % ALIGN
-    return block[start : start + size]
-
-
 def _places(tape: Tape, layout: Layout, arena: Array, windows: Mapping[int, Window]) -> list[Place]:
     places = []
     for value, declared in enumerate(tape.types):
@@ -177,3 +184,17 @@ def _places(tape: Tape, layout: Layout, arena: Array, windows: Mapping[int, Wind
 
 def _part(arena: Array, offset: int, kind: TensorType) -> Array:
     return arena[offset : offset + kind.nbytes].view(kind.dtype.numpy)
+
+
+def rehearse(tape: Tape, threads: int = 1, keep: bool = False) -> None:
+    """Make an engine ready that has addresses for its values, but no memory: whatever its making raises, and
+    the time that it takes.
+    """
+    Engine(tape, threads, keep, room=lambda size: np.asarray(_Addresses(size)))
+
+
+class _Addresses:
+    """Bytes that may be pointed to, never read or written: nothing is behind them."""
+
+    def __init__(self, size: int) -> None:
+        self.__array_interface__ = {"version": 3, "typestr": "|u1", "shape": (size,), "data": (ALIGN, False)}

@@ -10,5 +10,6 @@ empty, and nothing is loaded.
 from protocol.engines.cuda.compiling import LARGE
 from protocol.engines.cuda.driver import gpu, usable
 from protocol.engines.cuda.engine import Engine
+from protocol.engines.cuda.rehearsal import Rehearsal
 
-__all__ = ["LARGE", "Engine", "gpu", "usable"]
+__all__ = ["LARGE", "Engine", "Rehearsal", "gpu", "usable"]

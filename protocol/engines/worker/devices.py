@@ -8,8 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from protocol.engines.worker.interface import Rehearsed
 from protocol.engines.worker.selftest import check_device
 from protocol.tape import Tape
+from protocol.tape.limits import MAX_TOTAL_BYTES
 from protocol.tape.reference import evaluate_all
 from protocol.types.errors import InputError, TransientError
 
@@ -132,3 +134,22 @@ def _open(device: str, tape: Tape, threads: int, keep: bool) -> KeepingEngine:
         _prove(device, opener)
         _PROVEN.add(device)
     return opener(tape, max(1, threads), keep)
+
+
+def rehearse(tape: Tape, wanted: Rehearsed) -> None:
+    """Make an engine ready as it would be, without memory for values: whatever its making raises."""
+    opener = _opener(wanted.device)
+    if wanted.device in _HIDDEN:
+        opener(tape, wanted.threads, wanted.keep)
+    elif wanted.device in _OPENERS:
+        from protocol.engines.cpu import rehearse as rehearse_cpu
+
+        rehearse_cpu(tape, wanted.threads, wanted.keep)
+    else:
+        from protocol.engines.cuda import Engine as CudaEngine
+        from protocol.engines.cuda import Rehearsal, gpu
+
+        device = gpu(int(wanted.device.partition(":")[2]))
+        CudaEngine(
+            tape, keep=wanted.keep, machine=Rehearsal(device, wanted.memory or MAX_TOTAL_BYTES)
+        ).close()

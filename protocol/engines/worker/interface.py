@@ -83,6 +83,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     """The leaves of all values of an item: rows of few bytes are up to 128 times as much as the values."""
     output_hashed_bytes: int = 0
     """Those of its outputs alone."""
+    plan_seconds: float = 0.0
+    """What making the slowest of the rehearsed engines ready took beyond reading the program."""
 
 
 class LowerArgs(msgspec.Struct, frozen=True):
@@ -148,11 +150,22 @@ class UnpackResult(msgspec.Struct, frozen=True):
     tensors: tuple[TensorInfo, ...]
 
 
+class Rehearsed(msgspec.Struct, frozen=True):
+    """An engine that a job will need: one that runs it, or one that keeps every value of an item."""
+
+    device: str
+    threads: int
+    keep: bool
+    memory: int = 0
+    """Bytes that it may take of a device's own memory; 0: any number."""
+
+
 class CheckArgs(msgspec.Struct, frozen=True):
     """Recompute both roots from the bytes and hold them and the item count to what the job says.
 
     A provider does this before `start`, and whoever checks a result before it believes what a receipt names.
-    Without `input_path` the program alone is checked. InputError says which of them differs.
+    Without `input_path` the program alone is checked. InputError says which of them differs, or that one of
+    `engines` cannot be made ready.
     """
 
     OP: ClassVar[str] = "check_job"
@@ -162,6 +175,7 @@ class CheckArgs(msgspec.Struct, frozen=True):
     input_root: bytes
     item_count: int
     speed: Speed | None = None
+    engines: tuple[Rehearsed, ...] = ()
 
 
 class RunArgs(msgspec.Struct, frozen=True):

@@ -23,6 +23,7 @@ from protocol.engines.worker.interface import (
 from protocol.engines.worker.items import ItemFile, OutputFile
 from protocol.engines.worker.posted import read_posted
 from protocol.engines.worker.programs import describe, load_program
+from protocol.engines.worker.rehearsing import rehearsed
 from protocol.tape import Tape
 from protocol.tape.encoding import Items
 from protocol.tape.roots import item_root, items_root
@@ -54,7 +55,10 @@ def check(args: CheckArgs) -> ProgramInfo:
         _check_inputs(program.tape, args, ItemFile(Path(args.input_path)))
     found = describe(program, args.speed)
     # Narrow inputs take far longer to hash than their bytes say, and a trace's process hashes them as well.
-    return replace(found, read_seconds=found.read_seconds + time.process_time() - began)
+    found = replace(found, read_seconds=found.read_seconds + time.process_time() - began)
+    if not args.engines:
+        return found
+    return replace(found, plan_seconds=rehearsed(program.tape, args.engines))
 
 
 def _check_inputs(tape: Tape, args: CheckArgs, inputs: ItemFile) -> None:

@@ -7,11 +7,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from protocol.engines.cpu import Engine, estimate
+from protocol.engines.cpu import Engine, estimate, rehearse
 from protocol.engines.cpu.fusion import find_windows
-from protocol.tape import F32, I8, I32, Affine, Contract, Move, Node, Operand, Tape, TensorType
+from protocol.tape import F32, I8, I32, Affine, Contract, Join, Move, Node, Operand, Tape, TensorType
 from protocol.tape.limits import MAX_STEP
 from protocol.tape.reference import evaluate_all
+from protocol.tape.tape import Constant
 from protocol.tape.validate import validate
 from tests.strategies.tapes import odd_tape, tensor
 
@@ -105,3 +106,20 @@ def test_the_types_of_all_values_are_not_made_anew_for_each_node(monkeypatch: py
             Engine(tape, keep=keep).close()
         found.append(asked)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_rehearsing_needs_no_memory_for_values(keep: bool) -> None:
+    """A tape of a terabyte, whose constants are packed and whose parts are joined."""
+    large = TensorType(F32, (1 << 14, 1 << 13))
+    weights = Constant(TensorType(F32, (3, 5)), tensor(Random(1), TensorType(F32, (3, 5))).tobytes())
+    axes = Affine(-1, (1, 0)), Affine(0, (0, 1))
+    nodes: list[Node] = [
+        Contract(F32, (2, 3), Operand(1, Affine(0, (1, 0))), Operand(2, Affine(0, (0, 1)))),
+        Move(F32, large.shape, 0, large.shape, large.shape, axes, 0),
+        Join(F32, (1 << 15, 1 << 13), 0, (0, 4)),
+    ]
+    nodes += [Join(F32, (1 << 15, 1 << 13), 0, (0, 0))] * 900
+    tape = Tape((large, TensorType(F32, (2, 5))), (weights,), tuple(nodes), 1)
+    validate(tape)
+    rehearse(tape, threads=2, keep=keep)

@@ -13,6 +13,7 @@ from protocol.engines.cpu import TimeLimitError
 from protocol.engines.cuda.compiling import LARGE, SMALL
 from protocol.engines.cuda.engine import COMPILED, Engine
 from protocol.engines.cuda.machine import Machine
+from protocol.engines.cuda.rehearsal import Rehearsal
 from protocol.engines.worker.selftest import instructions, integers, specimen
 from protocol.tape import F32, I8, I32, Affine, DType, Tape, TapeBuilder, TensorType, trace
 from protocol.tape.products import matmul, total
@@ -250,3 +251,16 @@ def test_programs_beyond_the_budget_are_interpreted(host: HostMachine) -> None:
     validate(tape)
     for budget in (0, 7, 1000):
         same(tape, [np.linspace(-3, 3, 50, dtype=np.float32)], host, compiled=budget)
+
+
+def test_rehearsing_takes_none_of_the_memory_that_is_reckoned_with(host: HostMachine) -> None:
+    b = TapeBuilder()
+    x = b.input(F32, (1000, 1000))
+    y = b.map(lambda v: v + 1.0, x)
+    for _ in range(9):
+        y = b.map(lambda v: v + 1.0, y)
+    tape, _ = b.build([y])
+    Engine(tape, keep=True, machine=Rehearsal(host, 50_000_000)).close()
+    Engine(tape, machine=Rehearsal(host, 13_000_000)).close()
+    with pytest.raises(InputError, match=r"needs 44.* bytes of .* 13000000 free"):
+        Engine(tape, keep=True, machine=Rehearsal(host, 13_000_000))

@@ -12,9 +12,11 @@ from protocol.engines.worker.interface import (
     DevicesArgs,
     DevicesResult,
     ProgramInfo,
+    Rehearsed,
     RunProgress,
     RunResult,
     Speed,
+    from_wire,
     to_wire,
 )
 from protocol.runtime.child import ChildFaultError
@@ -109,3 +111,30 @@ async def test_it_is_known_by_how_much_items_took_longer_than_is_easily_defended
     assert (found.over_ms, found.slow_ms) == (over, 8_800)
     kept = await executor(SlowWorker()).run(replace(job, slow_ms=0), Path("o"), lambda _, __: None)
     assert (kept.over_ms, kept.slow_ms) == (over, 0)
+
+
+class PlanningWorker(Worker):
+    """Notes what it is asked to rehearse."""
+
+    async def call(self, op: str, args: dict[str, Any], on_progress: Any = None) -> dict[str, Any]:
+        if op != CheckArgs.OP:
+            return await super().call(op, args)
+        self.engines = from_wire(args, CheckArgs).engines
+        info = dict.fromkeys(ProgramInfo.__struct_fields__, 0)
+        times = {"item_seconds": 9.0, "read_seconds": 0.5, "plan_seconds": 2.0}
+        return {**info, **times, "program_root": b"", "inputs": (), "outputs": ()}
+
+
+@pytest.mark.trio
+async def test_whatever_may_run_or_trace_a_job_is_planned_before_it_is_accepted() -> None:
+    job = Job(replace(SPEC, item_count=2), Path("p"), Path("i"), "cuda:0")
+    worker = PlanningWorker()
+    known = executor(worker, threads=3, trace_threads=8)
+    await known.calibrate()
+    found = await known.check(job)
+    assert (found.reading_ms, found.run_ms) == (2_500, 20_000)
+    memory = 8 * GIB
+    runs, last = Rehearsed("cuda:0", 3, False, memory), Rehearsed("cpu", 8, True)
+    assert worker.engines == (runs, Rehearsed("cuda:0", 8, True, memory), last)
+    await executor(worker, threads=3, trace_threads=8, trace_device="cpu").check(job)
+    assert worker.engines == (Rehearsed("cuda:0", 3, False), last)
