@@ -14,6 +14,8 @@ from protocol.engines.cuda.compiling import LARGE, SMALL
 from protocol.engines.cuda.engine import COMPILED, Engine
 from protocol.engines.cuda.machine import Machine
 from protocol.engines.cuda.rehearsal import Rehearsal
+from protocol.engines.worker.devices import rehearse
+from protocol.engines.worker.interface import Rehearsed
 from protocol.engines.worker.selftest import instructions, integers, specimen
 from protocol.tape import F32, I8, I32, Affine, DType, Tape, TapeBuilder, TensorType, trace
 from protocol.tape.products import matmul, total
@@ -264,3 +266,17 @@ def test_rehearsing_takes_none_of_the_memory_that_is_reckoned_with(host: HostMac
     Engine(tape, machine=Rehearsal(host, 13_000_000)).close()
     with pytest.raises(InputError, match=r"needs 44.* bytes of .* 13000000 free"):
         Engine(tape, keep=True, machine=Rehearsal(host, 13_000_000))
+
+
+def test_a_job_whose_values_do_not_fit_a_gpu_is_refused_though_it_runs(
+    host: HostMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocol.engines.cuda.gpu", lambda _: host)
+    b = TapeBuilder()
+    x = b.input(F32, (1000,))
+    tape, _ = b.build([b.map(lambda v: v + 1.0, b.map(lambda v: v + 1.0, b.map(lambda v: v + 1.0, x)))])
+    memory = 14_000
+    rehearse(tape, Rehearsed("cuda:0", 1, False, memory))
+    rehearse(tape, Rehearsed("cuda:0", 1, True))
+    with pytest.raises(InputError, match=f"has {memory} free"):
+        rehearse(tape, Rehearsed("cuda:0", 1, True, memory))
