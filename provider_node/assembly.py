@@ -84,9 +84,8 @@ async def _means(base: Base, machinery: Machinery) -> Means | None:
     if chain.deployment.disputes is None:
         return None
     terms = await patiently(partial(base.chain.run, lambda chain: chain.game_terms))
-    audits = (await patiently(partial(base.chain.run, Chain.judging))).audits
-    audit_clock = audits.commit if audits else None
-    return policy.means(base.config, machinery.host, chain.network, terms, audit_clock)
+    judging = await patiently(partial(base.chain.run, Chain.judging))
+    return policy.means(base.config, machinery.host, chain.network, terms, judging)
 
 
 async def _rules(base: Base, machinery: Machinery, metering: Metering, means: Means | None) -> Rules:

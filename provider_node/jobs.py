@@ -141,6 +141,7 @@ class Jobs:
                 trace_bytes=measured.trace_bytes,
                 value_bytes=measured.value_bytes,
                 hash_ms=measured.hash_ms,
+                output_hash_ms=measured.output_hash_ms,
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)

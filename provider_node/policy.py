@@ -6,6 +6,7 @@ from protocol.auction.defence import Means
 from protocol.auction.money import Unit
 from protocol.chain.dispute_reads import GameTerms
 from protocol.chain.networks import Clock, Deployment, Network
+from protocol.dispute.windows import Judging
 from protocol.games.line import Line
 from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.lease.provider_types import Conduct
@@ -44,12 +45,9 @@ def means(
     host: Hardware,
     network: Network,
     terms: GameTerms,
-    audit_clock: Blocks | None = None,
+    judging: Judging,
 ) -> Means:
-    """Return what results can be defended with before a judge with these terms.
-
-    `audit_clock`: for a commitment in an audit; None where there are no audits.
-    """
+    """Return what results can be defended with before judges with these terms and clocks."""
     return Means(
         move_clock=terms.move_clock,
         increment=terms.increment,
@@ -60,7 +58,8 @@ def means(
         slow_inputs=config.defence.slow_inputs,
         at_once=at_once(config.defence),
         jobs=config.lease.slots,
-        audit_clock=audit_clock,
+        audit_clock=judging.audits.commit if judging.audits else None,
+        demand_clock=judging.demand_clock,
     )
 
 

@@ -19,6 +19,8 @@ STARTUP_MS = 3_000
 """Before an item is executed again: a child is started, program and inputs are read."""
 _READ_PER_MS = 400_000
 """Bytes that are read and hashed in a millisecond, where rows are not narrow."""
+_ANSWERS = 2
+"""To demands that may be due within a clock: one of strangers, and one of the client."""
 AS_SLOW = 2
 """How many times as long as it was measured an item may take, where its trace may be made again often."""
 RAN_FACTOR = 6
@@ -44,6 +46,8 @@ class Means:
     """That may run beside audits."""
     audit_clock: Blocks | None = None
     """For a commitment in an audit, beside the allowance; None where there are no audits."""
+    demand_clock: Blocks = Blocks(0)  # noqa: RUF009 - a number
+    """For an answer to a demand; 0 where there are no demands."""
 
     @property
     def clock_ms(self) -> int:
@@ -75,6 +79,8 @@ class Burden:
     """All values of an item, and their roots: what its trace takes on disk."""
     hash_ms: int
     """To hash them and write them. Narrow rows take far longer than their bytes: each is a leaf."""
+    output_hash_ms: int = 0
+    """To hash the outputs alone."""
 
 
 def trace_ms(item_ms: int, hash_ms: int = 0) -> int:
@@ -131,6 +137,13 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     longest = RAN_FACTOR * burden.items * burden.item_ms + means.clock_ms
     if every > longest:
         return f"the traces of all items take about {every} ms, the clock is {longest} ms"
+    # An answer to a demand may have to hash all outputs of an item, and two may be due within a clock.
+    answers, within = _ANSWERS * burden.output_hash_ms + STARTUP_MS, means.demand_clock * means.block_ms
+    if within and answers > within:
+        return (
+            f"hashing the outputs of an item for two answers to demands takes about {answers} ms, "
+            f"the clock is {within} ms"
+        )
     return _too_slow(max(once, worst) + STARTUP_MS, means.clock_ms + allowed)
 
 

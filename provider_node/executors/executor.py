@@ -42,6 +42,8 @@ class Measured:
     """All values of one item, and their roots: what its trace takes on disk."""
     hash_ms: int
     """To hash them, and write them."""
+    output_hash_ms: int = 0
+    """To hash the outputs of one item."""
     reading_ms: int = 0
     """To read the program again and plan it, and to hash the inputs."""
     output_bytes: int = 0

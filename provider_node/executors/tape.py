@@ -143,6 +143,7 @@ class TapeExecutor:
             trace_bytes=info.trace_bytes,
             value_bytes=info.value_bytes,
             hash_ms=math.ceil(info.hash_seconds * 1_000),
+            output_hash_ms=math.ceil(info.output_hash_seconds * 1_000),
             reading_ms=math.ceil((info.read_seconds + info.plan_seconds) * 1_000),
             output_bytes=_bytes(info.outputs, job.spec.item_count),
         )

@@ -83,6 +83,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     """The leaves of all values of an item: rows of few bytes are up to 128 times as much as the values."""
     output_hashed_bytes: int = 0
     """Those of its outputs alone."""
+    output_hash_seconds: float = 0.0
+    """What hashing these takes this machine."""
     plan_seconds: float = 0.0
     """What making the slowest of the rehearsed engines ready took beyond reading the program."""
 

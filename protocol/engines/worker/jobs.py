@@ -53,9 +53,10 @@ def check(args: CheckArgs) -> ProgramInfo:
     began = time.process_time()
     if args.input_path is not None:
         _check_inputs(program.tape, args, ItemFile(Path(args.input_path)))
-    found = describe(program, args.speed)
     # Narrow inputs take far longer to hash than their bytes say, and a trace's process hashes them as well.
-    found = replace(found, read_seconds=found.read_seconds + time.process_time() - began)
+    hashing = time.process_time() - began
+    found = describe(program, args.speed)
+    found = replace(found, read_seconds=found.read_seconds + hashing)
     if not args.engines:
         return found
     return replace(found, plan_seconds=rehearsed(program.tape, args.engines))

@@ -137,4 +137,5 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         hash_seconds=a_byte * hashed,
         hashed_bytes=hashed,
         output_hashed_bytes=outside,
+        output_hash_seconds=a_byte * outside,
     )

@@ -90,6 +90,7 @@ def test_only_processors_are_slow_with_subnormal_numbers() -> None:
         ({"trace_bytes": 9 << 30}, "defending an item takes 9216 MiB, there are 8192 MiB for it"),
         ({"value_bytes": 65 << 30, "trace_bytes": 1}, "on disk"),
         ({"hash_ms": 5_901}, "an item's trace takes about 6001 ms, the bid allows 6000 ms"),
+        ({"output_hash_ms": 28_501}, "two answers to demands takes about 60002 ms, the clock is 60000 ms"),
         ({"item_ms": 1_501}, "an item's trace takes about 6004 ms, the bid allows 6000 ms"),
         ({"worst_item_ms": 63_000}, "up to 66200 ms, the clock is 66000 ms"),
         # On a GPU an item may take less than hashing its trace does: all of them at once are too many.
@@ -99,7 +100,7 @@ def test_only_processors_are_slow_with_subnormal_numbers() -> None:
 def test_rule_13_what_was_measured_is_held_to_the_clocks_before_the_start(
     changes: dict[str, int], reason: str
 ) -> None:
-    found = job_flaw(replace(BURDEN, **changes), ALLOWANCE, MEANS)
+    found = job_flaw(replace(BURDEN, **changes), ALLOWANCE, replace(MEANS, demand_clock=Blocks(60)))
     assert reason in found
     assert bool(found) == bool(reason)
 
