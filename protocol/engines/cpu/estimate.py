@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from protocol.engines.cpu.fusion import find_windows
+from protocol.engines.cpu.handling import handling
 from protocol.engines.cpu.layout import plan
 from protocol.tape.dtypes import F32, DType
 from protocol.tape.nodes import Contract, Map, Reduce
@@ -22,7 +23,7 @@ class Work:
     steps: int
     """Scalar instructions of MAP nodes (a store counts as one) and comparisons of REDUCE nodes."""
     moved: int
-    """Bytes written by MOVE, GATHER and JOIN nodes."""
+    """Bytes written by MOVE, GATHER and JOIN nodes, and what all nodes take beside their arithmetic."""
     peak_bytes: int
     """Constants, their packed copies, the arena, what sums multiply by and one thread's scratch; the
     interpreter itself is not counted.
@@ -32,8 +33,10 @@ class Work:
 def estimate(tape: Tape, threads: int = 1) -> Work:
     """The work of a valid tape. Time follows from the machine's speeds; subnormals can slow it 200 times."""
     types = tape.types
+    constant = range(len(tape.inputs), tape.first_node)
     fmas = steps = moved = 0
     for node in tape.nodes:
+        moved += handling(node, types, constant)
         elements = math.prod(node.shape)
         match node:
             case Map():

@@ -61,7 +61,7 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     steps: int
     """Scalar instructions of one item, over all elements of all MAP and REDUCE nodes."""
     moved: int
-    """Bytes that MOVE, GATHER and JOIN read and write for one item."""
+    """Bytes that MOVE, GATHER and JOIN write, and what all nodes take beside their arithmetic."""
     peak_bytes: int
     """Memory that running one item needs, constants included."""
     trace_bytes: int
