@@ -18,7 +18,7 @@ from protocol.games.audit_sight import revealed_items
 from protocol.games.board import openings_by, still_holds
 from protocol.games.pace import rest
 from protocol.games.player import Challenger, Player, Turn
-from protocol.games.precedence import RankedChild
+from protocol.games.precedence import Rank
 from protocol.games.report import GameReport
 from protocol.games.workshop import How, Workshop
 from protocol.messages import Bid
@@ -302,8 +302,8 @@ class Games:
         clock = await self.rig.chain.run(lambda chain: chain.game_terms.move_clock)
         # What an auditor could run in time, its game can too, whatever it allows re-runs of its own choice.
         seconds = max(config.item_seconds, network.seconds(clock))
-        first = RankedChild(child, self.rig.precedence, lambda: player.is_at_risk)
-        return Workshop(first, found.files, How(config.device, config.threads, seconds, player.took))
+        rank = Rank(child, self.rig.precedence, lambda: player.is_at_risk)
+        return Workshop(child, found.files, How(config.device, config.threads, seconds, player.took), rank)
 
 
 def _subject(player: Player) -> Subject:

@@ -2,12 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import trio
 
-from protocol.runtime.child import Child, ChildFaultError
+from protocol.runtime.child import Child
 
 T = TypeVar("T")
 
@@ -66,8 +65,8 @@ class Precedence:
 
 
 @dataclass
-class RankedChild:
-    """A child that is asked about one item, and keeps its trace: only its first answer takes a run.
+class Rank:
+    """Of a child that is asked about one item, and keeps its trace: only its first answer takes a run.
 
     One whose run has to stand back is killed, and asked again.
     """
@@ -78,15 +77,10 @@ class RankedChild:
     _ran: int | None = None
     """Which process has the trace."""
 
-    async def call(self, op: str, args: dict[str, Any]) -> Any:
-        """As `Child.call`."""
-        ask = partial(self.child.call, op, args)
+    async def work(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return what `ask`, a question to the child, comes to. What it waits for is no part of it."""
         if self._ran is not None and self.child.pid == self._ran:
             return await ask()
         answer = await self.precedence.work(ask, self.first)
         self._ran = self.child.pid
         return answer
-
-    def blame(self, op: str, why: object) -> ChildFaultError:
-        """As `Child.blame`."""
-        return self.child.blame(op, why)

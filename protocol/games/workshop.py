@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from protocol.engines.worker.dispute_records import (
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, write_shown
 from protocol.games.asking import Asked, ask_within, hash32, patience_for, reading
+from protocol.games.precedence import Rank
 from protocol.messages import Bid
 from protocol.types import ZERO_ADDRESS, Address, BrokenInvariant, Hash32, TransientError
 
@@ -80,15 +82,20 @@ class Workshop:
     again starts another, and waits for twice as long.
     """
 
-    def __init__(self, child: Asked, files: CaseFiles, how: How) -> None:
+    def __init__(self, child: Asked, files: CaseFiles, how: How, rank: Rank | None = None) -> None:
         self.files = files
-        self._child, self._how = child, how
+        self._child, self._how, self._rank = child, how, rank
         self._charges: dict[int, Charge] = {}
-        self._longest_run = 0.0
+        self._took, self._longest_run = 0.0, 0.0
         longest = patience_for(how.item_seconds) if how.item_seconds else math.inf
         self._patience = min(patience_for(how.took), longest) if how.took else longest
 
     async def _ask(self, args: Any, kind: type[T]) -> T:
+        ask = partial(self._within, args, kind)
+        return await (ask() if self._rank is None else self._rank.work(ask))
+
+    async def _within(self, args: Any, kind: type[T]) -> T:
+        # In its turn alone: what others' runs take is neither this one's time nor a reason to end it.
         began = trio.current_time()
         try:
             return await ask_within(self._child, args, kind, self._patience)
@@ -96,6 +103,8 @@ class Workshop:
             if trio.current_time() >= began + self._patience:
                 self._patience *= 2
             raise
+        finally:
+            self._took = trio.current_time() - began
 
     async def accuse(self, item: int) -> Charge:
         """Return the own run of an item beside the posted one.
@@ -104,10 +113,8 @@ class Workshop:
         """
         if item not in self._charges:
             args = AccuseArgs(self._item(item), str(self.files.outputs))
-            began = trio.current_time()
-            found = await self._ask(args, AccuseResult)
+            found, took = await self._ask(args, AccuseResult), self._took
             with reading(self._child, args.OP):
-                took = trio.current_time() - began
                 # By the longest: a child that runs already says little of one that has to start.
                 self._longest_run = max(self._longest_run, took)
                 self._patience = min(self._patience, patience_for(self._longest_run))

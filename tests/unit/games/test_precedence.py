@@ -1,5 +1,8 @@
 """Runs on which a stake or a bond depends go first: the others stand back, and are made again."""
 
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -7,9 +10,11 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from protocol.games.bench import Bench, SeatedChild
-from protocol.games.precedence import Precedence, RankedChild
+from protocol.games.precedence import Precedence, Rank
 from protocol.games.turns import Claim, Seats
+from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.types import Address
+from tests.unit.games.test_asking import GOOD
 
 pytestmark = pytest.mark.trio
 
@@ -115,12 +120,16 @@ async def test_only_a_game_that_has_to_run_its_item_keeps_others_back() -> None:
     """Games have many moves: each of them would begin a long re-run anew."""
     precedence, process, seats = Precedence(), Process(), Seats(1, 1, 0.1)
     child: Any = process
-    game = RankedChild(child, precedence, lambda: True)
+    rank = Rank(child, precedence, lambda: True)
+
+    async def game(op: str, args: dict[str, Any]) -> Any:
+        return await rank.work(partial(process.call, op, args))
+
     compared = Process()
     other: Any = compared
     rerun = SeatedChild(other, Bench(seats), precedence, Claim(Address(bytes(20)), 9, 1.0))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(game.call, "accuse", {})
+        nursery.start_soon(game, "accuse", {})
         await wait_all_tasks_blocked()
         nursery.start_soon(rerun.call, "compare", {})
         await wait_all_tasks_blocked()
@@ -129,14 +138,40 @@ async def test_only_a_game_that_has_to_run_its_item_keeps_others_back() -> None:
         process.answers.set()
         await wait_all_tasks_blocked()
         process.answers = trio.Event()
-        nursery.start_soon(game.call, "move", {})
+        nursery.start_soon(game, "move", {})
         await wait_all_tasks_blocked()
         assert not precedence.is_reserved, "its trace is there"
         assert compared.starts == 1
         process.answers.set()
         await wait_all_tasks_blocked()
         process.pid, process.answers = None, trio.Event()
-        nursery.start_soon(game.call, "move", {})
+        nursery.start_soon(game, "move", {})
         await wait_all_tasks_blocked()
         assert precedence.is_reserved, "its trace is gone with the process"
         nursery.cancel_scope.cancel()
+
+
+async def test_what_a_run_waits_for_is_neither_its_time_nor_a_reason_to_end_it(
+    autojump_clock: object,
+) -> None:
+    """Else a wrong result was left alone, since its item seemed to take longer than a move's clock."""
+    precedence, starts = Precedence(), list[float]()
+
+    async def call(op: str, _: object) -> object:
+        starts.append(trio.current_time())
+        await trio.sleep(20)
+        return GOOD[op]
+
+    async def accusation() -> None:
+        await trio.sleep(10)
+        await precedence.work(partial(trio.sleep, 400), lambda: True)
+
+    child: Any = SimpleNamespace(call=call, pid=1)
+    files, how = CaseFiles(Path("p"), Path("i"), Path("o"), 3), How("cpu", 1, 60.0, took=20.0)
+    shop = Workshop(child, files, how, Rank(child, precedence, lambda: False))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(accusation)
+        began = trio.current_time()
+        charge = await shop.accuse(1)
+    assert [at - began for at in starts] == [0, 410]
+    assert charge.seconds == 20
