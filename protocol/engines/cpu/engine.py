@@ -63,7 +63,7 @@ class Engine:
         validate(tape)
         if threads < 1:
             raise InputError(f"{threads} threads")
-        self.tape = tape
+        self.tape, self._keep = tape, keep
         self._kernels = {name: getattr(library(), name) for name in TASKS}
         self._windows = find_windows(tape, keep)
         self._layout = plan(tape, keep, self._windows.sizes)
@@ -89,7 +89,7 @@ class Engine:
         self._pool = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
     def run(self, inputs: Sequence[Array], time_limit: float = 0.0) -> list[Array]:
-        """One item's outputs, fresh arrays. `time_limit` in seconds, 0 for none.
+        """One item's outputs: fresh arrays, or with `keep` views. `time_limit` in seconds, 0 for none.
 
         InputError if the inputs do not fit, TimeLimitError if the limit passes (checked inside long
         nodes too).
@@ -100,7 +100,8 @@ class Engine:
             np.copyto(place.array, array)
         for call in self._calls:
             self._run(call, deadline)
-        return [place.array.copy() for place in self._places[len(self._places) - self.tape.outputs :]]
+        outputs = [place.array for place in self._places[len(self._places) - self.tape.outputs :]]
+        return outputs if self._keep else [output.copy() for output in outputs]
 
     def value(self, number: int) -> Array:
         """A value of the last run, a view. Only with `keep` are those that are no outputs still whole."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from protocol.engines.worker.delivery_records import noted_path
 from protocol.engines.worker.hashing import HASHER
 from protocol.tape import TensorType
-from protocol.tape.encoding import MAX_HEAD, Items, join_item, read_items_head, split_item
+from protocol.tape.encoding import MAX_HEAD, Items, item_parts, read_items_head, split_item
 from protocol.tape.roots import item_root
 from protocol.types import Hash32
 from protocol.types.errors import InputError
@@ -41,7 +41,7 @@ class ItemFile:
     def __getitem__(self, index: int) -> list[Array]:
         """The tensors of one item, copied so that they are aligned."""
         start = self.items.start + index * self.items.size
-        data = self._map[start : start + self.items.size]
+        data = memoryview(self._map)[start : start + self.items.size]
         return [np.array(array) for array in split_item(self.items.types, data)]
 
     def roots(self) -> Iterator[Hash32]:
@@ -148,7 +148,8 @@ class OutputFile:
         """Write the next item: its bytes first, then its root."""
         assert self._data is not None
         root = item_root(self.items.types, arrays, HASHER)
-        self._data.write(join_item(self.items.types, arrays))
+        for part in item_parts(self.items.types, arrays):
+            self._data.write(part)
         self._data.flush()
         self._log.write(root)
         self._log.flush()

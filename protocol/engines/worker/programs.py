@@ -11,7 +11,13 @@ from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
 from protocol.engines.worker.hashing import HASHER, leaf_seconds, prove_hasher
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
-from protocol.engines.worker.room import PROCESS_BYTES, file_bytes, hashed_bytes, trace_bytes
+from protocol.engines.worker.room import (
+    PROCESS_BYTES,
+    carried_bytes,
+    file_bytes,
+    hashed_bytes,
+    trace_bytes,
+)
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
 from protocol.tape.limits import LEAF_BYTES
@@ -128,7 +134,7 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         fmas=work.fmas,
         steps=work.steps,
         moved=work.moved,
-        peak_bytes=PROCESS_BYTES + work.peak_bytes,
+        peak_bytes=PROCESS_BYTES + work.peak_bytes + carried_bytes(tape),
         trace_bytes=trace_bytes(tape),
         item_seconds=seconds(work, rate) + a_byte * outside,
         item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,

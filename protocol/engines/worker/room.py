@@ -24,6 +24,16 @@ def value_bytes(tape: Tape) -> int:
     return sum(kind.nbytes for kind in tape.types[tape.first_node :])
 
 
+def input_bytes(tape: Tape) -> int:
+    """The inputs of one item: beside what an engine holds, whoever executes it has them as they were read."""
+    return sum(kind.nbytes for kind in tape.inputs)
+
+
+def carried_bytes(tape: Tape) -> int:
+    """What running an item takes beside its engine: its inputs, and a copy of its outputs."""
+    return input_bytes(tape) + sum(kind.nbytes for kind in tape.output_types)
+
+
 def hashed_bytes(types: Sequence[TensorType]) -> int:
     """The leaves of tensors: every row fills whole ones, be it a byte long."""
     return LEAF_BYTES * sum(map(leaf_count, types))
@@ -35,16 +45,17 @@ def file_bytes(tape: Tape) -> int:
 
 
 def kept_bytes(tape: Tape) -> int:
-    """What a trace takes while it is kept: its values, and the trees of tensors that it keeps."""
+    """What a trace takes while it is kept: its inputs and values, and the trees of tensors that it keeps."""
     types = tape.types
-    return value_bytes(tape) + tree_room(types, tape.first_node)
+    return input_bytes(tape) + value_bytes(tape) + tree_room(types, tape.first_node)
 
 
 def running_bytes(tape: Tape) -> int:
-    """What an engine that keeps values needs beside those of the traces."""
+    """What an engine that keeps values needs beside those of the traces: its inputs lie in it once more."""
     # Constants are held as they are and packed.
     constants = sum(constant.type.nbytes for constant in tape.constants)
-    return PROCESS_BYTES + 2 * constants + (value_bytes(tape) if value_bytes(tape) <= LENT else 0)
+    lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
+    return PROCESS_BYTES + 2 * constants + input_bytes(tape) + lent
 
 
 def trace_bytes(tape: Tape) -> int:

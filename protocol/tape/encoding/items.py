@@ -83,12 +83,17 @@ def split_item(types: Sequence[TensorType], data: bytes | memoryview) -> list[Ar
     return arrays
 
 
-def join_item(types: Sequence[TensorType], arrays: Sequence[Array]) -> bytes:
-    """One item's bytes. InputError if the arrays do not have these types."""
+def item_parts(types: Sequence[TensorType], arrays: Sequence[Array]) -> Iterator[memoryview]:
+    """One item's bytes, tensor by tensor and not copied. InputError if the arrays do not have these types."""
     for kind, array in zip(types, arrays, strict=True):
         if array.dtype != np.dtype(kind.dtype.numpy) or array.shape != kind.shape:
             raise InputError(f"a tensor is {array.dtype}{array.shape}, not {kind.dtype.name}{kind.shape}")
-    return b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+    return (np.ascontiguousarray(array).reshape(-1).view(np.uint8).data for array in arrays)
+
+
+def join_item(types: Sequence[TensorType], arrays: Sequence[Array]) -> bytes:
+    """One item's bytes. InputError if the arrays do not have these types."""
+    return b"".join(item_parts(types, arrays))
 
 
 def encode_items(types: Sequence[TensorType], items: Iterable[Sequence[Array]]) -> bytes:

@@ -1,0 +1,73 @@
+"""What is reckoned with is what is taken: a run that dies of memory costs the penalty, a trace the bond."""
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from protocol.engines.cpu import Engine
+from protocol.engines.worker import jobs
+from protocol.engines.worker.dispute_records import Item
+from protocol.engines.worker.interface import CompareArgs, RunArgs
+from protocol.engines.worker.programs import describe, load_program, write_program
+from protocol.engines.worker.room import PROCESS_BYTES
+from protocol.engines.worker.traces import Traces
+from protocol.tape import F32, Labels, Map, Operand, Tape, TensorType
+from protocol.tape.encoding import Items, join_item
+from protocol.tape.scalar import ScalarProgram
+from protocol.tape.views import Affine
+
+ROWS = 1 << 18
+LARGE = 128 * ROWS
+SLACK = 4 << 20
+COPY = ScalarProgram((F32,), (), (), (), 0)
+
+
+def prepared(folder: Path, rows: int, across: int) -> Item:
+    """One row becomes many, or of many one is kept."""
+    read = Operand(0, Affine(0, (0, 1)))
+    node = Map(F32, (across, 32), COPY, (read,))
+    tape = Tape((TensorType(F32, (rows, 32)),), (), (node,), 1)
+    write_program(folder / "program", tape, Labels(("x",), (), (), ("y",)))
+    inputs = Items(tape.inputs, 1).head + join_item(tape.inputs, [np.ones((rows, 32), np.float32)])
+    (folder / "inputs").write_bytes(inputs)
+    return Item(str(folder / "program"), str(folder / "inputs"), 0)
+
+
+@pytest.mark.parametrize(("rows", "across"), [(1, ROWS), (ROWS, 1)], ids=["outputs", "inputs"])
+@pytest.mark.parametrize("what", ["run", "compare", "trace"])
+def test_large_inputs_and_outputs_are_reckoned_with(
+    tmp_path: Path, rows: int, across: int, what: str
+) -> None:
+    item = prepared(tmp_path, rows, across)
+    info = describe(load_program(Path(item.program_path)))
+    outputs = str(tmp_path / "outputs")
+    run = RunArgs(item.program_path, item.input_path, outputs, 1)
+    if what == "compare":
+        jobs.run(run, lambda _: None)
+        load_program(Path(item.program_path)).engines.clear()
+    traces = Traces()
+    tracemalloc.start()
+    try:
+        match what:
+            case "run":
+                jobs.run(run, lambda _: None)
+            case "compare":
+                jobs.compare(CompareArgs(item.program_path, item.input_path, outputs, 1), lambda _: None)
+            case "trace":
+                traces.get(item)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    reckoned = info.trace_bytes if what == "trace" else info.peak_bytes
+    assert LARGE < peak < reckoned - PROCESS_BYTES + SLACK
+    assert reckoned - PROCESS_BYTES < 3 * LARGE + 3 * SLACK, "nor with much more"
+
+
+def test_an_engine_that_keeps_values_copies_no_outputs(tmp_path: Path) -> None:
+    tape = load_program(Path(prepared(tmp_path, 1, 4).program_path)).tape
+    x = np.ones((1, 32), np.float32)
+    with Engine(tape, keep=True) as keeping, Engine(tape) as plain:
+        assert np.shares_memory(keeping.run([x])[0], keeping.value(1))
+        assert not np.shares_memory(plain.run([x])[0], plain.value(1))
