@@ -16,6 +16,7 @@ from protocol.engines.worker.room import (
     carried_bytes,
     file_bytes,
     hashed_bytes,
+    planned_bytes,
     trace_bytes,
 )
 from protocol.tape import Labels, Tape, TensorType
@@ -134,7 +135,7 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         fmas=work.fmas,
         steps=work.steps,
         moved=work.moved,
-        peak_bytes=PROCESS_BYTES + work.peak_bytes + carried_bytes(tape),
+        peak_bytes=PROCESS_BYTES + planned_bytes(tape) + work.peak_bytes + carried_bytes(tape),
         trace_bytes=trace_bytes(tape),
         item_seconds=seconds(work, rate) + a_byte * outside,
         item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from protocol.dispute.trace import tree_room
-from protocol.tape import Tape, TensorType
+from protocol.tape import Map, Tape, TensorType
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.roots import leaf_count
 
@@ -13,6 +13,10 @@ LENT = 256 * 2**20
 """Values of up to so many bytes lie in the engine until it runs the next item, and are then copied out; a
 trace with more keeps the engine's memory for itself.
 """
+
+_PLANNED_NODE = 16 * 2**10
+_PLANNED_INSTRUCTION = 400
+"""What a node and an instruction of a MAP take once they are read and planned, as measured."""
 
 TRACE_HEAD_BYTES = 64
 """Before the roots in a trace's file (`stored`)."""
@@ -50,12 +54,18 @@ def kept_bytes(tape: Tape) -> int:
     return input_bytes(tape) + value_bytes(tape) + tree_room(types, tape.first_node)
 
 
+def planned_bytes(tape: Tape) -> int:
+    """What a program takes in memory, read and planned for an engine: a hundred times its own bytes."""
+    instructions = sum(len(node.program.code) for node in tape.nodes if isinstance(node, Map))
+    return _PLANNED_NODE * len(tape.nodes) + _PLANNED_INSTRUCTION * instructions
+
+
 def running_bytes(tape: Tape) -> int:
     """What an engine that keeps values needs beside those of the traces: its inputs lie in it once more."""
     # Constants are held as they are and packed.
     constants = sum(constant.type.nbytes for constant in tape.constants)
     lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
-    return PROCESS_BYTES + 2 * constants + input_bytes(tape) + lent
+    return PROCESS_BYTES + planned_bytes(tape) + 2 * constants + input_bytes(tape) + lent
 
 
 def trace_bytes(tape: Tape) -> int:

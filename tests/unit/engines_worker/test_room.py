@@ -11,11 +11,11 @@ from protocol.engines.worker import jobs
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.interface import CompareArgs, RunArgs
 from protocol.engines.worker.programs import describe, load_program, write_program
-from protocol.engines.worker.room import PROCESS_BYTES
+from protocol.engines.worker.room import PROCESS_BYTES, planned_bytes
 from protocol.engines.worker.traces import Traces
-from protocol.tape import F32, Labels, Map, Operand, Tape, TensorType
+from protocol.tape import F32, I32, Labels, Map, Operand, Tape, TensorType
 from protocol.tape.encoding import Items, join_item
-from protocol.tape.scalar import ScalarProgram
+from protocol.tape.scalar import Instruction, ScalarProgram
 from protocol.tape.views import Affine
 
 ROWS = 1 << 18
@@ -63,6 +63,28 @@ def test_large_inputs_and_outputs_are_reckoned_with(
     reckoned = info.trace_bytes if what == "trace" else info.peak_bytes
     assert LARGE < peak < reckoned - PROCESS_BYTES + SLACK
     assert reckoned - PROCESS_BYTES < 3 * LARGE + 3 * SLACK, "nor with much more"
+
+
+@pytest.mark.parametrize(("nodes", "length"), [(4_000, 1), (400, 128)])
+def test_a_program_of_many_small_nodes_is_reckoned_with(tmp_path: Path, nodes: int, length: int) -> None:
+    """Its bytes are few, and so are its values: what is made of it to run it is not."""
+    code = tuple(Instruction(17, place, 0, 0) for place in range(length))
+    node = Map(I32, (), ScalarProgram((I32,), (), (), code, length), (Operand(0, Affine(0, ())),))
+    tape = Tape((TensorType(I32, ()),), (), (node,) * nodes, 1)
+    write_program(tmp_path / "program", tape, Labels(("x",), (), (), ("y",)))
+    inputs = Items(tape.inputs, 1).head + join_item(tape.inputs, [np.array(1, np.int32)])
+    (tmp_path / "inputs").write_bytes(inputs)
+    tracemalloc.start()
+    try:
+        program = load_program(tmp_path / "program")
+        Traces().get(Item(str(tmp_path / "program"), str(tmp_path / "inputs"), 0))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    reckoned = planned_bytes(program.tape)
+    assert reckoned / 4 < peak < reckoned
+    assert describe(program).trace_bytes > PROCESS_BYTES + reckoned
+    assert describe(program).peak_bytes > PROCESS_BYTES + reckoned
 
 
 def test_an_engine_that_keeps_values_copies_no_outputs(tmp_path: Path) -> None:
