@@ -1,5 +1,6 @@
 """Up to where something was read: blocks by number and hash, and whether they are still part of the chain."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,6 +10,8 @@ from protocol.types import BlockNo, Hash32, to_hex
 
 LAG = 16
 """Blocks by which a chain may seem shorter than it was: a node lags, or a fork will grow."""
+SHORT_S = 60.0
+"""For so long it may seem much shorter: another URL, far behind, may be believed for a moment."""
 _MARKS = 64
 _REMEMBERED = 1_024
 
@@ -51,6 +54,10 @@ class Ground:
         self._reads = reads
         self._stood: dict[Mark, BlockNo] = {}
         """Newest confirmed block at which it was asked for: many who read up to one block ask once."""
+        self._farthest = BlockNo(0)
+        """The farthest end of the chain that was named here."""
+        self._short: dict[Mark, float] = {}
+        """Since when the chain seems to end far before a mark."""
 
     def reached(self, marks: Marks) -> int:
         """Return the block after which to go on."""
@@ -59,16 +66,22 @@ class Ground:
     def standing(self, marks: Marks, confirmed: BlockNo) -> Marks:
         """Return marks without the newest ones that are gone; `confirmed` is the end of the chain.
 
-        Gone is what lies far beyond that end, and where the chain has another block. That a node does not
-        have the block says nothing: it lags a little, or keeps no old ones.
+        Gone is what lies far beyond that end for a while (at once, if no node has shown so long a chain to
+        this process), and where the chain has another block. That a node does not have the block says
+        nothing: it lags a little, or keeps no old ones.
         """
+        self._farthest = max(self._farthest, confirmed)
         while marks and not self._stands(marks[-1], confirmed):
             marks = marks[:-1]
         return marks
 
     def _stands(self, mark: Mark, confirmed: BlockNo) -> bool:
         if mark.number > confirmed + LAG:
-            return False
+            now = time.monotonic()
+            patience = 0.0 if self._reads.network.may_restart else SHORT_S
+            until = self._short.setdefault(mark, now) + patience
+            return mark.number <= self._farthest + LAG and now < until
+        self._short.clear()
         if self._stood.get(mark) == confirmed:
             return True
         head = self._reads.node.head(mark.number)

@@ -84,5 +84,6 @@ async def test_an_audit_that_a_reorg_brought_back_is_seen_again(alone: Localnet,
     survey.tell(survey.endings(chain))
     assert (look().open, survey.endings(chain)) == ((), ()), "it is told once"
     localnet.anvil.call("anvil_reorg", 101, [])
+    localnet.anvil.mine()
     (again,) = look().open
     assert again.sight.audit.stage is Stage.DRAWN

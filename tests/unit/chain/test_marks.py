@@ -19,7 +19,7 @@ from protocol.chain.events import NonceCancelled, topic_of
 from protocol.chain.histories import Histories
 from protocol.chain.kept import Kept
 from protocol.chain.logs import Batch, Follower
-from protocol.chain.marks import _MARKS, LAG, Marks, after
+from protocol.chain.marks import _MARKS, LAG, SHORT_S, Marks, after
 from protocol.chain.node import BlockHead
 from protocol.chain.rpc import RpcRefused
 from protocol.chain.scan import Scanner
@@ -47,6 +47,8 @@ class World:
     cancelled: dict[int, int] = field(default_factory=dict)
     registered: dict[int, Address] = field(default_factory=dict)
     flooded: frozenset[int] = frozenset()
+    may_restart: bool = True
+    """One node then, which nobody waits for."""
     asked: Counter[str] = field(default_factory=Counter)
     first: list[int] = field(default_factory=list)
     """Where each request for logs began."""
@@ -55,7 +57,7 @@ class World:
     def __post_init__(self) -> None:
         self.escrow, self.staking = ESCROW, StakingCalls(Address(b"\x0f" * 20))
         self.deployment = SimpleNamespace(block=3, disputes=None, delivery=None, audits=None)
-        self.network = SimpleNamespace(confirmations=3)
+        self.network = SimpleNamespace(confirmations=3, may_restart=self.may_restart)
         self.domain = Domain(1, ESCROW.address)
         self.node = self
         self.scanner = Scanner(self)  # type: ignore[arg-type]
@@ -170,6 +172,49 @@ def test_a_node_that_lags_takes_nothing_back(world: World, shown: str) -> None:
     assert world.nonces() == [1]
     assert follower.poll() is None
     assert min(world.first, default=99) > 30
+
+
+def test_another_url_that_is_far_behind_for_a_moment_takes_nothing_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All would be read anew from the deployment, and its end be kept in the files."""
+    now = [1_000.0]
+    monkeypatch.setattr("protocol.chain.marks.time.monotonic", lambda: now[0])
+    world = World(tip=100, cancelled={5: 1}, may_restart=False)
+    world.registered[6] = OWNER
+    follower, (book, histories) = following(world), made(world, tmp_path)
+
+    def look() -> tuple[object, ...]:
+        nonces = histories.read(OWNER, 1).nonces_cancelled
+        return world.nonces(), owners(book), nonces
+
+    drain(follower)
+    assert look() == ([1], {OWNER}, 1)
+    for _ in range(3):  # each time for less than a minute
+        world.tip, world.first[:] = 50, []
+        assert look() == ([1], {OWNER}, 1)
+        assert follower.poll() is None
+        assert min(world.first, default=99) > 50
+        now[0] += SHORT_S - 1
+        world.tip = 100
+        look()
+    world.tip = 50
+    look()
+    now[0] += SHORT_S
+    batch = follower.poll()
+    assert batch is not None
+    assert batch.rolled_back_to is not None, "for a minute: it is another chain"
+    assert look() == ([1], {OWNER}, 1)
+    assert min(world.first) == world.deployment.block
+
+
+def test_what_an_earlier_process_read_of_a_chain_that_nobody_has_shown_to_this_one_is_gone_at_once(
+    tmp_path: Path,
+) -> None:
+    world = World(tip=MADE_UP, may_restart=False)
+    made(world, tmp_path)[0].read(9)
+    later = World(tip=30, registered={6: OWNER}, may_restart=False)
+    assert owners(made(later, tmp_path)[0]) == {OWNER}
 
 
 def test_many_who_read_up_to_one_block_ask_once_for_it(world: World) -> None:

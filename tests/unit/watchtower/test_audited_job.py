@@ -152,10 +152,10 @@ async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
     playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
     player = Player(chain, BID, BlockNo(0), NOTHING, 3, NOTHING, NOTHING, item=3)
     shop = await playing._workshop(player, NOTHING)
-    asked: Any = shop._child
+    rank: Any = shop._rank
     for name, value in of.items():
         setattr(player, name, value)
-    assert (asked.precedence, asked.first()) == (rig.precedence, first)
+    assert (rank.precedence, rank.first()) == (rig.precedence, first)
 
 
 @pytest.mark.parametrize(

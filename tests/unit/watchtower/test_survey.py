@@ -57,6 +57,7 @@ class World:
     def __post_init__(self) -> None:
         self.audits = AuditCalls(OTHER)
         self.deployment = SimpleNamespace(block=1, tokens=())
+        self.network = SimpleNamespace(may_restart=True)
         self.audit_clocks = CLOCKS
         self.node = SimpleNamespace(head=self._head)
         self.scanner = SimpleNamespace(
