@@ -143,7 +143,9 @@ class Auditing:
         chain, tasks, unit = self.purse.chain, self.record().audits, self.record().unit
         enrolled = await chain.run(Chain.auditors_at, list_reading(bid, view.started_at))
         if not enrolled:
-            raise InputError("nobody was enrolled as an auditor before the lease was opened")
+            raise InputError(
+                "nobody was enrolled as an auditor a start deadline before the lease was started"
+            )
         await self._none_pending()
         spec, store = self.wanted().spec, self.results.store
         args = JobTermsArgs(str(store.path(spec.program)), str(store.path(spec.inputs)))

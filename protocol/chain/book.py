@@ -62,8 +62,8 @@ class AddressBook:
         self._gaps_until = -1
         """Up to this block something may be missing: a block that no node gives, an owner that made room."""
         self._looking = threading.Lock()
-        self._looked: dict[tuple[Address, int], Entry | None] = {}
-        """What was found of an owner up to that block, where something may be missing."""
+        self._looked: dict[tuple[Address, int], tuple[int, Entry | None]] = {}
+        """Of an owner, up to that block: what is left to search there, and what was found."""
         self._refused = (-1, 0)
         self._loaded = False
         self._caught_up = False
@@ -115,28 +115,37 @@ class AddressBook:
         return _newest_last(self._entries, (each for each in self._fresh.values() if each.block > reached))
 
     def _in_gaps(self, owner: Address, first: int, gaps: int, ends: float) -> Entry | None:
-        """Look where something may be missing, once: one flooded block costs no search at each call."""
+        """Look where something may be missing, once: one flooded block costs no search at each call.
+
+        A search that ran out of time goes on where it ended.
+        """
         with self._looking:
-            if (owner, gaps) in self._looked:
-                return self._looked[owner, gaps]
-        found = self._search(owner, first, gaps, ends)
-        with self._looking:
-            self._looked[owner, gaps] = found
-            if len(self._looked) > _LOOKED:
-                del self._looked[next(iter(self._looked))]
+            last, found = self._looked.get((owner, gaps), (gaps, None))
+        if last >= first:
+            found, last = self._part_of_search(owner, first, last, ends)
+            with self._looking:
+                self._looked[owner, gaps] = last, found
+                if len(self._looked) > _LOOKED:
+                    del self._looked[next(iter(self._looked))]
+            if last >= first:
+                raise _late(owner)
         return found
 
     def _search(self, owner: Address, first: int, last: int, ends: float) -> Entry | None:
-        """Look for the newest event of one owner, from `last` back to `first`."""
+        found, last = self._part_of_search(owner, first, last, ends)
+        if last >= first:
+            raise _late(owner)
+        return found
+
+    def _part_of_search(self, owner: Address, first: int, last: int, ends: float) -> tuple[Entry | None, int]:
+        """Look for an owner's newest event, from `last` back to `first`; return it, and what is left."""
         topics = (self._topic, bytes(12) + owner)
-        while last >= first:
-            if time.monotonic() > ends:
-                raise TransientError(f"the registration of 0x{owner.hex()} could not be read in time")
+        while last >= first and time.monotonic() <= ends:
             part = max(first, last - self._scanner.span + 1)
             if found := _entries(self._scanner.between(part, last, topics)):
-                return found[-1]
+                return found[-1], first - 1
             last = part - 1
-        return None
+        return None, last
 
     def _try(self, ends: float) -> None:
         while True:
@@ -245,6 +254,10 @@ class AddressBook:
     def _save(self) -> None:
         rows = [(e.owner.hex(), e.operator.hex(), e.said.hex(), e.block) for e in self._entries.values()]
         self._kept.save({"marks": written(self._marks), "gaps": self._gaps_until, "providers": rows})
+
+
+def _late(owner: Address) -> TransientError:
+    return TransientError(f"the registration of 0x{owner.hex()} could not be read in time")
 
 
 def _newest_last(known: dict[Address, Entry], found: Iterable[Entry]) -> dict[Address, Entry]:

@@ -113,6 +113,8 @@ class Runs:
         self._waiting = Waiting()
         self._line = line or Line()
         self._began: float | None = None
+        self._asked_by: BlockNo | None = None
+        """The deadline with which a place was asked for."""
 
     @property
     def waiting(self) -> int:
@@ -171,7 +173,7 @@ class Runs:
         try:
             await self._execute_alone(wanted)
         finally:
-            self._device, self._began = "", None
+            self._device, self._began, self._asked_by = "", None, None
             if self._beside is not None:
                 self._beside.go_on()
 
@@ -196,7 +198,8 @@ class Runs:
         lease, number = wanted.name
         path, left = self.shelf.path(wanted.name), wanted.deadline - self._height()
         item = await self._items.numbered(lease, number, left, wanted.doubts)
-        async with self._line.place(wanted.deadline, self._items.memory_of(lease)):
+        self._asked_by = wanted.deadline
+        async with self._line.place(self._asked_by, self._items.memory_of(lease)):
             self._began, self._device = trio.current_time(), item.device
             self._hold_jobs()
             log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
@@ -218,8 +221,9 @@ class Runs:
                 return
             if self._began is None:
                 chosen = next_run(map(self._as_run, self._wanted.values()))
-                if chosen is not None and chosen.name != wanted.name:
-                    scope.cancel()  # it waits for a place, which is that one's now
+                sooner = self._asked_by is not None and wanted.deadline < self._asked_by
+                if sooner or (chosen is not None and chosen.name != wanted.name):
+                    scope.cancel()  # it waits for a place, which is that one's now, or to be had sooner
                     return
                 continue
             spent = int((trio.current_time() - self._began) * 1_000)

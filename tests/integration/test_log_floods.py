@@ -1,5 +1,6 @@
 """Logs cost their makers little, and nodes give only so many at once: no role needs to read them all."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,9 @@ from client_sdk.bidders import Bidders
 from protocol.chain import book
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
+from protocol.chain.event import Event
 from protocol.chain.localnet import Localnet
+from protocol.chain.scan import Topics
 from protocol.messages import Registration, Signed, sign
 from protocol.types import Address, Amount, BlockNo
 from provider_node.registration import Owner, ensure_registered
@@ -97,7 +100,9 @@ def test_a_block_that_no_node_gives_is_left_out_of_the_book(
     found = reader.registration_of(before.address)
     assert found is not None
     assert found.registration == said.message, "what it said in that block is found by its owner's name"
-    monkeypatch.setattr(reader.book, "_search", lambda *_: pytest.fail("one flooded block costs one search"))
+    monkeypatch.setattr(
+        reader.book, "_part_of_search", lambda *_: pytest.fail("one flooded block costs one search")
+    )
     assert reader.registration_of(before.address) == found
 
 
@@ -163,6 +168,29 @@ def test_who_is_in_the_book_is_found_though_a_search_runs_out_of_time(localnet: 
     found = reader.registration_of(provider.address, seconds=0)
     assert found is not None
     assert found.owner == provider.address
+
+
+def test_a_search_that_runs_out_of_time_goes_on_where_it_ended(localnet: Localnet) -> None:
+    """One flooded block long after a registration would cost a whole search at each call, for ever."""
+    provider, reader = ready_provider(localnet), localnet.chain()
+    localnet.anvil.mine(50)
+    assert owners(reader) == {provider.address}
+    newest = reader.block_number()
+    reader.book._gaps_until = newest
+    reader.scanner._span, asked, between = 8, list[int](), reader.scanner.between
+
+    def slow(first: int, last: int, topics: Topics) -> tuple[Event, ...]:
+        asked.append(last)
+        time.sleep(0.3)
+        reader.scanner._span = 8
+        return between(first, last, topics)
+
+    reader.scanner.between = slow  # type: ignore[method-assign]
+    for _ in range(40):
+        found = reader.registration_of(provider.address, seconds=0.25)
+    assert found is not None
+    assert asked == sorted(set(asked), reverse=True), "no block twice"
+    assert 2 < len(asked) < 12
 
 
 def test_owners_without_stake_make_room_in_the_book(

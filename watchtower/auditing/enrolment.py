@@ -53,7 +53,8 @@ def enrol(chain: Chain) -> Report:
     now = chain.auditor(me)
     row = {"auditor": to_hex(me), "stake": unit.plain(now.stake), "token": unit.symbol, "since": now.since}
     return row, (
-        f"{to_hex(me)} is enrolled with {unit.show(now.stake)}: leases opened from now on may draw it. "
+        f"{to_hex(me)} is enrolled with {unit.show(now.stake)}: leases that are started from now on "
+        "may draw it, once a start deadline is over. "
         f"Keep `gavel watchtower run` up: silence burns an eighth of the stake"
     )
 

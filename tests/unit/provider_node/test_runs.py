@@ -324,6 +324,20 @@ async def test_a_run_waits_for_the_memory_of_an_audit_and_the_most_urgent_item_i
         assert not line._inside
 
 
+async def test_an_item_that_is_due_sooner_meanwhile_waits_in_its_new_place(bench, tmp_path) -> None:
+    """A second game about it: audits that are due in between must not go first."""
+    line = Line(memory=10)
+    async with opened(bench, tmp_path, line=line) as world:
+        async with line.place(50, takes=6):
+            world.want(A, 0, 9_000)
+            await world.until(lambda: [due for due, _ in line._waiting.values()] == [9_000])
+            world.want(A, 0, 300)
+            await world.until(lambda: [due for due, _ in line._waiting.values()] == [300])
+        bench.end(A, 0).set()
+        await world.until(lambda: world.built == [(A, 0), (A, 0)])
+        assert bench.begun == [("a", 0)]
+
+
 async def test_an_audit_of_a_small_item_runs_beside_a_game(bench, tmp_path) -> None:
     line = Line(memory=10)
     async with opened(bench, tmp_path, line=line) as world:
