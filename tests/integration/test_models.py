@@ -144,4 +144,4 @@ def test_whole_minilm_is_as_dense_in_nodes_as_planned(cache):
     assert 1.42e9 < info.fmas < 1.46e9
     assert info.constants_bytes < 92e6
     assert info.nodes < 300
-    assert info.moved < 8e6
+    assert info.moved < 16e6  # half of it beside what is copied: calls, rows and runs

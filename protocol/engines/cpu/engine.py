@@ -152,6 +152,8 @@ class Engine:
 
     def _run(self, call: Call, deadline: int) -> None:
         if call.plain is not None:
+            if deadline and time.monotonic_ns() > deadline:
+                raise TimeLimitError("the item ran past its time limit")
             call.plain()
             return
         kernel = self._kernels[call.kernel]

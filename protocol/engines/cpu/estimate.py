@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from protocol.engines.cpu.fusion import find_windows
+from protocol.engines.cpu.fusion import Windows, find_windows
 from protocol.engines.cpu.handling import handling
 from protocol.engines.cpu.layout import plan
 from protocol.tape.dtypes import F32, DType
@@ -47,12 +47,17 @@ def estimate(tape: Tape, threads: int = 1) -> Work:
                 steps += elements * types[node.operand.source].columns
             case _:
                 moved += elements * node.dtype.width
-    constants = sum(constant.type.nbytes for constant in tape.constants)
     windows = find_windows(tape)
-    held = windows.nbytes + plan(tape, False, windows.sizes).arena + pack_room(tape)
-    held += sum(size * dtype.width for dtype, size in longest_sums(tape).items())
+    arena = plan(tape, False, windows.sizes).arena
+    return Work(fmas, steps, moved, arena + beside_values(tape, windows, threads))
+
+
+def beside_values(tape: Tape, windows: Windows, threads: int = 1) -> int:
+    """Bytes that an engine holds beside its values, whether it keeps them or not."""
+    constants = sum(constant.type.nbytes for constant in tape.constants)
+    sums = sum(size * dtype.width for dtype, size in longest_sums(tape).items())
     calls = len(tape.nodes) * CALL_BYTES * threads
-    return Work(fmas, steps, moved, constants + held + calls + threads * SCRATCH)
+    return constants + windows.nbytes + pack_room(tape) + sums + calls + threads * SCRATCH
 
 
 def pack_room(tape: Tape) -> int:

@@ -27,7 +27,7 @@ RUN = 32
 """A run of a copy; `VIEW` for each axis of a view that it may leave."""
 VIEW = 16
 PIECE = 16
-"""A run of an operand of a MAP, or a row of a GATHER."""
+"""A run of an operand of a MAP, a row of a GATHER, or a run of a part of a JOIN."""
 
 
 def handling(node: Node, types: Sequence[TensorType], constants: range) -> int:
@@ -54,7 +54,7 @@ def handling(node: Node, types: Sequence[TensorType], constants: range) -> int:
         case Gather():
             return CALL + PIECE * types[node.index].elements
         case Join():
-            return CALL
+            return CALL + PIECE * len(node.parts) * math.prod(node.shape[: node.axis])
 
 
 def _contract(node: Contract, types: Sequence[TensorType], constants: range) -> int:

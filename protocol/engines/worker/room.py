@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from protocol.dispute.trace import tree_room
+from protocol.engines.cpu.estimate import beside_values
+from protocol.engines.cpu.fusion import find_windows
 from protocol.tape import Map, Tape, TensorType
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.roots import leaf_count
@@ -62,10 +64,9 @@ def planned_bytes(tape: Tape) -> int:
 
 def running_bytes(tape: Tape) -> int:
     """What an engine that keeps values needs beside those of the traces: its inputs lie in it once more."""
-    # Constants are held as they are and packed.
-    constants = sum(constant.type.nbytes for constant in tape.constants)
+    beside = beside_values(tape, find_windows(tape, keep=True))
     lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
-    return PROCESS_BYTES + planned_bytes(tape) + 2 * constants + input_bytes(tape) + lent
+    return PROCESS_BYTES + planned_bytes(tape) + beside + input_bytes(tape) + lent
 
 
 def trace_bytes(tape: Tape) -> int:

@@ -21,7 +21,7 @@ from protocol.engines.cpu.handling import CALL
 from protocol.engines.cpu.layout import Room, plan
 from protocol.engines.cpu.library import ProductTask, check_build, library
 from protocol.engines.cpu.programs import compile_program
-from protocol.tape import F32, I8, I32, Affine, DType, Tape, TapeBuilder, TensorType, functions, trace
+from protocol.tape import F32, I8, I32, Affine, DType, Join, Tape, TapeBuilder, TensorType, functions, trace
 from protocol.tape.merkle import PLAIN
 from protocol.tape.products import dot, greatest, matmul, total
 from protocol.tape.reference import evaluate, evaluate_all
@@ -153,6 +153,14 @@ def test_a_nan_input_with_a_payload_is_refused() -> None:
             engine.run([np.zeros(2)])
         with pytest.raises(InputError, match="1 inputs"):
             engine.run([])
+
+
+def test_the_time_limit_ends_an_item_of_joins_alone() -> None:
+    """They are copied outside the kernels, which look at the clock."""
+    node = Join(I8, (1 << 16, 4), 1, (0,) * 4)
+    tape = Tape((TensorType(I8, (1 << 16, 1)),), (), (node,) * 50, 1)
+    with Engine(tape) as engine, pytest.raises(TimeLimitError):
+        engine.run([np.zeros((1 << 16, 1), np.int8)], time_limit=0.001)
 
 
 def test_the_time_limit_interrupts_one_long_node() -> None:

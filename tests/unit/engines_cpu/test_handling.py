@@ -11,7 +11,7 @@ from protocol.engines.worker.cost import seconds
 from protocol.engines.worker.interface import CalibrateArgs, Speed
 from protocol.engines.worker.speed import calibrate
 from protocol.tape import F32, I8, I32, DType, Tape, TensorType
-from protocol.tape.nodes import Affine, Contract, Gather, Map, Move, Node, Operand, Reduce, ReduceKind
+from protocol.tape.nodes import Affine, Contract, Gather, Join, Map, Move, Node, Operand, Reduce, ReduceKind
 from protocol.tape.scalar import ScalarProgram
 
 COUNT = 1 << 16
@@ -62,7 +62,13 @@ def moved(leaving: bool) -> tuple[Node, tuple[TensorType, ...]]:
     return Move(I8, AXES, 0, AXES, view, tuple(axes), 0), (TensorType(I8, view),)
 
 
+def joined() -> tuple[Node, tuple[TensorType, ...]]:
+    """Bytes that lie apart: each is copied alone."""
+    return Join(I8, (COUNT, 32), 1, (0,) * 32), (TensorType(I8, (COUNT, 1)),)
+
+
 CASES = {
+    "joined": joined(),
     "products of one term": product(F32, 1, 2, 2),
     "of bytes": product(I8, 1, 2, 2),
     "of no term": product(F32, 0, 2, 2),

@@ -1,6 +1,7 @@
 """What is reckoned with is what is taken: a run that dies of memory costs the penalty, a trace the bond."""
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,9 @@ from protocol.engines.worker import jobs
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.interface import CompareArgs, RunArgs
 from protocol.engines.worker.programs import describe, load_program, write_program
-from protocol.engines.worker.room import PROCESS_BYTES, planned_bytes
+from protocol.engines.worker.room import PROCESS_BYTES, planned_bytes, running_bytes
 from protocol.engines.worker.traces import Traces
-from protocol.tape import F32, I32, Labels, Map, Operand, Tape, TensorType
+from protocol.tape import F32, I32, Constant, Contract, Labels, Map, Operand, Tape, TensorType
 from protocol.tape.encoding import Items, join_item
 from protocol.tape.scalar import Instruction, ScalarProgram
 from protocol.tape.views import Affine
@@ -85,6 +86,16 @@ def test_a_program_of_many_small_nodes_is_reckoned_with(tmp_path: Path, nodes: i
     assert reckoned / 4 < peak < reckoned
     assert describe(program).trace_bytes > PROCESS_BYTES + reckoned
     assert describe(program).peak_bytes > PROCESS_BYTES + reckoned
+
+
+def test_constants_are_reckoned_with_as_they_are_packed_for_traces_too() -> None:
+    """Two rows are packed to a panel of 32: sixteen times their bytes, which a trace holds as a run does."""
+    kind = TensorType(F32, (2, 4096))
+    constant = Constant(kind, bytes(kind.nbytes))
+    node = Contract(F32, (1, 2), Operand(0, Affine(0, (0, 0))), Operand(1, Affine(0, (0, 1))))
+    tape = Tape((TensorType(F32, (1, 4096)),), (constant,), (node,), 1)
+    bare = replace(tape, constants=(replace(constant, type=TensorType(F32, (2, 1)), data=bytes(8)),))
+    assert running_bytes(tape) - running_bytes(bare) > 17 * kind.nbytes
 
 
 def test_an_engine_that_keeps_values_copies_no_outputs(tmp_path: Path) -> None:
