@@ -34,7 +34,7 @@ def handling(node: Node, types: Sequence[TensorType], constants: range) -> int:
     """Bytes that could have been moved meanwhile. `types`: of all values; `constants`: which are such."""
     elements = math.prod(node.shape)
     if not elements:
-        return 0
+        return CALL
     match node:
         case Map():
             extents, _ = merge(node.shape, *(operand.at.coefs for operand in node.operands))

@@ -4,14 +4,17 @@ import time
 from functools import cache
 
 from protocol.engines.cpu import FAST
-from protocol.tape import I8, TensorType
+from protocol.tape import I8, Tape, TensorType
 from protocol.tape.merkle import PLAIN, Hasher
-from protocol.tape.roots import tensor_root
+from protocol.tape.roots import leaf_count, tensor_root
 from protocol.types.errors import BrokenInvariant
 
 HASHER: Hasher = FAST
 _LEAF_S = 320e-9
 """What a leaf is taken to cost at least, its share of the tree and its bytes on a disk included."""
+_NODE_S = 25e-6
+"""What a node's value costs beside its leaves: a root, a view and a place in the trace's file."""
+_CONSTANT_S = 6e-6
 _SLACK = 1.25
 _TRIED = TensorType(I8, (1 << 13, 1))
 _TRIES = 5
@@ -30,6 +33,12 @@ def prove_hasher() -> None:
         raise BrokenInvariant("the CPU engine's kernels are out of date", "run `make setup`") from fault
     if layers[0] != layers[1] or parents[0] != parents[1] or whole[0] != whole[1]:
         raise BrokenInvariant("the fast keccak is wrong on this machine", "run `make setup`")
+
+
+def tracing_seconds(tape: Tape) -> float:
+    """What hashing and storing the values of a trace costs this processor, small and empty ones included."""
+    leaves = sum(map(leaf_count, tape.types[tape.first_node :]))
+    return leaf_seconds() * leaves + _NODE_S * len(tape.nodes) + _CONSTANT_S * len(tape.constants)
 
 
 def leaf_seconds() -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from protocol.engines.cpu import estimate
 from protocol.engines.worker.cost import CAUTIOUS, seconds, worst_seconds
 from protocol.engines.worker.devices import Engine, open_engine
-from protocol.engines.worker.hashing import HASHER, leaf_seconds, prove_hasher
+from protocol.engines.worker.hashing import HASHER, leaf_seconds, prove_hasher, tracing_seconds
 from protocol.engines.worker.interface import ProgramInfo, Speed, TensorInfo
 from protocol.engines.worker.room import (
     PROCESS_BYTES,
@@ -141,7 +141,7 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,
         value_bytes=file_bytes(tape),
         read_seconds=program.read_seconds,
-        hash_seconds=a_byte * hashed,
+        hash_seconds=tracing_seconds(tape),
         hashed_bytes=hashed,
         output_hashed_bytes=outside,
         output_hash_seconds=a_byte * outside,
