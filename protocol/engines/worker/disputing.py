@@ -137,7 +137,8 @@ def _rotten_is_dropped(path: str) -> Iterator[None]:
     try:
         yield
     except (TraceGoneError, ChangedError):
-        Path(path).unlink(missing_ok=True)
+        if path:
+            Path(path).unlink(missing_ok=True)
         raise
 
 
