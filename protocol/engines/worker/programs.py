@@ -4,6 +4,7 @@ import json
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from protocol.engines.cpu import estimate
@@ -17,6 +18,7 @@ from protocol.engines.worker.room import (
     file_bytes,
     hashed_bytes,
     planned_bytes,
+    running_bytes,
     trace_bytes,
 )
 from protocol.tape import Labels, Tape, TensorType
@@ -41,6 +43,11 @@ class Program:
     engines: dict[tuple[str, int], Engine] = field(default_factory=dict)
     read_seconds: float = 0.0
     """Processor time that reading it took, its roots included: many nodes may have few bytes."""
+
+    @cached_property
+    def running_bytes(self) -> int:
+        """As in `room`. Once: it looks at every node, and is asked for at every trace."""
+        return running_bytes(self.tape)
 
     def engine(self, device: str, threads: int) -> Engine:
         """The engine for a device, made once."""

@@ -119,7 +119,7 @@ class Shelf:
         key = (str(path), found.st_size, found.st_mtime_ns)
         if key not in self._open:
             job = self._traces.job(item.program_path, item.input_path)
-            room = trace_room(job.program.tape) - open_bytes(job.program.tape)
+            room = trace_room(job.program) - open_bytes(job.program.tape)
             while self._open and self._held() > room:
                 self._open.popitem(last=False)
             self._open[key] = read_trace(path, job, item.item)

@@ -19,7 +19,7 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
 from protocol.engines.worker.programs import KEPT, Program, load_program
-from protocol.engines.worker.room import LENT, kept_bytes, running_bytes, value_bytes
+from protocol.engines.worker.room import LENT, kept_bytes, value_bytes
 from protocol.tape import Tape
 from protocol.types import InputError
 
@@ -59,7 +59,7 @@ class Traces:
         job = self.job(item.program_path, item.input_path)
         if not 0 <= item.item < len(job.inputs):
             raise InputError(f"there is no item {item.item} among {len(job.inputs)}")
-        self._make_room(job.program.tape)
+        self._make_room(job.program)
         self._take_back()
         values = self._execute(job, item)
         trace = Trace(job.plan, item.item, values, HASHER)
@@ -84,8 +84,8 @@ class Traces:
         self._jobs.move_to_end(key)
         return self._jobs[key]
 
-    def _make_room(self, tape: Tape) -> None:
-        room, needed = trace_room(tape), kept_bytes(tape)
+    def _make_room(self, program: Program) -> None:
+        room, needed = trace_room(program), kept_bytes(program.tape)
         if needed > room:
             raise InputError(
                 f"an item's values and their trees take {needed} bytes, for traces there are {room}",
@@ -137,13 +137,13 @@ def _file(path: Path) -> _File:
     return str(path.resolve()), found.st_size, found.st_mtime_ns
 
 
-def trace_room(tape: Tape) -> int:
-    """Bytes that kept traces may take in all, what runs an item of the tape left out."""
+def trace_room(program: Program) -> int:
+    """Bytes that kept traces may take in all, what runs an item of the program left out."""
     limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
     limit = min((each for each in limits if each != resource.RLIM_INFINITY), default=None)
     if limit is None:
         return UNLIMITED
-    return max(limit - running_bytes(tape), 0)
+    return max(limit - program.running_bytes, 0)
 
 
 def raw_bytes(array: NDArray[Any]) -> memoryview:

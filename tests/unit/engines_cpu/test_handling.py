@@ -87,6 +87,11 @@ CASES = {
 }
 
 
+def test_a_join_is_reckoned_by_the_runs_that_it_copies() -> None:
+    node, types = joined()
+    assert estimate(Tape(types, (), (node,), 1)).moved > 15 * 32 * COUNT
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_no_shape_takes_many_times_what_is_estimated(name: str) -> None:
     node, types = CASES[name]

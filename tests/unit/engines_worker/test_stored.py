@@ -136,7 +136,7 @@ def test_a_disk_that_is_full_leaves_no_half(job, tmp_path, monkeypatch) -> None:
 
 
 def test_open_traces_are_bounded(job, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(stored, "trace_room", lambda tape: 2 * open_bytes(tape))
+    monkeypatch.setattr(stored, "trace_room", lambda program: 2 * open_bytes(program.tape))
     paths = [built(job, tmp_path, number) for number in (0, 1)]
     paths.append(tmp_path / "again")
     paths[2].write_bytes(paths[0].read_bytes())
