@@ -34,6 +34,7 @@ class HeldRuns:
             "proof": [],
             "roots": [],
             "end": [],
+            "memory": 1 << 20,
         }
         told.write_bytes(msgspec.msgpack.encode({"accuse": {**found, "job": JOBS.encode(JOB)}}))
         monkeypatch.setenv("TOLD", str(told))

@@ -22,6 +22,12 @@ class WatchtowerConfig:
     threads: int = option(1, "processor threads of one re-run", least=1)
     device: str = option("cpu", "what re-runs are made on: cpu, or cuda:0 and so on")
     memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes", least=1 << 20)
+    games_memory: int = option(
+        0,
+        "bytes that games about all audits it is bound to may take; 0: three quarters of the machine's",
+        unit="bytes",
+        least=0,
+    )
     item_seconds: float = option(600.0, "longest time that one item may take", unit="seconds", least=1)
     attempts: int = option(5, "tries to fetch a result's artifacts before it is called unavailable", least=1)
     challenge: bool = option(True, "prove wrong results on chain; false: only report them")

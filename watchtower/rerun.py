@@ -24,6 +24,7 @@ from protocol.runtime.child import (
     ChildOptions,
     open_child,
 )
+from protocol.runtime.hardware import memory_limit
 from protocol.runtime.retry import backoff
 from protocol.tape.roots import items_tree
 from protocol.types import Hash32, InputError, TransientError, Wei, to_hex
@@ -157,6 +158,11 @@ async def prove(config: WatchtowerConfig) -> None:
 def options(config: WatchtowerConfig) -> ChildOptions:
     """Return how the worker's child is run."""
     return ChildOptions(memory=config.memory, gpu=config.device.startswith("cuda"))
+
+
+def games_memory(config: WatchtowerConfig) -> int:
+    """Return the bytes that games may take which all have to be played at once."""
+    return config.games_memory or memory_limit() * 3 // 4
 
 
 async def _compare(rig: Rig, child: Asked, found: Obtained) -> CompareResult:

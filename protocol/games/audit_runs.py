@@ -24,14 +24,22 @@ _FILES = "run-0x*.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What it takes to make a run again. Each is 0 where it is not known."""
+
+    seconds: float = 0.0
+    memory: int = 0
+    """Bytes of the process that makes the run, and keeps its trace."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What a run of an item came to, and what a provider opens its commitment to that with."""
 
     item: int
     roots: Roots
     opening: Opening | None = None
-    seconds: float = 0.0
-    """How long it took; 0: not known."""
+    effort: Effort = Effort()
 
 
 class AuditRuns:
@@ -45,7 +53,7 @@ class AuditRuns:
         """Remember a run, if the disk has room."""
         roots, opening = run.roots, run.opening
         content: dict[str, Any] = {"item": run.item, "trace": roots.trace.hex(), "root": roots.item.hex()}
-        content["seconds"] = run.seconds
+        content |= {"seconds": run.effort.seconds, "memory": run.effort.memory}
         if opening is not None:
             content |= {"roots": _hex(opening.posted.roots), "proof": _hex(opening.posted.proof)}
             content["end"] = _hex(opening.end)
@@ -63,11 +71,12 @@ class AuditRuns:
             if check != _sum(text) or found["item"] != item:
                 return None  # damaged; or a re-org drew another item
             roots = Roots(_hash(found["trace"]), _hash(found["root"]))
-            seconds = float(found.get("seconds", 0.0))  # files of earlier versions have none
+            # Files of earlier versions have neither.
+            effort = Effort(float(found.get("seconds", 0.0)), int(found.get("memory", 0)))
             if "end" not in found:
-                return Run(item, roots, seconds=seconds)
+                return Run(item, roots, effort=effort)
             posted = PostedItem(_hashes(found["roots"]), _hashes(found["proof"]))
-            return Run(item, roots, Opening(roots.trace, posted, _hashes(found["end"])), seconds)
+            return Run(item, roots, Opening(roots.trace, posted, _hashes(found["end"])), effort)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

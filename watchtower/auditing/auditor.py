@@ -33,7 +33,7 @@ from protocol.dispute.audits import (
     commitment,
     prepares,
 )
-from protocol.games.audit_runs import Name, Run
+from protocol.games.audit_runs import Effort, Name, Run
 from protocol.games.audit_sight import salt_of
 from protocol.games.bench import Bench
 from protocol.games.line import Line
@@ -59,7 +59,7 @@ from watchtower.auditing.running import Job, Ran, get_job, reason_of, run_item, 
 from watchtower.auditing.survey import Look, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
-from watchtower.rerun import WORKER, options
+from watchtower.rerun import WORKER, games_memory, options
 from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
@@ -188,7 +188,8 @@ class Auditing:
         sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
         move = auditor_move(sight, self.me)
         if self.court is not None and prepares(sight, self.me):
-            self.court.prepare(seen, await trio.to_thread.run_sync(self._took, seen.name, item))
+            effort = await trio.to_thread.run_sync(self._effort, seen.name, item)
+            self.court.prepare(seen, effort.seconds)
         if seen.name in self._busy:
             # Whatever is under way ends before another move is made: what it has come to by then counts. But
             # a run for a draw that a re-organisation replaced comes to nothing.
@@ -230,10 +231,10 @@ class Auditing:
         # A re-organisation may have drawn another item.
         return known if known and known.item == item else self.notes.runs.of(name, item)
 
-    def _took(self, name: Name, item: int) -> float:
-        """How long the drawn item took here; 0 if that is not known. Blocking."""
+    def _effort(self, name: Name, item: int) -> Effort:
+        """What running the drawn item took here, as far as that is known. Blocking."""
         run = self._run_of(name, item)
-        return 0.0 if run is None else run.seconds
+        return Effort() if run is None else run.effort
 
     def _others_turn(self, seen: Seen, move: Move) -> bool:
         """Whether a move that others may make too is left to them in this block."""
@@ -274,8 +275,8 @@ class Auditing:
                 return await self._try(seen)
             case Challenge(item):
                 if self.court is not None:
-                    took = await trio.to_thread.run_sync(self._took, seen.name, item)
-                    await self.court.accuse(seen, took)
+                    effort = await trio.to_thread.run_sync(self._effort, seen.name, item)
+                    await self.court.accuse(seen, effort.seconds)
                 return f"item {item} comes out otherwise here: a game decides"
             case _:
                 shared = self._can_wait(seen, move)
@@ -322,7 +323,7 @@ class Auditing:
         kept = replace(options(self.rig.config), idle_s=_IDLE_S)
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
-        self._runs[seen.name] = run = Run(audit.item, ran.roots, seconds=ran.seconds)
+        self._runs[seen.name] = run = Run(audit.item, ran.roots, effort=ran.effort)
         if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen)):
             return why
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
@@ -334,7 +335,9 @@ class Auditing:
     async def _why_unable(self, seen: Seen) -> str:
         """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""
         async with self.rig.pledges.lock:  # one after the other: each counts what those before it may take
-            why = await self.rig.chain.run(why_no_game, seen, self._took, self.rig.pledges)
+            why = await self.rig.chain.run(
+                why_no_game, seen, self._effort, games_memory(self.rig.config), self.rig.pledges
+            )
         if why:
             seed = seen.sight.audit.seed
             self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)

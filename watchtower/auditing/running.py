@@ -17,7 +17,7 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceResult,
 )
 from protocol.games.asking import ask_within, hash32, patience_for, reading
-from protocol.games.audit_runs import Name
+from protocol.games.audit_runs import Effort, Name
 from protocol.games.pledges import Pledges, bond_ahead, total
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
@@ -34,10 +34,10 @@ _SLOWER = 5, 4
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What an item comes to here, and how long that took."""
+    """What an item comes to here, and what that took."""
 
     roots: Roots
-    seconds: float
+    effort: Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,36 +75,39 @@ async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
     item = Item(str(files.program), str(files.inputs), job.item, config.device, config.threads, limit_s)
     began = trio.current_time()
     if not job.served:
-        roots = await _roots(child, item, limit_s, fresh=False)
-        return Ran(roots, trio.current_time() - began)
+        opened = await _opened(child, item, limit_s, fresh=False)
+        return Ran(_roots(opened), Effort(trio.current_time() - began, opened.memory))
     args = AccuseArgs(item, str(files.outputs))
     found = await ask_within(child, args, AccuseResult, limit_s)
     seconds = trio.current_time() - began
     with reading(child, args.OP):
-        roots = Roots(hash32(found.trace_root), hash32(found.item_root))
+        roots = _roots(found)
     # A false accusation costs half of the stake: what differs from the result is computed twice.
     again_s = min(limit_s, patience_for(seconds))
-    if found.differs and await _roots(child, item, again_s, fresh=True) != roots:
+    if found.differs and _roots(await _opened(child, item, again_s, fresh=True)) != roots:
         raise TransientError(f"item {item.item} comes out in two ways on this machine")
-    return Ran(roots, seconds)
+    return Ran(roots, Effort(seconds, found.memory))
 
 
-def why_no_game(chain: Chain, seen: Seen, took: Callable[[Name, int], float], pledges: Pledges) -> str:
+def why_no_game(
+    chain: Chain, seen: Seen, effort: Callable[[Name, int], Effort], memory: int, pledges: Pledges
+) -> str:
     """Say why no game could be played here about an item; if one could, pledge it.
 
     Blocking. Who commits may have to accuse: it runs the item once more, in what is left of the window then,
-    and in a game after a restart, within a move's clock. And it needs the game's bond. Both beside all that
-    is pledged already: all of it may have to be accused at once.
+    and in a game after a restart, within a move's clock; it keeps that run's trace while the game lasts; and
+    it needs the game's bond. All beside what is pledged already: all of it may have to be accused at once.
 
-    `took`: how long an audit's item took here, in seconds; 0: not known.
+    `effort`: what an audit's item took here. `memory`: bytes that games may take together.
     """
     audit = seen.sight.audit
     others = [each for each in pledges.read(chain) if each.name != seen.name]
     clock = chain.network.seconds(time_to_accuse(chain, seen.sight.clocks.contest))
-    if slow := _slowness(
-        audit.item, took(seen.name, audit.item), clock, [took(each.name, each.item) for each in others]
-    ):
-        return slow
+    mine, theirs = effort(seen.name, audit.item), [effort(each.name, each.item) for each in others]
+    if lack := _slowness(audit.item, mine.seconds, clock, [each.seconds for each in theirs]):
+        return lack
+    if lack := _narrowness(memory, [mine.memory, *(each.memory for each in theirs)]):
+        return lack
     own = bond_ahead(chain, seen.opened.bid, audit.items)
     outgoing = total(pledges.outgoing(chain))  # before the balance
     needed = Wei(own + sum(each.coin for each in others))
@@ -130,6 +133,16 @@ def _slowness(item: int, seconds: float, clock: float, others: Sequence[float]) 
     return f"what {1 + len(others)} audits drew takes {together:.0f} s here, to accuse all are {clock:.0f} s"
 
 
+def _narrowness(memory: int, takes: Sequence[int]) -> str:
+    """Why games about items that take so much memory would not fit into this machine's; or empty."""
+    if not all(takes):
+        return "how much memory what its audits drew takes is not known here any more"
+    if (together := sum(takes)) <= memory:
+        return ""
+    what = f"games about {len(takes)} audits take" if len(takes) > 1 else "a game takes"
+    return f"{what} {together >> 20} MiB here, there are {memory >> 20} MiB for them"
+
+
 def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:
     """Return what an item's run may take at most, so that a true accusation of it is always in time.
 
@@ -144,11 +157,16 @@ def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:
     return Blocks(max(min(chain.game_terms.move_clock, left * as_long // longer), 0))
 
 
-async def _roots(child: Child, item: Item, within_s: float, *, fresh: bool) -> Roots:
+async def _opened(child: Child, item: Item, within_s: float, *, fresh: bool) -> OpenTraceResult:
     args = OpenTraceArgs(item, fresh)
     found = await ask_within(child, args, OpenTraceResult, within_s)
     with reading(child, args.OP):
-        return Roots(hash32(found.trace_root), hash32(found.item_root))
+        _roots(found)
+    return found
+
+
+def _roots(found: OpenTraceResult | AccuseResult) -> Roots:
+    return Roots(hash32(found.trace_root), hash32(found.item_root))
 
 
 async def _result(rig: Rig, seen: Seen) -> PostedResult:

@@ -69,8 +69,8 @@ class OpenTraceResult(msgspec.Struct, frozen=True):
     item_root: bytes
     seconds: float
     """What this call took: next to nothing if the trace was kept."""
-    value_bytes: int
-    """All values of the item, constants left out."""
+    memory: int
+    """Bytes that a worker needs to make this trace and keep it."""
 
 
 class AnswerArgs(msgspec.Struct, frozen=True):
@@ -157,6 +157,8 @@ class AccuseResult(msgspec.Struct, frozen=True):
     """Of one's own trace: the last inner node's root, and its siblings upwards; empty without inner nodes."""
     job: bytes
     """The job, taken apart."""
+    memory: int
+    """Bytes that a worker needs to make one's own trace and keep it."""
 
     @property
     def differs(self) -> bool:

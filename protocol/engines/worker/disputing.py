@@ -31,7 +31,6 @@ from protocol.engines.worker.dispute_records import (
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, WORDS, read_shown
 from protocol.engines.worker.posted import Posted, read_posted
-from protocol.engines.worker.room import value_bytes
 from protocol.engines.worker.stored import Shelf, TraceGoneError, write_trace
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
@@ -53,7 +52,7 @@ def build_trace(args: BuildTraceArgs) -> OpenTraceResult:
     TRACES.drop(args.item)
     try:
         trace = TRACES.get(args.item)
-        found = _opened(trace, start)
+        found = _opened(args.item, trace, start)
         write_trace(Path(args.trace_path), trace)
     finally:
         TRACES.drop(args.item)
@@ -66,7 +65,7 @@ def open_trace(args: OpenTraceArgs) -> OpenTraceResult:
     if args.fresh:
         TRACES.drop(args.item)
     with _rotten_is_dropped(args.trace_path):
-        return _opened(_trace(args.item, args.trace_path), start)
+        return _opened(args.item, _trace(args.item, args.trace_path), start)
 
 
 def answer_game(args: AnswerArgs) -> MoveResult:
@@ -124,6 +123,7 @@ def accuse(args: AccuseArgs) -> AccuseResult:
         roots=tuple(map(bytes, posted.tensor_roots(own.item))),
         end=tuple(map(bytes, own.end())),
         job=JOBS.encode(own.plan.job),
+        memory=_needs(args.item),
     )
 
 
@@ -142,9 +142,14 @@ def _rotten_is_dropped(path: str) -> Iterator[None]:
         raise
 
 
-def _opened(trace: Trace, start: float) -> OpenTraceResult:
+def _opened(item: Item, trace: Trace, start: float) -> OpenTraceResult:
     roots = bytes(trace.root), bytes(trace.item_root)
-    return OpenTraceResult(*roots, time.monotonic() - start, value_bytes(trace.plan.tape))
+    return OpenTraceResult(*roots, time.monotonic() - start, _needs(item))
+
+
+def _needs(item: Item) -> int:
+    """Bytes that a worker needs to make an item's trace and keep it."""
+    return TRACES.job(item.program_path, item.input_path).program.trace_bytes
 
 
 def _posted(path: Path, own: Trace) -> Posted:

@@ -17,9 +17,9 @@ from protocol.engines.worker.room import (
     carried_bytes,
     file_bytes,
     hashed_bytes,
+    kept_bytes,
     planned_bytes,
     running_bytes,
-    trace_bytes,
 )
 from protocol.tape import Labels, Tape, TensorType
 from protocol.tape.encoding import decode, encode
@@ -48,6 +48,11 @@ class Program:
     def running_bytes(self) -> int:
         """As in `room`. Once: it looks at every node, and is asked for at every trace."""
         return running_bytes(self.tape)
+
+    @cached_property
+    def trace_bytes(self) -> int:
+        """What a worker needs to make the trace of one item, and keep it. Once, as above."""
+        return self.running_bytes + kept_bytes(self.tape)
 
     def engine(self, device: str, threads: int) -> Engine:
         """The engine for a device, made once."""
@@ -143,7 +148,7 @@ def describe(program: Program, speed: Speed | None = None) -> ProgramInfo:
         steps=work.steps,
         moved=work.moved,
         peak_bytes=PROCESS_BYTES + planned_bytes(tape) + work.peak_bytes + carried_bytes(tape),
-        trace_bytes=trace_bytes(tape),
+        trace_bytes=program.trace_bytes,
         item_seconds=seconds(work, rate) + a_byte * outside,
         item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,
         value_bytes=file_bytes(tape),

@@ -67,8 +67,3 @@ def running_bytes(tape: Tape) -> int:
     beside = beside_values(tape, find_windows(tape, keep=True))
     lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
     return PROCESS_BYTES + planned_bytes(tape) + beside + input_bytes(tape) + lent
-
-
-def trace_bytes(tape: Tape) -> int:
-    """What a worker needs to trace one item."""
-    return running_bytes(tape) + kept_bytes(tape)

@@ -6,13 +6,13 @@ import pytest
 
 from protocol.dispute.audits import Opening, Roots
 from protocol.dispute.delivery import PostedItem
-from protocol.games.audit_runs import AuditRuns, Run
+from protocol.games.audit_runs import AuditRuns, Effort, Run
 from protocol.types import Hash32, LeaseId
 
 A, B, C, D = (Hash32(bytes([n]) * 32) for n in range(1, 5))
 ROOTS = Roots(A, B)
 OPENING = Opening(A, PostedItem((B, C), (D,)), (C, D))
-BARE, WHOLE = Run(3, ROOTS, seconds=7.5), Run(3, ROOTS, OPENING)
+BARE, WHOLE = Run(3, ROOTS, effort=Effort(7.5, 1 << 30)), Run(3, ROOTS, OPENING)
 MINE, THEIRS = ((LeaseId(b"l" * 32), by_client) for by_client in (True, False))
 
 

@@ -16,6 +16,7 @@ from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, OpenTraceResult
 from protocol.engines.worker.interface import to_wire
+from protocol.games.audit_runs import Effort
 from protocol.games.player import Player
 from protocol.games.pledges import Pledge, Pledges
 from protocol.games.workshop import CaseFiles
@@ -55,17 +56,16 @@ async def test_an_auditor_keeps_the_job_before_it_commits_though_the_outputs_are
         assert hold.until == result.window_end + CLOCKS.game_span, "what it finds is played with this"
         raise WithheldError("nobody has the outputs", JOB, again=True)
 
-    async def roots(*_: object, fresh: bool) -> Roots:
+    async def opened(*_: object, fresh: bool) -> OpenTraceResult:
         assert (tmp_path / to_hex(LEASE)).read_bytes() == b"the receipt", "kept before it is run"
-        return OWN
+        return OpenTraceResult(OWN.trace, OWN.item, 1.0, 5 << 20)
 
     monkeypatch.setattr(running, "obtain", obtain)
-    monkeypatch.setattr(running, "_roots", roots)
+    monkeypatch.setattr(running, "_opened", opened)
     opened: Any = SimpleNamespace(bid=BID)
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    assert (
-        await running.run_item(rig, NOTHING, await running.get_job(rig, NOTHING, seen), 60.0)
-    ).roots == OWN
+    ran = await running.run_item(rig, NOTHING, await running.get_job(rig, NOTHING, seen), 60.0)
+    assert (ran.roots, ran.effort.memory) == (OWN, 5 << 20)
 
 
 class TwoRuns:
@@ -77,9 +77,9 @@ class TwoRuns:
     async def call(self, op: str, args: dict[str, Any]) -> Any:
         self.asked.append(op)
         if op == AccuseArgs.OP:
-            return to_wire(AccuseResult(OWN.trace, OWN.item, self.posted, (), (), (), b""))
+            return to_wire(AccuseResult(OWN.trace, OWN.item, self.posted, (), (), (), b"", 5 << 20))
         again = self.again if args["fresh"] else OWN
-        return to_wire(OpenTraceResult(again.trace, again.item, 1.0, 1))
+        return to_wire(OpenTraceResult(again.trace, again.item, 1.0, 5 << 20))
 
 
 @pytest.mark.trio
@@ -88,7 +88,9 @@ async def test_what_differs_from_the_result_is_run_twice_before_it_is_committed_
     rig, job = rig_of(Path(), ROOT), running.Job(3, JOB.files, served=True)
 
     async def ran(worker: Any) -> Roots:
-        return (await running.run_item(rig, worker, job, 60.0)).roots
+        found = await running.run_item(rig, worker, job, 60.0)
+        assert found.effort.memory == 5 << 20, "what keeping its trace takes is known as well"
+        return found.roots
 
     right = TwoRuns(OWN.item, LIE)
     assert await ran(right) == OWN
@@ -184,32 +186,35 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
     pledges = Pledges()
     monkeypatch.setattr(pledges, "read", lambda _: ())
-    found = running.why_no_game(chain, seen, lambda *_: seconds, pledges)
+    found = running.why_no_game(chain, seen, lambda *_: Effort(seconds, 1), 1 << 30, pledges)
     assert found.startswith(why) if why else found == ""
     assert pledges.is_promised(seen.name) == (not why)
     with pledges.paying("challenge", Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
-        assert running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
+        assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
     on_their_way = (Leaving("challenge", Wei(1), Wei(0)),)  # nor while nobody waits for it any more
-    assert running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
+    assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
     on_their_way = ()
     # One wallet stands behind all that is committed to.
     others = [Pledge((LeaseId(bytes([n]) * 32), True), 3, Wei(200)) for n in (1, 2)]
     monkeypatch.setattr(pledges, "read", lambda _: others)
-    beside = running.why_no_game(chain, seen, lambda *_: 1.0, pledges)
+    beside = running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
     assert beside.startswith("games about 3 audits may take bonds of")
 
 
 @pytest.mark.parametrize(
-    ("took", "why"),
+    ("took", "takes", "why"),
     [
-        ((2.0, 3.0, 2.9), ""),
-        ((2.0, 3.0, 3.0), "what 3 audits drew takes 8 s here, to accuse all are 8 s"),
-        ((2.0, 0.0, 3.0), "how long what its audits drew takes is not known here any more"),
-        ((0.0, 3.0, 3.0), "how long what its audits drew takes is not known here any more"),
+        ((2.0, 3.0, 2.9), (2, 3, 5), ""),
+        ((2.0, 3.0, 3.0), (1, 1, 1), "what 3 audits drew takes 8 s here, to accuse all are 8 s"),
+        ((2.0, 0.0, 3.0), (1, 1, 1), "how long what its audits drew takes is not known here any more"),
+        ((0.0, 3.0, 3.0), (1, 1, 1), "how long what its audits drew takes is not known here any more"),
+        ((1.0, 1.0, 1.0), (2, 3, 6), "games about 3 audits take 11 MiB here, there are 10 MiB for them"),
+        ((1.0, 1.0, 1.0), (2, 0, 1), "how much memory what its audits drew takes is not known here any more"),
+        ((1.0, 1.0, 1.0), (0, 1, 1), "how much memory what its audits drew takes is not known here any more"),
     ],
 )
 def test_nobody_commits_to_more_than_it_could_accuse_at_once(
-    took: tuple[float, ...], why: str, monkeypatch: pytest.MonkeyPatch
+    took: tuple[float, ...], takes: tuple[int, ...], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A provider may lie in all of its leases, and reveal in the last reading of all: a stake each burns."""
     names = [(LeaseId(bytes([n]) * 32), True) for n in range(3)]
@@ -225,9 +230,10 @@ def test_nobody_commits_to_more_than_it_could_accuse_at_once(
     pledges = Pledges()
     # The own one is pledged already where it was found that it can be committed to.
     monkeypatch.setattr(pledges, "read", lambda _: [Pledge(name, 3, Wei(1)) for name in names])
-    known = {(name, 3): seconds for name, seconds in zip(names, took, strict=True)}
+    efforts = [Effort(seconds, mib << 20) for seconds, mib in zip(took, takes, strict=True)]
+    known = {(name, 3): effort for name, effort in zip(names, efforts, strict=True)}
     seen = Seen(names[0], opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    assert running.why_no_game(chain, seen, lambda *of: known[of], pledges) == why
+    assert running.why_no_game(chain, seen, lambda *of: known[of], 10 << 20, pledges) == why
     assert pledges.is_promised(names[0]) == (not why)
 
 

@@ -1,7 +1,7 @@
 """Each game and each audited item has a child process of its own: no long run makes another one late."""
 
 import math
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +16,7 @@ from protocol.chain.client import Chain
 from protocol.dispute.audits import Answer, Part, Roots, Stage
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
-from protocol.games.audit_runs import Run
+from protocol.games.audit_runs import Effort, Run
 from protocol.games.player import Player, Turn
 from protocol.games.pledges import Pledges
 from protocol.games.precedence import Precedence
@@ -38,6 +38,7 @@ from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.games import Games, Subject
 from watchtower.judge import PostedResult
+from watchtower.rerun import games_memory
 from watchtower.spending import Spending
 from watchtower.standings import Standing
 
@@ -445,8 +446,9 @@ class Desk:
 
     async def _read(self, method: Any, *args: Any) -> Any:
         if method is auditor.why_no_game:
-            seen, took, pledges = args
-            assert took(seen.name, seen.sight.audit.item), "it is reckoned with"
+            seen, effort, memory, pledges = args
+            assert all(astuple(effort(seen.name, seen.sight.audit.item))), "it is reckoned with"
+            assert memory == games_memory(WatchtowerConfig()) > 0
             self.beside.append([lease for lease, _ in pledges._coming])
             if not self.slow:
                 pledges.promise(seen.name, Wei(1))
@@ -477,7 +479,7 @@ class Desk:
     async def _run(self, rig: Any, child: Child, job: Job, limit_s: float) -> Ran:
         args = AccuseArgs(Item(str(job.files.program), "i", job.item), "o")
         found = await ask(child, args, AccuseResult)
-        return Ran(Roots(hash32(found.trace_root), hash32(found.item_root)), 1.0)
+        return Ran(Roots(hash32(found.trace_root), hash32(found.item_root)), Effort(1.0, 1 << 20))
 
     async def look(
         self,
@@ -619,7 +621,7 @@ async def test_a_run_of_an_earlier_process_is_committed_to_if_the_wallet_still_h
     async with trio.open_nursery() as nursery:
         kept, poor = (LeaseId(bytes([number]) * 32) for number in (1, 2))
         for lease in (kept, poor):
-            desk.desk.notes.runs.keep((lease, True), Run(3, OWN, seconds=7.0))
+            desk.desk.notes.runs.keep((lease, True), Run(3, OWN, effort=Effort(7.0, 1 << 20)))
         await desk.look(nursery, 1, 110)
         await until(lambda: desk.said(kept).startswith("committed"))
         desk.slow = "games about 2 audits may take bonds of 2 coin, the wallet holds 1 coin"
