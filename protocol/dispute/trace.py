@@ -17,31 +17,31 @@ from protocol.tape import Contract, Reduce, Tape, TensorType
 from protocol.tape.encoding import node_headers
 from protocol.tape.encoding.fields import type_bytes
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import PLAIN, Bytes, Hasher, Nodes, Tree, tree
+from protocol.tape.merkle import PLAIN, Bytes, Hasher, Tree, tree
 from protocol.tape.reference.chains import Row, running_values
 from protocol.tape.roots import (
-    constants_tree,
+    constants_tree_of,
     inputs_tree,
     item_root_of,
     items_tree,
     leaf_count,
     leaves_per_row,
     nodes_tree,
-    tensor_root,
 )
-from protocol.tape.tensor_tree import TensorTree, tree_bytes
+from protocol.tape.tensor_tree import NODE_BYTES, TensorTree, middle_count, middle_of, root_over, tree_bytes
 from protocol.types import BrokenInvariant, Hash32
 
 _KEPT_TREES = 16
 
 
-def tree_room(types: Sequence[TensorType], first_node: int) -> int:
-    """Bytes of tensor trees that a trace keeps; of the others it keeps the root, and builds them again.
+def trees_bytes(types: Sequence[TensorType]) -> int:
+    """Bytes of tensor trees that a trace keeps: the middle of each, of which others are soon made."""
+    return sum(map(middle_bytes, types)) + _KEPT_TREES * max(map(tree_bytes, types))
 
-    As many as the nodes' values: so all trees of large tensors are kept, since they take less than these.
-    """
-    values = sum(kind.nbytes for kind in types[first_node:])
-    return max(values, _KEPT_TREES * max(map(tree_bytes, types)))
+
+def middle_bytes(kind: TensorType) -> int:
+    """What the middle of a tensor's tree takes, where it is kept or written."""
+    return NODE_BYTES * middle_count(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Plan:
     constants: Tree
     items: Tree
     sites: Sites
+    middles: tuple[bytes, ...]
+    """Of the constants' trees."""
 
     @property
     def inner(self) -> int:
@@ -65,13 +67,16 @@ class Plan:
 
 def plan(tape: Tape, item_roots: Sequence[Hash32], hasher: Hasher = PLAIN) -> Plan:
     """The plan of a job that runs a tape over inputs with these item roots."""
-    nodes, constants, items = nodes_tree(tape), constants_tree(tape, hasher), items_tree(item_roots, hasher)
+    nodes, items = nodes_tree(tape), items_tree(item_roots, hasher)
+    middles = tuple(middle_of(each.type, each.data, hasher) for each in tape.constants)
+    of = zip(tape.constants, middles, strict=True)
+    constants = constants_tree_of(tape, [root_over(each.type, middle, hasher) for each, middle in of])
     counts = len(tape.inputs), len(tape.constants), len(tape.nodes), tape.outputs
     program = Program(*counts, inputs_tree(tape).root, constants.root, nodes.root)
     job = Job(program, items.root, len(item_roots))
     headers = tuple(node_headers(tape))
     sites = Sites(program, headers, hasher)
-    return Plan(tape, job, tape.types, headers, nodes, constants, items, sites)
+    return Plan(tape, job, tape.types, headers, nodes, constants, items, sites, middles)
 
 
 class Trace:
@@ -85,16 +90,15 @@ class Trace:
             raise BrokenInvariant(f"{len(values)} values of a tape with {len(plan.types)}")
         self.plan, self.item = plan, item
         self._hasher = hasher
+        self._middles = dict(enumerate(plan.middles, len(plan.tape.inputs)))
         self._roots: dict[int, Hash32] = {}
-        self._trees: OrderedDict[int, Nodes] = OrderedDict()
+        self._trees: OrderedDict[int, TensorTree] = OrderedDict()
         self.move(values)
 
     def move(self, values: Sequence[Bytes]) -> None:
         """The same values are read here from now on."""
         self._values = [_raw(value) for value in values]
-        # Trees read the values where these lay.
-        self._trees.clear()
-        self._trees_bytes = 0
+        self._trees.clear()  # they read the values where these lay
 
     def raw(self, value: int) -> memoryview:
         """The bytes of a value."""
@@ -138,42 +142,30 @@ class Trace:
     def tensor_root(self, value: int) -> Hash32:
         """The root of a value's tensor."""
         if value not in self._roots:
-            self._roots[value] = self._root(value)
+            self._roots[value] = root_over(self.plan.types[value], self.middle(value), self._hasher)
         return self._roots[value]
 
-    def tensor(self, value: int) -> Nodes:
+    def middle(self, value: int) -> bytes:
+        """The middle of a value's tree: all that is kept of most."""
+        if value not in self._middles:
+            self._middles[value] = middle_of(self.plan.types[value], self._values[value], self._hasher)
+        return self._middles[value]
+
+    def tensor(self, value: int) -> TensorTree:
         """The tree over a value's leaves."""
         found = self._trees.pop(value, None)
         if found is None:
-            found = self._build(value)
-            self._make_room(value)
-            self._roots[value] = found.root
+            while len(self._trees) >= _KEPT_TREES:
+                self._trees.popitem(last=False)
+            found = TensorTree(self.plan.types[value], self._values[value], self.middle(value), self._hasher)
         self._trees[value] = found
         return found
-
-    @cached_property
-    def _tree_room(self) -> int:
-        return tree_room(self.plan.types, self.plan.tape.first_node)
-
-    def _make_room(self, value: int) -> None:
-        types = self.plan.types
-        room = self._tree_room - tree_bytes(types[value])
-        while self._trees_bytes > room:
-            dropped, _ = self._trees.popitem(last=False)
-            self._trees_bytes -= tree_bytes(types[dropped])
-        self._trees_bytes += tree_bytes(types[value])
 
     def hash_at(self, which: int, height: int, index: int) -> Hash32:
         """A node of one of the trees that a game goes down, which is `TRACE` or a node's tensor."""
         if which == TRACE:
             return self.tree.hash_at(height, index)
         return self.tensor(self.plan.tape.first_node + which).hash_at(height, index)
-
-    def _root(self, value: int) -> Hash32:
-        return tensor_root(self.plan.types[value], self._values[value], self._hasher)
-
-    def _build(self, value: int) -> Nodes:
-        return TensorTree(self.plan.types[value], self._values[value], self._hasher)
 
     # ----------------------------------------------------------------------------------------------- leaves
 

@@ -124,11 +124,18 @@ def nodes_tree(tape: Tape) -> Tree:
 
 def constants_tree(tape: Tape, hasher: Hasher = PLAIN) -> Tree:
     """The tree over keccak(tag, tensor root, type) of every constant."""
-    leaves = [
-        keccak256(TAG_CONSTANT + tensor_root(held.type, held.data, hasher) + type_bytes(held.type))
-        for held in tape.constants
-    ]
+    return constants_tree_of(tape, [tensor_root(held.type, held.data, hasher) for held in tape.constants])
+
+
+def constants_tree_of(tape: Tape, roots: Sequence[Hash32]) -> Tree:
+    """The same over known tensor roots."""
+    leaves = [constant_leaf(held.type, root) for held, root in zip(tape.constants, roots, strict=True)]
     return tree(b"".join(leaves))
+
+
+def constant_leaf(kind: TensorType, root: Hash32) -> Hash32:
+    """keccak(tag, tensor root, type) of a constant."""
+    return keccak256(TAG_CONSTANT + root + type_bytes(kind))
 
 
 def inputs_tree(tape: Tape) -> Tree:

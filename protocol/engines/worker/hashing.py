@@ -36,8 +36,8 @@ def prove_hasher() -> None:
 
 
 def tracing_seconds(tape: Tape) -> float:
-    """What hashing and storing the values of a trace costs this processor, small and empty ones included."""
-    leaves = sum(map(leaf_count, tape.types[tape.first_node :]))
+    """What hashing and storing a trace costs this processor: inputs and values, be they small or empty."""
+    leaves = sum(map(leaf_count, (*tape.inputs, *tape.types[tape.first_node :])))
     return leaf_seconds() * leaves + _NODE_S * len(tape.nodes) + _CONSTANT_S * len(tape.constants)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from protocol.dispute.trace import tree_room
+from protocol.dispute.trace import middle_bytes, trees_bytes
 from protocol.engines.cpu.estimate import beside_values
 from protocol.engines.cpu.fusion import find_windows
 from protocol.tape import Map, Tape, TensorType
@@ -20,9 +20,11 @@ _PLANNED_NODE = 16 * 2**10
 _PLANNED_INSTRUCTION = 400
 """What a node and an instruction of a MAP take once they are read and planned, as measured."""
 
+_EACH = 600
+"""Bytes that a trace takes for each value beside its content: of many small ones that is most of it."""
+
 TRACE_HEAD_BYTES = 64
-"""Before the roots in a trace's file (`stored`)."""
-ROOT_BYTES = 32
+"""Before the trees' middles in a trace's file (`stored`)."""
 
 
 def value_bytes(tape: Tape) -> int:
@@ -46,14 +48,13 @@ def hashed_bytes(types: Sequence[TensorType]) -> int:
 
 
 def file_bytes(tape: Tape) -> int:
-    """What the file of a trace takes: a head, the values, and their roots, which are most of small ones."""
-    return TRACE_HEAD_BYTES + ROOT_BYTES * len(tape.nodes) + value_bytes(tape)
+    """What the file of a trace takes: a head, the values, and the middles of all trees."""
+    return TRACE_HEAD_BYTES + sum(map(middle_bytes, tape.types)) + value_bytes(tape)
 
 
 def kept_bytes(tape: Tape) -> int:
-    """What a trace takes while it is kept: its inputs and values, and the trees of tensors that it keeps."""
-    types = tape.types
-    return input_bytes(tape) + value_bytes(tape) + tree_room(types, tape.first_node)
+    """What a trace takes while it is kept: its inputs and values, and what it keeps of their trees."""
+    return input_bytes(tape) + value_bytes(tape) + trees_bytes(tape.types) + _EACH * len(tape.types)
 
 
 def planned_bytes(tape: Tape) -> int:

@@ -8,18 +8,26 @@ from random import Random
 import numpy as np
 import pytest
 
+from protocol.crypto.hashing import cut_keccak256
 from protocol.dispute.names import Case
 from protocol.dispute.trace import Trace
 from protocol.engines.worker import disputing, stored
 from protocol.engines.worker.dispute_records import AnswerArgs, BuildTraceArgs, Item, OpenTraceArgs
 from protocol.engines.worker.game_wire import CASES
+from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.programs import write_program
-from protocol.engines.worker.room import value_bytes
-from protocol.engines.worker.stored import Shelf, TraceGoneError, open_bytes, read_trace
+from protocol.engines.worker.room import kept_bytes, value_bytes
+from protocol.engines.worker.stored import Shelf, TraceGoneError, read_trace
 from protocol.engines.worker.traces import Traces
-from protocol.tape import F32, TapeBuilder
+from protocol.tape import F32, I8, Constant, Labels, Map, Operand, Reduce, Tape, TapeBuilder, TensorType
+from protocol.tape.dtypes import I32
 from protocol.tape.encoding import Items, join_item
+from protocol.tape.merkle import Bytes, verify
+from protocol.tape.nodes import ReduceKind
 from protocol.tape.products import matmul
+from protocol.tape.scalar import ScalarProgram
+from protocol.tape.tensor_tree import BLOCK_LEVELS, ChangedError
+from protocol.tape.views import Affine
 from protocol.types import Address, InputError, LeaseId
 
 NODES = 5
@@ -89,7 +97,7 @@ def test_a_flipped_bit_anywhere_is_found_before_anything_is_said(job, tmp_path) 
         body = bytearray(right)
         body[rng.randrange(len(body))] ^= 1 << rng.randrange(8)
         path.write_bytes(body)
-        with pytest.raises(TraceGoneError):
+        with pytest.raises((TraceGoneError, ChangedError)):
             everything(read_trace(path, planned, 0))
 
 
@@ -112,8 +120,73 @@ def test_running_values_never_come_from_a_bent_operand(job, tmp_path, operand) -
     body[len(body) - values + operand * 4 * 64 * 4] ^= 1
     path.write_bytes(body)
     trace = read_trace(path, Traces().job(*map(str, job)), 0)
-    with pytest.raises(TraceGoneError):
+    with pytest.raises(ChangedError):
         trace.running(operand + 1, 0)
+
+
+def test_running_values_never_come_from_bent_inputs_or_constants(job, tmp_path) -> None:
+    path, planned = built(job, tmp_path), Traces().job(*map(str, job))
+    trace = read_trace(path, planned, 0)
+    right = [list(map(bytes, trace._values)), trace.running(0, 0)]
+    for value in range(trace.plan.tape.first_node):
+        bent = bytearray(right[0][value])
+        bent[0] ^= 1
+        trace.move([bytes(bent) if at == value else data for at, data in enumerate(right[0])])
+        if value in (0, 1):  # the operands of node 0
+            with pytest.raises(ChangedError):
+                trace.running(0, 0)
+        with pytest.raises(ChangedError):
+            trace.leaf(value, 0)
+        assert trace.leaf(value + 1, 0), "of another value"
+    trace.move(right[0])
+    assert trace.running(0, 0) == right[1]
+
+
+class Counting:
+    """A hasher that counts the leaves that it hashes."""
+
+    def __init__(self) -> None:
+        self.leaf_bytes = 0
+
+    def leaves(self, data: Bytes, rows: int, row_bytes: int) -> bytes:
+        found = HASHER.leaves(data, rows, row_bytes)
+        self.leaf_bytes += 4 * len(found)
+        return found
+
+    parents, whole = staticmethod(HASHER.parents), staticmethod(HASHER.whole)
+
+
+def test_no_answer_hashes_a_tensor_anew_not_even_the_first_from_a_file(tmp_path, monkeypatch) -> None:
+    """Any number of games may be played about items in turn, and no memory holds the trees of all."""
+    rows = 1 << 16
+    read = Operand(0, Affine(0, (0, 0)))
+    copy = ScalarProgram((I32,), (), (), (), 0)
+    large = TensorType(I8, (rows, 1))
+    node = Map(I8, (rows, 1), copy, (read,))
+    summed = Reduce(F32, (1,), ReduceKind.MAX, Operand(1, Affine(0, (0,))))
+    inputs = (TensorType(I8, (4,)), TensorType(F32, (1, rows)))
+    tape = Tape(inputs, (Constant(large, bytes(rows)),), (node, summed, node), 1)
+    write_program(tmp_path / "program", tape, Labels(("x", "w"), (), (), ("y",)))
+    held = [np.arange(4, dtype=np.int8), np.ones((1, rows), np.float32)]
+    (tmp_path / "inputs").write_bytes(Items(tape.inputs, 1).head + join_item(tape.inputs, held))
+    item = Item(str(tmp_path / "program"), str(tmp_path / "inputs"), 0)
+    disputing.build_trace(BuildTraceArgs(item, str(tmp_path / "trace")))
+    assert (tmp_path / "trace").stat().st_size < value_bytes(tape) + rows
+    planned, counting = Traces().job(item.program_path, item.input_path), Counting()
+    monkeypatch.setattr(stored, "HASHER", counting)
+    trace = read_trace(tmp_path / "trace", planned, 0)
+    assert trace.root
+    assert trace.item_root
+    assert counting.leaf_bytes == 0, "roots are made of what was written"
+    for value, leaf in ((0, 0), (1, 700), (2, rows - 1), (3, 40_000), (5, 3)):
+        counting.leaf_bytes = 0
+        tensor = trace.tensor(value)
+        held_leaf, proof = cut_keccak256(trace.leaf(value, leaf)), tensor.proof(leaf)
+        assert verify(trace.tensor_root(value), held_leaf, leaf, tensor.depth, proof)
+        assert 0 < counting.leaf_bytes <= 128 << BLOCK_LEVELS
+    counting.leaf_bytes = 0
+    assert trace.running(1, 0)
+    assert counting.leaf_bytes <= 4 * rows + (128 << BLOCK_LEVELS), "a chain reads its whole row"
 
 
 def test_a_file_of_another_item_or_cut_off_is_none(job, tmp_path) -> None:
@@ -136,7 +209,7 @@ def test_a_disk_that_is_full_leaves_no_half(job, tmp_path, monkeypatch) -> None:
 
 
 def test_open_traces_are_bounded(job, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(stored, "trace_room", lambda program: 2 * open_bytes(program.tape))
+    monkeypatch.setattr(stored, "trace_room", lambda program: 2 * kept_bytes(program.tape))
     paths = [built(job, tmp_path, number) for number in (0, 1)]
     paths.append(tmp_path / "again")
     paths[2].write_bytes(paths[0].read_bytes())
@@ -169,7 +242,7 @@ def test_an_open_trace_of_many_small_values_takes_no_more_than_it_is_counted_for
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert value_bytes(tape) < taken / 10 < taken < open_bytes(tape)
+    assert value_bytes(tape) < taken / 10 < taken < kept_bytes(tape)
 
 
 def test_no_answer_comes_from_other_inputs_than_the_lease_s(job, tmp_path) -> None:

@@ -109,7 +109,7 @@ def test_values_that_do_not_fit_are_refused(job, monkeypatch) -> None:
 @pytest.mark.parametrize("lent", [0, 1 << 30])
 def test_the_next_item_is_not_run_in_memory_that_a_trace_reads(job, monkeypatch, lent) -> None:
     monkeypatch.setattr(traces, "LENT", lent)
-    monkeypatch.setattr(tensor_tree, "KEPT_LEVELS", 1)
+    monkeypatch.setattr(tensor_tree, "BLOCK_LEVELS", 1)
     kept = Traces()
     first = kept.get(item(job, 0))
     bits, where = first.node_leaf(3, 0), first.plan.tape.first_node + 3
