@@ -80,7 +80,7 @@ def load(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text())
     except OSError as error:
         raise InputError(f"cannot read receipt {path}: {error.strerror}") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError(f"{path} is not JSON") from None
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise InputError(f"{path} is no receipt of version {VERSION}")

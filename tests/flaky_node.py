@@ -26,8 +26,8 @@ Refuse = Callable[[dict[str, Any]], dict[str, Any] | None]
 class FlakyNode:
     """Forwards JSON-RPC to `target`. `refuse` may answer a request with a JSON-RPC error instead; `status`
     other than 200 answers everything with it; `chain_id` is what it says to be; with `nothing` all its
-    answers are null; `lag` is by how many blocks it is behind; `forge` may change an answer of a method;
-    `stop` closes the port, `start` opens it again.
+    answers are null; with `body` that is all it says; `lag` is by how many blocks it is behind; `forge` may
+    change an answer of a method; `stop` closes the port, `start` opens it again.
     """
 
     def __init__(self, target: str) -> None:
@@ -36,6 +36,7 @@ class FlakyNode:
         """What calls may burn, where they say it."""
         self.refuse: Refuse = lambda _: None
         self.chain_id, self.nothing = 0, False
+        self.body = b""
         self.lag, self.forge = 0, Forge("", dict)
         self._port = 0
         self.start()
@@ -50,7 +51,7 @@ class FlakyNode:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                answer = b"broken" if node.status != 200 else node._answer(body)
+                answer = node.body or (b"broken" if node.status != 200 else node._answer(body))
                 self.send_response(node.status)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()

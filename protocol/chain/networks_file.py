@@ -115,7 +115,7 @@ def _read(file: Path) -> dict[str, Any]:
         root = yaml.safe_load(file.read_text())
     except OSError as error:
         raise InputError(f"cannot read networks file {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(root, dict) or set(root) != {"version", "networks"}:
         raise InputError(f"{file}: the top must have exactly two fields, 'version' and 'networks'")

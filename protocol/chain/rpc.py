@@ -26,7 +26,15 @@ BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""
 _REFUSING_STATUS = (400, 413, 422)
 """HTTP statuses that mean "not this request" rather than "not now"."""
-_UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, BrokenInvariant)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    BrokenInvariant,
+)
 """What reading an answer raises if it is not what was asked for."""
 _FAULTS = (requests.RequestException, Web3Exception, OSError, *_UNREADABLE)
 _MAY_BE_NULL = frozenset(

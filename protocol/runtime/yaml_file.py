@@ -17,7 +17,7 @@ class _Loader(yaml.SafeLoader):
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
+        if self.check_event(yaml.AliasEvent) or getattr(self.peek_event(), "anchor", None):
             raise yaml.YAMLError("anchors and aliases are not allowed")
         return super().compose_node(parent, index)
 
@@ -54,3 +54,5 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}{place}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: {error}".replace("\n", " ")) from None
+    except RecursionError:
+        raise InputError(f"{path} is nested too deep") from None

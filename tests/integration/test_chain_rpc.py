@@ -163,6 +163,31 @@ def test_a_node_that_was_right_and_then_serves_another_chain_ends_nobody_either(
         client.call("eth_blockNumber")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"jsonrpc": "2.0", "id": 0, "result": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b"[" * 200_000,
+        b'{"jsonrpc": "2.0", "id": 0, "result": "\xff"}',
+        b"[]",
+        b"7",
+    ],
+    ids=["nested", "nested and cut off", "no text", "a list", "a number"],
+)
+def test_a_node_whose_answers_cannot_be_read_is_passed_over(
+    localnet: Localnet, flaky: FlakyNode, body: bytes
+) -> None:
+    """A library lifts Python's limit on recursion; without one, what is nested deep ends the process."""
+    client = rpc(flaky.url, localnet.url)
+    client.call("eth_blockNumber")
+    flaky.body = body
+    before = len(flaky.seen)
+    assert int(client.call("eth_blockNumber"), 16) >= 0
+    assert len(flaky.seen) == before
+    with pytest.raises(TransientError):
+        rpc(flaky.url).call("eth_chainId")
+
+
 def test_a_node_that_answers_null_is_passed_over(localnet: Localnet, flaky: FlakyNode) -> None:
     flaky.nothing = True
     assert int(rpc(flaky.url, localnet.url).call("eth_blockNumber"), 16) >= 0

@@ -54,6 +54,7 @@ def test_running_cost_counts_no_gap_and_no_more_than_was_funded() -> None:
     ("text", "expected"),
     [
         ("not json", "is not JSON"),
+        ("[" * 200_000, "is not JSON"),
         ("{}", "no receipt of version 1"),
         ('{"version": 1}', "a field is missing or malformed"),
         ('{"version": 1, "chain_id": 1, "escrow": "0x00"}', "20 bytes of hex"),

@@ -263,3 +263,13 @@ def test_what_is_asked_of_a_person_names_its_flag_where_there_is_none(
 def test_a_group_alone_says_that_it_needs_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.invoke(["wallet"]) == ExitCode.INPUT
     assert capsys.readouterr().err == "gavel: gavel wallet needs a command (gavel wallet --help lists them)\n"
+
+
+@pytest.mark.parametrize("library", ["eth_account", "web3"])
+def test_no_library_lifts_the_limit_on_recursion(library: str) -> None:
+    """What a stranger nests deep would overrun the stack and end the process, with no error to catch."""
+    limit = "sys.getrecursionlimit()"
+    code = f"import sys; was = {limit}; import protocol, {library}; print(was, {limit})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    was, now = run.stdout.split()
+    assert was == now

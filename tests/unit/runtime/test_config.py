@@ -140,6 +140,8 @@ def test_flag_beats_environment_beats_file_beats_default(home: Path) -> None:
         ("wallet: a\nwallet: b", "line 2, column 1: field wallet stands twice"),
         ("wallet: {a", "line 1"),
         ("peers: &x [a]\nstore: *x", "anchors and aliases"),
+        ("peers: &x [a]", "anchors and aliases"),
+        ("peers: " + "[" * 3_000, "nested too deep"),
         ("wallet: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
 )
