@@ -17,9 +17,10 @@ class _Loader(yaml.SafeLoader):
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent) or getattr(self.peek_event(), "anchor", None):
+        found = None if self.check_event(yaml.AliasEvent) else super().compose_node(parent, index)
+        if found is None or self.anchors:
             raise yaml.YAMLError("anchors and aliases are not allowed")
-        return super().compose_node(parent, index)
+        return found
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
