@@ -14,6 +14,10 @@ from protocol.types import InputError, parse_address
 PACKAGE = "package:"
 """`model: package:magika` takes the model that belongs to the format of that name."""
 
+_MONTH_S = 30 * 86_400
+_AUCTION_S = 600
+"""Bidders keep no price open for long: by default they bid in auctions of two minutes at most."""
+
 Device = Literal["any", "cpu", "cuda"]
 
 
@@ -74,9 +78,10 @@ class Job:
         """Return this job, or raise `InputError` that names `where` and the field that cannot be."""
         self._check_model(where)
         self._check_inputs(where)
-        for name, low in (("time", 1.0), ("window", 0.0), ("auction", 0.2)):
-            if not low <= getattr(self.limits, name) <= 30 * 86_400:
-                raise InputError(f"{where}: field limits.{name}: expected {low:g} seconds to 30 days")
+        for name, low, high in (("time", 1, _MONTH_S), ("window", 0, _MONTH_S), ("auction", 0.2, _AUCTION_S)):
+            if not low <= getattr(self.limits, name) <= high:
+                most = "30 days" if high == _MONTH_S else f"{high} seconds"
+                raise InputError(f"{where}: field limits.{name}: expected {low:g} seconds to {most}")
         if not 0 <= self.check.rerun_percent <= 100:
             raise InputError(f"{where}: field check.rerun_percent: expected 0 to 100")
         check_sum(self.carbon_price, f"{where}: field carbon_price")
@@ -102,7 +107,7 @@ class Job:
         if not self.model:
             raise InputError(f"{where}: field model is missing: name an .onnx or .tape file")
         if self.model.startswith(PACKAGE):
-            find_format(self.model.removeprefix(PACKAGE))
+            find_format(self.model.removeprefix(PACKAGE), f"{where}: field model")
             return
         path = Path(self.model)
         if path.suffix not in (".onnx", ".tape"):
@@ -115,7 +120,7 @@ class Job:
             raise InputError(f"{where}: field inputs.path is missing: name a file or folder")
         if not self.inputs.path.exists():
             raise InputError(f"{where}: field inputs.path: there is no {self.inputs.path}")
-        known = find_format(self.inputs.format).options
+        known = find_format(self.inputs.format, f"{where}: field inputs.format").options
         for name in self.inputs.options:
             if name not in known:
                 expected = ", ".join(known) or "none"

@@ -59,9 +59,13 @@ def show_status(settings: Settings, name: str) -> None:
     if folder.receipt.exists():
         lines.append(f"receipt: {folder.receipt}")
     if record.lease and not record.over:
-        lines.append(f"gavel job result {folder.id} goes on with it, gavel job cancel {folder.id} ends it")
+        ends = f", gavel job cancel {folder.id} ends it" if record.state in _CLOSABLE else ""
+        lines.append(f"gavel job result {folder.id} goes on with it{ends}")
     settings.emit(known, "\n".join(lines))
 
+
+_CLOSABLE = ("opening", "opened", "running")
+"""States (`telling.state_name`) in which a client can still close the lease."""
 
 _AUDITS = {
     Stage.NONE: "not ordered",

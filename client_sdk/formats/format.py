@@ -48,9 +48,10 @@ def format_names() -> tuple[str, ...]:
     return tuple(_FORMATS)
 
 
-def find_format(name: str) -> Format:
-    """Return the format called `name`; `InputError` lists those that exist."""
+def find_format(name: str, where: str = "") -> Format:
+    """Return the format called `name`; `InputError` lists those that exist, and names `where` it stands."""
     if name not in _FORMATS:
-        raise InputError(f"format {name!r} is unknown", f"known are: {', '.join(_FORMATS)}")
+        said = f"format {name!r} is unknown"
+        raise InputError(f"{where}: {said}" if where else said, f"known are: {', '.join(_FORMATS)}")
     found: Format = import_module(_FORMATS[name]).FORMAT
     return found

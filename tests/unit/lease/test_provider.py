@@ -177,6 +177,16 @@ def test_a_missed_result_deadline_stops_the_job() -> None:
     assert (state.phase, kinds(effects)) == (Phase.FAILING, [StopJob, CloseLease])
 
 
+@pytest.mark.parametrize("given", [(), (DidFetch(SPEC),)], ids=["fetching", "checking"])
+def test_a_lease_that_was_started_before_its_files_were_lost_ends_with_its_deadline(given) -> None:
+    before = (DidBid(10, b"q"), SawLease(12, OPEN), *given, SawLease(15, STARTED))
+    state, effects = play(*before, SawLease(65, STARTED))
+    assert (state.phase in (Phase.FETCHING, Phase.CHECKING), effects) == (True, [])
+    state, effects = play(*before, SawLease(66, STARTED))
+    assert (state.phase, state.reason) == (Phase.FAILING, "result deadline passed")
+    assert CloseLease in kinds(effects)
+
+
 def test_after_a_clients_close_a_quick_result_still_wins() -> None:
     closing = replace(STARTED, closing=True, result_by=30)
     state, _ = play(*TO_RUNNING, SawLease(20, closing))
