@@ -1,17 +1,20 @@
-"""Whether all traces that could be asked for can be kept, or made again in time (RULES 13). Pure.
+"""Whether all traces that could be asked for can be kept, or made again, and read in time (RULES 13). Pure.
 
 Traces lie on one disk. What was dropped to make room is made again for each answer that needs it, while for
 all answers of a game there is one move clock, and beside it an increment for each. A challenger may ask for a
-level at a time, and open any number of games about one item, of any lease.
+level at a time, and open any number of games about one item, of any lease. A trace on the disk is read at
+once, but behind it program and inputs have to be there, and a process keeps those of few jobs.
 """
 
 from collections.abc import Callable, Sequence
 
-from protocol.auction.clocks import Promise
+from protocol.auction.clocks import KEPT, Promise
 from protocol.auction.defence import STARTUP_MS, Means
 
 _ANSWER_PARTS = 2
-"""Of an increment: one to make a trace again, as much to find the move, and to send and mine the answer."""
+"""Of an increment: one to get at the trace, as much to find the move, and to send and mine the answer."""
+_STAYS = 2
+"""A job that was read stays as long again, and others' answers wait (`provider_node.defence.desk`)."""
 
 
 def traces_flaw(leases: Sequence[Promise], means: Means) -> str:
@@ -20,8 +23,11 @@ def traces_flaw(leases: Sequence[Promise], means: Means) -> str:
     INVARIANT: the traces of all leases fit on the disk together, or all of them can be made again, one after
     the other and behind one that is under way, within what an answer adds to a clock. For no game waits for a
     trace longer than all of them take, as a trace answers all that wait for it: then no clock falls. What is
-    made again takes its time from all others, so those that fit by themselves are reckoned as well.
+    made again takes its time from all others, so those that fit by themselves are reckoned as well. And the
+    jobs of all leases can be read one after the other within that.
     """
+    if flaw := _reading_flaw(leases, means):
+        return flaw
     held = _most(leases, lambda each: each.value_bytes, means.at_once)
     if held <= means.disk_bytes:
         return ""
@@ -33,6 +39,19 @@ def traces_flaw(leases: Sequence[Promise], means: Means) -> str:
         f"their {min(count, means.at_once or count)} traces would take {_mib(held)} on disk, they may take "
         f"{_mib(means.disk_bytes)}, and making all again for each answer about {again} ms: an answer adds "
         f"{means.increment_ms} ms to the clock, and has to be mined as well"
+    )
+
+
+def _reading_flaw(leases: Sequence[Promise], means: Means) -> str:
+    if len(leases) <= KEPT:
+        return ""
+    longest = sorted((each.reading_ms for each in leases), reverse=True)[: means.at_once or None]
+    reading = _STAYS * sum(longest)
+    if _ANSWER_PARTS * reading <= means.increment_ms:
+        return ""
+    return (
+        f"reading the jobs of {len(longest)} leases in turn takes {reading} ms, as answers about all of them "
+        f"may ask for: an answer adds {means.increment_ms} ms to the clock, and has to be mined as well"
     )
 
 

@@ -67,6 +67,19 @@ def test_rule_13_the_traces_of_several_leases_share_the_disk_and_the_time() -> N
     assert room_flaw(replace(held(1, 120), reading_ms=1), (), patient) == ""
 
 
+def test_rule_13_jobs_of_many_leases_are_read_in_turn_for_answers_though_their_traces_fit() -> None:
+    """A process keeps two jobs: with games about three in turn, each answer may find its job gone."""
+    means = replace(SHORT, disk_bytes=1 << 40, increment=Blocks(4 * 3_000))
+    three = [held(number, 1, reading_ms=1_000) for number in (1, 2, 3)]
+    assert traces_flaw(three, means) == ""
+    slower = [*three[:2], replace(three[2], reading_ms=1_001)]
+    assert "reading the jobs of 3 leases in turn takes 6002 ms" in traces_flaw(slower, means)
+    assert traces_flaw([replace(each, reading_ms=10**6) for each in three[:2]], means) == "", "both are kept"
+    few = replace(means, at_once=2)
+    assert traces_flaw([replace(each, reading_ms=1_500) for each in three], few) == ""
+    assert traces_flaw([replace(each, reading_ms=1_501) for each in three], few)
+
+
 def test_rule_13_items_that_ran_slower_take_their_time_again_for_every_answer() -> None:
     """A client picks the inputs, and a move clock is no measure where each answer takes all runs again."""
     again = 121 * again_ms(trace_ms(100, HASH_MS), 100) + STARTUP_MS
