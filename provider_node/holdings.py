@@ -9,8 +9,8 @@ import trio
 from protocol.engines.worker.delivery_records import noted_path
 from protocol.lease.provider_types import ProviderLease
 from protocol.net import Node
-from protocol.store.artifacts import Artifacts
-from protocol.types import ArtifactId, InputError, LeaseId, to_hex
+from protocol.store.artifacts import Artifacts, QuotaExceededError
+from protocol.types import ArtifactId, InputError, LeaseId, TransientError, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Holdings:
     async def mended(self, lease: LeaseId, state: ProviderLease) -> bool:
         """Read a lease's job whole, and fetch anew what was damaged; false if nothing was.
 
-        Not every damage shows from outside: so it is done whenever something about a job comes out wrong.
+        `TransientError` where there is no room for that now. Not every damage shows from outside: so it is done whenever something about a job comes out wrong.
         """
         if state.spec is None:
             return False
@@ -54,8 +54,13 @@ class Holdings:
         found = [await trio.to_thread.run_sync(self._is_whole, each) for each in asked]
         if all(found):
             return False
-        await self.get(lease, state, state.offer.spec, state.offer.transfer_bytes)
-        await self.job(lease, state)
+        try:
+            await self.get(lease, state, state.offer.spec, state.offer.transfer_bytes)
+            await self.job(lease, state)
+        except QuotaExceededError as full:  # it had room once: the job is not at fault
+            raise TransientError(
+                f"the job was damaged on disk, and cannot be fetched anew now: {full}"
+            ) from full
         return True
 
     def _is_whole(self, artifact: ArtifactId) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from protocol.lease.provider_types import ProviderLease, Result, Usage
-from protocol.store.artifacts import Artifacts
+from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.soundness import stamp_of
-from protocol.types import ArtifactId, Hash32, InputError, LeaseId
+from protocol.types import ArtifactId, Hash32, InputError, LeaseId, TransientError
 from provider_node.holdings import Holdings
 from tests.strategies.provider import SPEC, fresh
 
@@ -67,6 +67,20 @@ async def test_a_decay_that_left_no_trace_is_found_once_something_comes_out_wron
     assert await held.mended(LEASE, state)
     assert peer.asked == 1
     assert not await held.mended(LEASE, state)
+
+
+async def test_a_job_that_finds_no_room_to_be_fetched_anew_is_not_called_bad(tmp_path: Path) -> None:
+    """A lease is closed, at a penalty, for a bad job: a full disk passes."""
+    held, peer, state = world(tmp_path)
+    assert state.spec is not None
+    decay(held.store, state.spec.inputs)
+
+    async def no_room(*_: object, **__: object) -> None:
+        raise QuotaExceededError("the store is full of pinned artifacts")
+
+    peer.fetch_artifact = no_room  # type: ignore[method-assign]
+    with pytest.raises(TransientError, match="cannot be fetched anew now: the store is full"):
+        await held.mended(LEASE, state)
 
 
 async def test_outputs_that_decayed_are_stored_again_from_where_they_were_written(tmp_path: Path) -> None:
