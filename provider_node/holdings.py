@@ -46,7 +46,8 @@ class Holdings:
     async def mended(self, lease: LeaseId, state: ProviderLease) -> bool:
         """Read a lease's job whole, and fetch anew what was damaged; false if nothing was.
 
-        `TransientError` where there is no room for that now. Not every damage shows from outside: so it is done whenever something about a job comes out wrong.
+        `TransientError` where there is no room for that now. Not every damage shows from outside: so it is
+        done whenever something about a job comes out wrong.
         """
         if state.spec is None:
             return False
