@@ -198,6 +198,18 @@ def test_a_file_of_another_item_or_cut_off_is_none(job, tmp_path) -> None:
         Shelf(Traces()).get(item_of(job), path)
 
 
+def test_a_file_of_a_job_with_other_inputs_or_constants_is_none(job, tmp_path) -> None:
+    path, planned = built(job, tmp_path), Traces().job(*map(str, job))
+    types = planned.program.tape.inputs
+    other = Items(types, 1).head + join_item(types, [np.ones((4, 64), np.float32)])
+    (tmp_path / "inputs").write_bytes(other)
+    with pytest.raises(TraceGoneError, match="inputs of item 0 are not those"):
+        read_trace(path, Traces().job(str(job[0]), str(tmp_path / "inputs")), 0)
+    middles = (bytes(32), *planned.plan.middles[1:])
+    with pytest.raises(TraceGoneError, match="constants are not those"):
+        read_trace(path, replace(planned, plan=replace(planned.plan, middles=middles)), 0)
+
+
 def test_a_disk_that_is_full_leaves_no_half(job, tmp_path, monkeypatch) -> None:
     def full(*_: object) -> bytes:
         raise OSError(28, "No space left on device")
