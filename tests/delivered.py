@@ -29,9 +29,9 @@ class Made:
         """What is posted."""
         return items_root(self.roots)
 
-    def item_roots(self) -> Sequence[Hash32]:
+    def item_roots(self) -> bytes:
         """The roots of all items, as posted."""
-        return self.roots
+        return b"".join(self.roots)
 
     def tensor(self, item: int, output: int) -> bytes:
         """The raw bytes of one tensor."""

@@ -13,7 +13,7 @@ from protocol.dispute.purse import COIN
 from protocol.games.demanding import Demander, DemandTerms
 from protocol.games.pace import rest
 from protocol.games.pledges import Pledges, total
-from protocol.tape.merkle import Tree
+from protocol.tape.merkle import Nodes
 from protocol.types import Address, InputError, TransientError, Verification, Wei
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Rig, keep_shown
@@ -64,7 +64,7 @@ def can_demand(rig: Rig, result: PostedResult, budget: Wei) -> bool:
 
 
 async def demanded(
-    rig: Rig, result: PostedResult, terms: DemandTerms, budget: Wei, own: Tree | None = None
+    rig: Rig, result: PostedResult, terms: DemandTerms, budget: Wei, own: Nodes | None = None
 ) -> PostedRoots:
     """Return a result's roots as the chain shows them, and remember them. `own`: only the first difference's.
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import msgspec
 import trio
@@ -26,8 +27,9 @@ from protocol.runtime.child import (
 )
 from protocol.runtime.hardware import memory_limit
 from protocol.runtime.retry import backoff
-from protocol.tape.roots import items_tree
-from protocol.types import Hash32, InputError, TransientError, Wei, to_hex
+from protocol.tape.merkle import Nodes
+from protocol.tape.tree_file import open_tree
+from protocol.types import InputError, TransientError, Wei, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
 from watchtower.fetching import Hold, Patience
@@ -114,28 +116,35 @@ class _Withheld:
     async def judged(self) -> CompareResult:
         files = self.job.files
         terms = await demand_terms(self.child, str(files.program), str(files.inputs))
-        if terms.shape.big:
+        if terms.shape.big or not terms.shape.filled:  # of empty outputs nothing is missing but a right root
             return await self._by_first_difference(terms)
         return await self._compared(await demanded(self.rig, self.result, terms, self.budget))
 
     async def _by_first_difference(self, terms: DemandTerms) -> CompareResult:
         """What is too large to be demanded is not: only the way to what differs from the own run."""
-        compared = await self._compared(PostedRoots(self.result.output_root, {}))
-        if compared.matches:
-            return compared
-        if not compared.own_item_roots:
-            raise InputError(f"{self.job.files.items} items are too many to find the one that differs")
-        own = items_tree([Hash32(root) for root in compared.own_item_roots])
+        known = PostedRoots(self.result.output_root, {})
+        file = keep_shown(self.rig, self.result, known).with_suffix(".own")
+        try:
+            compared = await self._compared(known, file)
+            if compared.matches:
+                return compared
+            with open_tree(file, self.job.files.items) as own:
+                file.unlink()  # demands take clocks, and a process that is killed removes nothing
+                return await self._differing(terms, compared, own)
+        finally:
+            file.unlink(missing_ok=True)
+
+    async def _differing(self, terms: DemandTerms, compared: CompareResult, own: Nodes) -> CompareResult:
         posted = await demanded(self.rig, self.result, terms, self.budget, own)
         for number, item in posted.items.items():
             roots = {"claimed_item_root": item.root, "own_item_root": own.hash_at(0, number)}
             return msgspec.structs.replace(compared, first_different=number, **roots)
         return compared
 
-    async def _compared(self, posted: PostedRoots) -> CompareResult:
+    async def _compared(self, posted: PostedRoots, tree: Path | None = None) -> CompareResult:
         outputs = keep_shown(self.rig, self.result, posted)
         files = replace(self.job.files, outputs=outputs)
-        return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True))
+        return await _compare(self.rig, self.child, replace(self.job, files=files, shown=True), tree)
 
 
 def held(result: PostedResult) -> Hold:
@@ -165,7 +174,7 @@ def games_memory(config: WatchtowerConfig) -> int:
     return config.games_memory or memory_limit() * 3 // 4
 
 
-async def _compare(rig: Rig, child: Asked, found: Obtained) -> CompareResult:
+async def _compare(rig: Rig, child: Asked, found: Obtained, tree: Path | None = None) -> CompareResult:
     files = found.files
     args = CompareArgs(
         program_path=str(files.program),
@@ -175,6 +184,7 @@ async def _compare(rig: Rig, child: Asked, found: Obtained) -> CompareResult:
         threads=rig.config.threads,
         device=rig.config.device,
         time_limit=rig.config.item_seconds * files.items,
+        tree_path=str(tree or ""),
     )
     try:
         return await ask(child, args, CompareResult)

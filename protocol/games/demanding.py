@@ -58,7 +58,7 @@ from protocol.games.asking import Asked, ask, hash32, reading
 from protocol.messages import Bid
 from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
-from protocol.tape.merkle import Tree
+from protocol.tape.merkle import Nodes
 from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, TransientError, Wei, to_hex
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ class Demander:
     """Why no more is to be demanded. What is open is followed to its end all the same."""
     since: BlockNo | None = None
     """A block not after the first demand's."""
-    own: Tree | None = None
+    own: Nodes | None = None
     """The items' tree of one's own run: only what a challenge of the first difference needs is demanded."""
     _told: set[str] = field(default_factory=set)
 

@@ -104,17 +104,30 @@ def item_root_of(roots: Sequence[Hash32]) -> Hash32:
     return keccak256(TAG_ITEM + b"".join(roots))
 
 
-def items_tree(item_roots: Iterable[Hash32], hasher: Hasher = PLAIN) -> Tree:
-    """The tree over n item roots, n known from the job: its root is the inputRoot or outputRoot."""
-    leaves = b"".join(item_roots)
+def items_tree(item_roots: Iterable[Hash32] | Bytes, hasher: Hasher = PLAIN) -> Tree:
+    """The tree over n item roots, n known from the job: its root is the inputRoot or outputRoot.
+
+    The roots come one by one, or back to back: a million objects take several times their bytes.
+    """
+    leaves = joined(item_roots)
     if not 32 <= len(leaves) <= 32 * MAX_ITEMS:
         raise InputError(f"{len(leaves) // 32} items, not 1..{MAX_ITEMS}")
     return tree(leaves, hasher=hasher)
 
 
-def items_root(item_roots: Iterable[Hash32], hasher: Hasher = PLAIN) -> Hash32:
-    """The inputRoot or outputRoot over n item roots."""
+def items_root(item_roots: Iterable[Hash32] | Bytes, hasher: Hasher = PLAIN) -> Hash32:
+    """The inputRoot or outputRoot over n item roots, as in `items_tree`."""
     return items_tree(item_roots, hasher).root
+
+
+def joined(roots: Iterable[Hash32] | Bytes) -> bytes:
+    """Roots back to back, of which no two objects are held at a time."""
+    if isinstance(roots, Bytes):
+        return bytes(roots)
+    found = bytearray()
+    for root in roots:
+        found += root
+    return bytes(found)
 
 
 def nodes_tree(tape: Tape) -> Tree:

@@ -218,8 +218,8 @@ class TapeExecutor:
 
         plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
         result = _read(plain, RunResult)
-        if len(result.item_roots) != job.spec.item_count:
-            raise TransientError(f"the worker made {len(result.item_roots)} items of {job.spec.item_count}")
+        if result.items != job.spec.item_count:
+            raise TransientError(f"the worker made {result.items} items of {job.spec.item_count}")
         gpu = job.device.startswith("cuda")
         return Output(
             output_root=Hash32(result.output_root),

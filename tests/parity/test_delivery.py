@@ -84,7 +84,7 @@ class Rig:
         self.headers: list[Header] = [
             (header, tuple(headers.proof(first + i))) for i, header in enumerate(node_headers(tape)[first:])
         ]
-        self.posted = tree(b"".join([*self.made.item_roots(), ZERO_HASH, garbage, ZERO_HASH]))
+        self.posted = tree(b"".join([*self.made.roots, ZERO_HASH, garbage, ZERO_HASH]))
         self.stranger = net.chain(STRANGER)
         self.bid = self._post(net)
         self.calls = DeliveryCalls(deployed.delivery)

@@ -8,7 +8,7 @@ from protocol.tape import TensorType
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.merkle import PLAIN, Bytes, Hasher
 from protocol.tape.roots import items_tree, leaves_per_row, tensor_nodes, tensor_root
-from protocol.types import BrokenInvariant, Hash32
+from protocol.types import BrokenInvariant
 
 
 class Outputs(Protocol):
@@ -18,8 +18,8 @@ class Outputs(Protocol):
     def types(self) -> Sequence[TensorType]:
         """The tensors of an item."""
 
-    def item_roots(self) -> Sequence[Hash32]:
-        """The roots of all items."""
+    def item_roots(self) -> bytes:
+        """The roots of all items, back to back."""
 
     def tensor(self, item: int, output: int) -> Bytes:
         """The raw bytes of one tensor."""

@@ -15,9 +15,9 @@ def missing(shape: Shape, known: Known) -> list[Demand]:
     """The demands that can be made now on the way to all outputs of a job; none if all are known."""
     found = (
         each
-        for item in range(shape.items)
-        for output, kind in enumerate(shape.types)
-        for each in demands(shape, known, item, output, range(leaf_count(kind)))
+        for item in range(shape.items if shape.filled else 0)
+        for output in shape.filled
+        for each in demands(shape, known, item, output, range(leaf_count(shape.types[output])))
     )
     return list(dict.fromkeys(found))
 
@@ -43,10 +43,10 @@ def gather(
 
 
 def tensors(shape: Shape, known: Known) -> Iterator[bytes]:
-    """The raw bytes of all tensors of all items, in order. InputError if a leaf is not known."""
-    for item in range(shape.items):
-        for output, kind in enumerate(shape.types):
-            yield b"".join(_rows(kind, known, item, output))
+    """The raw bytes of all tensors that have any, item by item. InputError if a leaf is not known."""
+    for item in range(shape.items if shape.filled else 0):
+        for output in shape.filled:
+            yield b"".join(_rows(shape.types[output], known, item, output))
 
 
 def _rows(kind: TensorType, known: Known, item: int, output: int) -> Iterator[bytes]:

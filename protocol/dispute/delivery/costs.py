@@ -20,6 +20,8 @@ class Estimate:
 
 def estimate(shape: Shape) -> Estimate:
     """What demanding all outputs takes, if nobody has demanded anything yet."""
+    if not shape.filled:
+        return Estimate(0, 0)
     sizes = [*_sizes(Kind.ITEMS, shape.items), *[HASH_BYTES * len(shape.types)] * shape.items]
     for kind in shape.types:
         sizes += [*_sizes(Kind.NODES, leaf_count(kind))] * shape.items if leaf_count(kind) else []

@@ -2,10 +2,10 @@
 
 from protocol.dispute.delivery.knowledge import Known
 from protocol.dispute.delivery.planning import Demand, Shape, towards_item
-from protocol.tape.merkle import Tree
+from protocol.tape.merkle import Nodes
 
 
-def towards_difference(shape: Shape, known: Known, own: Tree) -> list[Demand]:
+def towards_difference(shape: Shape, known: Known, own: Nodes) -> list[Demand]:
     """The demand that leads furthest to the first item whose root is not one's own; none once all is known
     that a challenge of it needs, or nothing differs.
 

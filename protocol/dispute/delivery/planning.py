@@ -30,6 +30,11 @@ class Shape:
         """Levels of each tensor's tree."""
         return tuple(depth_of(leaf_count(kind)) for kind in self.types)
 
+    @cached_property
+    def filled(self) -> tuple[int, ...]:
+        """The outputs that have leaves. Nothing is withheld of the others, however many there are."""
+        return tuple(output for output, kind in enumerate(self.types) if leaf_count(kind))
+
     @property
     def leaves(self) -> int:
         """Leaves of all tensors of all items."""

@@ -36,13 +36,13 @@ def pack(args: PackArgs) -> PackResult:
     items = Items(types, counts.pop())
     out = Path(args.out_path)
     part = out.with_name(out.name + ".part")
-    roots = []
+    roots = bytearray()
     with part.open("wb") as file:
         file.write(items.head)
         for index in range(items.count):
             item = [array[index] for array in arrays]
             file.write(join_item(types, item))
-            roots.append(item_root(types, item, HASHER))
+            roots += item_root(types, item, HASHER)
     part.replace(out)
     return PackResult(bytes(items_root(roots, HASHER)), items.count, items.size)
 

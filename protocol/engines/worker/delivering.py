@@ -18,7 +18,7 @@ from protocol.engines.worker.items import ItemFile, noted_roots
 from protocol.engines.worker.traces import TRACES
 from protocol.tape import TensorType
 from protocol.tape.encoding import node_headers
-from protocol.tape.roots import nodes_tree
+from protocol.tape.roots import joined, nodes_tree
 from protocol.types import BrokenInvariant, Hash32, InputError
 
 _KEPT = 8
@@ -40,8 +40,8 @@ class KeptOutputs:
         """The tensors of an item."""
         return self._file.items.types
 
-    def item_roots(self) -> Sequence[Hash32]:
-        """The roots of all items."""
+    def item_roots(self) -> bytes:
+        """The roots of all items, back to back."""
         noted = None if self._noted is None else noted_roots(self._noted, len(self._file))
         return noted or _roots(self._key)
 
@@ -88,5 +88,5 @@ def demand_terms(args: DemandTermsArgs) -> DemandTermsResult:
 
 
 @lru_cache(maxsize=_KEPT)
-def _roots(key: tuple[str, int, int]) -> tuple[Hash32, ...]:
-    return tuple(ItemFile(Path(key[0])).roots())
+def _roots(key: tuple[str, int, int]) -> bytes:
+    return joined(ItemFile(Path(key[0])).roots())

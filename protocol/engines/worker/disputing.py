@@ -114,11 +114,12 @@ def accuse(args: AccuseArgs) -> AccuseResult:
     """One's own run of an item beside the posted one."""
     own = TRACES.get(args.item)
     posted = _posted(Path(args.output_path), own)
-    proof = posted.proof(own.item)
+    proof, posted_root = posted.proof(own.item), posted.item_root(own.item)
+    assert posted_root is not None, "what has a proof is known"
     return AccuseResult(
         trace_root=bytes(own.root),
         item_root=bytes(own.item_root),
-        posted_root=bytes(posted.item_roots[own.item]),
+        posted_root=bytes(posted_root),
         proof=tuple(map(bytes, proof)),
         roots=tuple(map(bytes, posted.tensor_roots(own.item))),
         end=tuple(map(bytes, own.end())),

@@ -16,9 +16,7 @@ from protocol.engines.worker.delivery_records import DELIVERY_RESULTS
 from protocol.engines.worker.dispute_records import DISPUTE_RESULTS
 
 MAX_FRAME = 16 * 2**20
-"""Bytes in one frame."""
-MAX_ITEM_ROOTS = 2**18
-"""Most items whose roots a reply lists."""
+"""Bytes in one frame. No reply grows with a job's items: what does is left in files."""
 
 ErrorKind = Literal["input", "transient", "broken"]
 
@@ -211,11 +209,11 @@ class RunProgress(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """The outputs' roots and what they cost."""
+    """The outputs' root and what they cost."""
 
     output_root: bytes
-    item_roots: tuple[bytes, ...]
-    """Empty above MAX_ITEM_ROOTS items, which one frame could not hold."""
+    items: int
+    """How many the output file holds."""
     resumed: int
     """Items found finished in a partly written output."""
     cpu_seconds: float
@@ -249,9 +247,9 @@ class CompareArgs(msgspec.Struct, frozen=True):
     """Run the job again and compare with the outputs at `output_path`, or their roots as in `VerifyArgs`.
 
     `items` names the items to re-run; None is all of them. Items that only the posted root covers are run,
-    not compared. `output_root` of the result covers claimed outputs
-    with the
-    re-run items put in their places, so that it equals the claimed root exactly when nothing differs.
+    not compared. `own_root` of the result covers claimed outputs with the re-run items put in their places:
+    it equals the claimed root exactly when nothing differs. If something does, the tree over these items is
+    left at `tree_path` (empty: nowhere), as `protocol.tape.tree_file` writes it.
     """
 
     OP: ClassVar[str] = "compare"
@@ -263,6 +261,7 @@ class CompareArgs(msgspec.Struct, frozen=True):
     threads: int = 1
     time_limit: float = 0.0
     device: str = "cpu"
+    tree_path: str = ""
 
 
 class CompareResult(msgspec.Struct, frozen=True):
@@ -276,8 +275,6 @@ class CompareResult(msgspec.Struct, frozen=True):
     own_item_root: bytes | None
     cpu_seconds: float
     wall_seconds: float
-    own_item_roots: tuple[bytes, ...] = ()
-    """Of all items, where no claimed one is known; empty above MAX_ITEM_ROOTS."""
 
     @property
     def matches(self) -> bool:

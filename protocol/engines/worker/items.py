@@ -13,7 +13,7 @@ from protocol.engines.worker.delivery_records import noted_path
 from protocol.engines.worker.hashing import HASHER
 from protocol.tape import TensorType
 from protocol.tape.encoding import MAX_HEAD, Items, item_parts, read_items_head, split_item
-from protocol.tape.roots import item_root
+from protocol.tape.roots import item_root, joined
 from protocol.types import Hash32
 from protocol.types.errors import InputError
 
@@ -59,13 +59,15 @@ class ItemFile:
             raise InputError(f"{what} hold {_shown(self.items.types)}, the program has {_shown(types)}")
 
 
-def noted_roots(path: Path, count: int) -> list[Hash32] | None:
-    """The roots of so many items as `OutputFile` noted them, or None. A disk may have bent them."""
+def noted_roots(path: Path, count: int) -> bytes | None:
+    """The roots of so many items, back to back, as `OutputFile` noted them, or None. A disk may have bent
+    them.
+    """
     try:
         held = path.read_bytes()[-32 * count :]
     except OSError:
         return None
-    return [Hash32(held[at : at + 32]) for at in range(0, len(held), 32)] if len(held) == 32 * count else None
+    return held if len(held) == 32 * count else None
 
 
 def _shown(types: Sequence[TensorType]) -> str:
@@ -82,20 +84,21 @@ class OutputFile:
 
     def __init__(self, path: Path, binding: bytes, items: Items) -> None:
         self.path, self.items = path, items
-        self.roots: list[Hash32] = []
+        self.roots = bytearray()
+        """Of the items that are written, back to back."""
         self._binding = binding
         self._part, self._key = path.with_name(path.name + ".part"), noted_path(path)
         recorded = self._recorded()
-        if recorded is not None and len(recorded) == items.count and self._finished(recorded):
-            self.roots = recorded
+        if recorded is not None and len(recorded) == 32 * items.count and self._finished(recorded):
+            self.roots += recorded
             self._data: IO[bytes] | None = None
             return
         self._data = self._reopen(recorded) if recorded is not None else self._fresh()
         self._log = self._key.open("r+b")
-        self._log.truncate(len(binding) + 32 * len(self.roots))
+        self._log.truncate(len(binding) + len(self.roots))
         self._log.seek(0, os.SEEK_END)
 
-    def _recorded(self) -> list[Hash32] | None:
+    def _recorded(self) -> bytes | None:
         """The item roots of an earlier run of the same work, or None."""
         try:
             held = self._key.read_bytes()
@@ -103,15 +106,15 @@ class OutputFile:
             return None
         if held[: len(self._binding)] != self._binding:
             return None
-        rest = held[len(self._binding) :]
-        return [Hash32(rest[i : i + 32]) for i in range(0, len(rest) - 31, 32)]
+        start = len(self._binding)
+        return held[start : start + (len(held) - start) // 32 * 32]
 
-    def _finished(self, recorded: list[Hash32]) -> bool:
+    def _finished(self, recorded: bytes) -> bool:
         try:
             done = ItemFile(self.path)
         except InputError:
             return False
-        return done.items == self.items and list(done.roots()) == recorded
+        return done.items == self.items and joined(done.roots()) == recorded
 
     def _fresh(self) -> IO[bytes]:
         self._key.write_bytes(self._binding)
@@ -120,7 +123,7 @@ class OutputFile:
         data.flush()
         return data
 
-    def _reopen(self, recorded: list[Hash32]) -> IO[bytes]:
+    def _reopen(self, recorded: bytes) -> IO[bytes]:
         try:
             data = self._part.open("r+b")
         except OSError:
@@ -128,21 +131,22 @@ class OutputFile:
         if data.read(self.items.start) != self.items.head:
             data.close()
             return self._fresh()
-        for root in recorded:
+        for at in range(0, len(recorded), 32):
+            root = recorded[at : at + 32]
             held = data.read(self.items.size)
             if len(held) < self.items.size:
                 break
             if item_root(self.items.types, split_item(self.items.types, held), HASHER) != root:
                 break
-            self.roots.append(root)
-        data.seek(self.items.start + len(self.roots) * self.items.size)
+            self.roots += root
+        data.seek(self.items.start + self.done * self.items.size)
         data.truncate()
         return data
 
     @property
     def done(self) -> int:
         """Items that are written."""
-        return len(self.roots)
+        return len(self.roots) // 32
 
     def append(self, arrays: Sequence[Array]) -> None:
         """Write the next item: its bytes first, then its root."""
@@ -153,7 +157,7 @@ class OutputFile:
         self._data.flush()
         self._log.write(root)
         self._log.flush()
-        self.roots.append(root)
+        self.roots += root
 
     def finish(self) -> None:
         """Give the file its name. The key stays, so that a repeated call finds the work done."""

@@ -2,14 +2,13 @@
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
 
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import (
-    MAX_ITEM_ROOTS,
     CheckArgs,
     CompareArgs,
     CompareResult,
@@ -21,12 +20,13 @@ from protocol.engines.worker.interface import (
     VerifyResult,
 )
 from protocol.engines.worker.items import ItemFile, OutputFile
-from protocol.engines.worker.posted import read_posted
+from protocol.engines.worker.posted import Posted, read_posted
 from protocol.engines.worker.programs import describe, load_program
 from protocol.engines.worker.rehearsing import rehearsed
 from protocol.tape import Tape
 from protocol.tape.encoding import Items
-from protocol.tape.roots import item_root, items_root
+from protocol.tape.roots import item_root, items_root, items_tree
+from protocol.tape.tree_file import write_tree
 from protocol.tape.validate import check_item
 from protocol.types.errors import InputError, TransientError
 
@@ -99,7 +99,7 @@ def run(args: RunArgs, report: Report) -> RunResult:
         output.close()
     return RunResult(
         output_root=bytes(items_root(output.roots, HASHER)),
-        item_roots=tuple(bytes(root) for root in output.roots) if args.count <= MAX_ITEM_ROOTS else (),
+        items=output.done,
         resumed=resumed,
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - wall,
@@ -133,31 +133,41 @@ def compare(args: CompareArgs, report: Report) -> CompareResult:
     inputs.expect(program.tape.inputs, "the inputs")
     if len(inputs) != args.item_count:
         raise InputError(f"the inputs hold {len(inputs)} items, the job has {args.item_count}")
-    chosen = sorted(set(range(args.item_count) if args.items is None else args.items))
-    if not chosen or chosen[0] < 0 or chosen[-1] >= args.item_count:
-        raise InputError(f"items to compare must lie within 0 to {args.item_count - 1}")
-    theirs = claimed.item_roots
-    if unknown := {*range(args.item_count)} - {*theirs} - {*chosen}:
-        raise InputError(f"item {min(unknown)} is not known, and is not to be run")
-    ours = dict(theirs)
-    first: int | None = None
+    own, first = bytearray(claimed.leaves), None
+    chosen = _chosen(args, claimed)
     engine = program.engine(args.device, args.threads)
     start = time.monotonic()
-    for done, index in enumerate(chosen, 1):
-        outputs = engine.run(inputs[index], remaining(start, args.time_limit))
-        ours[index] = item_root(types, outputs, HASHER)
-        if first is None and ours[index] != theirs.get(index, ours[index]):
-            first = index
+    for done, item in enumerate(chosen, 1):
+        root = item_root(types, engine.run(inputs[item], remaining(start, args.time_limit)), HASHER)
+        own[32 * item : 32 * item + 32] = root
+        theirs = claimed.item_root(item)
+        if first is None and theirs is not None and theirs != root:
+            first = (item, bytes(theirs), bytes(root))
         report(RunProgress(done, len(chosen), 0, time.monotonic() - wall))
-    own = [ours[item] for item in range(args.item_count)]
+    tree = items_tree(own, HASHER)
+    if args.tree_path and tree.root != claimed.root:
+        write_tree(Path(args.tree_path), tree)
+    number, claimed_item, own_item = first or (None, None, None)
     return CompareResult(
         claimed_root=bytes(claimed.root),
-        own_root=bytes(items_root(own, HASHER)),
+        own_root=bytes(tree.root),
         compared=len(chosen),
-        first_different=first,
-        claimed_item_root=None if first is None else bytes(theirs[first]),
-        own_item_root=None if first is None else bytes(ours[first]),
+        first_different=number,
+        claimed_item_root=claimed_item,
+        own_item_root=own_item,
         cpu_seconds=time.process_time() - cpu,
         wall_seconds=time.monotonic() - wall,
-        own_item_roots=() if theirs or len(ours) > MAX_ITEM_ROOTS else tuple(map(bytes, own)),
     )
+
+
+def _chosen(args: CompareArgs, claimed: Posted) -> Sequence[int]:
+    """The items to run, in order. InputError if one does not exist, or one that is not run is not known."""
+    if args.items is None:
+        return range(args.item_count)
+    chosen = set(args.items)
+    if not chosen or min(chosen) < 0 or max(chosen) >= args.item_count:
+        raise InputError(f"items to compare must lie within 0 to {args.item_count - 1}")
+    for item in range(args.item_count):
+        if item not in chosen and claimed.item_root(item) is None:
+            raise InputError(f"item {item} is not known, and is not to be run")
+    return sorted(chosen)

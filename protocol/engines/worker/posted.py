@@ -1,6 +1,6 @@
 """The posted side of a comparison: an item file, or the roots that the chain has shown of a result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -21,9 +21,12 @@ class Posted(Protocol):
     def root(self) -> Hash32:
         """The root of all items."""
 
+    def item_root(self, item: int) -> Hash32 | None:
+        """The root of an item, None if it is not known."""
+
     @property
-    def item_roots(self) -> Mapping[int, Hash32]:
-        """The roots of the items that are known."""
+    def leaves(self) -> bytes:
+        """The roots of all items, back to back; zeros for one that is not known."""
 
     def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
         """The roots of an item's outputs. InputError if the item is not known."""
@@ -49,7 +52,7 @@ def read_posted(path: Path, types: Sequence[TensorType], items: int) -> Posted:
     for number, item in shown.items.items():
         if number >= items or len(item.roots) != len(types) or len(item.proof) != depth_of(items):
             raise InputError(f"the posted roots have an item {number} that the job has not")
-    return _Shown(shown)
+    return _Shown(shown, items)
 
 
 class _Served:
@@ -66,9 +69,12 @@ class _Served:
     def root(self) -> Hash32:
         return self._tree.root
 
+    def item_root(self, item: int) -> Hash32 | None:
+        return self._tree.hash_at(0, item)
+
     @property
-    def item_roots(self) -> Mapping[int, Hash32]:
-        return {item: self._tree.hash_at(0, item) for item in range(len(self._file))}
+    def leaves(self) -> bytes:
+        return self._tree.layers[0]
 
     def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
         tensors = zip(self._file.items.types, self._file[item], strict=True)
@@ -81,16 +87,22 @@ class _Served:
 class _Shown:
     """What the chain has shown."""
 
-    def __init__(self, shown: PostedRoots) -> None:
-        self._shown = shown
+    def __init__(self, shown: PostedRoots, items: int) -> None:
+        self._shown, self._items = shown, items
 
     @property
     def root(self) -> Hash32:
         return self._shown.root
 
+    def item_root(self, item: int) -> Hash32 | None:
+        return self._shown.items[item].root if item in self._shown.items else None
+
     @property
-    def item_roots(self) -> Mapping[int, Hash32]:
-        return {number: item.root for number, item in self._shown.items.items()}
+    def leaves(self) -> bytes:
+        found = bytearray(32 * self._items)
+        for number, item in self._shown.items.items():
+            found[32 * number : 32 * number + 32] = item.root
+        return bytes(found)
 
     def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
         return self._item(item).roots

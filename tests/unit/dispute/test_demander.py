@@ -11,6 +11,7 @@ from protocol.crypto import keccak256
 from protocol.dispute.delivery import (
     Demand,
     DemandItems,
+    Estimate,
     Kind,
     Known,
     Shape,
@@ -106,6 +107,13 @@ def test_equal_items_are_demanded_once_and_known_everywhere() -> None:
             answers[action.demand.wanted] = answer(outputs, action.demand.wanted, action.demand.spot)
     assert asked == 3, "items, roots, leaves"
     assert list(tensors(shape, gather(shape, outputs.root, answers))) == [outputs.raw[0, 0]] * 5
+
+
+def test_nothing_is_missing_of_empty_outputs_however_many_there_are() -> None:
+    """Nor is each of them looked at: 2^26 would take minutes of a daemon."""
+    shape = Shape(1 << 20, (TensorType(F32, (0, 4)),) * 64)
+    known = gather(shape, Hash32(b"\1" * 32), {})
+    assert (missing(shape, known), list(tensors(shape, known)), estimate(shape)) == ([], [], Estimate(0, 0))
 
 
 def test_what_is_not_all_known_is_not_written() -> None:
@@ -241,7 +249,7 @@ def test_any_word_beyond_the_items_is_found_on_the_way_to_the_last_item(
     assume(room and word != ZERO_HASH)
     outputs = made(shape, Random(1))
     place = items + at % room
-    leaves = [*outputs.item_roots(), *[ZERO_HASH] * room]
+    leaves = [*outputs.roots, *[ZERO_HASH] * room]
     leaves[place] = Hash32(word)
     posted = tree(b"".join(leaves))
     known = Known.of_result(posted.root, shape.depth)

@@ -98,7 +98,7 @@ class SlowWorker(Worker):
             return {**info, "program_root": b"", "inputs": (), "outputs": ()}
         for done, wall in enumerate((0.5, 9.5, 10.0), 1):
             on_progress(to_wire(RunProgress(done, 3, 0, wall)))
-        return to_wire(RunResult(bytes(32), (bytes(32),) * 3, 0, 1.0, 10.0, 1))
+        return to_wire(RunResult(bytes(32), 3, 0, 1.0, 10.0, 1))
 
 
 @pytest.mark.trio

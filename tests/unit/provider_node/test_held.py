@@ -43,7 +43,7 @@ class Worker:
                 self.during()
             wall = number + 1 + (self.waited_s if number else 0.0)
             on_progress({"done": number + 1, "total": 3, "resumed": 0, "wall_seconds": wall})
-        return to_wire(RunResult(bytes(32), (bytes(32),) * 3, 0, 1.0, 3.0, 1))
+        return to_wire(RunResult(bytes(32), 3, 0, 1.0, 3.0, 1))
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])

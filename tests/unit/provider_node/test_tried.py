@@ -40,7 +40,7 @@ class Worker:
         for done in range(1, count + 1):
             wall += 2.0
             on_progress(to_wire(RunProgress(done, count, 0, wall)))
-        return to_wire(RunResult(bytes(32), (bytes(32),) * count, 0, wall, wall, 1))
+        return to_wire(RunResult(bytes(32), count, 0, wall, wall, 1))
 
 
 async def tried(worker: Any, items: int) -> int:

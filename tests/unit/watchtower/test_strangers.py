@@ -167,7 +167,7 @@ def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Market:
         return work(*args)
 
     async def terms(*_: Any) -> Any:
-        return SimpleNamespace(shape=SimpleNamespace(big=False))
+        return SimpleNamespace(shape=SimpleNamespace(big=False, filled=(0,)))
 
     async def demanded(_: Any, result: PostedResult, *__: Any) -> PostedRoots:
         return PostedRoots(result.output_root, {})
