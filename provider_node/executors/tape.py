@@ -46,6 +46,8 @@ T = TypeVar("T")
 _SLACK = 4
 """A run may take this many times what its inputs could at worst cost, then it is ended as hung."""
 _FLOOR_S = 120.0
+_ITEM_S = 2e-3
+"""What an item may cost beside its arithmetic on a busy machine: its root, its place in files, its report."""
 _IDLE_S = 20.0
 """A child holds numerical libraries in memory; starting another one takes about a second."""
 _PROBE_ITEMS = 4
@@ -192,7 +194,7 @@ class TapeExecutor:
         """Run all items, with a time limit that only a hung child exceeds."""
         info = await self._info(job)
         self._device = job.device
-        limit = _FLOOR_S + _SLACK * info.item_seconds_worst * job.spec.item_count
+        limit = _FLOOR_S + _SLACK * (info.item_seconds_worst + _ITEM_S) * job.spec.item_count
         args = RunArgs(
             program_path=str(job.program),
             input_path=str(job.inputs),
