@@ -32,6 +32,11 @@ class Entry:
         return f"{self.name}({','.join(kind for _, kind, _ in self.inputs)})"
 
     @property
+    def indexed(self) -> int:
+        """Return how many inputs of an event are topics."""
+        return sum(is_indexed for _, _, is_indexed in self.inputs)
+
+    @property
     def topic(self) -> bytes:
         """Return the keccak of the signature: an event's first topic; its first four bytes are a selector."""
         return keccak256(self.signature.encode())
@@ -103,10 +108,12 @@ class Abi:
         entry = self.events.get(topics[0]) if topics else None
         if entry is not None:
             topics = topics[1:]
-        elif self.anonymous is not None and len(topics) == sum(i for _, _, i in self.anonymous.inputs):
+        elif self.anonymous is not None and len(topics) == self.anonymous.indexed:
             entry = self.anonymous
         else:
             return None
+        if len(topics) != entry.indexed:
+            raise BrokenInvariant(f"a log of {entry.signature} has {len(topics)} topics of {entry.indexed}")
         plain = [kind for _, kind, indexed in entry.inputs if not indexed]
         rest = iter(decode_values(plain, data, entry.signature))
         indexed = iter(topics)

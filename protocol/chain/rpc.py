@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from web3.exceptions import Web3Exception
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
 from protocol.chain.front import Front, Reach
+from protocol.chain.http import BoundedSession, TooLongError
 from protocol.runtime.waiting import WAITS
 from protocol.types import BrokenInvariant, InputError, TransientError
 
@@ -32,7 +32,7 @@ _UNREADABLE = (
     LookupError,
     AttributeError,
     ArithmeticError,
-    RecursionError,
+    RuntimeError,
     BrokenInvariant,
 )
 """What reading an answer raises if it is not what was asked for."""
@@ -49,6 +49,8 @@ _MAY_BE_NULL = frozenset(
 _LONGEST_REST = 30.0
 TIMEOUT_S = 10.0
 """For so long a call waits for one node; then the next is asked."""
+_WHOLE = 2
+"""Timeouts within which an answer has to be there whole."""
 PATIENCE_S = 3.0
 """For so long it goes on asking when all are down."""
 _CONNECTIONS = 32
@@ -85,10 +87,7 @@ class _Endpoint:
         )
         self.name = f"node {self.shown}"
         # One session for all threads: web3 alone keeps one, with open sockets, for each thread it ever saw.
-        session = requests.Session()
-        pool = HTTPAdapter(pool_maxsize=_CONNECTIONS)
-        session.mount("http://", pool)
-        session.mount("https://", pool)
+        session = BoundedSession(_CONNECTIONS, _WHOLE * timeout)
         self.provider = HTTPProvider(
             url, request_kwargs={"timeout": timeout}, session=session, exception_retry_configuration=None
         )
@@ -324,6 +323,8 @@ def _answers(endpoint: _Endpoint, requests_: Sequence[Request]) -> list[Any]:
             [(method, params)] = requests_
             return [endpoint.provider.make_request(RPCEndpoint(method), list(params))]
         answers: Any = endpoint.provider.make_batch_request([(RPCEndpoint(m), list(p)) for m, p in requests_])
+    except TooLongError as error:  # as of a node that says so itself: a smaller range has a shorter answer
+        raise RpcRefused("request", {"code": 413, "message": str(error)}) from error
     except requests.HTTPError as error:
         if (status := _status(error)) in _REFUSING_STATUS:
             raise RpcRefused("request", {"code": status, "message": _brief(error)}) from error

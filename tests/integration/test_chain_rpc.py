@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from protocol.chain import http
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
@@ -186,6 +187,19 @@ def test_a_node_whose_answers_cannot_be_read_is_passed_over(
     assert len(flaky.seen) == before
     with pytest.raises(TransientError):
         rpc(flaky.url).call("eth_chainId")
+
+
+def test_an_answer_without_end_is_one_that_the_next_url_gives(
+    localnet: Localnet, flaky: FlakyNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "MAX_BODY", 1 << 12)
+    client, alone = rpc(flaky.url, localnet.url), rpc(flaky.url)
+    for each in (client, alone):
+        each.call("eth_blockNumber")
+    flaky.body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x' + b"0" * (1 << 12) + b'1"}'
+    assert int(client.call("eth_blockNumber"), 16) >= 0
+    with pytest.raises(RpcRefused, match="longer than"):
+        alone.call("eth_getLogs", {})
 
 
 def test_a_node_that_answers_null_is_passed_over(localnet: Localnet, flaky: FlakyNode) -> None:

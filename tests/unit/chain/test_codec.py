@@ -117,6 +117,9 @@ def test_logs_of_others_are_ignored_and_lies_of_ours_stop_us() -> None:
     assert (event.owner, event.token, event.amount) == (HERE, 0, 9)
     with pytest.raises(BrokenInvariant):
         events.decode_event(abi, log((topic, owner, token), b"\1"))
+    for topics in ((topic,), (topic, owner), (topic, owner, token, token)):
+        with pytest.raises(BrokenInvariant, match=f"{len(topics) - 1} topics of 2"):
+            events.decode_event(abi, log(topics, (9).to_bytes(32, "big")))
 
 
 def test_an_auditors_place_in_the_list_is_no_place_in_a_trace() -> None:
