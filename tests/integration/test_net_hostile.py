@@ -234,6 +234,48 @@ async def test_hostile_control_frames_do_not_end_the_node() -> None:
         assert len(victim._pubsub.peer_topics) <= 64 + 1
 
 
+@pytest.mark.parametrize("kind", ["graft", "prune"])
+async def test_a_frame_of_thousands_of_control_messages_is_not_worked_off(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each GRAFT was answered, each PRUNE remembered for as long as its sender liked."""
+    answered = list[object]()
+
+    async def answer(*args: object) -> None:
+        answered.append(args)
+
+    async with attacked() as (victim, honest, attacker):
+        monkeypatch.setattr(victim._router, "emit_prune", answer)
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+        stream = await gossip_stream(attacker, victim)
+        control = rpc_pb2.ControlMessage()
+        for number in range(9_000):
+            getattr(control, kind).add(topicID=f"made up {number}")
+        few = rpc_pb2.ControlMessage()
+        getattr(few, kind).add(topicID="made up")
+        for each in (few, control, few, control):
+            await stream.write(encode_varint_prefixed(rpc_pb2.RPC(control=each).SerializeToString()))
+        await until(lambda: victim.metrics.gossip_rate_limited == 2)
+        await honest_traffic_arrives(victim, honest, inbox)
+        assert not answered
+        assert set(victim._router.back_off) <= {OFFERS}
+
+
+async def test_no_peer_is_kept_out_of_a_mesh_for_longer_than_a_minute_and_none_is_remembered_after() -> None:
+    async with attacked(NetSettings(gossip=GossipSettings(heartbeat_s=0.05))) as (victim, honest, attacker):
+        await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+        stream = await gossip_stream(attacker, victim)
+        control = rpc_pb2.ControlMessage(prune=[rpc_pb2.ControlPrune(topicID=OFFERS, backoff=2**63)])
+        await stream.write(encode_varint_prefixed(rpc_pb2.RPC(control=control).SerializeToString()))
+        router, peer = victim._router, attacker._host.get_id()
+        await until(lambda: peer in router.back_off.get(OFFERS, {}))
+        assert router.back_off[OFFERS][peer] <= time.time() + 61
+        router.back_off[OFFERS][peer] = int(time.time()) - 1
+        await until(lambda: peer not in router.back_off.get(OFFERS, {}))
+
+
 async def test_nobody_can_make_a_node_dial() -> None:
     async with attacked() as (victim, _honest, attacker), open_node(key("bait")) as bait:
         inbox = await victim.subscribe(OFFERS, accept_all)

@@ -19,6 +19,7 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import Pubsub
 
 from protocol.net.gossip.admission import Admission, Refusal
+from protocol.net.gossip.control import cost, tame
 from protocol.net.gossip.subscription import Message, Subscription
 from protocol.net.limits import Buckets
 from protocol.net.metrics import NetMetrics
@@ -160,7 +161,8 @@ class GuardedPubsub(Pubsub):
             self._blame(peer, Fault.FORGED)
             return
         # One frame holds thousands of small messages: each of them costs as much as a frame.
-        if len(rpc.publish) > 1 and not self._within_rate(peer, messages=len(rpc.publish) - 1):
+        more = len(rpc.publish) + cost(rpc.control) - 1
+        if more > 0 and not self._within_rate(peer, messages=more):
             return
         for message in rpc.publish:
             self._receive(peer, message)
@@ -170,9 +172,9 @@ class GuardedPubsub(Pubsub):
             for change in rpc.subscriptions:
                 if len(change.topicid) <= _MAX_TOPIC:
                     self.handle_subscription(peer, change)
-        if rpc.HasField("control"):
+        if (control := tame(rpc.control, self._joined)).ByteSize():
             try:
-                await self.router.handle_rpc(rpc, peer)
+                await self.router.handle_rpc(rpc_pb2.RPC(control=control), peer)
             except Exception as error:
                 # The router trusts its input; stock, this would end the whole host.
                 logger.debug("control frame of %s refused: %r", peer, error)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import defaultdict
 from typing import Any
 
 import trio
 from libp2p.custom_types import TProtocol
+from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
 
@@ -36,6 +39,21 @@ class GuardedRouter(GossipSub):
             except Exception as error:
                 logger.error("a round of the gossip heartbeat failed", exc_info=error)
             await trio.sleep(self.heartbeat_interval)
+
+    def mesh_heartbeat(self) -> tuple[defaultdict[ID, list[str]], defaultdict[ID, list[str]]]:
+        """Say whom to graft and to prune, by topic."""
+        self.drop_back_offs(int(time.time()))
+        return super().mesh_heartbeat()
+
+    def drop_back_offs(self, now: int) -> None:
+        """Forget until when peers were not to be grafted, once that is over.
+
+        Stock, that stays until the same peer is looked at again: for ever, of one that is gone.
+        """
+        for topic, peers in list(self.back_off.items()):
+            self.back_off[topic] = kept = {peer: until for peer, until in peers.items() if until > now}
+            if not kept:
+                del self.back_off[topic]
 
 
 def new_router(settings: GossipSettings) -> GossipSub:
