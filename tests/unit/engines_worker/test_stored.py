@@ -257,6 +257,20 @@ def test_an_open_trace_of_many_small_values_takes_no_more_than_it_is_counted_for
     assert value_bytes(tape) < taken / 10 < taken < kept_bytes(tape)
 
 
+@pytest.mark.parametrize("fault", [ChangedError("bent"), TraceGoneError("gone")])
+def test_no_file_is_dropped_where_a_trace_in_memory_is_rotten(job, tmp_path, monkeypatch, fault) -> None:
+    """There is none: what is said is what went wrong, not that a folder cannot be removed."""
+
+    class Rotten:
+        def get(self, _: Item) -> Trace:
+            raise fault
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(disputing, "TRACES", Rotten())
+    with pytest.raises(type(fault)):
+        disputing.open_trace(OpenTraceArgs(item_of(job)))
+
+
 def test_no_answer_comes_from_other_inputs_than_the_lease_s(job, tmp_path) -> None:
     path = built(job, tmp_path)
     trace = Traces().get(item_of(job))

@@ -33,10 +33,17 @@ class Bench:
     fault: Exception | None = None
     at_work: int = 0
     rested: int = 0
+    read: list[str] = field(default_factory=list)
+    """Of which leases items were looked up."""
+    readable: trio.Event | None = None
+    """When a look-up ends; None: at once."""
     held: list[str] = field(default_factory=list)
     """Every time that jobs were told to wait, since they last went on."""
 
     async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
+        self.read.append(lease[:1].decode())
+        if self.readable is not None:
+            await self.readable.wait()
         return Item(lease.hex(), "", item, time_limit=blocks)
 
     def needs_ms(self, lease: LeaseId) -> int:
@@ -336,6 +343,23 @@ async def test_an_item_that_is_due_sooner_meanwhile_waits_in_its_new_place(bench
         bench.end(A, 0).set()
         await world.until(lambda: world.built == [(A, 0), (A, 0)])
         assert bench.begun == [("a", 0)]
+
+
+async def test_a_run_is_not_begun_anew_for_the_deadline_of_the_one_before(bench, tmp_path) -> None:
+    """Its job may take long to be read: it would be read again at every look, and never run."""
+    async with opened(bench, tmp_path) as world:
+        bench.end(A, 0).set()
+        world.want(A, 0, 9_000)
+        await world.until(lambda: world.built == [(A, 0)])
+        bench.readable = trio.Event()
+        world.want(B, 0, 8_000)
+        await world.until(lambda: bench.read == ["a", "b"])
+        world.want(A, 1, 9_000)
+        await world.until(lambda: world.runs.waiting == 2)  # which is looked at
+        await trio.testing.wait_all_tasks_blocked()
+        bench.readable.set()
+        await world.until(lambda: bench.begun == [("a", 0), ("b", 0)])
+        assert bench.read == ["a", "b"]
 
 
 async def test_an_audit_of_a_small_item_runs_beside_a_game(bench, tmp_path) -> None:
