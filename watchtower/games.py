@@ -6,7 +6,7 @@ has a stake at risk: its game waits for no other, asks nobody for outputs, and i
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import trio
@@ -38,7 +38,7 @@ from protocol.types import (
 from watchtower.fetching import Hold
 from watchtower.judge import PostedResult, ResultId
 from watchtower.obtaining import Rig, obtain
-from watchtower.rerun import WORKER, options
+from watchtower.rerun import WORKER, staked
 from watchtower.standings import Standing, Standings
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Games:
     async def _play(self, player: Player, mine: list[Child], scope: trio.CancelScope) -> None:
         # A child of its own, which keeps the item's trace until the end: the run of another item must not let
         # this one's clock run out.
-        kept = replace(options(self.rig.config), idle_s=_KEPT_S)
+        kept = staked(self.rig.config, _KEPT_S)
         with scope:
             async with open_child(WORKER, options=kept) as child:
                 mine.append(child)

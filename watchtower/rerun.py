@@ -166,7 +166,12 @@ async def prove(config: WatchtowerConfig) -> None:
 
 def options(config: WatchtowerConfig) -> ChildOptions:
     """Return how the worker's child is run."""
-    return ChildOptions(memory=config.memory, gpu=config.device.startswith("cuda"))
+    return ChildOptions(memory=config.memory)
+
+
+def staked(config: WatchtowerConfig, idle_s: float) -> ChildOptions:
+    """Return the same where a bond or a stake is lost by what cannot be run."""
+    return replace(options(config), most=memory_limit(), idle_s=idle_s)
 
 
 def games_memory(config: WatchtowerConfig) -> int:

@@ -9,6 +9,7 @@ after any number of `{"id", "progress": {...}}`, each one frame (`protocol.runti
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import trio
@@ -38,6 +39,7 @@ __all__ = [
 
 _KINDS: dict[str, type[GavelError]] = {
     "input": InputError,
+    "memory": ChildOutOfMemoryError,
     "transient": TransientError,
     "disk": DiskError,
     "broken": ChildFaultError,
@@ -98,26 +100,46 @@ class Child:
         """
         async with self._lock:
             self._idle.cancel()
-            self._calls += 1
-            request = encode_frame({"id": self._calls, "op": op, "args": args})
-            process = self._process or self._start()
             try:
-                reply = await process.converse(self._calls, request, on_progress)
-            except BaseException as error:
-                self.kill()
-                if isinstance(error, ChildDiedError):
-                    self._count(op, error)
-                raise
+                return await self._until_enough(op, args, on_progress)
             finally:
                 self._idle = trio.CancelScope()
                 self._nursery.start_soon(self._end_when_idle, self._idle)
-            if "ok" in reply:
-                return reply["ok"]
-            fault = _error(reply.get("error"))
-            if isinstance(fault, ChildFaultError):
-                self.kill()
-                self._count(op, fault)
-            raise fault
+
+    async def _until_enough(self, op: str, args: dict[str, Any], on_progress: Progress | None) -> Any:
+        """Make a call, and make it again as `ChildOptions.most` says."""
+        options = self._options
+        while True:
+            try:
+                return await self._once(op, args, on_progress, options)
+            except ChildOutOfMemoryError as error:
+                most, memory = options.most, options.memory or 0
+                if not 0 < memory < most:
+                    raise
+                options = replace(options, memory=min(2 * memory, most))
+                log.warning("%s is tried again with up to %d MiB: %s", op, (options.memory or 0) >> 20, error)
+
+    async def _once(
+        self, op: str, args: dict[str, Any], on_progress: Progress | None, options: ChildOptions
+    ) -> Any:
+        self._calls += 1
+        request = encode_frame({"id": self._calls, "op": op, "args": args})
+        process = self._process or self._start(options)
+        try:
+            reply = await process.converse(self._calls, request, on_progress)
+        except BaseException as error:
+            self.kill()
+            if isinstance(error, ChildDiedError):
+                self._count(op, error)
+            raise
+        if "ok" in reply:
+            return reply["ok"]
+        fault = _error(reply.get("error"))
+        if isinstance(fault, ChildFaultError | ChildOutOfMemoryError):
+            self.kill()
+        if isinstance(fault, ChildFaultError):
+            self._count(op, fault)
+        raise fault
 
     def rest(self) -> None:
         """End the child unless it is in a call; the next call starts a new one."""
@@ -151,8 +173,8 @@ class Child:
         Faults.count += 1
         log.error("%s failed in %s and is started again: %s", self._module, op, fault)
 
-    def _start(self) -> ChildProcess:
-        self._process = ChildProcess.start(self._module, self._args, self._options)
+    def _start(self, options: ChildOptions) -> ChildProcess:
+        self._process = ChildProcess.start(self._module, self._args, options)
         self._nursery.start_soon(self._process.listen)
         return self._process
 

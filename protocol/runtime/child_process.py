@@ -13,13 +13,14 @@ from typing import IO, Any
 import trio
 
 from protocol.runtime.frames import FrameReader
+from protocol.runtime.frugal import ENVIRONMENT
 from protocol.types import BrokenInvariant, InputError, TransientError
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[dict[str, Any]], None]
 
-_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "bad_alloc", "out of memory")
+_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "bad_alloc", "out of memory", "Memory allocation")
 _LINE = 2000
 _TIED_S = 5.0
 """By then a child has asked the kernel to end it with its parent (`protocol.runtime.launch`)."""
@@ -37,19 +38,22 @@ class ChildFaultError(TransientError):
 
 
 class ChildOutOfMemoryError(InputError):
-    """The call needs more memory than the child may have: it would fail again."""
+    """The call needs more memory than the child may have: it would fail again. The child is ended."""
 
 
 @dataclass(frozen=True)
 class ChildOptions:
     """How a child runs: bytes of memory (None: no limit), and seconds until it is ended when idle.
 
-    Memory is counted as address space; with `gpu` as written data instead, since NVIDIA's driver reserves far
-    more addresses than it fills.
+    A call that lacks memory is made again in a fresh child with twice as much, up to `most` bytes: limits are
+    estimates, and what is at stake may be worth more than they are. 0: it fails at once.
+
+    Memory is what is private and writable: neither mapped files, which the system drops and reads again, nor
+    mere addresses, of which malloc and NVIDIA's driver reserve far more than they fill.
     """
 
     memory: int | None = None
-    gpu: bool = False
+    most: int = 0
     niceness: int = 10
     idle_s: float = 20.0
     env: Mapping[str, str] = field(default_factory=dict)
@@ -78,8 +82,7 @@ class ChildProcess:
         that forked ends, and a worker thread would end after ten idle seconds. `ChildDiedError` if the system
         has no process, memory or descriptor for it now: that ends no daemon.
         """
-        limit = "data" if options.gpu else "space"
-        limits = [str(os.getpid()), limit, str(options.memory or 0), str(options.niceness)]
+        limits = [str(os.getpid()), str(options.memory or 0), str(options.niceness)]
         command = [sys.executable, "-P", "-m", "protocol.runtime.launch", *limits, module, *args]
         try:
             popen = subprocess.Popen(
@@ -192,7 +195,7 @@ def _environment(options: ChildOptions) -> dict[str, str]:
     """Return this process's environment without Gavel's own settings, which may name secrets."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GAVEL_")}
     path = os.pathsep.join(each or os.getcwd() for each in sys.path)
-    return {**kept, "PYTHONPATH": path, **options.env}
+    return {**kept, "PYTHONPATH": path, **ENVIRONMENT, **options.env}
 
 
 def _stream(pipe: IO[bytes] | None) -> trio.lowlevel.FdStream:

@@ -1,9 +1,9 @@
 """Runs a module in a process that limits itself first.
 
-Usage: `python -m protocol.runtime.launch PARENT LIMIT MEMORY NICE MODULE [ARGUMENT...]`.
+Usage: `python -m protocol.runtime.launch PARENT MEMORY NICE MODULE [ARGUMENT...]`.
 The limits are set here, after exec, rather than between fork and exec of a program with many threads.
-MEMORY is bytes, 0 for no limit; LIMIT says of what, "space" of addresses or written "data". The process dies
-with the one whose id is PARENT.
+MEMORY is bytes, 0 for no limit, of private writable memory: what is mapped from files to be read, and
+addresses that are only reserved, are none of it. The process dies with the one whose id is PARENT.
 """
 
 import ctypes
@@ -12,12 +12,14 @@ import resource
 import runpy
 import signal
 import sys
+import threading
+
+from protocol.runtime.frugal import STACK_BYTES
 
 _PR_SET_PDEATHSIG = 1
-_LIMITS = {"space": resource.RLIMIT_AS, "data": resource.RLIMIT_DATA}
 
 
-def _limit(parent: int, limit: str, memory: int, niceness: int) -> None:
+def _limit(parent: int, memory: int, niceness: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl")
@@ -25,7 +27,8 @@ def _limit(parent: int, limit: str, memory: int, niceness: int) -> None:
     if os.getppid() != parent:
         sys.exit(0)
     if memory:
-        resource.setrlimit(_LIMITS[limit], (memory, memory))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    threading.stack_size(STACK_BYTES)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.nice(niceness)
     try:
@@ -38,9 +41,9 @@ def _limit(parent: int, limit: str, memory: int, niceness: int) -> None:
 
 def main() -> None:
     """Set the limits that the command line names, then become the module."""
-    parent, limit, memory, niceness, module = sys.argv[1:6]
-    _limit(int(parent), limit, int(memory), int(niceness))
-    sys.argv = [module, *sys.argv[6:]]
+    parent, memory, niceness, module = sys.argv[1:5]
+    _limit(int(parent), int(memory), int(niceness))
+    sys.argv = [module, *sys.argv[5:]]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

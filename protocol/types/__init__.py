@@ -1,7 +1,14 @@
 """Value types and units that every room shares."""
 
 from protocol.types.enums import BidFlags, EnergyGrade, JobKind, LeaseClass, Verification
-from protocol.types.errors import BrokenInvariant, DiskError, GavelError, InputError, TransientError
+from protocol.types.errors import (
+    BrokenInvariant,
+    DiskError,
+    GavelError,
+    InputError,
+    OutOfMemoryError,
+    TransientError,
+)
 from protocol.types.hexes import parse_address, parse_bytes, parse_hash, to_hex
 from protocol.types.units import (
     ZERO_ADDRESS,
@@ -34,6 +41,7 @@ __all__ = [
     "JobKind",
     "LeaseClass",
     "LeaseId",
+    "OutOfMemoryError",
     "TransientError",
     "Verification",
     "Wei",

@@ -25,6 +25,10 @@ class InputError(GavelError):
     exit_code = 2
 
 
+class OutOfMemoryError(InputError):
+    """This process may not take as much memory as this needs: with a higher limit it may do."""
+
+
 class TransientError(GavelError):
     """The world is not ready (RPC down, peer gone, child died): the adapter may try again."""
 

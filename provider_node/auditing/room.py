@@ -25,7 +25,7 @@ def auditing(parts: "Parts") -> Room:
     config = parts.config.defence
     executing = ChildOptions(
         memory=policy.trace_memory(parts.config, parts.host) or None,
-        gpu=parts.config.machine.cuda and bool(parts.host.gpus),
+        most=parts.host.memory,
     )
     threads = config.threads or default_threads(1)
     block_ms = policy.block_ms(parts.chain.blocking.network)

@@ -48,9 +48,8 @@ def defending(parts: Parts) -> Room:
     """Return the room. Where the deployment has no Disputes it only knows what the journal may hold."""
     config = parts.config.defence
     memory = policy.trace_memory(parts.config, parts.host) or None
-    gpu = parts.config.machine.cuda and bool(parts.host.gpus)
-    executing = Tracer(ChildOptions(memory=memory, gpu=gpu, idle_s=_IDLE_S))
-    tracer = Tracer(ChildOptions(memory=memory, idle_s=_IDLE_S))
+    children = ChildOptions(memory=memory, most=parts.host.memory, idle_s=_IDLE_S)
+    executing, tracer = Tracer(children), Tracer(children)
     network, means = parts.chain.blocking.network, parts.jobs.means
     threads = config.threads or default_threads(1)
     items = Items(parts.loop, parts.jobs.files, threads, config.device, policy.block_ms(network))

@@ -77,7 +77,7 @@ class TapeOptions:
 @asynccontextmanager
 async def open_tape(options: TapeOptions) -> AsyncIterator["TapeExecutor"]:
     """Give an executor whose child is started on demand, and killed at the end of the block."""
-    limits = ChildOptions(memory=options.memory or None, idle_s=_IDLE_S, env=options.env, gpu=options.gpus)
+    limits = ChildOptions(memory=options.memory or None, idle_s=_IDLE_S, env=options.env)
     async with open_child(WORKER, options=limits) as child:
         yield TapeExecutor(child, options)
 

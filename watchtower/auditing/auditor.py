@@ -59,7 +59,7 @@ from watchtower.auditing.running import Job, Ran, get_job, reason_of, run_item, 
 from watchtower.auditing.survey import Look, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
-from watchtower.rerun import WORKER, games_memory, options
+from watchtower.rerun import WORKER, games_memory, staked
 from watchtower.spending import Spending
 
 log = logging.getLogger(__name__)
@@ -320,7 +320,7 @@ class Auditing:
         # Not `item_seconds`, which bounds re-runs of one's own choice: who does not commit is punished.
         limit = float(self.rig.chain.blocking.network.seconds(Blocks(left)))
         # A child of its own: another audit's long run must not make this one late.
-        kept = replace(options(self.rig.config), idle_s=_IDLE_S)
+        kept = staked(self.rig.config, _IDLE_S)
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
         self._runs[seen.name] = run = Run(audit.item, ran.roots, effort=ran.effort)

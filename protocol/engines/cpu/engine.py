@@ -29,7 +29,7 @@ from protocol.tape.dtypes import TensorType
 from protocol.tape.nodes import Contract, Gather, Join, Map, Move, Node, Reduce
 from protocol.tape.tape import Tape
 from protocol.tape.validate import check_item, validate
-from protocol.types.errors import InputError, TransientError
+from protocol.types.errors import InputError, OutOfMemoryError, TransientError
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ class Engine:
         *,
         room: Callable[[int], Array] = _aligned,
     ) -> None:
-        """InputError if the tape is not valid, `threads` is below 1 or `room` has not the memory."""
+        """InputError if the tape is not valid or `threads` below 1, OutOfMemoryError without `room`."""
         validate(tape)
         if threads < 1:
             raise InputError(f"{threads} threads")
@@ -72,7 +72,7 @@ class Engine:
             self._margin = room(self._windows.margin)
             self._scratch = [room(SCRATCH) for _ in range(threads)]
         except MemoryError as error:
-            raise InputError(f"this tape needs {self._layout.arena} bytes of memory") from error
+            raise OutOfMemoryError(f"this tape needs {self._layout.arena} bytes of memory") from error
         self._places = _places(tape, self._layout, self._arena, self._windows.read)
         machine = Machine(
             [int(held.ctypes.data) for held in self._scratch],

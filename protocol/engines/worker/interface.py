@@ -18,7 +18,7 @@ from protocol.engines.worker.dispute_records import DISPUTE_RESULTS
 MAX_FRAME = 16 * 2**20
 """Bytes in one frame. No reply grows with a job's items: what does is left in files."""
 
-ErrorKind = Literal["input", "transient", "broken"]
+ErrorKind = Literal["input", "memory", "transient", "disk", "broken"]
 
 T = TypeVar("T")
 

@@ -1,10 +1,12 @@
 """The worker's loop: one frame in, any number of progress frames and one reply out.
 
 File descriptor 1 is kept for frames alone: it is moved away before anything else can print, and what
-libraries print goes to stderr. A mistake in a request, a model or a job becomes an error reply. Memory that
-runs out is not answered: the process says so on stderr and dies, and its parent starts another.
+libraries print goes to stderr. A mistake in a request, a model or a job becomes an error reply, and so does a
+job that is known to need more memory than there is. Memory that runs out is not answered: the process says so
+on stderr and dies, and its parent starts another.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -14,12 +16,20 @@ from typing import IO, Any
 import msgspec
 
 from protocol.engines.worker.interface import MAX_FRAME, to_wire
-from protocol.types.errors import BrokenInvariant, DiskError, GavelError, InputError, TransientError
+from protocol.types.errors import (
+    BrokenInvariant,
+    DiskError,
+    GavelError,
+    InputError,
+    OutOfMemoryError,
+    TransientError,
+)
 
 log = logging.getLogger(__name__)
 Report = Callable[[msgspec.Struct], None]
 """Sends one progress record."""
 
+_NO_THREAD = "can't start new thread"
 OUT_OF_MEMORY = 77
 """Exit code after memory ran out."""
 
@@ -59,6 +69,8 @@ class Channel:
 def kind_of(fault: GavelError) -> str:
     """The error kind that the parent turns back into the same exception."""
     match fault:
+        case OutOfMemoryError():
+            return "memory"
         case InputError():
             return "input"
         case DiskError():
@@ -86,6 +98,8 @@ def answer(message: dict[str, Any], report: Report) -> dict[str, Any]:
     except GavelError as fault:
         return {"error": {"kind": kind_of(fault), "message": str(fault)}}
     except OSError as fault:
+        if fault.errno == errno.ENOMEM:
+            raise MemoryError from fault
         text = f"{name}: {fault.strerror or fault}" + (f": {fault.filename}" if fault.filename else "")
         return {"error": {"kind": "disk" if DiskError.is_behind(fault) else "transient", "message": text}}
     except RecursionError:
@@ -93,6 +107,8 @@ def answer(message: dict[str, Any], report: Report) -> dict[str, Any]:
     except MemoryError:
         raise
     except Exception as fault:
+        if _NO_THREAD in str(fault):
+            raise MemoryError from fault  # there is none for its stack
         log.exception("%s failed", name)
         return {"error": {"kind": "broken", "message": f"{name}: {type(fault).__name__}: {fault}"}}
 

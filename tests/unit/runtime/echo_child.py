@@ -1,7 +1,9 @@
-"""A child for tests: echoes, counts, allocates, hangs, dies or talks nonsense, as asked."""
+"""A child for tests: echoes, counts, allocates, maps, starts threads, hangs, dies or talks nonsense."""
 
+import mmap
 import os
 import sys
+import threading
 import time
 
 import msgspec
@@ -14,6 +16,7 @@ def send(message: object) -> None:
 
 
 def serve() -> None:
+    held: list[mmap.mmap] = []
     while head := sys.stdin.buffer.read(4):
         request = msgspec.msgpack.decode(sys.stdin.buffer.read(int.from_bytes(head, "big")))
         number, op, args = request["id"], request["op"], request["args"]
@@ -22,6 +25,16 @@ def serve() -> None:
                 send({"id": number, "progress": {"done": i}})
         if op == "allocate":
             args["bytes"] = len(bytearray(args["bytes"]))
+        if op == "map":
+            with open(args["path"], "rb") as file:
+                held.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            args["bytes"] = len(held[-1])
+        if op == "threads":
+            over = threading.Event()
+            threads = [threading.Thread(target=over.wait) for _ in range(args["count"])]
+            for each in threads:
+                each.start()
+            over.set()
         if op == "die":
             print("the reason", file=sys.stderr, flush=True)
             os._exit(args["code"])
