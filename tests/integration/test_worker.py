@@ -115,7 +115,10 @@ async def test_a_job_from_model_to_arrays(tmp_path, model):
         )
         assert job.packed.item_count == ITEMS
         checked = await w.call(job.check())
-        assert msgspec.structs.replace(checked, read_seconds=job.info.read_seconds) == job.info
+        assert checked.peak_bytes > job.info.peak_bytes, "of all items"
+        assert checked.trace_bytes > job.info.trace_bytes
+        measured = {name: getattr(job.info, name) for name in ("read_seconds", "peak_bytes", "trace_bytes")}
+        assert msgspec.structs.replace(checked, **measured) == job.info
         assert checked.read_seconds > job.info.read_seconds > 0, "the inputs are hashed as well"
         speed = Speed("cpu", 1, fmas=1e3, steps=1e9, moved=1e9)
         slow = await w.call(InspectArgs(job.program, speed))

@@ -201,4 +201,7 @@ async def test_what_describes_a_program_says_what_its_traces_need(files) -> None
                 assert not fits
             else:
                 assert fits
-                assert found.memory == needed, "whoever made one knows what the next needs"
+                more = found.memory - needed
+                assert 0 < more < 1 << 20, (
+                    "whoever made one knows what the next needs, of a job of so many items"
+                )

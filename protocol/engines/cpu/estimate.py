@@ -25,8 +25,8 @@ class Work:
     moved: int
     """Bytes written by MOVE, GATHER and JOIN nodes, and what all nodes take beside their arithmetic."""
     peak_bytes: int
-    """Constants, their packed copies, the arena, what sums multiply by and one thread's scratch; the
-    interpreter itself is not counted.
+    """Constants, their packed copies, the arena, what sums multiply by and what the threads hold; the
+    interpreter itself, and the threads' stacks, are not counted.
     """
 
 
@@ -56,8 +56,12 @@ def beside_values(tape: Tape, windows: Windows, threads: int = 1) -> int:
     """Bytes that an engine holds beside its values, whether it keeps them or not."""
     constants = sum(constant.type.nbytes for constant in tape.constants)
     sums = sum(size * dtype.width for dtype, size in longest_sums(tape).items())
-    calls = len(tape.nodes) * CALL_BYTES * threads
-    return constants + windows.nbytes + pack_room(tape) + sums + calls + threads * SCRATCH
+    return constants + windows.nbytes + pack_room(tape) + sums + threads * thread_bytes(tape)
+
+
+def thread_bytes(tape: Tape) -> int:
+    """Bytes that an engine holds for each of its threads: scratch, and its share of each call."""
+    return SCRATCH + CALL_BYTES * len(tape.nodes)
 
 
 def pack_room(tape: Tape) -> int:

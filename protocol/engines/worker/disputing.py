@@ -150,7 +150,8 @@ def _opened(item: Item, trace: Trace, start: float) -> OpenTraceResult:
 
 def _needs(item: Item) -> int:
     """Bytes that a worker needs to make an item's trace and keep it."""
-    return TRACES.job(item.program_path, item.input_path).program.trace_bytes
+    job = TRACES.job(item.program_path, item.input_path)
+    return job.program.trace_bytes(item.threads, len(job.inputs))
 
 
 def _posted(path: Path, own: Trace) -> Posted:

@@ -55,7 +55,7 @@ def check(args: CheckArgs) -> ProgramInfo:
         _check_inputs(program.tape, args, ItemFile(Path(args.input_path)))
     # Narrow inputs take far longer to hash than their bytes say, and a trace's process hashes them as well.
     hashing = time.process_time() - began
-    found = describe(program, args.speed)
+    found = describe(program, args.speed, args.engines, args.item_count)
     found = replace(found, read_seconds=found.read_seconds + hashing)
     if not args.engines:
         return found

@@ -1,10 +1,12 @@
 """How much memory the worker needs for what."""
 
+import resource
 from collections.abc import Sequence
 
 from protocol.dispute.trace import middle_bytes, trees_bytes
-from protocol.engines.cpu.estimate import beside_values
+from protocol.engines.cpu.estimate import Work, beside_values, thread_bytes
 from protocol.engines.cpu.fusion import find_windows
+from protocol.runtime.frugal import STACK_BYTES
 from protocol.tape import Map, Tape, TensorType
 from protocol.tape.limits import LEAF_BYTES
 from protocol.tape.roots import leaf_count
@@ -18,13 +20,27 @@ trace with more keeps the engine's memory for itself.
 
 _PLANNED_NODE = 16 * 2**10
 _PLANNED_INSTRUCTION = 400
-"""What a node and an instruction of a MAP take once they are read and planned, as measured."""
+_PLANNED_CONSTANT = 2 * 2**10
+"""What a node, an instruction of a MAP and a constant take once they are read and planned, as measured."""
+_ITEM = 400
+"""What an item takes be it never executed: its roots, and the trees over them."""
 
 _EACH = 600
 """Bytes that a trace takes for each value beside its content: of many small ones that is most of it."""
 
 TRACE_HEAD_BYTES = 64
 """Before the trees' middles in a trace's file (`stored`)."""
+
+
+def limit_bytes() -> int | None:
+    """What this process may take, None if it has no limit."""
+    limit = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def constant_bytes(tape: Tape) -> int:
+    """The constants' own bytes."""
+    return sum(constant.type.nbytes for constant in tape.constants)
 
 
 def value_bytes(tape: Tape) -> int:
@@ -58,13 +74,37 @@ def kept_bytes(tape: Tape) -> int:
 
 
 def planned_bytes(tape: Tape) -> int:
-    """What a program takes in memory, read and planned for an engine: a hundred times its own bytes."""
+    """What a program takes in memory, read and planned for an engine: a hundred times its own bytes.
+
+    The constants' own bytes are not counted.
+    """
     instructions = sum(len(node.program.code) for node in tape.nodes if isinstance(node, Map))
-    return _PLANNED_NODE * len(tape.nodes) + _PLANNED_INSTRUCTION * instructions
+    nodes = _PLANNED_NODE * len(tape.nodes) + _PLANNED_INSTRUCTION * instructions
+    return nodes + _PLANNED_CONSTANT * len(tape.constants)
 
 
-def running_bytes(tape: Tape) -> int:
+def plan_bytes(tape: Tape, items: int) -> int:
+    """What a job takes once it is planned for disputes, beside its program."""
+    return planned_bytes(tape) + items * _ITEM
+
+
+def peak_bytes(tape: Tape, work: Work, threads: int = 1, items: int = 1) -> int:
+    """What running the items of a job takes, one after the other on so many threads.
+
+    `work` is the tape's without any.
+    """
+    plain = PROCESS_BYTES + planned_bytes(tape) + work.peak_bytes + carried_bytes(tape)
+    return plain + use_bytes(tape, threads, items)
+
+
+def running_bytes(tape: Tape, threads: int = 1, items: int = 1) -> int:
     """What an engine that keeps values needs beside those of the traces: its inputs lie in it once more."""
-    beside = beside_values(tape, find_windows(tape, keep=True))
+    beside = beside_values(tape, find_windows(tape, keep=True), threads=0)
     lent = value_bytes(tape) if value_bytes(tape) <= LENT else 0
-    return PROCESS_BYTES + planned_bytes(tape) + beside + input_bytes(tape) + lent
+    plain = PROCESS_BYTES + planned_bytes(tape) + beside + input_bytes(tape) + lent
+    return plain + use_bytes(tape, threads, items)
+
+
+def use_bytes(tape: Tape, threads: int, items: int) -> int:
+    """What is to be added for the threads that execute, and for the items of the job."""
+    return threads * (STACK_BYTES + thread_bytes(tape)) + items * _ITEM

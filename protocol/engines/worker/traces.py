@@ -4,7 +4,6 @@ Whoever plays a game asks about the same item again and again, and a daemon abou
 the last traces are kept, within a bound of bytes.
 """
 
-import resource
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from protocol.engines.worker.devices import KeepingEngine, open_keeping_engine
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
-from protocol.engines.worker.programs import KEPT, Program, load_program
-from protocol.engines.worker.room import LENT, kept_bytes, value_bytes
+from protocol.engines.worker.programs import KEPT, Program, let_go, load_program, make_room
+from protocol.engines.worker.room import LENT, input_bytes, kept_bytes, limit_bytes, plan_bytes, value_bytes
 from protocol.tape import Tape
-from protocol.types import InputError
+from protocol.types import InputError, OutOfMemoryError
 
 UNLIMITED = 8 * 2**30
 """Bytes of kept traces where the process has no limit of its own."""
@@ -35,6 +34,11 @@ class PlannedJob:
     program: Program
     inputs: ItemFile
     plan: Plan
+
+    @property
+    def plan_bytes(self) -> int:
+        """What it takes beside its program."""
+        return plan_bytes(self.program.tape, len(self.inputs))
 
 
 class Traces:
@@ -59,8 +63,8 @@ class Traces:
         job = self.job(item.program_path, item.input_path)
         if not 0 <= item.item < len(job.inputs):
             raise InputError(f"there is no item {item.item} among {len(job.inputs)}")
-        self._make_room(job.program)
-        self._take_back()
+        self._make_room(job, item.threads)
+        self._take_back(job.program.tape)
         values = self._execute(job, item)
         trace = Trace(job.plan, item.item, values, HASHER)
         self._kept[key] = trace
@@ -77,17 +81,37 @@ class Traces:
         if key not in self._jobs:
             while len(self._jobs) >= KEPT:
                 self._jobs.popitem(last=False)
-            program = load_program(Path(program_path))
-            inputs = ItemFile(Path(input_path))
-            inputs.expect(program.tape.inputs, "the inputs")
-            self._jobs[key] = PlannedJob(program, inputs, plan(program.tape, list(inputs.roots()), HASHER))
+            self._jobs[key] = self._planned(Path(program_path), Path(input_path))
         self._jobs.move_to_end(key)
         return self._jobs[key]
 
-    def _make_room(self, program: Program) -> None:
-        room, needed = trace_room(program), kept_bytes(program.tape)
+    def _planned(self, program: Path, inputs: Path) -> PlannedJob:
+        """Read a job. Where it does not fit beside what is kept of others, that is let go."""
+        try:
+            return _read(program, inputs)
+        except MemoryError:
+            if not (self._jobs or self._kept or self._engine):
+                raise
+        # Out of the handler, which holds what was read so far.
+        self._jobs.clear()
+        self._kept.clear()
+        self._engine = self._lent = None
+        let_go()
+        return _read(program, inputs)
+
+    def _make_room(self, job: PlannedJob, threads: int) -> None:
+        """For the trace of an item: neither other programs nor traces may take what it needs."""
+        program, items = job.program, len(job.inputs)
+        program.engines.clear()
+        plans = sum(each.plan_bytes for each in self._jobs.values() if each is not job)
+        others = make_room(program, program.trace_bytes(threads, items) + plans)
+        room, needed = trace_room(program, threads, items), kept_bytes(program.tape)
+        if others is None:
+            self._jobs = OrderedDict((key, each) for key, each in self._jobs.items() if each is job)
+        elif limit_bytes() is not None:
+            room -= plans + others
         if needed > room:
-            raise InputError(
+            raise OutOfMemoryError(
                 f"an item's values and their trees take {needed} bytes, for traces there are {room}",
                 "give the worker more memory",
             )
@@ -95,14 +119,16 @@ class Traces:
             self._kept.popitem(last=False)
 
     def _held(self) -> int:
-        return sum(kept_bytes(trace.plan.tape) for trace in self._kept.values())
+        # What was an engine's memory holds the inputs once more.
+        tapes = [trace.plan.tape for trace in self._kept.values()]
+        return sum(kept_bytes(tape) + input_bytes(tape) for tape in tapes)
 
-    def _take_back(self) -> None:
+    def _take_back(self, tape: Tape) -> None:
         """Get the last trace's values out of the memory that the engine is about to use again."""
         if self._lent is None:
             return
         (trace, values), self._lent = self._lent, None
-        if value_bytes(trace.plan.tape) > LENT:
+        if value_bytes(trace.plan.tape) > LENT or trace.plan.tape is not tape:
             self._engine = None
         elif any(trace is kept for kept in self._kept.values()):
             first = trace.plan.tape.first_node
@@ -137,13 +163,17 @@ def _file(path: Path) -> _File:
     return str(path.resolve()), found.st_size, found.st_mtime_ns
 
 
-def trace_room(program: Program) -> int:
+def trace_room(program: Program, threads: int = 1, items: int = 1) -> int:
     """Bytes that kept traces may take in all, what runs an item of the program left out."""
-    limits = [resource.getrlimit(kind)[0] for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA)]
-    limit = min((each for each in limits if each != resource.RLIM_INFINITY), default=None)
-    if limit is None:
-        return UNLIMITED
-    return max(limit - program.running_bytes, 0)
+    limit = limit_bytes()
+    return UNLIMITED if limit is None else max(limit - program.running_bytes(threads, items), 0)
+
+
+def _read(program_path: Path, input_path: Path) -> PlannedJob:
+    program = load_program(program_path)
+    inputs = ItemFile(input_path)
+    inputs.expect(program.tape.inputs, "the inputs")
+    return PlannedJob(program, inputs, plan(program.tape, list(inputs.roots()), HASHER))
 
 
 def raw_bytes(array: NDArray[Any]) -> memoryview:

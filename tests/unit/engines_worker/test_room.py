@@ -7,14 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from protocol.engines.cpu import Engine
+from protocol.engines.cpu import Engine, estimate
+from protocol.engines.cpu.estimate import SCRATCH, thread_bytes
+from protocol.engines.cpu.fusion import find_windows
 from protocol.engines.worker import jobs
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.interface import CompareArgs, RunArgs
 from protocol.engines.worker.programs import describe, load_program, write_program
-from protocol.engines.worker.room import PROCESS_BYTES, planned_bytes, running_bytes
+from protocol.engines.worker.room import (
+    PROCESS_BYTES,
+    input_bytes,
+    peak_bytes,
+    planned_bytes,
+    running_bytes,
+    value_bytes,
+)
 from protocol.engines.worker.traces import Traces
-from protocol.tape import F32, I32, Constant, Contract, Labels, Map, Operand, Tape, TensorType
+from protocol.runtime.frugal import STACK_BYTES
+from protocol.tape import F32, I32, Constant, Contract, Labels, Map, Move, Operand, Tape, TensorType
 from protocol.tape.encoding import Items, join_item
 from protocol.tape.scalar import Instruction, ScalarProgram
 from protocol.tape.views import Affine
@@ -96,6 +106,27 @@ def test_constants_are_reckoned_with_as_they_are_packed_for_traces_too() -> None
     tape = Tape((TensorType(F32, (1, 4096)),), (constant,), (node,), 1)
     bare = replace(tape, constants=(replace(constant, type=TensorType(F32, (2, 1)), data=bytes(8)),))
     assert running_bytes(tape) - running_bytes(bare) > 17 * kind.nbytes
+
+
+def test_windows_are_reckoned_as_an_engine_that_keeps_values_has_them() -> None:
+    """It writes out what a mere run packs from where it lies: by tables, over a padded copy of its own."""
+    rows, columns = 1 << 18, 8
+    source = TensorType(F32, (rows + columns - 2,))
+    places = Affine(-1, (1, 1)), Affine(0, (1,))
+    move = Move(F32, (rows, columns), 0, (rows, columns), source.shape, places[:1], 0)
+    tape = Tape((source,), (), (move, Contract(F32, (rows,), Operand(1, places[1]), None)), 1)
+    margin = 4 * (rows + columns - 1)
+    assert find_windows(tape, keep=True).nbytes - find_windows(tape).nbytes == margin
+    others = input_bytes(tape) + value_bytes(tape) + planned_bytes(tape)
+    assert running_bytes(tape, 0, 0) - PROCESS_BYTES - others > 2 * margin
+
+
+def test_each_thread_and_item_is_reckoned_with() -> None:
+    tape = Tape((TensorType(I32, ()),), (), (Map(I32, (), ScalarProgram((I32,), (), (), (), 0), ()),) * 50, 1)
+    work = estimate(tape, threads=0)
+    for reckoned in (running_bytes(tape, 9, 1_001), peak_bytes(tape, work, 9, 1_001)):
+        assert reckoned > PROCESS_BYTES + 9 * (SCRATCH + STACK_BYTES) + 1_000 * 300
+    assert running_bytes(tape, 9, 7) - running_bytes(tape, 8, 7) == STACK_BYTES + thread_bytes(tape)
 
 
 def test_an_engine_that_keeps_values_copies_no_outputs(tmp_path: Path) -> None:

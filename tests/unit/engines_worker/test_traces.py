@@ -11,7 +11,7 @@ from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.interface import RunArgs
 from protocol.engines.worker.programs import load_program, write_program
-from protocol.engines.worker.room import kept_bytes, value_bytes
+from protocol.engines.worker.room import input_bytes, kept_bytes, value_bytes
 from protocol.engines.worker.traces import Traces
 from protocol.tape import F32, TapeBuilder, tensor_tree
 from protocol.tape.encoding import Items, join_item
@@ -89,8 +89,8 @@ def test_a_trace_hashes_every_value_once(job, counted) -> None:
 
 
 def test_the_oldest_trace_goes_when_room_is_short(job, monkeypatch) -> None:
-    size = kept_bytes(load_program(job[0]).tape)
-    monkeypatch.setattr(traces, "UNLIMITED", 2 * size)
+    tape = load_program(job[0]).tape
+    monkeypatch.setattr(traces, "UNLIMITED", 2 * (kept_bytes(tape) + input_bytes(tape)))
     kept = Traces()
     first, second = kept.get(item(job, 0)), kept.get(item(job, 1))
     assert kept.get(item(job, 0)) is first
