@@ -12,6 +12,7 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
+from protocol.chain.errors import Revert
 from protocol.lease.common_types import NOT_YET
 from protocol.lease.provider import ENDED, wake
 from protocol.lease.provider_types import ChainLease, ProviderLease, SawLease, Stage
@@ -67,7 +68,7 @@ class Watcher:
                 if still and not self.trouble:
                     log.warning("the chain does not move: %s", still)
                 self.trouble = still
-            except TransientError as error:
+            except (TransientError, Revert) as error:  # a view that "reverts" is a node's word
                 if not failures:
                     log.warning("the chain cannot be read: %s", error)
                 failures, self.trouble = failures + 1, str(error)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+from protocol.chain.errors import Revert
 from protocol.engines.worker.interface import CompareResult
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Health, Metrics
@@ -105,7 +106,7 @@ class Tower:
             try:
                 await self._turn()
                 failures = 0
-            except TransientError as error:
+            except (TransientError, Revert) as error:  # a view that "reverts" is a node's word
                 self.chain_state = f"unreachable: {error.message}"
                 log.warning("cannot read the chain, trying again: %s", error)
                 failures += 1

@@ -107,24 +107,32 @@ class Node:
         sender: Address | None = None,
         tag: Tag = "latest",
         gas: int | None = None,
+        *,
+        sure: bool = False,
     ) -> T:
-        """Return what `parse` makes of a call's answer; a node whose answer it refuses is passed over."""
+        """Return what `parse` makes of a call's answer; a node whose answer it refuses is passed over.
+
+        `Revert` if it fails, but for what is `sure` not to, whatever strangers put into it: then the node is
+        wrong.
+        """
         fields = _call_object(call, sender) | ({} if gas is None else {"gas": hex(gas)})
         request = ("eth_call", [fields, _tag(tag)])
         try:
-            return self.rpc.read(lambda found: parse(_bytes(found[0])), request)
+            return self.rpc.read(lambda found: parse(_bytes(found[0])), request, sure=sure)
         except RpcRefused as error:
             if error.is_verdict:
                 raise revert_of(error.data, call.what) from None
             raise
 
-    def views(self, calls: Sequence[Call], parse: Callable[[bytes], T], tag: Tag = "latest") -> list[T]:
+    def views(
+        self, calls: Sequence[Call], parse: Callable[[bytes], T], tag: Tag = "latest", *, sure: bool = True
+    ) -> list[T]:
         """Return what many calls return, as `view`, in requests of as many as public nodes accept."""
         requests = [("eth_call", [_call_object(call, None), _tag(tag)]) for call in calls]
         found: list[T] = []
         for first in range(0, len(requests), _PER_BATCH):
             part = requests[first : first + _PER_BATCH]
-            found += self.rpc.read(lambda answers: [parse(_bytes(each)) for each in answers], *part)
+            found += self.rpc.read(lambda each: [parse(_bytes(one)) for one in each], *part, sure=sure)
         return found
 
     def estimate_gas(self, call: Call, sender: Address, tag: Tag) -> int:

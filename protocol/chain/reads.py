@@ -38,7 +38,8 @@ class Reads:
 
     def clock(self, tag: Tag = "latest") -> BlockNo:
         """Return what the Escrow's clock reads in a block."""
-        return BlockNo(self._escrow("clock", tag=tag)[0])
+        read = partial(_uint, what="Escrow.clock")
+        return BlockNo(self.node.view(self._view("clock"), read, tag=tag, sure=True))
 
     def block_number(self) -> BlockNo:
         """Return the chain's newest block number."""
@@ -50,15 +51,25 @@ class Reads:
 
     def lease(self, lease: LeaseId, tag: Tag = "latest") -> LeaseView:
         """Return one lease as it stood in a block; state NONE if it was not opened by then."""
-        return _lease_view(self._escrow("leaseOf", lease, tag=tag)[0])
+        read = lambda answer: _lease_view(self.escrow.abi.results("leaseOf", answer)[0])  # noqa: E731
+        return self.node.view(self._view("leaseOf", lease), read, tag=tag, sure=True)
 
     def leases(self, leases: Sequence[LeaseId], tag: Tag = "latest") -> tuple[LeaseView, ...]:
         """Return many leases, in order, as they stood in a block."""
         views: list[LeaseView] = []
         for first in range(0, len(leases), _LEASES_PER_CALL):
             part = list(leases[first : first + _LEASES_PER_CALL])
-            views.extend(map(_lease_view, self._escrow("leasesOf", part, tag=tag)[0]))
+            views += self._leases(part, tag)
         return tuple(views)
+
+    def _leases(self, leases: list[LeaseId], tag: Tag) -> list[LeaseView]:
+        def read(answer: bytes) -> list[LeaseView]:
+            found = [_lease_view(fields) for fields in self.escrow.abi.results("leasesOf", answer)[0]]
+            if len(found) != len(leases):
+                raise ValueError(f"shows {len(found)} leases of {len(leases)}")
+            return found
+
+        return self.node.view(self._view("leasesOf", leases), read, tag=tag, sure=True)
 
     def money(self, bid: Bid) -> LeaseMoney:
         """Return what the sums of the lease of `bid` come to now."""
@@ -187,7 +198,7 @@ class Reads:
             data = self.escrow.abi.call_data("creditsOf", token, account)
             calls.append(Call(self.escrow.address, data, "Escrow.creditsOf"))
             calls.append(self.token(token).balance_of(account))
-        found = self.node.views(calls, partial(_uint, what="holdings"))
+        found = self.node.views(calls, partial(_uint, what="holdings"), sure=False)  # others' contracts
         return [Amount(max(inside, outside)) for inside, outside in zip(found[::2], found[1::2], strict=True)]
 
     def allowance(self, token: int, owner: Address, spender: Address) -> Amount:
@@ -198,9 +209,12 @@ class Reads:
         return self.node.view(call, partial(_uint, what=call.what))
 
     def _escrow(self, function: str, *args: Any, tag: Tag = "latest") -> tuple[Any, ...]:
-        data = self.escrow.abi.call_data(function, *args)
-        call = Call(self.escrow.address, data, f"Escrow.{function}")
-        return self.node.view(call, partial(self.escrow.abi.results, function), tag=tag)
+        return self.node.view(
+            self._view(function, *args), partial(self.escrow.abi.results, function), tag=tag
+        )
+
+    def _view(self, function: str, *args: Any) -> Call:
+        return Call(self.escrow.address, self.escrow.abi.call_data(function, *args), f"Escrow.{function}")
 
     def _staking(self, function: str, *args: Any) -> tuple[Any, ...]:
         data = self.staking.abi.call_data(function, *args)

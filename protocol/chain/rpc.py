@@ -137,14 +137,16 @@ class Rpc:
         requests_ = ((method, params),)
         return self._ask(lambda endpoint: _results(requests_, _answers(endpoint, requests_))[0])
 
-    def read(self, parse: Callable[[list[Any]], T], *requests_: Request) -> T:
+    def read(self, parse: Callable[[list[Any]], T], *requests_: Request, sure: bool = False) -> T:
         """Return what `parse` makes of the results of several calls that one and the same node answered.
 
         A node is passed over, as one that is down, if `parse` raises or if it is behind: what it does not
-        have yet, it would say is not there. Raises what `call` does.
+        have yet, it would say is not there. So is one by which something is reverted that is `sure` to
+        answer. Raises what `call` does.
         """
+        results = _sure_results if sure else _results
         if (front := self.front) is None:
-            return self._ask(lambda endpoint: parse(_results(requests_, _answers(endpoint, requests_))))
+            return self._ask(lambda endpoint: parse(results(requests_, _answers(endpoint, requests_))))
         self._look_around(front)
 
         def ask(endpoint: _Endpoint) -> T:
@@ -163,7 +165,7 @@ class Rpc:
                     endpoint.reach.believe()  # from where it is now it would have to move on again
             front.hold(endpoint.reach, number, floor, follows=follows)
             self._believed = endpoint
-            return parse(_results(requests_, answers))
+            return parse(results(requests_, answers))
 
         return self._ask(ask)
 
@@ -338,6 +340,16 @@ def _answers(endpoint: _Endpoint, requests_: Sequence[Request]) -> list[Any]:
 
 def _results(requests_: Sequence[Request], answers: Sequence[Any]) -> list[Any]:
     return [_result(method, answer) for (method, _), answer in zip(requests_, answers, strict=True)]
+
+
+def _sure_results(requests_: Sequence[Request], answers: Sequence[Any]) -> list[Any]:
+    """The same of what no contract refuses: a node that says so is wrong."""
+    try:
+        return _results(requests_, answers)
+    except RpcRefused as error:
+        if error.is_verdict:
+            raise ValueError(f"says of what cannot fail: {error.reason}") from error
+        raise
 
 
 def _own(method: str, answer: Any) -> Any:

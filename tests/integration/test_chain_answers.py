@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from protocol.chain.calls import Call
 from protocol.chain.client import Chain
+from protocol.chain.codec import encode_values
 from protocol.chain.front import MAY_LAG_S
 from protocol.chain.localnet import Localnet
 from protocol.chain.networks import Network
@@ -104,6 +106,43 @@ def test_an_error_of_any_form_is_a_refusal(localnet: Localnet, flaky: FlakyNode,
         flaky.forge = Forge(method, change)
         with pytest.raises(TransientError):
             ask(connected(public(localnet, flaky.url)))
+
+
+@pytest.mark.parametrize("what", ["clock", "leases", "lease", "audits", "games", "demands"])
+def test_what_cannot_fail_is_not_believed_to_be_reverted(
+    localnet: Localnet, flaky: FlakyNode, what: str
+) -> None:
+    """As a contract's word it would end a daemon, though an honest URL stands behind it."""
+    reads = READS | {"lease": ("eth_call", lambda chain: chain.lease(chain.node.genesis()))}
+    ask = reads[what][1]
+    right = ask(connected(public(localnet, localnet.url)))
+    error = {"code": 3, "message": "execution reverted", "data": "0x"}
+    first, alone = (
+        connected(public(localnet, flaky.url, localnet.url)),
+        connected(public(localnet, flaky.url)),
+    )
+    flaky.forge = Forge("eth_call", lambda given: {"jsonrpc": "2.0", "id": given["id"], "error": error})
+    assert ask(first) == right
+    with pytest.raises(TransientError, match="of what cannot fail: execution reverted"):
+        ask(alone)
+
+
+def test_a_node_that_shows_fewer_leases_or_states_that_there_are_none_of_is_passed_over(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    chain = connected(public(localnet, localnet.url))
+    asked = [chain.node.genesis()] * 3
+    right, abi = chain.leases(asked), chain.escrow.abi
+    first = connected(public(localnet, flaky.url, localnet.url))
+    (views,) = abi.results(
+        "leasesOf", chain.node.call(Call(chain.escrow.address, abi.call_data("leasesOf", asked), ""))
+    )
+    kind = abi.functions["leasesOf"].outputs
+    strange = [(99, *views[0][1:]), *views[1:]]
+    for lie in (views[:2], [*views, views[0]], strange, []):
+        answer = "0x" + encode_values(kind, [lie]).hex()
+        flaky.forge = Forge("eth_call", lambda given, answer=answer: {**given, "result": answer})
+        assert first.leases(asked) == right
 
 
 def test_a_node_that_lags_is_not_believed(localnet: Localnet, flaky: FlakyNode) -> None:
