@@ -2,22 +2,21 @@
 
 from pathlib import Path
 
-from client_sdk.prepare import WORKER
 from client_sdk.wallet import Wallet
+from client_sdk.worker import WorkerLimits, open_worker
 from protocol.chain.client import Chain
 from protocol.chain.views import LeaseState
 from protocol.games.demanding import DemandTerms, demand_terms
 from protocol.messages import Bid
-from protocol.runtime.child import open_child
 from protocol.runtime.signals import run_blocking
 from protocol.types import Amount, InputError
 
 
-def terms_of(program: Path, inputs: Path) -> DemandTerms:
-    """Return what the contract asks for about a job, from its bytes; blocking."""
+def terms_of(program: Path, inputs: Path, limits: WorkerLimits | None = None) -> DemandTerms:
+    """Return what the contract asks for about a job, from its bytes, read within `limits`; blocking."""
 
     async def read() -> DemandTerms:
-        async with open_child(WORKER) as child:
+        async with open_worker(limits) as child:
             return await demand_terms(child, str(program), str(inputs))
 
     return run_blocking(read)

@@ -12,6 +12,7 @@ from client_sdk.evidence import Evidence, read_evidence
 from client_sdk.home import ClientHome
 from client_sdk.verify import Fetcher, chain_of, hold_to_job
 from client_sdk.wallet import Wallet
+from client_sdk.worker import WorkerLimits, open_worker
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
@@ -32,7 +33,7 @@ from protocol.games.player import Challenger, Player, Turn
 from protocol.games.report import GameReport
 from protocol.games.workshop import CaseFiles, How, Workshop
 from protocol.messages import Bid, JobSpec, delegates_hash
-from protocol.runtime.child import Child, open_child
+from protocol.runtime.child import Child
 from protocol.runtime.signals import run_blocking
 from protocol.store.artifacts import Artifacts
 from protocol.types import (
@@ -49,7 +50,6 @@ from protocol.types import (
 
 Say = Callable[[str], None]
 
-_WORKER = "protocol.engines.worker"
 _SMALL = 1 << 20
 _NO_LIMIT = Wei(1 << 128)
 
@@ -70,12 +70,16 @@ class Challenged:
 
 @dataclass(frozen=True)
 class Rerunning:
-    """How items are run again: which one (None: all), with how many threads, for how long each at most."""
+    """How items are run again: which one (None: all), with how many threads, for how long each at most.
+
+    `limits` are those of the child that does it; None: as if `client.yaml` said nothing.
+    """
 
     item: int | None = None
     threads: int = 1
     item_seconds: float = 600.0
     device: str = "cpu"
+    limits: WorkerLimits | None = None
 
 
 def challenge_receipt(
@@ -128,7 +132,7 @@ async def _challenge(at: _Setting) -> Challenged:
     async with AsyncExitStack() as stack:
         store = await trio.to_thread.run_sync(Artifacts, at.home.artifacts)
         stack.callback(store.close)
-        child = await stack.enter_async_context(open_child(_WORKER))
+        child = await stack.enter_async_context(open_worker(at.rerun.limits))
         fetch = Fetcher(stack, chain, store, at.file.provider)
         how = How(at.rerun.device, at.rerun.threads, at.rerun.item_seconds)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from client_sdk.clients import AsyncClient, SyncClient
     from client_sdk.session import Session
     from client_sdk.wallet import Wallet
+    from client_sdk.worker import WorkerLimits
 
 
 class Client:
@@ -32,14 +33,16 @@ class Client:
         listen: tuple[str, ...] = ("/ip4/127.0.0.1/tcp/0",),
         bootstrap: tuple[str, ...] = (),
         demand_budget: str | None = None,
+        worker: "WorkerLimits | None" = None,
     ) -> "Connection":
         """Return a connection to be entered; nothing is opened yet.
 
         `wallet` is a name in the keystore, a key of 32 bytes, or a `Wallet`; `contract` is the contract
         wallet that it is a session key of. `token` is the index of the token to pay with. `home` replaces
         `$GAVEL_HOME/client`. `demand_budget` is the most coin of the chain that demanding a job's outputs may
-        cost where nobody serves them ("0": never; None: 0.1, and 0 for a private job). Entering raises
-        `InputError` or `TransientError`.
+        cost where nobody serves them ("0": never; None: 0.1, and 0 for a private job). `worker` limits
+        the process that lowers models and checks results (None: as `client.yaml` does if it says nothing).
+        Entering raises `InputError` or `TransientError`.
         """
         return Connection(
             network=network,
@@ -52,6 +55,7 @@ class Client:
             listen=listen,
             bootstrap=bootstrap,
             demand_budget=demand_budget,
+            worker=worker,
         )
 
 
@@ -86,6 +90,8 @@ class Connection:
         if given["demand_budget"] is not None:
             budget = Wei(COIN.parse(given["demand_budget"], "demand_budget"))
             setup = replace(setup, demand_budget=budget)
+        if given["worker"] is not None:
+            setup = replace(setup, worker=given["worker"])
         return open_session(setup)
 
     def __enter__(self) -> "SyncClient":

@@ -1,7 +1,5 @@
 """A described job into artifacts: the model lowered, inputs packed, all named by hash."""
 
-import hashlib
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +12,10 @@ import trio
 from client_sdk.formats import Prepared, find_format
 from client_sdk.formats.raw import ONLY_INPUT
 from client_sdk.job import PACKAGE, Job
+from client_sdk.lowering import lowered
+from client_sdk.worker import WorkerLimits
 from protocol.engines.worker.interface import (
     InspectArgs,
-    LowerArgs,
     PackArgs,
     PackResult,
     ProgramInfo,
@@ -28,7 +27,6 @@ from protocol.runtime.child import Child
 from protocol.store.artifacts import Artifacts
 from protocol.types import ArtifactId, Hash32, InputError, JobKind
 
-WORKER = "protocol.engines.worker"
 _FORMAT = 1
 _SLACK = 1 << 20
 
@@ -55,12 +53,15 @@ class PreparedJob:
         return 8 * words * self.spec.item_count + 64 * self.spec.item_count + _SLACK
 
 
-async def prepare(job: Job, child: Child, store: Artifacts, models: Path) -> PreparedJob:
+async def prepare(
+    job: Job, child: Child, store: Artifacts, models: Path, limits: WorkerLimits
+) -> PreparedJob:
     """Return `job` with its artifacts stored.
 
-    Raises `InputError` for what is wrong with model or inputs; parsing and packing run in the child.
+    Raises `InputError` for what is wrong with model or inputs, a model that is not lowered within the limits
+    among it; parsing and packing run in the child.
     """
-    program = await _program(job, child, models)
+    program = await _program(job, child, models, limits)
     info = from_wire(await child.call("inspect", to_wire(InspectArgs(str(program)))), ProgramInfo)
     maker = find_format(job.inputs.format)
     assert job.inputs.path is not None, "a checked job names its inputs"
@@ -92,7 +93,7 @@ async def prepare(job: Job, child: Child, store: Artifacts, models: Path) -> Pre
     return PreparedJob(job, spec, artifact, info, made.notes)
 
 
-async def _program(job: Job, child: Child, models: Path) -> Path:
+async def _program(job: Job, child: Child, models: Path, limits: WorkerLimits) -> Path:
     """Return the job's tape, lowered once per model and shapes."""
     shapes = dict(job.shapes)
     if job.model.startswith(PACKAGE):
@@ -105,30 +106,7 @@ async def _program(job: Job, child: Child, models: Path) -> Path:
         model = Path(job.model)
     if model.suffix == ".tape":
         return model
-    name = await trio.to_thread.run_sync(_digest, model, shapes)
-    tape = models / f"{name}.tape"
-    if not tape.exists():
-        # In a folder of its own first: two processes may lower the same model at once.
-        with tempfile.TemporaryDirectory(dir=models) as folder:
-            draft = Path(folder) / tape.name
-            await child.call("lower", to_wire(LowerArgs(str(model), str(draft), shapes)))
-            for made in sorted(draft.parent.iterdir(), key=lambda each: each == draft):
-                made.replace(models / made.name)  # the names beside the tape come first
-    return tape
-
-
-def _digest(model: Path, shapes: Mapping[str, tuple[int, ...]]) -> str:
-    try:
-        with model.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-    except OSError as error:
-        raise InputError(f"cannot read model {model}: {error.strerror}") from error
-    # External data lies beside the model: a change there must not find the old tape.
-    for each in sorted(model.parent.iterdir()):
-        if each.is_file() and each.suffix not in (".tape", ".npz"):
-            digest.update(f"{each.name} {each.stat().st_size} {each.stat().st_mtime_ns}".encode())
-    digest.update(json.dumps(sorted(shapes.items())).encode())
-    return digest.hexdigest()[:32]
+    return await lowered(model, shapes, child, models, limits)
 
 
 def _save(path: Path, made: Prepared, info: ProgramInfo) -> None:

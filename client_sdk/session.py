@@ -14,13 +14,14 @@ from client_sdk.home import ClientHome, JobFolder
 from client_sdk.job import Job
 from client_sdk.job_run import JobRun, lease_over, refusal_of
 from client_sdk.offering import Collector
-from client_sdk.prepare import WORKER, PreparedJob, prepare
+from client_sdk.prepare import PreparedJob, prepare
 from client_sdk.progress import Kind
 from client_sdk.record import Record, load_record
 from client_sdk.results import Results
 from client_sdk.sending import Purse
 from client_sdk.terms import MarketTerms, OfferTerms, cap_of_deposit, conduct_of, make_offer
 from client_sdk.wallet import Wallet
+from client_sdk.worker import WorkerLimits, open_worker
 from protocol.auction.auction import AskedOpen, AskedStop, Lost, Opening, Proposed, Won
 from protocol.auction.money import Unit
 from protocol.chain.async_chain import AsyncChain
@@ -31,7 +32,7 @@ from protocol.lease.client import step as lease_step
 from protocol.lease.client_types import AskedCancel, ClientLease
 from protocol.messages import Bid
 from protocol.net import NetSettings, Node, open_node
-from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.child import Child
 from protocol.store.artifacts import Artifacts
 from protocol.types import Address, Amount, ArtifactId, InputError, Verification, Wei, parse_address, to_hex
 
@@ -45,7 +46,7 @@ class Setup:
     home: ClientHome
     token: int = 0
     net: NetSettings = field(default_factory=NetSettings)
-    worker_memory: int | None = None
+    worker: WorkerLimits = field(default_factory=WorkerLimits)
     demand_budget: Wei | None = None
     """Most coin that demanding one job's outputs on chain may cost; None: as `demanding.budget_of` says."""
 
@@ -81,7 +82,7 @@ class Session:
 
     async def prepare(self, job: Job) -> PreparedJob:
         """Lower the model, pack the inputs, store both."""
-        return await prepare(job.checked(), self.child, self.store, self.setup.home.models)
+        return await prepare(job.checked(), self.child, self.store, self.setup.home.models, self.setup.worker)
 
     async def auction(self, prepared: PreparedJob, cap: Amount) -> tuple[JobRun, Proposed | Lost]:
         """Offer a job, collect and weigh bids. Nothing is paid yet."""
@@ -298,7 +299,7 @@ async def open_session(setup: Setup) -> AsyncIterator[Session]:
     with setup.home.claim(setup.wallet.peer), closing(store):
         async with (
             open_node(key, setup.net) as node,
-            open_child(WORKER, options=ChildOptions(memory=setup.worker_memory)) as child,
+            open_worker(setup.worker) as child,
             trio.open_nursery() as nursery,
         ):
             bidders = Bidders(chain)

@@ -11,6 +11,7 @@ import trio
 from client_sdk.bidders import Bidders
 from client_sdk.receipts import ReceiptFile, read_receipt
 from client_sdk.results import draw
+from client_sdk.worker import WorkerLimits, open_worker
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.events import OperatorSet, ProviderRegistered
@@ -29,7 +30,7 @@ from protocol.engines.worker.interface import (
 )
 from protocol.messages import Domain, JobSpec
 from protocol.net import NetSettings, Node, open_node
-from protocol.runtime.child import Child, ChildOutOfMemoryError, open_child
+from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.runtime.signals import run_blocking
 from protocol.store.artifacts import Artifacts
 from protocol.types import Address, ArtifactId, InputError, to_hex
@@ -60,27 +61,34 @@ class Verification:
 
 
 def verify_receipt(
-    path: str | Path, home: Path, *, network: str | None = None, rerun_percent: float = 0.0
+    path: str | Path,
+    home: Path,
+    *,
+    network: str | None = None,
+    rerun_percent: float = 0.0,
+    limits: WorkerLimits | None = None,
 ) -> Verification:
     """Check a receipt; blocking.
 
     Artifacts come from `home` (a client's folder) or else from any peer that has them; `rerun_percent` of the
-    items are run again on this machine. Raises `InputError` for what is no receipt, `TransientError` if chain
-    or artifacts cannot be reached.
+    items are run again on this machine, by a child within `limits`. Raises `InputError` for what is no
+    receipt, `TransientError` if chain or artifacts cannot be reached.
     """
     file = read_receipt(Path(path))
     known = load_network(network or file.network)
-    return run_blocking(partial(_verify, file, known, home, int(rerun_percent * 10_000)))
+    return run_blocking(partial(_verify, file, known, home, int(rerun_percent * 10_000), limits))
 
 
-async def _verify(file: ReceiptFile, network: Network, home: Path, rerun_ppm: int) -> Verification:
+async def _verify(
+    file: ReceiptFile, network: Network, home: Path, rerun_ppm: int, limits: WorkerLimits | None
+) -> Verification:
     chain = AsyncChain(chain_of(file.domain, network))
     signed = file.signed()
     findings = [await chain.run(_on_chain, file), await chain.run(_signer, file)]
     store = await trio.to_thread.run_sync(Artifacts, home / "artifacts")
     try:
         spec = await _fetched(chain, store, file, signed.signer, with_inputs=rerun_ppm > 0)
-        async with open_child("protocol.engines.worker") as child:
+        async with open_worker(limits) as child:
             job = await _job(child, store, spec, file, with_inputs=rerun_ppm > 0)
             findings.append(job)
             # By another program than the bid's every output can be made to look right.

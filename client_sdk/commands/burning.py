@@ -8,9 +8,10 @@ from client_sdk.burning import burn_fee, check_burn, terms_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
 from client_sdk.wallet import open_wallet
+from client_sdk.worker import WorkerLimits
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
-from protocol.runtime.client_config import network_of
+from protocol.runtime.client_config import client_config, network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
 from protocol.store.artifacts import Artifacts
@@ -39,7 +40,11 @@ def burn_job_fee(
     check_burn(chain, opened, bid)
     store = Artifacts(home.artifacts)
     try:
-        terms = terms_of(*(store.path(each) for each in (record.job_spec.program, record.job_spec.inputs)))
+        terms = terms_of(
+            store.path(record.job_spec.program),
+            store.path(record.job_spec.inputs),
+            WorkerLimits.of(client_config(settings)),
+        )
     finally:
         store.close()
     fee = record.unit.show(bid.completion_fee)

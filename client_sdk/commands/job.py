@@ -203,12 +203,15 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
     from client_sdk.home import ClientHome
     from client_sdk.receipts import read_receipt
     from client_sdk.verify import verify_receipt
+    from client_sdk.worker import WorkerLimits
+    from protocol.runtime.client_config import client_config
     from protocol.runtime.exit_codes import ExitCode
 
     network = settings.network or read_receipt(receipt).network
     log_to_file(settings, network)
     home = ClientHome.of(network).root
-    found = verify_receipt(receipt, home, network=network, rerun_percent=rerun_percent)
+    limits = WorkerLimits.of(client_config(settings))
+    found = verify_receipt(receipt, home, network=network, rerun_percent=rerun_percent, limits=limits)
     lines = [f"{'ok   ' if each.holds else 'WRONG'} {each.name}: {each.detail}" for each in found.findings]
     plain = [{"name": each.name, "holds": each.holds, "detail": each.detail} for each in found.findings]
     settings.emit({"holds": found.holds, "findings": plain}, "\n".join(lines))
@@ -258,8 +261,10 @@ def challenge(
     """
     from client_sdk.challenge import Rerunning
     from client_sdk.commands.challenging import challenge_job
+    from client_sdk.worker import WorkerLimits
+    from protocol.runtime.client_config import client_config
 
-    rerun = Rerunning(item=item, threads=threads)
+    rerun = Rerunning(item, threads, limits=WorkerLimits.of(client_config(settings)))
     return challenge_job(settings, name, max_bond, (wallet, password_file), rerun, delegates=delegates)
 
 
@@ -273,7 +278,8 @@ def _connect(
     from client_sdk.client import Client
     from client_sdk.commands.logs import log_to_file
     from client_sdk.wallet import open_wallet
-    from protocol.runtime.client_config import network_of
+    from client_sdk.worker import WorkerLimits
+    from protocol.runtime.client_config import client_config, network_of
     from protocol.types import parse_address
 
     log_to_file(settings, network_of(settings))
@@ -282,4 +288,5 @@ def _connect(
     paying = parse_address(contract, "--contract") if contract else None
     opened = open_wallet(wallet, password_file, paying, network_of(settings))
     settings.say(f"opening a node on network {network_of(settings)}")
-    return Client.connect(network_of(settings), wallet=opened, demand_budget=demand_budget)
+    limits = WorkerLimits.of(client_config(settings))
+    return Client.connect(network_of(settings), wallet=opened, demand_budget=demand_budget, worker=limits)

@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 
 Progress = Callable[[dict[str, Any]], None]
 
-_NO_MEMORY = ("MemoryError", "Cannot allocate memory", "bad_alloc", "out of memory", "Memory allocation")
+_NO_MEMORY = ("memoryerror", "cannot allocate memory", "bad_alloc", "out of memory", "memory allocation")
+"""Said by Python, libraries and the C runtime, in capitals or not."""
 _LINE = 2000
 _TIED_S = 5.0
 """By then a child has asked the kernel to end it with its parent (`protocol.runtime.launch`)."""
@@ -168,7 +169,7 @@ class ChildProcess:
             await self.silent.wait()
         code = self.popen.poll()
         said = " ".join(line for line in self.said if line.strip())[-300:]
-        if any(sign in line for line in self.said for sign in _NO_MEMORY):
+        if any(sign in line.lower() for line in self.said for sign in _NO_MEMORY):
             limit = (
                 f"{(self.options.memory or 0) >> 20} MiB" if self.options.memory else "what the machine has"
             )

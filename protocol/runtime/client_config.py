@@ -21,6 +21,13 @@ class ClientConfig:
     demand_budget: str = option(
         "", "most coin for demanding outputs that nobody serves; empty: 0.1", parse=sum_or_empty
     )
+    worker_memory: int = option(
+        0,
+        "bytes for the process that lowers models and checks results; 0: three quarters of the machine's",
+        unit="bytes",
+        least=0,
+    )
+    lowering_time: float = option(600.0, "longest that lowering a model may take", unit="seconds", least=1)
 
 
 def client_config(settings: Settings) -> ClientConfig:
