@@ -1,4 +1,4 @@
-"""Models into tapes, each lowered once."""
+"""Models into tapes, each lowered once: kept by what the model, its external data and its shapes are."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from client_sdk.worker import WorkerLimits
-from protocol.engines.worker.interface import LowerArgs, to_wire
+from protocol.engines.worker.interface import LowerArgs, sources_path, to_wire
 from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.types import InputError
 
@@ -23,13 +23,13 @@ async def lowered(model: Path, shapes: Shapes, child: Child, models: Path, limit
     """
     name = await trio.to_thread.run_sync(_digest, model, shapes)
     tape = models / f"{name}.tape"
-    if not tape.exists():
+    if not await trio.to_thread.run_sync(_is_current, tape):
         # In a folder of its own first: two processes may lower the same model at once.
         with tempfile.TemporaryDirectory(dir=models) as folder:
             draft = Path(folder) / tape.name
             await _lower(child, LowerArgs(str(model), str(draft), dict(shapes)), limits)
             for made in sorted(draft.parent.iterdir(), key=lambda each: each == draft):
-                made.replace(models / made.name)  # the names beside the tape come first
+                made.replace(models / made.name)  # what lies beside the tape comes first
     return tape
 
 
@@ -51,14 +51,24 @@ async def _lower(child: Child, args: LowerArgs, limits: WorkerLimits) -> None:
 
 
 def _digest(model: Path, shapes: Shapes) -> str:
+    """Return the name of a kept tape: the model's absolute path is in it, since external data lie beside."""
     try:
         with model.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
     except OSError as error:
         raise InputError(f"cannot read model {model}: {error.strerror}") from error
-    # External data lies beside the model: a change there must not find the old tape.
-    for each in sorted(model.parent.iterdir()):
-        if each.is_file() and each.suffix not in (".tape", ".npz"):
-            digest.update(f"{each.name} {each.stat().st_size} {each.stat().st_mtime_ns}".encode())
-    digest.update(json.dumps(sorted(shapes.items())).encode())
+    digest.update(json.dumps([str(model.resolve().parent), sorted(shapes.items())]).encode())
     return digest.hexdigest()[:32]
+
+
+def _is_current(tape: Path) -> bool:
+    """Say whether the tape is there and every file of external data is as it was when it was made.
+
+    Only who parses the model knows which files these are, so the child has listed them beside the tape.
+    """
+    try:
+        listed = json.loads(sources_path(tape).read_text())
+        found = {path: [stat.st_size, stat.st_mtime_ns] for path in listed if (stat := Path(path).stat())}
+        return tape.exists() and bool(found == listed)
+    except (OSError, ValueError):
+        return False

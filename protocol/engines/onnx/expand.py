@@ -11,7 +11,7 @@ import onnx
 from onnx import defs, helper
 
 from protocol.engines.onnx.operators.cast import KINDS
-from protocol.engines.onnx.reader import ModelNode, attributes_of
+from protocol.engines.onnx.reader import Data, ModelNode, attributes_of
 from protocol.engines.onnx.tensors import Tensor
 
 _NUMBERS = {kind: number for number, kind in KINDS.items()}
@@ -92,7 +92,7 @@ def _filled(proto: onnx.NodeProto, index: int, outer: ModelNode, defaults: dict[
         elif reference in defaults:
             attributes[attribute.name] = helper.get_attribute_value(defaults[reference])
     where = f"{proto.op_type} in {outer.where}"
-    attributes.update(attributes_of(own, where))
+    attributes.update(attributes_of(own, where, Data(None)))
     for name, value in attributes.items():
         attributes[name] = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     label = f"{outer.name}/{proto.op_type}{index}"

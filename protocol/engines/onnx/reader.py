@@ -17,13 +17,13 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
+from protocol.tape.limits import MAX_DIMENSION, MAX_RANK
 from protocol.types.errors import InputError
 
 MAX_FILE_BYTES = 2**31 - 1
 """protobuf's own limit of one message."""
 MAX_WEIGHT_BYTES = 16 * 2**30
 MAX_NODES = 100_000
-MAX_RANK = 8
 OPSETS = range(7, 29)
 """Versions of the default operator set whose meanings are known here."""
 
@@ -66,6 +66,8 @@ class Model:
     constants: dict[str, Array]
     nodes: tuple[ModelNode, ...]
     outputs: tuple[str, ...]
+    files: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Files of external data that were read: path to size and time of change (ns), as before reading."""
 
 
 def read_model(path: Path) -> Model:
@@ -80,12 +82,11 @@ def read_model(path: Path) -> Model:
         raise InputError(f"{path.name} has {len(graph.node)} nodes; at most {MAX_NODES} are taken")
     if len(graph.sparse_initializer):
         raise InputError(f"{path.name} holds sparse weights: export it with dense ones")
-    folder = path.resolve().parent
-    budget = _Budget(MAX_WEIGHT_BYTES)
-    constants = {t.name: read_tensor(t, folder, budget, f"weight {t.name!r}") for t in graph.initializer}
+    data = Data(path.resolve().parent)
+    constants = {t.name: read_tensor(t, data, f"weight {t.name!r}") for t in graph.initializer}
     inputs = tuple(_input(i) for i in graph.input if i.name not in constants)
-    nodes = tuple(_node(n, i, folder, budget) for i, n in enumerate(graph.node))
-    model = Model(opset, inputs, constants, nodes, tuple(o.name for o in graph.output))
+    nodes = tuple(_node(n, i, data) for i, n in enumerate(graph.node))
+    model = Model(opset, inputs, constants, nodes, tuple(o.name for o in graph.output), data.files)
     _check_order(model, path)
     return model
 
@@ -155,25 +156,20 @@ def _input(info: onnx.ValueInfoProto) -> ModelInput:
     return ModelInput(info.name, tensor.elem_type, tuple(axes))
 
 
-def _node(proto: onnx.NodeProto, index: int, folder: Path, budget: "_Budget") -> ModelNode:
+def _node(proto: onnx.NodeProto, index: int, data: "Data") -> ModelNode:
     outputs = tuple(proto.output)
     name = proto.name or next((o for o in outputs if o), f"#{index}")
-    attributes = attributes_of(proto, f"{proto.op_type} node {name!r}", folder, budget)
+    attributes = attributes_of(proto, f"{proto.op_type} node {name!r}", data)
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     return ModelNode(proto.op_type, domain, name, tuple(proto.input), outputs, attributes)
 
 
-def attributes_of(
-    proto: onnx.NodeProto, where: str, folder: Path | None = None, budget: "_Budget | None" = None
-) -> dict[str, Any]:
+def attributes_of(proto: onnx.NodeProto, where: str, data: "Data") -> dict[str, Any]:
     """A node's attributes as plain values and arrays. InputError if one cannot be read."""
     attributes: dict[str, Any] = {}
-    limit = budget or _Budget(MAX_WEIGHT_BYTES)
     for attribute in proto.attribute:
         if attribute.type == onnx.AttributeProto.TENSOR:
-            attributes[attribute.name] = read_tensor(
-                attribute.t, folder or Path("/nonexistent"), limit, f"{where}, {attribute.name}"
-            )
+            attributes[attribute.name] = read_tensor(attribute.t, data, f"{where}, {attribute.name}")
         elif attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             attributes[attribute.name] = attribute.g
         else:
@@ -187,19 +183,25 @@ def attributes_of(
     return attributes
 
 
-class _Budget:
-    """Counts weight bytes down and refuses the byte too many."""
+class Data:
+    """Where a model's weights come from: its folder (None: nothing lies beside it), what was read there.
 
-    def __init__(self, left: int) -> None:
-        self.left = left
+    Counts weight bytes down and refuses the byte too many.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.files: dict[str, tuple[int, int]] = {}
+        self.left = MAX_WEIGHT_BYTES
 
     def take(self, count: int, what: str) -> None:
+        """Count so many bytes. InputError if they are too many."""
         self.left -= count
         if self.left < 0:
             raise InputError(f"{what} brings the weights above {MAX_WEIGHT_BYTES >> 30} GiB")
 
 
-def read_tensor(proto: TensorProto, folder: Path, budget: "_Budget", what: str) -> Array:
+def read_tensor(proto: TensorProto, data: Data, what: str) -> Array:
     """The array of a tensor in the file, or in a file beside it.
 
     InputError if its bytes do not match its shape.
@@ -209,16 +211,18 @@ def read_tensor(proto: TensorProto, folder: Path, budget: "_Budget", what: str) 
     except (KeyError, ValueError, TypeError) as fault:
         raise InputError(f"{what} has an unknown element type {proto.data_type}") from fault
     shape = tuple(int(d) for d in proto.dims)
-    if len(shape) > MAX_RANK or any(d < 0 for d in shape):
+    if len(shape) > MAX_RANK or any(not 0 <= d <= MAX_DIMENSION for d in shape):
         raise InputError(
-            f"{what} has the shape {list(shape)}; up to {MAX_RANK} axes, none negative, are taken"
+            f"{what} has the shape {list(shape)}; up to {MAX_RANK} axes of 0 to {MAX_DIMENSION} are taken"
         )
     elements = 1
     for size in shape:
         elements *= size
-    budget.take(elements * dtype.itemsize, what)
+    data.take(elements * dtype.itemsize, what)
     if proto.data_location == TensorProto.EXTERNAL:
-        return _external(proto, folder, dtype, shape, size=elements * dtype.itemsize, what=what)
+        if dtype.hasobject:
+            raise InputError(f"{what} keeps strings in external data: only numbers can lie there")
+        return _external(proto, data, dtype, shape, size=elements * dtype.itemsize, what=what)
     try:
         array: Array = numpy_helper.to_array(proto)
     except Exception as fault:
@@ -229,12 +233,15 @@ def read_tensor(proto: TensorProto, folder: Path, budget: "_Budget", what: str) 
 
 
 def _external(
-    proto: TensorProto, folder: Path, dtype: np.dtype[Any], shape: Shape, *, size: int, what: str
+    proto: TensorProto, data: Data, dtype: np.dtype[Any], shape: Shape, *, size: int, what: str
 ) -> Array:
     entries = {e.key: e.value for e in proto.external_data}
-    location = entries.get("location", "")
-    path = Path(os.path.realpath(folder / location))
-    if not location or not path.is_relative_to(folder):
+    # protobuf gives bytes for what is no UTF-8, and no file's name holds a NUL.
+    if not all(isinstance(word, str) and word.isprintable() for pair in entries.items() for word in pair):
+        raise InputError(f"{what} keeps its data in a place whose name is no printable text")
+    location, folder = entries.get("location", ""), data.folder
+    path = Path(os.path.realpath(folder / location)) if folder is not None else Path()
+    if not location or folder is None or not path.is_relative_to(folder):
         raise InputError(
             f"{what} keeps its data in {location!r}, outside the model's folder: "
             "move the data beside the model"
@@ -245,11 +252,12 @@ def _external(
     except ValueError as fault:
         raise InputError(f"{what}: offset or length of its external data is no number") from fault
     try:
-        held = path.stat().st_size
-        if length != size or offset < 0 or offset + size > held or not path.is_file():
+        held = path.stat()
+        if length != size or offset < 0 or offset + size > held.st_size or not path.is_file():
             raise InputError(
                 f"{what} needs {size} bytes at {offset} of {location!r}, which does not hold them"
             )
+        data.files[str(path)] = held.st_size, held.st_mtime_ns
         return np.fromfile(path, dtype, size // dtype.itemsize, offset=offset).reshape(shape)
     except OSError as fault:
         raise InputError(f"{what}: cannot read its external data {location!r}: {fault.strerror}") from fault

@@ -8,6 +8,7 @@ paths are text, roots 32 bytes.
 This module imports no numerical library: daemons use it.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 import msgspec
@@ -91,14 +92,19 @@ class LowerArgs(msgspec.Struct, frozen=True):
     """Turn the ONNX file at `onnx_path` into a program file at `out_path`.
 
     `shapes` pins dynamic axes: input name -> whole shape of one item. InputError names each input and axis
-    left open,
-    and each unsupported operator with its node.
+    left open, and each unsupported operator with its node. Beside the program a file (`sources_path`) says
+    which files of external data were read.
     """
 
     OP: ClassVar[str] = "lower"
     onnx_path: str
     out_path: str
     shapes: dict[str, tuple[int, ...]] = {}
+
+
+def sources_path(program: Path) -> Path:
+    """Where a program's sources are listed: path of each file of external data to its size and mtime_ns."""
+    return program.with_name(program.name + ".sources")
 
 
 class InspectArgs(msgspec.Struct, frozen=True):

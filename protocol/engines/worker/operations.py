@@ -1,5 +1,6 @@
 """Every operation of the worker by name."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ from protocol.engines.worker.interface import (
     RunArgs,
     UnpackArgs,
     VerifyArgs,
+    sources_path,
 )
 from protocol.engines.worker.programs import describe, load_program, write_program
 
@@ -58,7 +60,9 @@ def lower_model(args: LowerArgs) -> ProgramInfo:
     """ONNX file to program file."""
     from protocol.engines.onnx import lower, read_model
 
-    tape, labels = lower(read_model(Path(args.onnx_path)), args.shapes)
+    model = read_model(Path(args.onnx_path))
+    tape, labels = lower(model, args.shapes)
+    sources_path(Path(args.out_path)).write_text(json.dumps(model.files), encoding="utf-8")
     write_program(Path(args.out_path), tape, labels)
     return describe(load_program(Path(args.out_path)))
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import trio
 from onnx import TensorProto, helper
@@ -87,3 +88,33 @@ def test_the_limits_stand_in_the_client_s_file(tmp_path: Path, monkeypatch: pyte
     assert WorkerLimits.of(client_config(Settings())) == WorkerLimits(0, 600)
     (tmp_path / "client.yaml").write_text("worker_memory: 4 GiB\nlowering_time: 2 min")
     assert WorkerLimits.of(client_config(Settings())) == WorkerLimits(4 << 30, 120)
+
+
+@pytest.mark.trio
+async def test_weights_that_change_beside_the_model_find_no_old_tape(tmp_path: Path) -> None:
+    """In whichever folder below the model's, and whatever they are called."""
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2])
+    weight.data_location = TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="weights/w.npz")
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Add", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+    folder, kept = tmp_path / "given", tmp_path / "kept"
+    (folder / "weights").mkdir(parents=True)
+    kept.mkdir()
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+    (folder / "m.onnx").write_bytes(made.SerializeToString())
+    async with open_worker() as child:
+
+        async def tape_of(*numbers: float) -> tuple[bytes, int]:
+            data = np.array(numbers, "<f4").tobytes()
+            if data != (folder / "weights/w.npz").read_bytes():
+                (folder / "weights/w.npz").write_bytes(data)
+            tape = await lowered(folder / "m.onnx", {}, child, kept, WorkerLimits())
+            return tape.read_bytes(), tape.stat().st_mtime_ns
+
+        (folder / "weights/w.npz").touch()
+        first, second = await tape_of(1, 2), await tape_of(30, 40)
+        assert first[0] != second[0]
+        (folder / "another.txt").write_text("of no matter")
+        assert await tape_of(30, 40) == second, "it is lowered once"

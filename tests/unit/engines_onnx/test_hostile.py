@@ -108,6 +108,23 @@ def test_external_data_that_does_not_fit_is_refused(tmp_path, bench, more):
     assert "'w'" in refused(bench, external("w.bin", **more))
 
 
+def test_external_data_in_places_that_no_file_can_have(tmp_path, bench):
+    assert "weight 'w'" in refused(bench, external("a\0b"))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(external("QQQQ").SerializeToString().replace(b"QQQQ", b"\xff\xfeQQ"))
+    with pytest.raises(InputError, match="weight 'w'"):
+        read_model(path)
+
+
+def test_external_data_of_strings_or_of_absurd_shapes(tmp_path, bench):
+    (tmp_path / "w.bin").write_bytes(bytes(64))
+    for kind, dims in (TensorProto.STRING, [2, 3]), (TensorProto.FLOAT, [0, 2**62]):
+        model = external("w.bin")
+        model.graph.initializer[0].data_type = kind
+        model.graph.initializer[0].dims[:] = dims
+        assert "weight 'w'" in refused(bench, model)
+
+
 def test_external_data_that_is_missing(bench):
     assert "cannot read its external data" in refused(bench, external("none.bin"))
 
