@@ -159,6 +159,7 @@ class _Writer:
         key = (view, shape)
         if key not in self.copies:
             if isinstance(source, ConstNode):
+                self.graph.budget.pay(12 * math.prod(shape))  # places are computed in 64 bits
                 self.copies[key] = self.builder.constant(_laid_out(source.array, view, shape))
             else:
                 grid, strides = merged(shape, [view.strides], keep_last=False)

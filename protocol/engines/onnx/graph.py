@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from protocol.engines.onnx.budget import MAX_STEPS, Budget
 from protocol.engines.onnx.nodes import (
     ConstNode,
     ContractNode,
@@ -28,7 +29,6 @@ from protocol.engines.onnx.strides import broadcast_shapes, is_contiguous, resha
 from protocol.engines.onnx.tensors import (
     DTYPE_OF_KIND,
     KIND_OF_DTYPE,
-    MAX_CONSTANT,
     Array,
     Tensor,
     View,
@@ -49,11 +49,14 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     label: str = ""
+    budget: Budget = field(default_factory=Budget)
     _constants: dict[tuple[str, Shape, bytes], int] = field(default_factory=dict)
 
     def _add(self, node: Node, kind: str, shape: Shape) -> Tensor:
         if math.prod(shape) > MAX_ELEMENTS:
             raise InputError(f"a tensor of shape {list(shape)} has more than 2^30 elements")
+        if len(self.nodes) >= MAX_STEPS:
+            raise InputError(f"the model takes more than {MAX_STEPS} steps")
         self.nodes.append(node)
         return Tensor(kind, shape, None, View(len(self.nodes) - 1, 0, row_major(shape)))
 
@@ -73,6 +76,8 @@ class Graph:
         if value.view is not None:
             return value.view
         assert value.array is not None
+        if value.array.dtype != np.float32 or not value.array.flags.c_contiguous:
+            self.budget.pay(4 * value.size)
         words = as_words(value.array)
         key = (words.dtype.char, words.shape, words.tobytes() if words.size <= 4096 else _digest(words))
         if key not in self._constants:
@@ -240,8 +245,8 @@ class Graph:
                 f"shape {list(value.shape)} cannot become {list(shape)}: other number of elements"
             )
         if value.array is not None:
-            if value.size > MAX_CONSTANT and not value.array.flags.c_contiguous:
-                raise InputError(f"a constant of {value.size} elements is above the limit of {MAX_CONSTANT}")
+            if not value.array.flags.c_contiguous:
+                self.budget.pay(value.array.itemsize * value.size)
             return Tensor(value.kind, shape, value.array.reshape(shape))
         assert value.view is not None
         strides = reshape_strides(value.shape, value.view.strides, shape)
@@ -262,8 +267,9 @@ class Graph:
         """`count` elements of an axis from `start`, `step` apart (negative goes backwards)."""
         shape = (*value.shape[:axis], count, *value.shape[axis + 1 :])
         if value.array is not None:
-            picked = np.take(value.array, start + step * np.arange(count), axis=axis)
-            return Tensor(value.kind, shape, picked)
+            end = start + step * count
+            part = slice(start, end if end >= 0 else None, step) if count else slice(0)
+            return Tensor(value.kind, shape, value.array[(*(slice(None),) * axis, part)])
         assert value.view is not None
         view = value.view
         stride = view.strides[axis]
@@ -280,7 +286,9 @@ class Graph:
     def retype(self, value: Tensor, kind: str) -> Tensor:
         """The same words under another ONNX type."""
         if value.array is not None:
-            return self.constant(value.array.astype(DTYPE_OF_KIND[kind]))
+            if value.array.dtype != DTYPE_OF_KIND[kind]:
+                self.budget.pay(DTYPE_OF_KIND[kind].itemsize * value.size)
+            return self.constant(value.array.astype(DTYPE_OF_KIND[kind], copy=False))
         return Tensor(kind, value.shape, None, value.view)
 
 

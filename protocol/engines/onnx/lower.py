@@ -10,13 +10,15 @@ from dataclasses import replace
 import numpy as np
 from onnx import TensorProto
 
+from protocol.engines.onnx.budget import Budget
 from protocol.engines.onnx.emit import emit
 from protocol.engines.onnx.expand import body_of, has_body
-from protocol.engines.onnx.fold import can_fold, fold, gives_constant, is_small
+from protocol.engines.onnx.fold import ALSO, fold
 from protocol.engines.onnx.graph import Graph
 from protocol.engines.onnx.operators import OPERATORS, Context
 from protocol.engines.onnx.operators.cast import KINDS
 from protocol.engines.onnx.reader import Model, ModelInput, ModelNode
+from protocol.engines.onnx.settle import settled
 from protocol.engines.onnx.tensors import Tensor
 from protocol.tape import Labels, Tape
 from protocol.tape.dtypes import Shape
@@ -34,7 +36,7 @@ def lower(model: Model, shapes: Mapping[str, Shape]) -> tuple[Tape, Labels]:
 
     InputError lists every input axis left open, or every unsupported operator with its node.
     """
-    graph = Graph()
+    graph = Graph(budget=Budget(_weights(model)))
     values: dict[str, Tensor] = {"": Tensor("", ())}
     _check_supported(model)
     for given in _pinned(model, shapes):
@@ -43,6 +45,12 @@ def lower(model: Model, shapes: Mapping[str, Shape]) -> tuple[Tape, Labels]:
         values[name] = graph.constant(array)
     _lower_nodes(graph, _needed(model), values, model.opset)
     return emit(graph, [(name, values[name]) for name in model.outputs])
+
+
+def _weights(model: Model) -> int:
+    """Elements that the file itself brought along."""
+    held = [each for node in model.nodes for each in node.attributes.values() if isinstance(each, np.ndarray)]
+    return sum(array.size for array in [*model.constants.values(), *held])
 
 
 def _pinned(model: Model, shapes: Mapping[str, Shape]) -> list[tuple[str, str, Shape]]:
@@ -93,9 +101,9 @@ def _check_supported(model: Model) -> None:
     for node in _needed(model):
         known = node.domain == "" and node.op in OPERATORS
         fixed = all(name in constant for name in node.inputs)
-        folds = fixed and can_fold(node)
-        if (fixed and gives_constant(node)) or node.op in ("Shape", "Size"):
+        if fixed or node.op in ("Shape", "Size"):
             constant |= set(node.outputs)
+        folds = fixed and node.domain == "" and node.op in ALSO
         if not known and not folds and not has_body(node.op, node.domain, model.opset):
             missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
     if missing:
@@ -138,14 +146,9 @@ def _lower_node(graph: Graph, node: ModelNode, values: dict[str, Tensor], opset:
     try:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            arrays = [None if t is None else t.array for t in inputs]
-            constant = all(t is None or t.array is not None for t in inputs)
-            if constant and inputs and can_fold(node) and is_small(node, arrays):
-                return tuple(graph.constant(a) for a in fold(node, arrays, opset))
-            if node.domain == "" and node.op in OPERATORS:
-                made = OPERATORS[node.op](Context(graph, node, opset), *inputs)
-            else:
-                made = _lower_body(graph, node, inputs, opset)
+            made = _computed(graph, node, inputs, opset)
+            if made is None:
+                made = _lowered(graph, node, inputs, opset)
     except GavelError as fault:
         text = str(fault)
         raise type(fault)(text if node.where in text else f"{node.where}: {text}") from fault
@@ -154,6 +157,28 @@ def _lower_node(graph: Graph, node: ModelNode, values: dict[str, Tensor], opset:
     except _MISTAKES as fault:
         reason = str(fault) or type(fault).__name__
         raise InputError(f"{node.where} is malformed: {reason}") from fault
+    return made
+
+
+def _computed(
+    graph: Graph, node: ModelNode, inputs: list[Tensor | None], opset: int
+) -> tuple[Tensor, ...] | None:
+    """The node's outputs as constants, if its inputs are and it does not take too much."""
+    if not all(t is None or t.array is not None for t in inputs):
+        return None
+    arrays = fold(node, [None if t is None else t.array for t in inputs], opset, graph.budget)
+    if arrays is not None:
+        return tuple(graph.constant(array) for array in arrays)
+    if node.domain or node.op not in OPERATORS:
+        return None
+    alone = Graph(label=graph.label, budget=graph.budget)
+    return settled(alone, _lowered(alone, node, inputs, opset))
+
+
+def _lowered(graph: Graph, node: ModelNode, inputs: list[Tensor | None], opset: int) -> tuple[Tensor, ...]:
+    if node.domain or node.op not in OPERATORS:
+        return _lower_body(graph, node, inputs, opset)
+    made = OPERATORS[node.op](Context(graph, node, opset), *inputs)
     return made if isinstance(made, tuple) else (made,)
 
 

@@ -17,13 +17,13 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
+from protocol.engines.onnx.functions import MAX_NODES, inline
 from protocol.tape.limits import MAX_DIMENSION, MAX_RANK
 from protocol.types.errors import InputError
 
 MAX_FILE_BYTES = 2**31 - 1
 """protobuf's own limit of one message."""
 MAX_WEIGHT_BYTES = 16 * 2**30
-MAX_NODES = 100_000
 OPSETS = range(7, 29)
 """Versions of the default operator set whose meanings are known here."""
 
@@ -74,7 +74,7 @@ def read_model(path: Path) -> Model:
     """Read the ONNX file at `path`. InputError if it is no sound ONNX model of a known operator set."""
     proto = _parse(path)
     if proto.functions:
-        proto = _inline(proto, path)
+        proto = inline(proto, path.name)
     opset = _opset(proto, path)
     graph = proto.graph
     _check_names(graph, path)
@@ -120,16 +120,6 @@ def _check_names(graph: onnx.GraphProto, path: Path) -> None:
         names += [name for attribute in node.attribute for name in (attribute.name, attribute.ref_attr_name)]
     if not all(isinstance(name, str) and name.isprintable() for name in names):
         raise InputError(f"{path.name} is damaged: it holds a name that is no printable text")
-
-
-def _inline(proto: onnx.ModelProto, path: Path) -> onnx.ModelProto:
-    from onnx import inliner
-
-    try:
-        flat: onnx.ModelProto = inliner.inline_local_functions(proto)
-    except Exception as fault:
-        raise InputError(f"{path.name}: its local functions cannot be expanded: {fault}") from fault
-    return flat
 
 
 def _opset(proto: onnx.ModelProto, path: Path) -> int:

@@ -1,5 +1,7 @@
 """What is wrong with a model ends in one clear InputError, whatever it is."""
 
+import resource
+import tracemalloc
 from random import Random
 
 import numpy as np
@@ -234,6 +236,118 @@ def test_a_bomb_made_of_constants_alone_is_refused(bench):
     ]
     message = refused(bench, relu_model(nodes=nodes, constants=[constant([2**17, 2**17], "s")]))
     assert "bomb" in message or "fuse" in message
+
+
+def known(name, *shape):
+    """A constant of ones, a view that costs its file nothing."""
+    held = helper.make_node("Constant", [], [f"{name}s"], value=constant(shape, "v"))
+    one = numpy_helper.from_array(np.ones(1, np.float32), "o")
+    return [held, helper.make_node("ConstantOfShape", [f"{name}s"], [name], value=one)]
+
+
+def one_node(op, inputs, **attributes):
+    return helper.make_node(op, inputs, ["b"], name="bomb", **attributes)
+
+
+LONG = 2**26
+BOMBS = {
+    "outer product": [*known("a", 2**16), one_node("Einsum", ["a", "a"], equation="i,j->ij")],
+    "gather": [
+        *known("a", 1, 2**20),
+        *known("f", 2**20),
+        helper.make_node("Cast", ["f"], ["i"], to=TensorProto.INT64),
+        one_node("Gather", ["a", "i"]),
+    ],
+    "identity": [*known("a", 2**15, 2**15), one_node("EyeLike", ["a"])],
+    "one slice of many": [*known("a", LONG * 8), *known("w", 4), one_node("Mul", ["a", "a"])],
+    "cubic": [
+        *known("a", 1, 1, 1, 4),
+        helper.make_node("Constant", [], ["r"], value_floats=[1.0, 1.0, 1.0, 2.0**25]),
+        one_node("Resize", ["a", "", "r"], mode="cubic"),
+    ],
+    "convolution": [
+        *known("a", 1, 1, 1, 1),
+        one_node("Conv", ["a", "a"], pads=[9000] * 4, dilations=[3, 3]),
+    ],
+    "transposed": [*known("a", 1, 1, 2, 2), one_node("ConvTranspose", ["a", "a"], strides=[2**14, 2**14])],
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_bombs_of_constants_take_neither_memory_nor_time(bench, name):
+    """Refused with the node's name, or left in the tape as a node like any other."""
+    last = helper.make_node("Slice", ["b", "zero", "one"], ["y"])
+    held = [constant([0], "zero"), constant([1], "one")]
+    model = relu_model(nodes=[*BOMBS[name], last], constants=held)
+    path = bench.save(model)
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, resource.RLIM_INFINITY))
+    tracemalloc.start()
+    try:
+        found = lower(read_model(path), {"x": (2, 3)})[0]
+    except InputError as fault:
+        found = str(fault)
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert peak < 2**30
+    if isinstance(found, Tape):
+        assert sum(len(each.data) for each in found.constants) < 2**20
+    else:
+        assert "bomb" in found
+
+
+def test_a_range_without_end(bench):
+    limits = [constant(value, name) for name, value in (("s", 0), ("l", 2**30), ("d", 1))]
+    nodes = [
+        helper.make_node("Range", ["s", "l", "d"], ["b"], name="bomb"),
+        helper.make_node("Relu", ["x"], ["z"]),
+    ]
+    nodes.append(helper.make_node("ReduceMax", ["b"], ["y"]))
+    assert "bomb" in refused(bench, relu_model(nodes=nodes, constants=limits))
+
+
+def test_parts_without_end(bench):
+    nodes = [helper.make_node("Split", ["x"], ["y"], num_outputs=10**9, name="bomb")]
+    assert "bomb" in refused(bench, relu_model(nodes=nodes))
+
+
+def test_work_without_end_on_what_is_known(bench):
+    """Each node is allowed by itself; a thousand of them are not."""
+    nodes = [*known("a0", 2**22)]
+    nodes += [helper.make_node("Neg", [f"a{i}"], [f"a{i + 1}"], name=f"n{i}") for i in range(1000)]
+    nodes += [helper.make_node("ReduceMax", ["a1000"], ["y"])]
+    assert "constants take more than" in refused(bench, relu_model(nodes=nodes))
+
+
+def functions(count, calls):
+    opsets = [helper.make_opsetid("", 20), helper.make_opsetid("own", 1)]
+    made = [helper.make_function("own", "F0", ["a"], ["b"], [helper.make_node("Relu", ["a"], ["b"])], opsets)]
+    for i in range(1, count):
+        steps = [f"t{k}" for k in range(calls)]
+        body = [
+            helper.make_node(f"F{i - 1}", [a], [b], domain="own")
+            for a, b in zip(["a", *steps[1:]], [*steps[1:], "b"], strict=True)
+        ]
+        made.append(helper.make_function("own", f"F{i}", ["a"], ["b"], body, opsets))
+    model = relu_model(nodes=[helper.make_node(f"F{count - 1}", ["x"], ["y"], domain="own")])
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    model.functions.extend(made)
+    return model
+
+
+def test_functions_are_counted_before_they_are_expanded(bench):
+    message = refused(bench, functions(30, 2))
+    assert f"expand to {2**29} nodes" in message
+    assert "\n" not in message
+    assert len(bench.tape(functions(4, 2), {"x": (2, 3)}).nodes) == 1
+    assert len(bench.tape(functions(90, 1), {"x": (2, 3)}).nodes) == 1
+
+
+def test_functions_that_call_themselves(bench):
+    model = functions(2, 1)
+    model.functions[0].node[0].op_type, model.functions[0].node[0].domain = "F1", "own"
+    assert "functions" in refused(bench, model)
 
 
 @pytest.mark.parametrize("name", [b"Softmax", b"conv", b"strides"])

@@ -43,6 +43,7 @@ def arange(ctx: Context, start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     count = math.ceil((float(last) - float(first)) / float(step)) if float(step) else MAX_ELEMENTS + 1
     if count > MAX_ELEMENTS:
         raise ctx.refuse("a range without end")
+    ctx.graph.budget.make((max(count, 0),), 16)
     places = np.arange(max(count, 0)).astype(first.dtype)
     return ctx.graph.constant((first + places * step).astype(first.dtype))
 
@@ -57,6 +58,7 @@ def eye_like(ctx: Context, x: Tensor) -> Tensor:
     kind = x.kind if to is None else KINDS.get(int(to), "?")
     if kind not in DTYPE_OF_KIND or x.rank != 2:
         raise ctx.refuse("it needs a matrix of a type that can run")
+    ctx.graph.budget.make(x.shape)
     return ctx.graph.constant(
         np.eye(x.shape[0], x.shape[1], k=int(ctx.attr("k", 0)), dtype=DTYPE_OF_KIND[kind])
     )

@@ -18,6 +18,7 @@ from protocol.tape.scalar import const, eq, where
 def from_end(ctx: Context, index: Tensor, size: int) -> Tensor:
     """Negative indices made to count from the front."""
     if index.array is not None:
+        ctx.graph.budget.make(index.shape, 16)
         array = index.array.astype(np.int64)
         return ctx.graph.constant(np.where(array < 0, array + size, array))
     return ctx.graph.apply("i32", lambda i: where(i < 0, i + size, i), index)
@@ -46,6 +47,7 @@ def gather(ctx: Context, x: Tensor, index: Tensor) -> Tensor:
 
 def _places(ctx: Context, shape: tuple[int, ...], strides: list[int]) -> Tensor:
     """The constant tensor of sum(stride * coordinate)."""
+    ctx.graph.budget.make(shape, 8 * (len(shape) + 1))
     grids = np.indices(shape, dtype=np.int64)
     total = sum((g * s for g, s in zip(grids, strides, strict=True)), np.zeros(shape, np.int64))
     return ctx.graph.constant(np.asarray(total, np.int64))
@@ -104,6 +106,7 @@ def one_hot(ctx: Context, index: Tensor, depth: Tensor, values: Tensor) -> Tenso
     shape = (*index.shape[:axis], 1, *index.shape[axis:])
     whole = cast_to(ctx, index, "i64")
     wide = ctx.graph.reshape(from_end(ctx, whole, size), shape)
+    ctx.graph.budget.make((size,))
     line = ctx.graph.constant(np.arange(size).reshape(-1, *(1,) * (index.rank - axis)))
     off = ctx.graph.reshape(ctx.graph.slice(values, 0, 0, 1), ())
     on = ctx.graph.reshape(ctx.graph.slice(values, 0, 1, 1), ())

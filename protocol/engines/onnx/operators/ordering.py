@@ -19,6 +19,7 @@ def best_index(ctx: Context, x: Tensor, kind: ReduceKind, *, last: bool) -> Tens
     """Where along the last axis the extreme first (or last) stands, as i64."""
     top = ctx.graph.reduce(kind, x)
     wide = ctx.graph.reshape(top, (*top.shape, 1))
+    ctx.graph.budget.make(x.shape[-1:])
     line = ctx.graph.constant(np.arange(x.shape[-1]))
     beyond = -1 if last else x.shape[-1]
     own = ctx.graph.apply("i64", lambda v, m, i: where(eq(v, m), i, const(beyond, I32)), x, wide, line)
@@ -50,6 +51,7 @@ def hardmax(ctx: Context, x: Tensor) -> Tensor:
     rows, undo = last_axis_form(ctx, x)
     best = best_index(ctx, rows, ReduceKind.MAX, last=False)
     wide = ctx.graph.reshape(best, (*best.shape, 1))
+    ctx.graph.budget.make(rows.shape[-1:])
     line = ctx.graph.constant(np.arange(rows.shape[-1]))
     made = ctx.graph.apply("f32", lambda b, i: where(eq(b, i), const(1.0, F32), 0.0), wide, line)
     return restore(ctx, made, x, undo)

@@ -43,11 +43,15 @@ def max_pool(ctx: Context, x: Tensor) -> Tensor:
     return ctx.graph.reduce(ReduceKind.MAX, _pooled(ctx, x, _windows(ctx, x), fill))
 
 
-def _window_sizes(windows: Windows, spatial: tuple[int, ...], *, padding: bool) -> np.ndarray:
+def _window_sizes(
+    ctx: Context, windows: Windows, spatial: tuple[int, ...], *, padding: bool
+) -> np.ndarray:
     """How many elements each window holds, with or without padding (never what ceil_mode adds)."""
+    ctx.graph.budget.make(windows.out)
     counts = np.ones((), np.float32)
     for i, size in enumerate(spatial):
         starts = np.arange(windows.out[i]) * windows.stride[i] - windows.before[i]
+        ctx.graph.budget.make((windows.out[i], windows.kernel[i]), 16)
         places = starts[:, None] + np.arange(windows.kernel[i])[None, :] * windows.dilation[i]
         low, high = (-windows.before[i], size + windows.after[i]) if padding else (0, size)
         held = ((places >= low) & (places < high)).sum(axis=1)
@@ -61,7 +65,7 @@ def average_pool(ctx: Context, x: Tensor) -> Tensor:
     ctx.float_only(x)
     windows = _windows(ctx, x)
     total = ctx.graph.total(_pooled(ctx, x, windows, 0))
-    sizes = _window_sizes(windows, x.shape[2:], padding=bool(ctx.attr("count_include_pad", 0)))
+    sizes = _window_sizes(ctx, windows, x.shape[2:], padding=bool(ctx.attr("count_include_pad", 0)))
     return ctx.graph.apply("f32", lambda s, n: s / n, total, ctx.graph.constant(sizes.astype(np.float32)))
 
 

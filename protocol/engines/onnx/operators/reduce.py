@@ -11,7 +11,7 @@ import numpy as np
 
 from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
-from protocol.engines.onnx.tensors import Tensor
+from protocol.engines.onnx.tensors import DTYPE_OF_KIND, Tensor
 from protocol.tape import functions as table
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import Value, sqrt
@@ -56,7 +56,7 @@ def row_product(ctx: Context, x: Tensor) -> Tensor:
     """Product of the last axis by halves."""
     axis, kind = x.rank - 1, x.kind
     if x.shape[axis] == 0:
-        return ctx.graph.constant(np.ones(x.shape[:-1], np.float32 if x.kind == "f32" else np.int32))
+        return ctx.graph.constant(np.broadcast_to(np.ones((), DTYPE_OF_KIND[kind]), x.shape[:-1]))
     while x.shape[axis] > 1:
         size = x.shape[axis]
         half = size // 2

@@ -63,6 +63,7 @@ def _cubic(ctx: Context, offset: Array) -> list[Array]:
 def taps_of(ctx: Context, size: int, out: int, scale: float) -> list[Tap]:
     """The taps of one axis."""
     mode = str(ctx.attr("mode", "nearest"))
+    ctx.graph.budget.make((out,), 128)  # four taps of place and weight, and what they are computed by
     default = "asymmetric" if ctx.opset < 11 else "half_pixel"
     places = _places(ctx, size, out, scale, str(ctx.attr("coordinate_transformation_mode", default)))
     if mode == "nearest":

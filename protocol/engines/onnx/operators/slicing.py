@@ -40,6 +40,8 @@ def split(ctx: Context, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor,
     parts = ctx.ints("split", sizes)
     if parts is None:
         count = int(ctx.attr("num_outputs", len(ctx.node.outputs)))
+        if count != len(ctx.node.outputs):
+            raise ctx.refuse(f"it makes {count} parts, but has {len(ctx.node.outputs)} outputs")
         if "num_outputs" not in ctx.node.attributes and x.shape[axis] % count:
             raise ctx.refuse(f"{x.shape[axis]} elements do not make {count} equal parts")
         width = -(-x.shape[axis] // count)
@@ -177,6 +179,7 @@ def space_to_depth(ctx: Context, x: Tensor) -> Tensor:
 def trilu(ctx: Context, x: Tensor, k: Tensor | None = None) -> Tensor:
     """The upper or lower triangle, zeros elsewhere: a MAP with a constant mask."""
     shift = (ctx.ints("k", k) or [0])[0]
+    ctx.graph.budget.make(x.shape[-2:])
     ones = np.ones(x.shape[-2:], np.bool_)
     mask = np.triu(ones, shift) if ctx.attr("upper", 1) else np.tril(ones, shift)
     kept = ctx.graph.constant(mask)

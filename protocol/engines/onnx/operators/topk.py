@@ -79,6 +79,7 @@ def _by_rank(ctx: Context, keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _by_extraction(ctx: Context, keys: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    ctx.graph.budget.make(keys.shape[-1:], 4)
     line = ctx.graph.constant(np.arange(keys.shape[-1], dtype=np.int32))
     best: list[Tensor] = []
     places: list[Tensor] = []

@@ -25,7 +25,7 @@ def dropout(ctx: Context, x: Tensor, _: Tensor | None = None, training: Tensor |
     mode = ctx.fixed(training, "training_mode")
     if mode is not None and bool(mode.reshape(-1)[0]):
         raise ctx.refuse("training mode draws randomness, which no tape has")
-    return (x, ctx.graph.constant(np.ones(x.shape, np.bool_))) if len(ctx.node.outputs) > 1 else x
+    return (x, ctx.graph.constant(np.broadcast_to(np.True_, x.shape))) if len(ctx.node.outputs) > 1 else x
 
 
 @operator("Reshape")
