@@ -16,8 +16,11 @@ from protocol.tape.tape import Tape
 from protocol.types.errors import InputError
 
 
-def validate(tape: Tape) -> None:
-    """Accept the tape or raise InputError saying which part is wrong and why."""
+def validate(tape: Tape, labels: Sequence[str] = ()) -> None:
+    """Accept the tape or raise InputError saying which part is wrong and why.
+
+    `labels` are what its nodes came from, if whoever made it knows.
+    """
     _need(len(tape.inputs) <= limits.MAX_INPUTS, f"more than {limits.MAX_INPUTS} inputs")
     _need(len(tape.constants) <= limits.MAX_CONSTANTS, f"more than {limits.MAX_CONSTANTS} constants")
     _need(1 <= len(tape.nodes) <= limits.MAX_NODES, f"{len(tape.nodes)} nodes, not 1..{limits.MAX_NODES}")
@@ -25,14 +28,14 @@ def validate(tape: Tape) -> None:
     _need(1 <= tape.outputs <= most, f"{tape.outputs} outputs, not 1..{most}")
     types = tape.types
     for number, kind in enumerate(types):
-        check_type(kind, _value_name(tape, number))
+        check_type(kind, _value_name(tape, number, labels))
     _need(sum(kind.nbytes for kind in types) <= limits.MAX_TOTAL_BYTES, "its values together are too large")
     for number, constant in enumerate(tape.constants):
         _need(len(constant.data) == constant.type.nbytes, f"constant {number} has the wrong number of bytes")
         if constant.type.dtype is F32:
             check_nans(np.frombuffer(constant.data, "<u4"), f"constant {number}")
     for number, node in enumerate(tape.nodes):
-        where = f"node {number} ({type(node).__name__.upper()})"
+        where = f"{_value_name(tape, tape.first_node + number, labels)} ({type(node).__name__.upper()})"
         for source in node.sources:
             _need(0 <= source < tape.first_node + number, f"{where} reads value {source}, not an earlier one")
         _check_node(node, [types[source] for source in node.sources], where)
@@ -208,12 +211,13 @@ def _check_shape(shape: Shape, where: str) -> None:
     _need(span <= limits.MAX_ELEMENTS, f"{where}: shape {shape} is too large")
 
 
-def _value_name(tape: Tape, number: int) -> str:
+def _value_name(tape: Tape, number: int, labels: Sequence[str] = ()) -> str:
     if number < len(tape.inputs):
         return f"input {number}"
     if number < tape.first_node:
         return f"constant {number - len(tape.inputs)}"
-    return f"node {number - tape.first_node}"
+    place = number - tape.first_node
+    return f"node {place} of {labels[place]!r}" if place < len(labels) else f"node {place}"
 
 
 def _need(holds: bool, message: str) -> None:

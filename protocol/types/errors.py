@@ -5,15 +5,23 @@ import errno
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 
 
+def one_line(text: str) -> str:
+    """The text with everything that is not printable made visible.
+
+    Messages quote names out of strangers' files and answers: a line break would forge a second line, an
+    escape would reach the terminal.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 class GavelError(Exception):
-    """Base of all; `advice` says what to do about it and may be empty."""
+    """Base of all; `advice` says what to do about it and may be empty. Both are one printable line."""
 
     exit_code = 1
 
     def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        self.message, self.advice = one_line(message), one_line(advice)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} ({self.advice})" if self.advice else self.message

@@ -31,6 +31,7 @@ from protocol.tape.dtypes import Shape
 from protocol.tape.limits import MAX_RANK
 from protocol.tape.scalar import Value as Scalar
 from protocol.tape.scalar import assemble
+from protocol.tape.validate import validate
 from protocol.types.errors import InputError
 
 
@@ -44,7 +45,9 @@ def emit(graph: Graph, outputs: list[tuple[str, Tensor]]) -> tuple[Tape, Labels]
         writer.shaped(refs[root], tensor.shape, name)
         for root, (name, tensor) in zip(roots, outputs, strict=True)
     ]
-    return writer.builder.build(named, [name for name, _ in outputs])
+    tape, labels = writer.builder.build(named, [name for name, _ in outputs])
+    validate(tape, labels.nodes)
+    return tape, labels
 
 
 @dataclass

@@ -55,6 +55,8 @@ class Graph:
     def _add(self, node: Node, kind: str, shape: Shape) -> Tensor:
         if math.prod(shape) > MAX_ELEMENTS:
             raise InputError(f"a tensor of shape {list(shape)} has more than 2^30 elements")
+        if any(size < 0 for size in shape):
+            raise InputError(f"a tensor of shape {list(shape)} has a negative axis")
         if len(self.nodes) >= MAX_STEPS:
             raise InputError(f"the model takes more than {MAX_STEPS} steps")
         self.nodes.append(node)
@@ -210,6 +212,8 @@ class Graph:
     def gather(self, table: Tensor, index: Tensor, *, fill: float = 0) -> Tensor:
         """Rows of `table`, shape (rows, width), by `index` of any shape: index's shape + (width,)."""
         rows, width = table.shape
+        if not index.size * width:
+            return self.empty(table.kind, (*index.shape, width))
         node = GatherNode(
             shape=(index.size, width),
             word=table.word,
@@ -221,6 +225,10 @@ class Graph:
         )
         made = self._add(node, table.kind, (index.size, width))
         return self.reshape(made, (*index.shape, width))
+
+    def empty(self, kind: str, shape: Shape) -> Tensor:
+        """No element, in a shape with an axis of 0."""
+        return self.constant(np.zeros(shape, DTYPE_OF_KIND[kind]))
 
     def join(self, values: Sequence[Tensor], axis: int) -> Tensor:
         """The values one after the other along an axis."""

@@ -115,6 +115,7 @@ def _check_names(graph: onnx.GraphProto, path: Path) -> None:
     """InputError unless all names are text: protobuf gives bytes for a string that is no UTF-8."""
     names: list[object] = [value.name for value in [*graph.input, *graph.output]]
     names += [weight.name for weight in graph.initializer]
+    names += [dim.dim_param for value in graph.input for dim in value.type.tensor_type.shape.dim]
     for node in graph.node:
         names += [node.op_type, node.domain, node.name, *node.input, *node.output]
         names += [name for attribute in node.attribute for name in (attribute.name, attribute.ref_attr_name)]

@@ -27,6 +27,8 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 def reshape_strides(shape: Shape, strides: Sequence[int], new: Shape) -> tuple[int, ...] | None:
     """Strides of the same elements in another shape, or None where only a copy can do it."""
+    if 0 in shape:
+        return row_major(new)  # no element is read, so any strides are right
     old = [(size, stride) for size, stride in zip(shape, strides, strict=True) if size != 1]
     result = [0] * len(new)
     i = 0

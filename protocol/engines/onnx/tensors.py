@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from protocol.tape.dtypes import F32, I32, DType, Shape
+from protocol.tape.dtypes import CANONICAL_NAN, F32, I32, DType, Shape
 from protocol.tape.scalar import Value as Scalar
 from protocol.types.errors import InputError
 
@@ -26,6 +26,7 @@ KIND_OF_DTYPE: dict[np.dtype[Any], str] = {
 }
 DTYPE_OF_KIND: dict[str, np.dtype[Any]] = {name: dtype for dtype, name in KIND_OF_DTYPE.items()}
 
+NAN = np.uint32(CANONICAL_NAN).view(np.float32)
 MAX_CONSTANT = 2**28
 """Elements of one constant: more is a bomb, not a weight."""
 
@@ -73,11 +74,15 @@ class Tensor:
 
 
 def as_words(array: Array) -> Array:
-    """A constant as f32 or i32 words. InputError for a type or value that words cannot hold."""
+    """A constant as f32 or i32 words, every NaN the tape's one.
+
+    InputError for a type or value that words cannot hold.
+    """
     if array.size > MAX_CONSTANT:
         raise InputError(f"a constant of {array.size} elements is above the limit of {MAX_CONSTANT}")
     if array.dtype == np.float32:
-        return np.ascontiguousarray(array)
+        dense = np.ascontiguousarray(array)
+        return np.where(np.isnan(dense), NAN, dense) if np.isnan(dense).any() else dense
     if array.dtype not in KIND_OF_DTYPE:
         raise InputError(f"element type {array.dtype} cannot run: convert the model to f32")
     if array.dtype == np.int64 and array.size:

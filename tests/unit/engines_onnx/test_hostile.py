@@ -5,6 +5,7 @@ import tracemalloc
 from random import Random
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -397,3 +398,79 @@ def test_the_unflipped_model_is_sound(small_model, tmp_path):
     path = tmp_path / "m.onnx"
     path.write_bytes(small_model)
     assert len(lower(read_model(path), {})[0].nodes) > 4
+
+
+@pytest.mark.parametrize(
+    ("op", "held", "attributes"),
+    [
+        ("Tile", [[0, 1]], {}),
+        ("Slice", [[1], [1]], {}),
+        ("Pad", [[0, 0, 0, 0]], {"mode": "edge"}),
+        ("Gather", [[]], {}),
+        ("Expand", [[0, 2, 3]], {}),
+    ],
+)
+@pytest.mark.parametrize("after", ["Concat", "Gather", "Transpose", "Reshape", "ReduceSum"])
+def test_tensors_of_no_elements(bench, op, held, attributes, after):
+    """Whatever follows: an empty tensor is one, and no lowering goes round in circles about it."""
+    names = [f"h{i}" for i in range(len(held))]
+    constants = [constant(value, name) for value, name in zip(held, names, strict=True)]
+    constants += [constant([-1, 0], "i"), constant([0, 3, 2], "s")]
+    nodes = [helper.make_node(op, ["x", *names], ["e"], name="n", **attributes)]
+    nodes += {
+        "Concat": [helper.make_node("Concat", ["e", "e"], ["y"], axis=-1)],
+        "Gather": [helper.make_node("Gather", ["e", "i"], ["y"], axis=-1)],
+        "Transpose": [helper.make_node("Transpose", ["e"], ["t"]), helper.make_node("Tanh", ["t"], ["y"])],
+        "Reshape": [helper.make_node("Transpose", ["e"], ["t"]), helper.make_node("Flatten", ["t"], ["y"])],
+        "ReduceSum": [helper.make_node("ReduceSum", ["e"], ["y"])],
+    }[after]
+    given = {"x": np.ones((2, 3), np.float32)}
+    model = bench.model(nodes, given, ["y"], {c.name: numpy_helper.to_array(c) for c in constants})
+    mine = bench.run(bench.tape(model), given)[0]
+    theirs = bench.rival(onnx.shape_inference.infer_shapes(model), given)[0]
+    assert mine.shape == theirs.shape
+    assert mine.tolist() == theirs.tolist()
+
+
+def test_a_row_of_nothing_is_no_fault(bench):
+    """Gather along an axis beside one of no elements."""
+    nodes = [
+        helper.make_node("Slice", ["x", "z", "z", "o"], ["e"]),
+        helper.make_node("Gather", ["e", "i"], ["y"]),
+    ]
+    held = {"z": np.array([0]), "o": np.array([1]), "i": np.array([1, 1, 0])}
+    given = {"x": np.ones((2, 3), np.float32)}
+    tape = bench.tape(bench.model(nodes, given, ["y"], held))
+    assert bench.run(tape, given)[0].shape == (3, 0)
+
+
+def test_a_name_of_an_axis_that_is_no_text(bench):
+    model = relu_model()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "a\n\x1b[2J evil"
+    assert refused(bench, model, {}).isprintable()
+
+
+def test_strangers_names_reach_no_terminal():
+    assert str(InputError("it's \x1b[2J a\nname é", "do\tthis")) == "it's \\x1b[2J a\\nname é (do\\tthis)"
+
+
+def test_what_the_tape_refuses_is_named_by_its_node(bench):
+    steps = [
+        helper.make_node("Expand", ["x", "s"], ["w"]),
+        helper.make_node("ReduceMax", ["w"], ["y"], name="n"),
+    ]
+    assert "'n'" in refused(bench, relu_model(nodes=steps, constants=[constant([10**6, 1, 1], "s")]))
+    blocks = [helper.make_node("Reshape", ["x", "s"], ["f"])]
+    blocks += [helper.make_node("DepthToSpace", ["f"], ["y"], blocksize=-1, name="n")]
+    assert "DepthToSpace node 'n'" in refused(
+        bench, relu_model(nodes=blocks, constants=[constant([1, 6, 1, 1], "s")])
+    )
+
+
+def test_nans_of_other_bits_are_the_tape_s(bench):
+    for size in (1, 3):
+        weight = np.full(size, 0xFFC00001, np.uint32).view(np.float32)
+        nodes = [helper.make_node("Where", ["c", "x", "w"], ["y"])]
+        model = bench.model(nodes, {"x": np.ones(3, np.float32)}, ["y"], {"w": weight, "c": np.array(False)})
+        got = bench.run(bench.tape(model), {"x": np.ones(3, np.float32)})
+        assert got[0].view(np.uint32).tolist() == [0x7FC00000] * 3

@@ -3,7 +3,7 @@
 Slices are views; Concat is a JOIN; padding with a constant is a MOVE, every other mode a JOIN of slices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -153,11 +153,19 @@ def tile(ctx: Context, x: Tensor, repeats: Tensor) -> Tensor:
     return ctx.graph.reshape(spread, tuple(s * c for s, c in zip(x.shape, counts, strict=True)))
 
 
+def _block(ctx: Context, sizes: tuple[int, ...], unit: Callable[[int], int]) -> int:
+    """The node's block size. InputError unless it is positive and `unit` of it divides these sizes."""
+    b = int(ctx.attr("blocksize", 1))
+    if b < 1 or any(size % unit(b) for size in sizes):
+        raise ctx.refuse(f"axes of {list(sizes)} do not make blocks of {b}")
+    return b
+
+
 @operator("DepthToSpace")
 def depth_to_space(ctx: Context, x: Tensor) -> Tensor:
     """(N, C b b, H, W) to (N, C, H b, W b)."""
     n, c, h, w = x.shape
-    b = int(ctx.attr("blocksize", 1))
+    b = _block(ctx, (c,), lambda b: b * b)
     rows_first = ctx.attr("mode", "DCR") == "DCR"
     apart = (n, b, b, c // (b * b), h, w) if rows_first else (n, c // (b * b), b, b, h, w)
     perm = [0, 3, 4, 1, 5, 2] if rows_first else [0, 1, 4, 2, 5, 3]
@@ -169,7 +177,7 @@ def depth_to_space(ctx: Context, x: Tensor) -> Tensor:
 def space_to_depth(ctx: Context, x: Tensor) -> Tensor:
     """(N, C, H b, W b) to (N, b b C, H, W)."""
     n, c, h, w = x.shape
-    b = int(ctx.attr("blocksize", 1))
+    b = _block(ctx, (h, w), lambda b: b)
     apart = ctx.graph.reshape(x, (n, c, h // b, b, w // b, b))
     perm = [0, 3, 5, 1, 2, 4] if ctx.attr("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
     return ctx.graph.reshape(ctx.graph.transpose(apart, perm), (n, c * b * b, h // b, w // b))
