@@ -1,7 +1,9 @@
 """Resize and Upsample: nearest, linear and cubic, one axis after another.
 
 Each output place along an axis is a weighted sum of a few input places (taps), all known while lowering:
-constant indices for the reads, constant weights for a MAP. Formulas are those of ONNX's specification.
+constant indices for the reads, constant weights for a MAP. Formulas are those of ONNX's specification. It
+does not say how they are rounded: sizes and places are computed in f32, as onnxruntime and PyTorch do, since
+models are made for the sizes that these give (320 * 0.7 is 224 there, and 223.999996 in exact arithmetic).
 """
 
 import math
@@ -19,21 +21,19 @@ Tap = tuple[Array, Array]
 """Input index and weight for every output place."""
 
 
-def _places(ctx: Context, size: int, out: int, scale: float, mode: str) -> Array:
-    """Where each output place lies in the input."""
-    x = np.arange(out, dtype=np.float64)
+def _places(ctx: Context, size: int, out: int, scale: np.float32, mode: str) -> Array:
+    """Where each output place lies in the input: f32."""
+    x, half = np.arange(out, dtype=np.float32), np.float32(0.5)
     match mode:
         case "half_pixel":
-            return (x + 0.5) / scale - 0.5
+            return (x + half) / scale - half
         case "half_pixel_symmetric":
-            adjustment = out / (scale * size)
-            return size / 2 * (1 - adjustment) + (x + 0.5) / scale - 0.5
+            adjustment = np.float32(out) / (scale * np.float32(size))
+            return np.float32(size) * half * (1 - adjustment) + (x + half) / scale - half
         case "pytorch_half_pixel":
-            return (x + 0.5) / scale - 0.5 if out > 1 else np.zeros(out)
+            return (x + half) / scale - half if out > 1 else np.zeros(out, np.float32)
         case "align_corners":
-            # The spec takes the length before it is rounded down.
-            reach = scale * size - 1
-            return x * (size - 1) / reach if reach > 0 else np.zeros(out)
+            return x * np.float32(size - 1) / np.float32(max(out - 1, 1))
         case "asymmetric":
             return x / scale
         case _:
@@ -60,7 +60,7 @@ def _cubic(ctx: Context, offset: Array) -> list[Array]:
     return [far(offset + 1), near(offset), near(1 - offset), far(2 - offset)]
 
 
-def taps_of(ctx: Context, size: int, out: int, scale: float) -> list[Tap]:
+def taps_of(ctx: Context, size: int, out: int, scale: np.float32) -> list[Tap]:
     """The taps of one axis."""
     mode = str(ctx.attr("mode", "nearest"))
     ctx.graph.budget.make((out,), 128)  # four taps of place and weight, and what they are computed by
@@ -70,7 +70,7 @@ def taps_of(ctx: Context, size: int, out: int, scale: float) -> list[Tap]:
         rule = str(ctx.attr("nearest_mode", "floor" if ctx.opset < 11 else "round_prefer_floor"))
         if rule not in _NEAREST:
             raise ctx.refuse(f"nearest mode {rule!r} is not supported")
-        return [(np.clip(_NEAREST[rule](places), 0, size - 1), np.ones(out))]
+        return [(np.clip(_NEAREST[rule](places).astype(np.int64), 0, size - 1), np.ones(out))]
     whole = np.floor(places)
     offset = places - whole
     if mode == "linear":
@@ -79,7 +79,7 @@ def taps_of(ctx: Context, size: int, out: int, scale: float) -> list[Tap]:
         weights, first = _cubic(ctx, offset), -1
     else:
         raise ctx.refuse(f"mode {mode!r} is not supported")
-    taps = [(whole + first + i, weight) for i, weight in enumerate(weights)]
+    taps = [(whole.astype(np.int64) + first + i, weight) for i, weight in enumerate(weights)]
     if ctx.attr("exclude_outside", 0):
         taps = [(at, np.where((at >= 0) & (at < size), weight, 0.0)) for at, weight in taps]
         total = np.sum([weight for _, weight in taps], axis=0)
@@ -89,7 +89,7 @@ def taps_of(ctx: Context, size: int, out: int, scale: float) -> list[Tap]:
 
 def resize_axis(ctx: Context, x: Tensor, axis: int, taps: list[Tap]) -> Tensor:
     """One axis read through its taps and summed, in the order of the taps."""
-    indices = [ctx.graph.constant(at.astype(np.int64)) for at, _ in taps]
+    indices = [ctx.graph.constant(at) for at, _ in taps]
     parts = [take(ctx, x, index, axis) for index in indices]
     if len(taps) == 1:
         return parts[0]
@@ -122,18 +122,19 @@ def resize(ctx: Context, x: Tensor, *given: Tensor | None) -> Tensor:
 
 def _factors(
     ctx: Context, x: Tensor, axes: list[int], scales: Tensor | None, sizes: Tensor | None
-) -> list[tuple[float, int]]:
+) -> list[tuple[np.float32, int]]:
     """Scale and size of each named axis."""
     wanted = ctx.ints("sizes", sizes)
     if wanted:
-        ratios = [w / x.shape[a] for w, a in zip(wanted, axes, strict=True)]
+        ratios = [np.float32(w) / np.float32(x.shape[a]) for w, a in zip(wanted, axes, strict=True)]
         policy = str(ctx.attr("keep_aspect_ratio_policy", "stretch"))
         if policy == "stretch":
             return list(zip(ratios, wanted, strict=True))
         one = min(ratios) if policy == "not_larger" else max(ratios)
-        return [(one, math.floor(one * x.shape[a] + 0.5)) for a in axes]
+        return [(one, math.floor(float(one) * x.shape[a] + 0.5)) for a in axes]
     given = ctx.fixed(scales, "scales")
     listed = ctx.attr("scales") if given is None else given.reshape(-1)
     if listed is None or len(listed) != len(axes):
         raise ctx.refuse("it needs one scale or size per axis")
-    return [(float(s), math.floor(x.shape[a] * float(s))) for s, a in zip(listed, axes, strict=True)]
+    factors = [np.float32(s) for s in listed]
+    return [(s, math.floor(np.float32(x.shape[a]) * s)) for s, a in zip(factors, axes, strict=True)]
