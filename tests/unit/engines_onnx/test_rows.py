@@ -27,6 +27,23 @@ def test_reduction_with_attributes_of_old_sets_and_with_none_to_do(bench, draw):
     bench.hold([helper.make_node("Neg", ["z"], ["x"]), node], {"z": draw(2, 3)})
 
 
+@pytest.mark.parametrize("op", ["L1", "L2", "SumSquare", "LogSum", "LogSumExp", "Sum", "Mean", "Max", "Prod"])
+@pytest.mark.parametrize("axes", [None, []])
+def test_reductions_of_no_axes_still_do_all_else(bench, op, axes):
+    """ONNX: "the reduction is skipped, but other operations will be performed"."""
+    held = {} if axes is None else {"a": np.array(axes, np.int64)}
+    each = helper.make_node(f"Reduce{op}", ["x", *held], ["y"], noop_with_empty_axes=1)
+    bench.hold(each, {"x": np.array([[-1.5, 2, 3], [0, 1, -7]], np.float32)}, constants=held, opset=18)
+
+
+def test_reductions_of_infinities(bench):
+    inf = np.inf
+    rows = [[-inf, -inf], [inf, 1], [-inf, 3], [inf, -inf], [np.nan, 1], [80, 90]]
+    x = np.array(rows, np.float32)
+    each = helper.make_node("ReduceLogSumExp", ["x", "a"], ["y"], keepdims=0)
+    bench.hold(each, {"x": x}, constants={"a": np.array([1])}, opset=18)
+
+
 def test_integer_sums(bench):
     x = np.arange(24, dtype=np.int64).reshape(2, 3, 4)
     axes = {"axes": np.array([1], np.int64)}

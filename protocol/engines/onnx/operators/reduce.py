@@ -13,18 +13,19 @@ from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.operators.scalars import wrap
 from protocol.engines.onnx.tensors import DTYPE_OF_KIND, Tensor
 from protocol.tape import functions as table
+from protocol.tape.dtypes import F32
 from protocol.tape.nodes import ReduceKind
-from protocol.tape.scalar import Value, sqrt
+from protocol.tape.scalar import Value, const, sqrt, where
 
 Rows = Callable[[Context, Tensor], Tensor]
 """Takes (kept..., reduced) to (kept...)."""
 
 
-def reduced_axes(ctx: Context, x: Tensor, axes: Tensor | None) -> list[int] | None:
-    """Which axes go; None where the node asks for none to go."""
+def reduced_axes(ctx: Context, x: Tensor, axes: Tensor | None) -> list[int]:
+    """Which axes go: by default all. With `noop_with_empty_axes` none; all else that it does is done."""
     named = ctx.ints("axes", axes)
     if not named:
-        return None if ctx.attr("noop_with_empty_axes", 0) else list(range(x.rank))
+        return [] if ctx.attr("noop_with_empty_axes", 0) else list(range(x.rank))
     return ctx.axes(named, x.rank)
 
 
@@ -69,8 +70,9 @@ def row_product(ctx: Context, x: Tensor) -> Tensor:
 
 
 def row_log_sum_exp(ctx: Context, x: Tensor) -> Tensor:
-    """log(sum(exp(x))), shifted by the largest so that nothing overflows."""
-    top = ctx.graph.reduce(ReduceKind.MAX, x)
+    """log(sum(exp(x))), shifted by the largest so that nothing overflows; by 0 if that is no number."""
+    largest = ctx.graph.reduce(ReduceKind.MAX, x)
+    top = ctx.graph.apply("f32", lambda m: where(abs(m) < math.inf, m, const(0.0, F32)), largest)
     wide = ctx.graph.reshape(top, (*top.shape, 1))
     summed = ctx.graph.total(ctx.graph.apply("f32", lambda v, m: table.exp(v - m), x, wide))
     return ctx.graph.apply("f32", lambda s, m: table.log(s) + m, summed, top)
@@ -95,8 +97,6 @@ def _extreme(kind: ReduceKind) -> Rows:
 def _register(name: str, rows: Rows) -> None:
     def lower(ctx: Context, x: Tensor, axes: Tensor | None = None) -> Tensor:
         gone = reduced_axes(ctx, x, axes)
-        if gone is None:
-            return x
         return reduce_over(ctx, x, gone, bool(ctx.attr("keepdims", 1)), rows)
 
     operator(name)(lower)
