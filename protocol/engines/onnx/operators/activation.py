@@ -28,6 +28,20 @@ def _register(name: str, function: Unary) -> None:
     operator(name)(lambda ctx, x: unary(ctx, x, function))
 
 
+def _sinh(x: Value) -> Value:
+    """Near 0 by expm1, where exponentials cancel; far out by halves, which overflow no sooner than sinh."""
+    near = table.expm1(x)
+    half = table.exp(abs(x) * 0.5)
+    far = half * 0.5 * half - const(0.5, F32) / half / half
+    return where(abs(x) < 1.0, (near + near / (near + 1.0)) * 0.5, where(x < 0.0, -far, far))
+
+
+def _cosh(x: Value) -> Value:
+    """(exp(x) + exp(-x)) / 2 by halves, which overflow no sooner than cosh."""
+    half = table.exp(abs(x) * 0.5)
+    return half * 0.5 * half + const(0.5, F32) / half / half
+
+
 _register("Exp", table.exp)
 _register("Log", table.log)
 _register("Tanh", table.tanh)
@@ -43,8 +57,8 @@ _register("Softplus", table.softplus)
 _register("Softsign", lambda x: x / (abs(x) + 1.0))
 _register("HardSwish", lambda x: x * clamp(x * (1.0 / 6.0) + 0.5, 0.0, 1.0))
 _register("Mish", lambda x: x * table.tanh(table.softplus(x)))
-_register("Sinh", lambda x: (table.exp(x) - table.exp(-x)) * 0.5)
-_register("Cosh", lambda x: (table.exp(x) + table.exp(-x)) * 0.5)
+_register("Sinh", _sinh)
+_register("Cosh", _cosh)
 
 
 @operator("Relu")
@@ -71,6 +85,7 @@ def thresholded_relu(ctx: Context, x: Tensor) -> Tensor:
 def p_relu(ctx: Context, x: Tensor, slope: Tensor) -> Tensor:
     """x, or slope x below 0; the slope broadcasts to x."""
     ctx.float_only(x, slope)
+    ctx.fits(slope, x.shape, "slope")
     return ctx.graph.apply("f32", lambda v, s: where(v < 0.0, v * s, v), x, slope)
 
 
@@ -132,6 +147,8 @@ def clip(ctx: Context, x: Tensor, low: Tensor | None = None, high: Tensor | None
     if ctx.opset < 11:
         low = ctx.scalar(float(ctx.attr("min", -np.inf)))
         high = ctx.scalar(float(ctx.attr("max", np.inf)))
+    ctx.fits(low, x.shape, "min")
+    ctx.fits(high, x.shape, "max")
     if low is not None:
         x = ctx.graph.apply(ctx.same_kind(x, low), maximum, x, low)
     if high is not None:

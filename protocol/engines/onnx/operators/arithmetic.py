@@ -73,8 +73,14 @@ def _floor_mod(x: Value, y: Value) -> Value:
 
 
 def _float_mod(x: Value, y: Value) -> Value:
-    """x - y * trunc(x / y), right while the quotient is below 2^23; the fma makes the product exact."""
-    rest = fma(-table.trunc(x / y), y, x)
+    """x - y * trunc(x / y), right while the quotient is below 2^70.
+
+    A quotient of 24 bits leaves an exact remainder, 2^23 times smaller at least: three rounds.
+    """
+    rest = x
+    for _ in range(3):
+        rest = fma(-table.trunc(rest / y), y, rest)
+    rest = where(abs(x) < abs(y), x, rest)  # an infinite y too, whose product with 0 is no number
     too_far = ((rest < 0.0) ^ (x < 0.0)) & (eq(rest, 0.0) ^ 1)
     towards = where((x < 0.0) ^ (y < 0.0), -y, y)
     return where(too_far, rest + towards, rest)

@@ -8,7 +8,9 @@ import numpy as np
 
 from protocol.engines.onnx.graph import Graph
 from protocol.engines.onnx.reader import ModelNode
+from protocol.engines.onnx.strides import broadcast_shapes
 from protocol.engines.onnx.tensors import Array, Tensor
+from protocol.tape.dtypes import Shape
 from protocol.types.errors import InputError
 
 Lowered = Tensor | tuple[Tensor, ...]
@@ -80,6 +82,11 @@ class Context:
     def scalar(self, value: float, kind: str = "f32") -> Tensor:
         """A constant of no axes."""
         return self.graph.constant(np.array(value, {"f32": np.float32, "i64": np.int64}.get(kind, np.int32)))
+
+    def fits(self, tensor: Tensor | None, shape: Shape, what: str) -> None:
+        """InputError unless a tensor broadcasts to `shape` as it is: it must not make the result larger."""
+        if tensor is not None and broadcast_shapes(tensor.shape, shape) != shape:
+            raise self.refuse(f"its {what} of {list(tensor.shape)} does not fit {list(shape)}")
 
     def float_only(self, *tensors: Tensor) -> None:
         """InputError unless all are f32."""

@@ -49,6 +49,8 @@ def add_bias(ctx: Context, made: Tensor, bias: Tensor | None) -> Tensor:
     """One number per channel added."""
     if bias is None:
         return made
+    if bias.shape != made.shape[1:2]:
+        raise ctx.refuse(f"a bias of {list(bias.shape)} for {made.shape[1]} channels")
     shaped = ctx.graph.reshape(bias, (1, bias.size, *(1,) * (made.rank - 2)))
     return binary(lambda x, y: x + y, ctx, made, shaped)
 

@@ -12,7 +12,10 @@ from protocol.engines.onnx.operators.context import Context, operator
 from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import I32
 from protocol.tape.limits import MAX_ELEMENTS
-from protocol.tape.scalar import const, eq, where
+from protocol.tape.scalar import Value, const, eq, where
+
+OUTSIDE = -1
+"""A place of no row."""
 
 
 def from_end(ctx: Context, index: Tensor, size: int) -> Tensor:
@@ -59,6 +62,8 @@ def gather_elements(ctx: Context, x: Tensor, index: Tensor) -> Tensor:
     axis = ctx.axis(int(ctx.attr("axis", 0)), x.rank)
     if index.rank != x.rank:
         raise ctx.refuse("index and data must have as many axes")
+    if any(i > s for a, (i, s) in enumerate(zip(index.shape, x.shape, strict=True)) if a != axis):
+        raise ctx.refuse(f"an index of {list(index.shape)} is larger than data of {list(x.shape)}")
     index = from_end(ctx, index, x.shape[axis])
     strides = [math.prod(x.shape[a + 1 :]) for a in range(x.rank)]
     step, outside = strides[axis], x.size
@@ -82,16 +87,25 @@ def gather_nd(ctx: Context, x: Tensor, index: Tensor) -> Tensor:
     depth = index.shape[-1]
     if not 1 <= depth <= x.rank:
         raise ctx.refuse(f"index tuples of {depth} for {x.rank} axes")
-    inner = math.prod(x.shape[depth:])
+    inner, rows = math.prod(x.shape[depth:]), math.prod(x.shape[:depth])
     flat: Tensor | None = None
     for a in range(depth):
         column = ctx.graph.reshape(ctx.graph.slice(index, index.rank - 1, a, 1), index.shape[:-1])
         column = from_end(ctx, column, x.shape[a])
         step = math.prod(x.shape[a + 1 : depth])
-        scaled = ctx.graph.apply("i32", lambda i, s=step: i * s, column)
-        flat = scaled if flat is None else ctx.graph.apply("i32", lambda p, q: p + q, flat, scaled)
+        size = x.shape[a]
+
+        def placed(i: Value, s: int = step, n: int = size) -> Value:
+            # Outside on one axis is outside altogether: no sum of places may lead back in.
+            return where((i >= 0) & (i < n), i * s, const(OUTSIDE, I32))
+
+        def joined(p: Value, q: Value) -> Value:
+            return where((p < 0) | (q < 0), const(OUTSIDE, I32), p + q)
+
+        scaled = ctx.graph.apply("i32", placed, column)
+        flat = scaled if flat is None else ctx.graph.apply("i32", joined, flat, scaled)
     assert flat is not None
-    table = ctx.graph.reshape(x, (math.prod(x.shape[:depth]), inner))
+    table = ctx.graph.reshape(x, (rows, inner))
     return ctx.graph.reshape(ctx.graph.gather(table, flat), (*index.shape[:-1], *x.shape[depth:]))
 
 

@@ -47,6 +47,8 @@ def matmul(ctx: Context, a: Tensor, b: Tensor) -> Tensor:
 def gemm(ctx: Context, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
     """alpha A B + beta C, each of A and B transposed if asked."""
     kind = ctx.same_kind(a, b)
+    if a.rank != 2 or b.rank != 2:
+        raise ctx.refuse(f"shapes {list(a.shape)} and {list(b.shape)} are no matrices")
     left = swap_last(ctx, a) if ctx.attr("transA", 0) else a
     right = b if ctx.attr("transB", 0) else swap_last(ctx, b)
     made = ctx.graph.contract(left, right)
@@ -55,6 +57,7 @@ def gemm(ctx: Context, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
         raise ctx.refuse("integer matrices need alpha = beta = 1")
     if alpha != 1.0:
         made = ctx.graph.apply("f32", lambda x: x * alpha, made)
+    ctx.fits(c, made.shape, "C")
     if c is not None and beta != 1.0:
         c = ctx.graph.apply("f32", lambda x: x * beta, c)
     if c is not None:
@@ -68,6 +71,7 @@ def centred(ctx: Context, x: Tensor, zero_point: Tensor | None, shape: tuple[int
     if zero_point is None or (zero_point.array is not None and not zero_point.array.any()):
         return wide
     point = ctx.graph.reshape(ctx.graph.retype(zero_point, "i32"), shape)
+    ctx.fits(point, wide.shape, "zero point")
     return ctx.graph.apply("i32", lambda v, z: v - z, wide, point)
 
 

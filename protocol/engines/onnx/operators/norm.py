@@ -35,6 +35,8 @@ def layer_norm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor | None = Non
     away = ctx.graph.reshape(away, x.shape)
     shape = (*kept, *(1,) * len(gone))
     mean, inverse = ctx.graph.reshape(mean, shape), ctx.graph.reshape(inverse, shape)
+    ctx.fits(scale, x.shape, "scale")
+    ctx.fits(bias, x.shape, "bias")
     if bias is None:
         made = ctx.graph.apply("f32", lambda v, i, s: v * i * s, away, inverse, scale)
     else:
@@ -52,6 +54,7 @@ def rms_norm(ctx: Context, x: Tensor, scale: Tensor) -> Tensor:
     mean = row_mean(ctx, ctx.graph.apply("f32", lambda v: v * v, rows))
     inverse = ctx.graph.apply("f32", lambda v: const(1.0, F32) / sqrt(v + epsilon), mean)
     shaped = ctx.graph.reshape(inverse, (*x.shape[:axis], *(1,) * (x.rank - axis)))
+    ctx.fits(scale, x.shape, "scale")
     return ctx.graph.apply("f32", lambda v, i, s: v * i * s, x, shaped, scale)
 
 
@@ -63,7 +66,13 @@ def batch_norm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, *statistics
     if ctx.attr("training_mode", 0) or len([o for o in ctx.node.outputs if o]) > 1:
         raise ctx.refuse("training mode is not supported: export the model for inference")
     epsilon = float(ctx.attr("epsilon", 1e-5))
-    shape = (-1, *(1,) * (x.rank - 2)) if x.rank > 1 else (-1,)
+    # Old operator sets may have statistics of their own for every position.
+    everywhere = ctx.opset < 9 and not ctx.attr("spatial", 1)
+    kept = x.shape[1:] if everywhere else x.shape[1:2] or (1,)
+    for each in (scale, bias, mean, variance):
+        if each.shape != kept:
+            raise ctx.refuse(f"statistics of {list(each.shape)} for an input of {list(x.shape)}")
+    shape = kept if everywhere else (*kept, *(1,) * (x.rank - 2))
     if all(t.array is not None for t in (scale, bias, mean, variance)):
         arrays = [np.asarray(t.array, np.float32) for t in (scale, bias, mean, variance)]
         with np.errstate(all="ignore"):
@@ -73,8 +82,7 @@ def batch_norm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, *statistics
     else:
         a = ctx.graph.apply("f32", lambda s, v: s / sqrt(v + epsilon), scale, variance)
         b = ctx.graph.apply("f32", lambda c, m, f: c - m * f, bias, mean, a)
-        channel = (a.size, *shape[1:])
-        a, b = ctx.graph.reshape(a, channel), ctx.graph.reshape(b, channel)
+        a, b = ctx.graph.reshape(a, shape), ctx.graph.reshape(b, shape)
     return ctx.graph.apply("f32", fma, x, a, b)
 
 

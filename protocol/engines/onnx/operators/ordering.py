@@ -12,17 +12,22 @@ from protocol.engines.onnx.operators.slicing import pad_constant
 from protocol.engines.onnx.tensors import Tensor
 from protocol.tape.dtypes import F32, I32
 from protocol.tape.nodes import ReduceKind
-from protocol.tape.scalar import const, eq, where
+from protocol.tape.scalar import Value, const, eq, where
 
 
 def best_index(ctx: Context, x: Tensor, kind: ReduceKind, *, last: bool) -> Tensor:
-    """Where along the last axis the extreme first (or last) stands, as i64."""
+    """Where along the last axis the extreme first (or last) stands, as i64; NaN is more extreme than all."""
     top = ctx.graph.reduce(kind, x)
     wide = ctx.graph.reshape(top, (*top.shape, 1))
     ctx.graph.budget.make(x.shape[-1:])
     line = ctx.graph.constant(np.arange(x.shape[-1]))
     beyond = -1 if last else x.shape[-1]
-    own = ctx.graph.apply("i64", lambda v, m, i: where(eq(v, m), i, const(beyond, I32)), x, wide, line)
+
+    def place(v: Value, m: Value, i: Value) -> Value:
+        hit = eq(v, m) if v.dtype is not F32 else eq(v, m) | (eq(v, v) ^ 1)
+        return where(hit, i, const(beyond, I32))
+
+    own = ctx.graph.apply("i64", place, x, wide, line)
     return ctx.graph.reduce(ReduceKind.MAX if last else ReduceKind.MIN, own)
 
 

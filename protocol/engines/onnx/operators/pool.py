@@ -5,6 +5,7 @@ channel.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from protocol.tape.dtypes import F32
 from protocol.tape.nodes import ReduceKind
 from protocol.tape.scalar import const, sqrt
 
-LEAST_I32 = -(2**31)
+LEAST = {"f32": -math.inf, "u8": 0, "i8": -128}
+"""What is below every element of a type, or equal to it."""
 
 
 def _windows(ctx: Context, x: Tensor) -> Windows:
@@ -39,13 +41,12 @@ def max_pool(ctx: Context, x: Tensor) -> Tensor:
     """The largest of each window; padding never wins."""
     if len(ctx.node.outputs) > 1:
         raise ctx.refuse("its indices output is not supported")
-    fill = -math.inf if x.word is F32 else LEAST_I32
-    return ctx.graph.reduce(ReduceKind.MAX, _pooled(ctx, x, _windows(ctx, x), fill))
+    if x.kind not in LEAST:
+        raise ctx.refuse(f"it is lowered for f32, i8 and u8 only, not {x.kind}")
+    return ctx.graph.reduce(ReduceKind.MAX, _pooled(ctx, x, _windows(ctx, x), LEAST[x.kind]))
 
 
-def _window_sizes(
-    ctx: Context, windows: Windows, spatial: tuple[int, ...], *, padding: bool
-) -> np.ndarray:
+def _window_sizes(ctx: Context, windows: Windows, spatial: tuple[int, ...], *, padding: bool) -> np.ndarray:
     """How many elements each window holds, with or without padding (never what ceil_mode adds)."""
     ctx.graph.budget.make(windows.out)
     counts = np.ones((), np.float32)
@@ -72,12 +73,16 @@ def average_pool(ctx: Context, x: Tensor) -> Tensor:
 @operator("LpPool")
 def lp_pool(ctx: Context, x: Tensor) -> Tensor:
     """(sum |x|^p)^(1/p) of each window."""
+    return _norm(ctx, x, lambda powered: _pooled(ctx, powered, _windows(ctx, x), 0))
+
+
+def _norm(ctx: Context, x: Tensor, rows: Callable[[Tensor], Tensor]) -> Tensor:
+    """The norm of the last axis of what `rows` makes of the powers of x."""
     ctx.float_only(x)
     p = int(ctx.attr("p", 2))
     if not 1 <= p <= 64:
         raise ctx.refuse(f"p = {p}; 1 to 64 are supported")
-    powered = ctx.graph.apply("f32", lambda v: whole_power(abs(v), p), x)
-    total = ctx.graph.total(_pooled(ctx, powered, _windows(ctx, x), 0))
+    total = ctx.graph.total(rows(ctx.graph.apply("f32", lambda v: whole_power(abs(v), p), x)))
     root = const(1.0 / p, F32)
     return ctx.graph.apply("f32", sqrt if p == 2 else lambda v: table.pow(v, root), total)
 
@@ -90,6 +95,13 @@ def _global(ctx: Context, x: Tensor) -> Tensor:
 def global_max_pool(ctx: Context, x: Tensor) -> Tensor:
     """The largest of all spatial positions."""
     made = ctx.graph.reduce(ReduceKind.MAX, _global(ctx, x))
+    return ctx.graph.reshape(made, (*x.shape[:2], *(1,) * (x.rank - 2)))
+
+
+@operator("GlobalLpPool")
+def global_lp_pool(ctx: Context, x: Tensor) -> Tensor:
+    """(sum |x|^p)^(1/p) of all spatial positions."""
+    made = _norm(ctx, x, lambda powered: _global(ctx, powered))
     return ctx.graph.reshape(made, (*x.shape[:2], *(1,) * (x.rank - 2)))
 
 

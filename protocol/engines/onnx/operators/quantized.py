@@ -72,6 +72,7 @@ def dequantize(ctx: Context, x: Tensor, scale: Tensor, zero: Tensor | None = Non
 def requantise(ctx: Context, sums: Tensor, factor: Tensor, zero: Tensor) -> Tensor:
     """i32 sums times a factor, as the output's bytes."""
     low, high = RANGE[zero.kind]
+    ctx.fits(factor, sums.shape, "scale")
     point = ctx.graph.reshape(ctx.graph.retype(zero, "i32"), ())
     return ctx.graph.apply(
         zero.kind, lambda v, f, z: quantised(to_f32(v) * f, z, low, high), sums, factor, point

@@ -14,7 +14,7 @@ from protocol.tape.scalar import const, where
 
 @operator("Slice")
 def slice_(ctx: Context, x: Tensor, *ranges: Tensor | None) -> Tensor:
-    """Ranges of axes (starts, ends, axes, steps), with numpy's clamping."""
+    """Ranges of axes (starts, ends, axes, steps), clamped to what there is."""
     starts, ends, axes, steps = (*ranges, None, None, None, None)[:4]
     first, last = ctx.ints("starts", starts) or [], ctx.ints("ends", ends) or []
     named = ctx.ints("axes", axes)
@@ -26,11 +26,17 @@ def slice_(ctx: Context, x: Tensor, *ranges: Tensor | None) -> Tensor:
         axis = ctx.axis(axis_, x.rank)
         if step == 0:
             raise ctx.refuse("a step of 0")
-        picked = range(*slice(start, end, step).indices(x.shape[axis]))
-        if end < -x.shape[axis] and step < 0:
-            picked = range(*slice(start, None, step).indices(x.shape[axis]))
+        picked = _range(start, end, step, x.shape[axis])
         x = ctx.graph.slice(x, axis, picked.start if picked else 0, len(picked), step)
     return x
+
+
+def _range(start: int, end: int, step: int, size: int) -> range:
+    """ONNX's clamping: backwards, start lies in 0 .. size - 1 and end in -1 .. size - 1."""
+    least, most = (0, size) if step > 0 else (-1, size - 1)
+    first = min(max(start + size if start < 0 else start, least, 0), most)
+    last = min(max(end + size if end < 0 else end, least), most)
+    return range(first, last, step)
 
 
 @operator("Split")
