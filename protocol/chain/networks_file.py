@@ -12,6 +12,7 @@ import yaml
 from protocol.chain.networks import FURTHER, Deployment, Network
 from protocol.chain.networks_schema import read_network
 from protocol.runtime import paths
+from protocol.runtime.yaml_file import read_yaml
 from protocol.types import InputError, to_hex
 
 VERSION = 1
@@ -111,12 +112,7 @@ def deployment_yaml(deployment: Deployment) -> dict[str, Any]:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        root = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise InputError(f"cannot read networks file {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    root = read_yaml(file)
     if not isinstance(root, dict) or set(root) != {"version", "networks"}:
         raise InputError(f"{file}: the top must have exactly two fields, 'version' and 'networks'")
     if root["version"] != VERSION:

@@ -1,5 +1,6 @@
 """Reads YAML that people wrote: plain values only, no key twice, errors in one line with the place."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+# Before YAML's numbers: an address is the text that was written, not a number without its zeros and capitals.
+_Loader.yaml_implicit_resolvers = {
+    **yaml.SafeLoader.yaml_implicit_resolvers,
+    "0": [
+        ("tag:yaml.org,2002:str", re.compile(r"0x[0-9a-fA-F_]+$")),
+        *yaml.SafeLoader.yaml_implicit_resolvers["0"],
+    ],
+}
+
+
 def read_yaml(path: Path) -> Any:
     """Return what the file holds; `InputError` with path and line if it cannot be read."""
     try:
@@ -55,5 +66,7 @@ def read_yaml(path: Path) -> Any:
         raise InputError(f"{path}{place}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: {error}".replace("\n", " ")) from None
+    except ValueError as error:  # a date or a number that Python does not hold
+        raise InputError(f"{path}: {error}") from None
     except RecursionError:
         raise InputError(f"{path} is nested too deep") from None

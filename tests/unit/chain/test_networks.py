@@ -94,7 +94,7 @@ def test_a_malformed_field_is_named_with_file_and_expectation(
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("a: [", "is not YAML"),
+        ("a: [", "line 1, column 5"),
         ("[]", "the top must have exactly two fields"),
         ("version: 9\nnetworks: {}", "version must be 1"),
         ("version: 1\nnetworks: []", "networks must be a mapping"),
@@ -109,12 +109,19 @@ def test_a_malformed_file_is_named(home: Path, text: str, complaint: str) -> Non
     assert complaint in str(error.value)
 
 
+def test_addresses_are_written_without_quotes(home: Path) -> None:
+    write(home / "networks.yaml", {"local": {"deployments": [WRITTEN]}})
+    file = home / "networks.yaml"
+    file.write_text(file.read_text().replace("'", ""))
+    assert newest(load_network("local")) == MADE
+
+
 def test_a_file_that_was_named_must_exist(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load_networks()
-    with pytest.raises(InputError, match="cannot read networks file"):
+    with pytest.raises(InputError, match="cannot read "):
         load_networks(home / "none.yaml")
     monkeypatch.setenv("GAVEL_NETWORKS", str(home / "other.yaml"))
-    with pytest.raises(InputError, match="cannot read networks file"):
+    with pytest.raises(InputError, match="cannot read "):
         load_networks()
 
 

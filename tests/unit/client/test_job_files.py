@@ -82,6 +82,15 @@ def test_each_mistake_is_one_line_with_file_and_field(text: str, expected: str, 
     assert str(file) in said
 
 
+def test_delegates_are_written_without_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    written = "0x" + "Ab" * 20
+    file.write_text(
+        f"model: package:magika\ninputs: {{path: .}}\nprivate: true\ndelegates: [{written}, {written}]"
+    )
+    assert load_job(file).delegates == (written, written)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         load_job(tmp_path / "none.yaml")

@@ -8,8 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.runtime.client_config import ClientConfig
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError
+from provider_node.config import ProviderConfig
+from watchtower.config import WatchtowerConfig
 
 
 class Policy(enum.Enum):
@@ -224,3 +227,38 @@ def test_bytes_that_are_no_yaml_end_in_one_line(tmp_path_factory: Any, data: byt
     path.write_bytes(data)
     found = outcome(path)
     assert isinstance(found, Example) or "\n" not in found
+
+
+ADDRESS = "0x0000CdDdB6a900fa2b585dd299e03d12FA4293BC"
+
+
+@pytest.mark.parametrize(
+    ("schema", "field", "value"),
+    [
+        (ProviderConfig, "owner", ADDRESS),
+        (ClientConfig, "contract", ADDRESS),
+        (WatchtowerConfig, "providers", (ADDRESS, ADDRESS)),
+    ],
+)
+def test_an_address_is_the_text_that_was_written(
+    schema: type[Any], field: str, value: str | tuple[str, ...], tmp_path: Path
+) -> None:
+    """YAML 1.1 takes 0x... for a number, and loses an address' zeros and capitals."""
+    file = tmp_path / "role.yaml"
+    file.write_text(f"{field}: {value}".replace("(", "[").replace(")", "]").replace("'", ""))
+    assert getattr(load_config(schema, "role", file, environ={}).value, field) == value
+
+
+@pytest.mark.parametrize("value", ["2026-99-99", "9" * 5000], ids=["date", "number"])
+def test_what_python_does_not_hold_is_one_line(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "role.yaml"
+    file.write_text(f"stake: {value}")
+    with pytest.raises(InputError, match=r"role\.yaml: "):
+        load_config(Example, "role", file, environ={})
+
+
+def test_hex_is_no_number(tmp_path: Path) -> None:
+    file = tmp_path / "role.yaml"
+    file.write_text("slots: 0x7")
+    with pytest.raises(InputError, match=r"field slots: expected a whole number.*, got '0x7'"):
+        load_config(Example, "role", file, environ={})
