@@ -65,7 +65,9 @@ class Node:
         )
         host.get_network().set_stream_handler(self._guard)
         swarm = swarm_of(host)
-        self._door = InboundDoor(swarm, settings.max_per_host, settings.max_peers + 50, self.metrics)
+        self._door = InboundDoor(
+            swarm, settings.max_per_host, settings.max_peers, settings.handshakes, self.metrics
+        )
         swarm._handle_inbound_connection = self._door.handle  # type: ignore[method-assign]
         host.get_network().register_notifee(self._peers)
         self._reservations = Reservations(host, self._reach_addr, self._peers.wait_changed)

@@ -64,8 +64,13 @@ class NetSettings:
     relays: tuple[str, ...] = ()
     relay_for_others: bool = False
     max_peers: int = 200
+    """Accepted connections that have shaken hands."""
     max_per_host: int = 64
-    """Connections from one IP address: many nodes may share a NAT."""
+    """Of these from one IPv4 address or IPv6 /64: many nodes may share a NAT."""
+    handshakes: int = 32
+    """Accepted connections that have not shaken hands yet: those of the busiest host make room for others."""
+    dialled: int = 64
+    """Connections that this node can dial however many are accepted."""
     dial_timeout_s: float = 10.0
     redial_first_s: float = 0.5
     redial_last_s: float = 60.0

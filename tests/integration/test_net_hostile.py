@@ -17,11 +17,11 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX
 from libp2p.utils.varint import encode_varint_prefixed
 
-from protocol.net import GossipSettings, NetSettings, Node, StreamSettings, open_node
+from protocol.net import GossipSettings, NetSettings, Node, PeerUnreachableError, StreamSettings, open_node
 from protocol.net.framing import Wire
 from protocol.net.host import swarm_of
 from protocol.net.identity import key_pair
-from tests.unit.net.support import OFFERS, accept_all, key, nodes, until
+from tests.unit.net.support import OFFERS, accept_all, has_ipv6, key, nodes, until
 
 pytestmark = pytest.mark.trio
 
@@ -427,20 +427,94 @@ async def test_peers_that_left_leave_nothing_behind() -> None:
             assert not [peer for peer in strangers if peer in table]
 
 
-async def test_one_host_cannot_take_all_places_and_idle_ones_come_free() -> None:
-    settings = NetSettings(max_per_host=3, dial_timeout_s=0.5)
-    async with open_node(key("victim"), settings) as victim, open_node(key("honest")) as honest:
+async def silent(port: int, source: str) -> trio.SocketStream:
+    """A connection from an address of this machine that never says anything."""
+    ends = trio.socket.socket()
+    await ends.bind((source, 0))
+    await ends.connect(("127.0.0.1", port))
+    return trio.SocketStream(ends)
+
+
+async def test_connections_that_never_shake_hands_shut_nobody_out() -> None:
+    settings = NetSettings(max_peers=2, dial_timeout_s=60)
+    async with (
+        open_node(key("victim"), settings) as victim,
+        open_node(key("honest")) as honest,
+        open_node(key("other")) as other,
+    ):
         port = int(victim.addrs[0].split("/")[4])
-        idle = [await trio.open_tcp_stream("127.0.0.1", port) for _ in range(3)]
-        await until(lambda: victim._door.open == 3)
-        refused = await trio.open_tcp_stream("127.0.0.1", port)
-        with trio.fail_after(5):
-            assert await refused.receive_some(1) == b""
-        assert victim.metrics.connections_refused == 1
-        await until(lambda: victim._door.open == 0)
+        idle = [await silent(port, f"127.0.0.{2 + number % 4}") for number in range(60)]
+        await until(lambda: victim.metrics.connections_refused >= len(idle) - 32)
+        assert victim._door.shaking == 32
         await honest.connect(victim.addrs[0])
-        for stream in (*idle, refused):
+        await victim.connect(other.addrs[0])
+        assert victim._door.open == 1
+        for stream in idle:
             await stream.aclose()
+        await until(lambda: victim._door.shaking == 0)
+        manager = swarm_of(victim._host)._resource_manager
+        assert manager is not None
+        await until(lambda: manager._current_connections == 2)
+
+
+async def test_many_handshakes_of_one_host_push_out_its_own() -> None:
+    async with open_node(key("victim"), NetSettings(handshakes=3, dial_timeout_s=60)) as victim:
+        port = int(victim.addrs[0].split("/")[4])
+        idle = [await silent(port, "127.0.0.2")]
+        await until(lambda: victim._door.shaking == 1)
+        for count in range(1, 8):
+            idle.append(await silent(port, "127.0.0.3"))
+            await until(lambda n=count: victim.metrics.connections_refused == max(n - 2, 0))
+        assert list(victim._door._shaking.values()).count("127.0.0.2") == 1
+        for stream in idle:
+            await stream.aclose()
+
+
+async def test_a_silent_connection_is_closed_after_a_while() -> None:
+    async with open_node(key("victim"), NetSettings(dial_timeout_s=0.5)) as victim:
+        stream = await silent(int(victim.addrs[0].split("/")[4]), "127.0.0.2")
+        with trio.fail_after(60):
+            while await stream.receive_some(1024):
+                pass
+        await until(lambda: victim._door.shaking == 0)
+
+
+async def test_peers_that_fill_a_node_leave_it_places_to_dial() -> None:
+    async with (
+        open_node(key("victim"), NetSettings(max_peers=2)) as victim,
+        open_node(key("first")) as first,
+        open_node(key("second")) as second,
+        open_node(key("third")) as third,
+    ):
+        await first.connect(victim.addrs[0])
+        await second.connect(victim.addrs[0])
+        await until(lambda: victim._door.open == 2)
+        with pytest.raises(PeerUnreachableError):
+            await third.connect(victim.addrs[0])
+        assert victim.metrics.connections_refused == 1
+        await victim.connect(third.addrs[0])
+
+
+async def test_one_host_cannot_take_all_places() -> None:
+    async with (
+        open_node(key("victim"), NetSettings(max_per_host=1)) as victim,
+        open_node(key("first")) as first,
+        open_node(key("second")) as second,
+    ):
+        await first.connect(victim.addrs[0])
+        await until(lambda: victim._door.open == 1)
+        with pytest.raises(PeerUnreachableError):
+            await second.connect(victim.addrs[0])
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+async def test_a_host_with_ipv6_is_known_by_its_network() -> None:
+    async with (
+        open_node(key("victim"), NetSettings(listen=("/ip6/::1/tcp/0",))) as victim,
+        open_node(key("first")) as first,
+    ):
+        await first.connect(victim.addrs[0])
+        await until(lambda: set(victim._door._open) == {"::/64"})
 
 
 async def test_a_slow_reader_loses_its_own_messages_only() -> None:
