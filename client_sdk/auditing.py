@@ -53,7 +53,9 @@ class Outcome:
     refunded: Amount
     convicted: bool
     abstained: int = 0
-    """Of those drawn: who could not get the job, or not run it in time."""
+    """Of those drawn: who could not get the job or run it in time, or found what was public already."""
+    late: int = 0
+    """Of those drawn: who agreed with what was public already, and was not paid."""
 
 
 @dataclass
@@ -233,7 +235,8 @@ def read_outcome(chain: Chain, bid: Bid, audit: Audit, payer: bytes) -> Outcome:
     given_up = chain.scanner.all((topic_of(abi, "Abstained"), lease, by_client))
     abstained = sum(isinstance(each, Abstained) for each in given_up)
     convicted = audit.stage is Stage.SILENT
-    return Outcome(audit.tasks, audit.assigned, Amount(paid), Amount(refunded), convicted, abstained)
+    late = sum(task.late and task.found == audit.found for task in chain.audit_tasks(lease, True))
+    return Outcome(audit.tasks, audit.assigned, Amount(paid), Amount(refunded), convicted, abstained, late)
 
 
 def sentence_of(outcome: Outcome, record: Record) -> str:
@@ -244,13 +247,16 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
         said += f", {unit.show(outcome.refunded)} back"
     if outcome.convicted:
         return said + ": the provider is convicted"
-    gone = outcome.abstained
+    gone, late = outcome.abstained, outcome.late
     if gone:
         said += (
-            f"; {_audits(gone)} abstained: the provider did not serve the job, or it ran too long for them"
+            f"; {_audits(gone)} abstained: the provider did not serve the job, it ran too long for them, or "
         )
+        said += "what it comes to was public already"
+    if late:
+        said += f"; {_audits(late)} agreed with what was public already, unpaid: that proves nothing"
     if outcome.drawn and not outcome.paid:
-        why = "; nobody has checked the result" if gone else ": no auditor answered"
+        why = "; nobody has checked the result" if gone or late else ": no auditor answered"
         said += f"{why}; run items again yourself, with gavel job verify"
     return said
 

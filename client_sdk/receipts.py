@@ -66,6 +66,7 @@ def note_audit(path: Path, outcome: "Outcome", unit: Unit) -> None:
         "auditors": outcome.ordered,
         "drawn": outcome.drawn,
         "abstained": outcome.abstained,
+        "late": outcome.late,
         "paid": unit.plain(outcome.paid),
         "refunded": unit.plain(outcome.refunded),
         "token": unit.symbol,

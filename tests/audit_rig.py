@@ -208,7 +208,7 @@ class Auditor:
                 self.own = Roots(Hash32(found.trace_root), Hash32(found.item_root))
             case Commit(int() as task, roots):
                 sealed = commitment(roots, self.chain.address, lease, seed, salt)
-                self.chain.send(calls.commit(lease, True, task, seed, sealed))
+                self.chain.send(calls.commit(self.bid, True, task, seed, sealed, stated=roots.stated))
             case Reveal(int() as task, roots):
                 self.chain.send(calls.reveal(lease, True, task, roots, salt))
             case Draw() | Finish() | None:

@@ -8,6 +8,7 @@ import {JobLib} from "./libraries/JobLib.sol";
 import {JudgeLib} from "./libraries/JudgeLib.sol";
 import {TreeLib} from "./libraries/TreeLib.sol";
 import {Answer, Audit, Part, Stage, Task} from "./types/AuditTypes.sol";
+import {Case} from "./types/DisputeTypes.sol";
 import {LeaseId} from "./types/Types.sol";
 
 /// @title Commitments and what opens them
@@ -17,13 +18,45 @@ abstract contract AuditAnswers is AuditDraws {
     // ---------------------------------------------------------------------------------------------- auditors
 
     /// @inheritdoc IAudits
-    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 seed, bytes32 commitment) external {
+    function commit(
+        bytes32[6] calldata bid,
+        bool byClient,
+        uint256 task,
+        bytes32 seed,
+        bytes32 commitment,
+        bytes32 itemRoot
+    ) external {
+        LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Assigned);
         _committing(a, seed, commitment);
-        (t.found, t.part) = (commitment, Part.Committed);
+        // INVARIANT: nobody is paid for a copy (ADR 053). Who agrees later has stated the root of the provider's item here,
+        // by which its trace is found.
+        (t.found, t.part) = (_found(commitment, itemRoot), Part.Committed);
+        t.late = _isPublic(bid, leaseId, byClient, a.item, itemRoot);
         _audits[id] = a;
         emit Committed(leaseId, byClient, msg.sender);
+    }
+
+    /// @dev Whether what the item comes to can be copied from the chain: a game has shown its trace, or what answers the lease's
+    /// other audit may show it by now.
+    function _isPublic(bytes32[6] calldata bid, LeaseId leaseId, bool byClient, uint256 item, bytes32 itemRoot)
+        private
+        view
+        returns (bool)
+    {
+        if (_traceIn(bid, leaseId, item, itemRoot) != 0) return true;
+        Audit storage other = _audits[_idOf(leaseId, !byClient)];
+        return _hasDrawn(other, item) && !_isSealed(other);
+    }
+
+    /// @dev The root of the item's trace that the provider has shown in a game; zero if in none.
+    function _traceIn(bytes32[6] calldata bid, LeaseId leaseId, uint256 item, bytes32 itemRoot)
+        internal
+        view
+        returns (bytes32)
+    {
+        return _disputes.traceOf(Case(leaseId, bid.jobHash(), item, itemRoot));
     }
 
     /// @inheritdoc IAudits
@@ -52,7 +85,9 @@ abstract contract AuditAnswers is AuditDraws {
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Committed);
         _revealing(a);
-        _requireSeal(t.found, traceRoot, itemRoot, msg.sender, leaseId, a.seed, salt);
+        bytes32 commitment = _seal(traceRoot, itemRoot, msg.sender, leaseId, a.seed, salt);
+        // Without a trace the item's root is all that there is to copy: it is not stated.
+        _requireSeal(t.found, _found(commitment, traceRoot == 0 ? bytes32(0) : itemRoot));
         (t.found, t.part) = (_found(traceRoot, itemRoot), Part.Revealed);
         _audits[id] = a;
         _revealed(leaseId, byClient, msg.sender, traceRoot, itemRoot);
@@ -95,7 +130,7 @@ abstract contract AuditAnswers is AuditDraws {
         (bytes32 id, Audit memory a) = _asProvider(bid, leaseId, byClient, Answer.Committed);
         _revealing(a);
         bytes32 itemRoot = JobLib.itemRoot(roots);
-        _requireSeal(a.found, traceRoot, itemRoot, bid.owner(), leaseId, a.seed, salt);
+        _requireSeal(a.found, _seal(traceRoot, itemRoot, bid.owner(), leaseId, a.seed, salt));
         // INVARIANT: what is not under the posted result, or of other outputs than the program's, is no answer: silence,
         // which convicts.
         if (proof.length != TreeLib.depth(a.items) || roots.length != a.outputs) revert Audits_BadProof();
@@ -150,9 +185,14 @@ abstract contract AuditAnswers is AuditDraws {
     /// @dev INVARIANT: nothing is shown while somebody could still commit to a copy of it.
     function _revealing(Audit memory a) private view {
         uint256 now_ = clock();
-        if (a.committed <= a.assigned && now_ <= a.commitUntil) revert Audits_Sealed(a.commitUntil);
+        if (_isSealed(a)) revert Audits_Sealed(a.commitUntil);
         if (now_ > _revealUntil(a)) revert Audits_TooLate(_revealUntil(a));
         ++a.opened;
+    }
+
+    /// @dev Whether commitments of others may still come.
+    function _isSealed(Audit memory a) private view returns (bool) {
+        return a.committed <= a.assigned && clock() <= a.commitUntil;
     }
 
     function _revealed(LeaseId leaseId, bool byClient, address by, bytes32 traceRoot, bytes32 itemRoot) private {
@@ -167,17 +207,18 @@ abstract contract AuditAnswers is AuditDraws {
         return keccak256(abi.encode(traceRoot, itemRoot));
     }
 
-    function _requireSeal(
-        bytes32 commitment,
+    function _seal(
         bytes32 traceRoot,
         bytes32 itemRoot,
         address account,
         LeaseId leaseId,
         bytes32 seed,
         bytes32 salt
-    ) private pure {
-        if (keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, seed, salt)) != commitment) {
-            revert Audits_BadSeal();
-        }
+    ) private pure returns (bytes32) {
+        return keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, seed, salt));
+    }
+
+    function _requireSeal(bytes32 given, bytes32 opened) private pure {
+        if (given != opened) revert Audits_BadSeal();
     }
 }

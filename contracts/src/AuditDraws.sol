@@ -124,10 +124,21 @@ abstract contract AuditDraws is Auditors {
         if (a.assigned == 0) return _callOff(id, a, bid, byClient);
         a.stage = Stage.Drawn;
         a.item = uint32(_number(a.seed, 0) % a.items);
+        // INVARIANT: the seed names the item. What the other audit shows of one could be copied here, so this one takes the
+        // next; which of two draws is the first, a re-org may change (rule 8). Auditors are the same either way.
+        if (a.items != 1 && _hasDrawn(_audits[_idOf(leaseId, !byClient)], a.item)) {
+            a.seed = keccak256(abi.encode(a.seed));
+            a.item = (a.item + 1) % a.items;
+        }
         a.commitUntil = uint40(clock() + _commitSpan(bid, byClient));
         _audits[id] = a;
         emit Drawn(leaseId, byClient, a.item, a.commitUntil);
         _giveBack(id, a.assigned, a.tasks, bid, feeOf(bid, a.items));
+    }
+
+    /// @dev Whether the audit has drawn this item.
+    function _hasDrawn(Audit storage a, uint256 item) internal view returns (bool) {
+        return a.commitUntil != 0 && a.item == item;
     }
 
     function _number(bytes32 seed, uint256 i) private pure returns (uint256) {

@@ -8,7 +8,6 @@ import {IDisputes} from "./interfaces/IDisputes.sol";
 import {IEscrow} from "./interfaces/IEscrow.sol";
 import {BidLib} from "./libraries/BidLib.sol";
 import {Answer, Audit, AuditTerms, Part, Stage, Task} from "./types/AuditTypes.sol";
-import {Case} from "./types/DisputeTypes.sol";
 import {LeaseId, LeaseView} from "./types/Types.sol";
 
 /// @title Audits
@@ -45,7 +44,7 @@ contract Audits is AuditAnswers {
         for (uint256 i; i < a.tasks; ++i) {
             Task storage task = _tasks[id][i];
             if (task.part == Part.Done) continue;
-            if (task.part > Part.Assigned) _reward(task, bid, fee, Part.Done);
+            if (task.part > Part.Assigned && !_isCopy(task, a)) _reward(task, bid, fee, Part.Done);
             else _return(task, bid, fee);
             if (task.auditor != address(0)) _disengage(task.auditor);
         }
@@ -72,6 +71,12 @@ contract Audits is AuditAnswers {
         _sentence(id, a, bid, byClient, earned);
     }
 
+    /// @dev Whether an auditor agrees with what was public when it committed. It may have run nothing: it is paid nothing, and
+    /// loses nothing.
+    function _isCopy(Task storage task, Audit memory a) private view returns (bool) {
+        return task.late && task.found == a.found;
+    }
+
     function _compare(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient) private {
         uint256 fee = feeOf(bid, a.items);
         uint256 accusers;
@@ -80,6 +85,8 @@ contract Audits is AuditAnswers {
             if (task.part == Part.Done) continue; // it abstained
             if (task.part != Part.Revealed) {
                 _fail(task, bid, fee, SILENT_PARTS);
+            } else if (_isCopy(task, a)) {
+                _return(task, bid, fee);
             } else if (task.found == a.found) {
                 _reward(task, bid, fee, Part.Done);
             } else {
@@ -102,7 +109,7 @@ contract Audits is AuditAnswers {
             _closeAll(id, a, bid, Part.Done);
             return _reach(id, a, bid, byClient, Stage.Over);
         }
-        bytes32 shown = _disputes.traceOf(Case(leaseId, bid.jobHash(), a.item, itemRoot));
+        bytes32 shown = _traceIn(bid, leaseId, a.item, itemRoot);
         // INVARIANT: a provider has one trace of an item (rule 8).
         if (shown != 0 && shown != traceRoot) {
             uint256 accusers = _closeAll(id, a, bid, Part.Rewarded);

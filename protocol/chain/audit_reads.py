@@ -124,7 +124,7 @@ class AuditReads(DeliveryReads):
 
     def _tasks_of(self, answer: bytes) -> tuple[Task, ...]:
         (found,) = self.audits.abi.results("tasksOf", answer)
-        return tuple(Task(payer, Part(part), auditor, root) for payer, part, auditor, root in found)
+        return tuple(Task(payer, Part(part), who, root, late) for payer, part, late, who, root in found)
 
     def _audits(self, function: str, *args: Any) -> tuple[Any, ...]:
         call = self._audit_call(function, *args)

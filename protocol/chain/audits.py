@@ -47,9 +47,11 @@ class AuditCalls:
         """Have another block draw, since the first one's hash is gone."""
         return self._call("redraw", values_of(bid), by_client)
 
-    def commit(self, lease: LeaseId, by_client: bool, task: int, seed: Hash32, commitment: Hash32) -> Call:
-        """Commit, as the auditor of a task. `seed`: of the draw that this answers."""
-        return self._call("commit", lease, by_client, task, seed, commitment)
+    def commit(
+        self, bid: Bid, by_client: bool, task: int, seed: Hash32, commitment: Hash32, *, stated: Hash32
+    ) -> Call:
+        """Commit, as the auditor of a task. `seed`: of the draw that this answers; `stated` as in `Roots`."""
+        return self._call("commit", values_of(bid), by_client, task, seed, commitment, stated)
 
     def abstain(self, bid: Bid, by_client: bool, task: int, seed: Hash32) -> Call:
         """Give a task up instead of committing, as its auditor."""

@@ -90,6 +90,9 @@ async def test_audits_are_ordered_after_the_result_and_what_is_not_drawn_comes_b
         gone = sentence_of(Outcome(2, 2, Amount(0), Amount(2 * fee), False, abstained=2), run.record)
         assert "2 auditors abstained" in gone
         assert gone.endswith("nobody has checked the result; run items again yourself, with gavel job verify")
+        late = sentence_of(Outcome(2, 2, Amount(0), Amount(2 * fee), False, late=2), run.record)
+        assert "2 auditors agreed with what was public already, unpaid: that proves nothing" in late
+        assert late.endswith("nobody has checked the result; run items again yourself, with gavel job verify")
         silent = sentence_of(Outcome(2, 1, Amount(0), Amount(2 * fee), convicted=False), run.record)
         assert "no auditor answered" in silent
         nursery.cancel_scope.cancel()

@@ -38,7 +38,7 @@ def commit(tower: Chain, rig: Rig) -> None:
     lease = rig.bid.lease_id()
     seed = tower.audit(lease, True).seed
     sealed = commitment(ROOTS, tower.address, lease, seed, ZERO_HASH)
-    tower.send(tower.audits.commit(lease, True, 0, seed, sealed))
+    tower.send(tower.audits.commit(rig.bid, True, 0, seed, sealed, stated=ROOTS.stated))
 
 
 @pytest.fixture

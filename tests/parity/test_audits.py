@@ -18,6 +18,7 @@ from protocol.chain.views import LeaseState
 from protocol.crypto import cut_keccak256, keccak256
 from protocol.dispute import moves
 from protocol.dispute.audits import (
+    Abstain,
     Answer,
     Challenge,
     Close,
@@ -34,6 +35,7 @@ from protocol.dispute.audits import (
     Stage,
     TakeReward,
     auditor_move,
+    bound,
     commitment,
     fee_of,
     provider_move,
@@ -43,7 +45,7 @@ from protocol.dispute.calls import values_of
 from protocol.dispute.delivery import PostedItem
 from protocol.dispute.names import Case, Job, Program
 from protocol.dispute.records import Conviction
-from protocol.games.audit_sight import read_sight, revealed_items
+from protocol.games.audit_sight import is_public, read_sight, revealed_items
 from protocol.messages import Bid
 from protocol.tape.roots import item_root_of, items_tree
 from protocol.types import ZERO_HASH, Address, Amount, BlockNo, Blocks, Verification, Wei
@@ -66,6 +68,8 @@ class Player:
     run: Callable[[int], Roots]
     own: Roots | None = None
     playing: bool = False
+    greedy: bool = False
+    """Whether it commits where agreeing is not paid."""
 
 
 class Puppet:
@@ -156,12 +160,18 @@ class Rig:
             window_end=BlockNo(lease.last_beat + WINDOW),
             holds=lease.freezes,
             own=player.own,
+            public=self.is_public(player, audit.item),
             shown=shown,
             game_trace=chain.trace_root(case),
             playing=player.playing,
             convicted=verdict.how is not Conviction.NONE or lease.state is LeaseState.CONVICTED,
             settled=verdict.settled,
         )
+
+    def is_public(self, player: Player, item: int) -> bool:
+        if player.own is None or player.greedy:
+            return False
+        return is_public(player.chain, self.bid, True, item, player.own)
 
     def do(self, player: Player, move: Move) -> None:
         """Carry a move out."""
@@ -176,7 +186,9 @@ class Rig:
                 chain.send(calls.commit_as_provider(self.bid, True, seed, sealed))
             case Commit(int() as task, roots):
                 sealed = commitment(roots, chain.address, self.lease, seed, SALT)
-                chain.send(calls.commit(self.lease, True, task, seed, sealed))
+                chain.send(calls.commit(self.bid, True, task, seed, sealed, stated=roots.stated))
+            case Abstain(task):
+                chain.send(calls.abstain(self.bid, True, task, seed))
             case Reveal(None, roots):
                 posted = PostedItem((self.outputs[item],), tuple(self.tree.proof(item)))
                 # One inner node: the trace is its root.
@@ -379,7 +391,7 @@ def test_an_auditor_that_is_a_contract_hides_no_opening(localnet: Localnet) -> N
     tasks = rig.client.audit_tasks(rig.lease, True)
     mine = next(number for number, each in enumerate(tasks) if each.auditor == puppet.address)
     sealed = commitment(roots, puppet.address, rig.lease, audit.seed, SALT)
-    puppet.send(calls.commit(rig.lease, True, mine, audit.seed, sealed))
+    puppet.send(calls.commit(rig.bid, True, mine, audit.seed, sealed, stated=roots.stated))
     me = rig.auditors[5]
     for player in (rig.provider, me, rig.provider, me, me, rig.provider):  # run and commit; reveal, it last
         judge = provider_move(rig.sight(player)) if player is rig.provider else None
@@ -396,3 +408,75 @@ def test_refusals_say_what_to_do(rig: Rig) -> None:
     rig.order(1)
     with pytest.raises(Revert, match="the block that draws is not there yet"):
         rig.client.send(rig.client.audits.draw(rig.bid, True))
+
+
+def _sham(rig: Rig, item: int) -> None:
+    """Show the item's trace in a game that the provider opens on itself: its bond goes to its own owner."""
+    other, operator, roots = rig.net.chain(8), rig.provider.chain, rig.provider.run(item)
+    opened = moves.Challenge(rig.bid, rig.job, item, roots.item, tuple(rig.tree.proof(item)), SALT, ())
+    other.send(other.disputes.challenge(opened, other.bond(rig.bid, ITEMS)))
+    case = Case(rig.lease, rig.job.hash, item, roots.item)
+    bid_hash = rig.bid.struct_hash()
+    shown = moves.PostTrace(rig.bid.owner, bid_hash, case, other.address, SALT, (roots.trace,))
+    operator.send(operator.disputes.move(shown))
+    other.send(other.disputes.move(moves.Resign(rig.bid, case, SALT)))
+
+
+@pytest.mark.parametrize("greedy", [True, False])
+def test_who_copies_what_a_sham_has_shown_is_not_paid(rig: Rig, greedy: bool) -> None:
+    """Three auditors run nothing: what they commit to stands on the chain. It burns nothing either.
+
+    Who is not greedy has run the item, and abstains.
+    """
+    for item in range(ITEMS):
+        _sham(rig, item)
+
+    def copied(item: int) -> Roots:
+        root = rig.tree.hash_at(0, item)
+        return Roots(rig.client.trace_root(Case(rig.lease, rig.job.hash, item, root)), root)
+
+    for player in rig.auditors.values():
+        player.run, player.greedy = copied, greedy
+    rig.order(3)
+    rig.play()
+    assert rig.stage is Stage.OVER
+    assert rig.paid() == [0, 0, 0]
+    fee = rig.client.audit_fee(rig.bid, ITEMS)
+    assert rig.client.audit_credit(0, rig.client.address) == 3 * fee
+    assert all(p.chain.auditor(p.chain.address).left_at == 0 for p in rig.auditors.values())
+    assert [task.late for task in rig.client.audit_tasks(rig.lease, True)] == [greedy] * 3
+
+
+def test_a_cheat_that_has_shown_its_trace_is_accused_all_the_same(rig: Rig) -> None:
+    """Two auditors copy it. The third runs the item, as the judge says, and opens a game."""
+    rig.provider.run = lambda item: replace(rig.true_roots(item), trace=cut_keccak256(b"made up"))
+    for item in range(ITEMS):
+        _sham(rig, item)
+    for number in AUDITORS[1:]:
+        rig.auditors[number].run, rig.auditors[number].greedy = rig.provider.run, True
+    rig.order(3)
+    rig.play()
+    assert rig.stage is Stage.CONTESTED
+    assert [each.playing for each in rig.auditors.values()] == [True, False, False]
+    assert rig.paid() == [0, 0, 0]
+    assert rig.client.audit_credit(0, rig.client.address) == 2 * rig.client.audit_fee(rig.bid, ITEMS)
+
+
+def test_what_is_kept_of_a_commitment_is_the_contracts(rig: Rig) -> None:
+    rig.order(1)
+    player = None
+    while player is None:
+        rig.net.anvil.mine(1)
+        for each in (rig.provider, *rig.auditors.values()):
+            own = each is rig.provider
+            move = (
+                provider_move(rig.sight(each)) if own else auditor_move(rig.sight(each), each.chain.address)
+            )
+            if isinstance(move, Commit) and not own:
+                player = each
+            if move is not None:
+                rig.do(each, move)
+    (task,) = rig.client.audit_tasks(rig.lease, True)
+    seed, roots = rig.client.audit(rig.lease, True).seed, player.own
+    assert roots is not None
+    assert task.found == bound(commitment(roots, player.chain.address, rig.lease, seed, SALT), roots)

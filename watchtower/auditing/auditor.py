@@ -30,11 +30,12 @@ from protocol.dispute.audits import (
     Stage,
     accuses,
     auditor_move,
+    bound,
     commitment,
     prepares,
 )
 from protocol.games.audit_runs import Effort, Name, Run
-from protocol.games.audit_sight import salt_of
+from protocol.games.audit_sight import is_public, salt_of
 from protocol.games.bench import Bench
 from protocol.games.line import Line
 from protocol.games.pace import patience, rest
@@ -77,6 +78,7 @@ _OFF = "the item comes out otherwise here, but challenge is off: half of the sta
 _FETCHES = Seats(32, 64, 0.0)
 """Jobs fetched at once. A slow server costs no more than one of these seats, and that only while nobody who
 has more right to it wants it."""
+_PUBLIC = "the provider has shown the same on the chain already, so agreeing is not paid"
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
@@ -116,6 +118,8 @@ class Auditing:
     """Audits whose commitment no run of ours opens, with the draw."""
     _unable: dict[Name, Hash32] = field(default_factory=dict)
     """Audits about which no game could be played here, with the draw."""
+    _public: dict[Name, Hash32] = field(default_factory=dict)
+    """Audits of items that come to what the provider has shown already, with the draw."""
     _busy: set[Name] = field(default_factory=set)
     _fetching: Bench = field(default_factory=lambda: Bench(_FETCHES))
     _running: Line = field(default_factory=Line)
@@ -185,7 +189,8 @@ class Auditing:
         playing = self.court is None or self.court.accused(seen.name[0], item)
         failed = seen.name in self._failed and self._failed[seen.name][0] == seed
         unable = self.court is None or self._unable.get(seen.name) == seed
-        sight = replace(seen.sight, own=own, failed=failed, unable=unable, playing=playing)
+        public = self._public.get(seen.name) == seed
+        sight = replace(seen.sight, own=own, failed=failed, unable=unable, public=public, playing=playing)
         move = auditor_move(sight, self.me)
         if self.court is not None and prepares(sight, self.me):
             effort = await trio.to_thread.run_sync(self._effort, seen.name, item)
@@ -224,7 +229,7 @@ class Auditing:
             return roots
         seed = seen.sight.audit.seed
         sealed = commitment(roots, self.me, seen.name[0], seed, salt_of(self.key, seed))
-        return roots if sealed == part.found else None
+        return roots if bound(sealed, roots) == part.found else None
 
     def _run_of(self, name: Name, item: int) -> Run | None:
         known = self._runs.get(name)
@@ -266,9 +271,7 @@ class Auditing:
 
     async def _done(self, seen: Seen, move: Move) -> str:
         """Carry a move out; return what was done, or why it was not."""
-        # A run of an earlier process: since then the wallet may have paid for something else.
-        late = isinstance(move, Commit) and not self.rig.pledges.is_promised(seen.name)
-        if late and (why := await self._why_unable(seen)):
+        if isinstance(move, Commit) and (why := await self._why_not(seen, move.roots)):
             return why
         match move:
             case RunItem():
@@ -324,13 +327,22 @@ class Auditing:
         async with open_child(WORKER, options=kept) as child:
             ran = await self._ran(child, seen, limit)
         self._runs[seen.name] = run = Run(audit.item, ran.roots, effort=ran.effort)
-        if self._part(seen) is Part.ASSIGNED and (why := await self._why_unable(seen)):
+        if self._part(seen) is Part.ASSIGNED and (why := await self._why_not(seen, ran.roots)):
             return why
         if self._part(seen) is Part.COMMITTED and await trio.to_thread.run_sync(self._own, seen) is None:
             self._vain[seen.name] = audit.seed
             return _VAIN
         await trio.to_thread.run_sync(self.notes.runs.keep, seen.name, run)
         return f"ran item {audit.item}"
+
+    async def _why_not(self, seen: Seen, roots: Roots) -> str:
+        """Say why what the item comes to is not committed to, and abstain then."""
+        (_, by_client), audit = seen.name, seen.sight.audit
+        if await self.rig.chain.run(is_public, seen.opened.bid, by_client, audit.item, roots):
+            self._public[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, _PUBLIC)
+            return _PUBLIC
+        # Not yet, of a run of an earlier process: since then the wallet may have paid for something else.
+        return "" if self.rig.pledges.is_promised(seen.name) else await self._why_unable(seen)
 
     async def _why_unable(self, seen: Seen) -> str:
         """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""
@@ -440,7 +452,8 @@ class Auditing:
                 self._drop(name)
 
     def _drop(self, name: Name) -> None:
-        for each in (self.doing, self._runs, self._failed, self._unable, self._vain, self._written):
+        by_audit = (self.doing, self._runs, self._failed, self._unable, self._public, self._vain)
+        for each in (*by_audit, self._written):
             each.pop(name, None)
         self._due = {due: block for due, block in self._due.items() if due[0] != name}
         self.rig.pledges.forget(name)

@@ -37,7 +37,8 @@ def call_of(chain: Chain, seen: Seen, move: Move, salt: Hash32) -> Call:
     bid, (lease, by_client), seed = seen.opened.bid, seen.name, seen.sight.audit.seed
     match move:
         case Commit(int() as task, roots):
-            return calls.commit(lease, by_client, task, seed, commitment(roots, me, lease, seed, salt))
+            sealed = commitment(roots, me, lease, seed, salt)
+            return calls.commit(bid, by_client, task, seed, sealed, stated=roots.stated)
         case Abstain(task):
             return calls.abstain(bid, by_client, task, seed)
         case Reveal(int() as task, roots):

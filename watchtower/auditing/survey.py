@@ -48,6 +48,8 @@ class Ending:
     fee: Amount
     reward: Amount
     abstained: bool = False
+    copied: bool = False
+    """Whether it agreed with what was public when it committed: that is not paid."""
 
     @property
     def outcome(self) -> str:
@@ -77,6 +79,9 @@ class _Standing:
 
     def part(self, me: Address) -> Part | None:
         return next((task.part for task in self.tasks if task.auditor == me), None)
+
+    def copied(self, me: Address) -> bool:
+        return any(t.auditor == me and t.late and t.found == self.audit.found for t in self.tasks)
 
     def is_over_for(self, me: Address) -> bool:
         """Whether the auditor was not drawn, or has nothing to do or to get any more."""
@@ -236,6 +241,7 @@ class Survey:
             Amount(sum(e.fee for e in own if isinstance(e, Earned) and e.at.tx in ends)),
             Amount(sum(e.amount for e in own if isinstance(e, RewardTaken))),
             any(isinstance(e, Abstained) and e.by_client == by_client for e in own),
+            each.copied(self.me),
         )
 
 

@@ -31,7 +31,10 @@ def audit_note(seen: Seen, part: Part | None, doing: str, chain: Chain) -> Audit
 def ending_note(ending: Ending, doing: str, chain: Chain) -> AuditNote:
     """Return the note of an audit that is over, for this auditor at least."""
     if ending.abstained and not doing:
-        doing = "abstained: the job could not be had or run here in time"  # told by another process
+        # Told by another process.
+        doing = "abstained: the job could not be had or run here in time, or agreeing was not paid"
+    elif ending.copied:
+        doing = "what it agreed with was public when its commitment came: that is not paid"
     unit = unit_of(chain, ending.token)
     return AuditNote(
         lease=to_hex(ending.name[0]),

@@ -10,8 +10,8 @@ import {LeaseId} from "../types/Types.sol";
 /// @title Audits: so that watching pays when nobody cheats
 /// @notice After a result is posted anybody may pay for an audit of it. The hash of a later block draws one item and
 /// auditors from a list that was fixed before the lease opened. They and the provider commit to the item's trace, then
-/// open their commitments. Auditors are paid for agreeing too. So nobody can copy, and when the provider worked nobody
-/// knew whether it would be audited, at which item, or by whom.
+/// open their commitments. Auditors are paid for agreeing too, but not with what stood on the chain already. When the
+/// provider worked nobody knew whether it would be audited, at which item, or by whom.
 ///
 /// The machine (A auditor, P provider; per lease one audit of its client and one of all strangers)
 ///
@@ -28,7 +28,7 @@ import {LeaseId} from "../types/Types.sol";
 ///   Drawn      abstain           A    Drawn       instead of committing, in time: the task's fee goes back
 ///   Drawn      reveal            A,P  Drawn       opens it, once all have committed or abstained, or could have
 ///   Drawn      finish            any  Silent      P has not committed, or not revealed: convicted, as by silence in a game
-///   Drawn      finish            any  Over        all who revealed agree; who did not is punished
+///   Drawn      finish            any  Over        all who revealed agree, and are paid, but for copies; who did not is punished
 ///   Drawn      finish            any  Contested   some found another result
 ///   Contested  close             any  Silent      the trace that P revealed is not the one of its game (rule 8): convicted
 ///   Contested  close             any  Over        the lease's end decides: convicted, and who accused is paid; else punished
@@ -43,6 +43,12 @@ import {LeaseId} from "../types/Types.sol";
 /// right and P revealed a made-up trace: in the game P then shows the true one, which `close` holds against
 /// it, or the made-up one, which has a false node. So an honest auditor that plays its game is always paid, and one that
 /// accuses falsely never.
+///
+/// Copies. Answers are opened once all are bound. But a game may have shown the item's trace by then, also one that P opened
+/// on itself; and in a job of one item, the lease's other audit. `commit` looks for both (`Task.late`), so an auditor's
+/// item root comes in the clear. Who was late and agrees is paid nothing: its fee goes back to the payer, its stake is
+/// safe. Who was late and accuses is paid as ever, so showing a trace silences nobody. Of a job of more items the two
+/// audits draw two (ADR 053).
 ///
 /// Commitments: keccak256(abi.encode(traceRoot, itemRoot, account, leaseId, seed, salt)). `account` is the auditor, or the
 /// owner of the lease's provider, so that a new operator key can open what the old one committed to. A trace is what
@@ -100,7 +106,15 @@ interface IAudits is IAuditEvents, IERC6372 {
 
     /// @notice The commitment of the auditor that has this task.
     /// @param seed of the draw that it answers; the same in the next two
-    function commit(LeaseId leaseId, bool byClient, uint256 task, bytes32 seed, bytes32 commitment) external;
+    /// @param itemRoot in the clear, zero where the trace is zero: `reveal` refuses another one
+    function commit(
+        bytes32[6] calldata bid,
+        bool byClient,
+        uint256 task,
+        bytes32 seed,
+        bytes32 commitment,
+        bytes32 itemRoot
+    ) external;
 
     /// @notice By the auditor that has this task, instead of `commit`, if it cannot get the job or run it in time: the task
     /// is over without pay or loss, and its fee goes back to the payer.

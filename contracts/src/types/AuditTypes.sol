@@ -86,11 +86,13 @@ struct Audit {
 /// @notice One auditor's part of an audit.
 /// @param payer who paid for it
 /// @param part where it stands
+/// @param late whether what the item comes to was public when the auditor committed: agreeing with it is not paid
 /// @param auditor zero before the draw
-/// @param found as in `Audit`
+/// @param found as in `Audit`; before it is revealed, keccak256(commitment, item root that was stated with it)
 struct Task {
     address payer;
     Part part;
+    bool late;
     address auditor;
     bytes32 found;
 }

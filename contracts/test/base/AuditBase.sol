@@ -136,9 +136,9 @@ abstract contract AuditBase is DeliveryBase {
     function commit(uint256 i, bytes32 traceRoot, bytes32 item) internal {
         address who = task(i).auditor;
         bytes32 commitment = seal(who, traceRoot, item);
-        (LeaseId id, bytes32 draw_) = (idOf(bid), drawSeed());
+        bytes32 draw_ = drawSeed();
         vm.prank(who);
-        audits.commit(id, true, i, draw_, commitment);
+        audits.commit(bid, true, i, draw_, commitment, traceRoot == 0 ? bytes32(0) : item);
     }
 
     function abstain(uint256 i) internal {
@@ -219,7 +219,10 @@ abstract contract AuditBase is DeliveryBase {
 
     /// @dev The drawn item's case, and the trace that the provider shows in a game about it.
     function showInGame(bytes32 traceRoot) internal {
-        uint256 item = audit().item;
+        showInGame(audit().item, traceRoot);
+    }
+
+    function showInGame(uint256 item, bytes32 traceRoot) internal {
         challenge(STRANGER, item);
         Case memory c = case_(item);
         bytes32 hash = escrow.bidHash(bid);

@@ -91,9 +91,9 @@ contract AuditHandler is AuditBase {
     function commitAny(uint256 seed) external {
         (bool byClient, uint256 i, address who) = _one(seed, Part.Assigned);
         bytes32 commitment = _seal(byClient, who, _trace(seed / 64));
-        (LeaseId id, bytes32 draw_) = (idOf(bid), auditOf(byClient).seed);
+        Audit memory a = auditOf(byClient);
         vm.prank(who);
-        audits.commit(id, byClient, i, draw_, commitment);
+        audits.commit(bid, byClient, i, a.seed, commitment, _roots[a.item]);
         ++commits[who];
     }
 
@@ -108,7 +108,7 @@ contract AuditHandler is AuditBase {
     /// @dev Answers to another draw: the other audit's, or none.
     function replayAny(uint256 seed) external {
         bool byClient = seed % 2 == 0;
-        (bytes32 other, LeaseId id) = (auditOf(!byClient).seed, idOf(bid));
+        bytes32 other = auditOf(!byClient).seed;
         seed /= 2;
         if (seed % 3 == 0) {
             vm.prank(operator);
@@ -117,7 +117,7 @@ contract AuditHandler is AuditBase {
             (bool drawnBy, uint256 i, address who) = _one(seed / 3, Part.Assigned);
             other = auditOf(!drawnBy).seed;
             vm.prank(who);
-            if (seed % 3 == 1) audits.commit(id, drawnBy, i, other, "seal");
+            if (seed % 3 == 1) audits.commit(bid, drawnBy, i, other, "seal", "root");
             else audits.abstain(bid, drawnBy, i, other);
         }
         ++replayed;

@@ -32,7 +32,8 @@ contract AuditReplayTest is AuditBase {
         (bytes32 old, address who) = (drawSeed(), task(0).auditor);
         sent.auditor = who;
         sent.provider = abi.encodeCall(audits.commitAsProvider, (bid, true, old, seal(OWNER, TRACE, right())));
-        sent.commitment = abi.encodeCall(audits.commit, (idOf(bid), true, 0, old, seal(who, TRACE, right())));
+        sent.commitment =
+            abi.encodeCall(audits.commit, (bid, true, 0, old, seal(who, TRACE, right()), right()));
         sent.abstention = abi.encodeCall(audits.abstain, (bid, true, 0, old));
         vm.revertToState(fork);
         // The order comes a block later: another block draws.
@@ -84,7 +85,7 @@ contract AuditReplayTest is AuditBase {
         vm.assume(other != drawSeed());
         address who = task(0).auditor;
         bytes32 commitment = seal(who, TRACE, right());
-        _refused(who, abi.encodeCall(audits.commit, (idOf(bid), true, 0, other, commitment)));
+        _refused(who, abi.encodeCall(audits.commit, (bid, true, 0, other, commitment, "root")));
         _refused(who, abi.encodeCall(audits.abstain, (bid, true, 0, other)));
         _refused(operator, abi.encodeCall(audits.commitAsProvider, (bid, true, other, commitment)));
     }
@@ -94,7 +95,7 @@ contract AuditReplayTest is AuditBase {
         drawn(1);
         (address who, bytes32 draw_, bytes32 item) = (task(0).auditor, drawSeed(), right());
         bytes32 ofItem = keccak256(abi.encode(TRACE, item, who, idOf(bid), bytes32("another draw"), SALT));
-        bytes memory call_ = abi.encodeCall(audits.commit, (idOf(bid), true, 0, draw_, ofItem));
+        bytes memory call_ = abi.encodeCall(audits.commit, (bid, true, 0, draw_, ofItem, item));
         vm.prank(who);
         (bool ok,) = address(audits).call(call_);
         yes(ok, "nobody can see yet what it is");

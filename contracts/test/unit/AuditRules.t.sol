@@ -27,10 +27,10 @@ contract AuditRulesTest is AuditBase {
         bytes32 item = right();
         commit(0, TRACE, item);
         commitAsProvider(TRACE, item);
-        (LeaseId id, bytes32 copied, address copycat) = (idOf(bid), task(0).found, task(1).auditor);
+        (bytes32 copied, address copycat) = (seal(task(0).auditor, TRACE, item), task(1).auditor);
         bytes32 draw_ = drawSeed();
         vm.prank(copycat);
-        audits.commit(id, true, 1, draw_, copied);
+        audits.commit(bid, true, 1, draw_, copied, item);
         reveal(0, TRACE, item);
         revealAsProvider(TRACE);
         vm.expectRevert(IAuditEvents.Audits_BadSeal.selector);

@@ -8,7 +8,7 @@ import {IAuditEvents} from "../../src/interfaces/IAuditEvents.sol";
 import {IEscrowCore} from "../../src/interfaces/IEscrowCore.sol";
 import {Answer, Audit, Auditor, AuditTerms, Part, Stage} from "../../src/types/AuditTypes.sol";
 import {Job} from "../../src/types/DisputeTypes.sol";
-import {Bid, LeaseId, LeaseState} from "../../src/types/Types.sol";
+import {Bid, LeaseState} from "../../src/types/Types.sol";
 
 /// @notice audits.tree, but for its last two parts.
 contract AuditsTest is AuditBase {
@@ -336,11 +336,10 @@ contract AuditsTest is AuditBase {
 
     function test_CommitByAnother() public {
         drawn(1);
-        LeaseId id = idOf(bid);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.commit(id, true, 0, "seed", "seal");
+        audits.commit(bid, true, 0, "seed", "seal", "root");
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotAuditor.selector, address(this)));
-        audits.commit(id, true, 1, "seed", "seal"); // no such task
+        audits.commit(bid, true, 1, "seed", "seal", "root"); // no such task
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_NotProvider.selector, address(this)));
         audits.commitAsProvider(bid, true, "seed", "seal");
     }
@@ -351,11 +350,10 @@ contract AuditsTest is AuditBase {
         commit(0, TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongPart.selector, Part.Committed));
         this.pledge(0, TRACE, item);
-        LeaseId id = idOf(bid);
         address who = task(1).auditor;
         vm.prank(who);
         vm.expectRevert(IAuditEvents.Audits_ZeroCommitment.selector);
-        audits.commit(id, true, 1, "seed", 0);
+        audits.commit(bid, true, 1, "seed", 0, "root");
         commitAsProvider(TRACE, item);
         vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongAnswer.selector, Answer.Committed));
         this.pledgeAsProvider(TRACE, item);

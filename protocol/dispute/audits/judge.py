@@ -12,7 +12,9 @@ Whoever would earn nothing and risk nothing does nothing. If another judge convi
 
 An auditor has the job from the provider, and silence costs it stake: one that cannot get or run the job
 abstains. It tries as long as it can, and keeps the time that a transaction may take. So does one that could
-play no game: what it commits to it may have to defend (ADR 049).
+play no game: what it commits to it may have to defend (ADR 049). And one whose own run came to what the
+provider has shown already: agreeing is not paid (ADR 053). It runs the item all the same. Else a provider
+would escape every audit by showing its trace: who finds something else accuses, and is paid.
 """
 
 from dataclasses import dataclass
@@ -48,6 +50,8 @@ class Sight:
     """Whether a try to get the job and run the item has failed."""
     unable: bool = False
     """Whether no game about the item could be played here: it takes too long, or the bond is lacking."""
+    public: bool = False
+    """Whether the provider has shown on the chain what one's own run came to."""
     shown: Roots | None = None
     """What the provider revealed."""
     game_trace: Hash32 = ZERO_HASH
@@ -95,7 +99,8 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Abstain:
-    """Give the task up, before anything is committed to: the job cannot be had or run here."""
+    """Give the task up, before anything is committed to: the job cannot be had or run here, or agreeing with
+    what it comes to is not paid."""
 
     task: int
 
@@ -231,7 +236,7 @@ def _answering(sight: Sight, task: int | None, done: Answer) -> Move | None:
     reveal_until = audit.commit_until + sight.clocks.reveal
     if done is Answer.NONE and now <= audit.commit_until:
         if sight.own:
-            return Commit(task, sight.own)
+            return Abstain(task) if task is not None and sight.public else Commit(task, sight.own)
         return Abstain(task) if task is not None and _gives_up(sight) else RunItem(audit.item)
     opening = audit.committed > audit.assigned or now > audit.commit_until
     # Without the roots no commitment can be opened: they are found again by running the item again. At once:

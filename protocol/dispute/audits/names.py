@@ -6,7 +6,7 @@ from enum import IntEnum
 from protocol.crypto import keccak256
 from protocol.dispute.delivery import PostedItem
 from protocol.messages import Bid
-from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId
+from protocol.types import ZERO_HASH, Address, Amount, BlockNo, Blocks, Hash32, LeaseId
 
 MOST_TASKS = 8
 """Auditors of one audit."""
@@ -56,6 +56,11 @@ class Roots:
         """What the contract compares."""
         return keccak256(self.trace + self.item)
 
+    @property
+    def stated(self) -> Hash32:
+        """The item's root as it is stated with a commitment; zero where there is nothing else to seal."""
+        return ZERO_HASH if self.trace == ZERO_HASH else self.item
+
 
 @dataclass(frozen=True, slots=True)
 class Audit:
@@ -104,6 +109,9 @@ class Task:
     part: Part
     auditor: Address
     found: Hash32
+    """What it revealed, as in `Audit`; before that, `bound`."""
+    late: bool = False
+    """Whether what the item comes to was public when it committed: agreeing with it is not paid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,11 @@ class AuditClocks:
 def commitment(roots: Roots, account: Address, lease: LeaseId, seed: Hash32, salt: Hash32) -> Hash32:
     """Bind `account` (an auditor, or the owner of the lease's provider) to what its run came to."""
     return keccak256(roots.trace + roots.item + account.rjust(32, b"\0") + lease + seed + salt)
+
+
+def bound(sealed: Hash32, roots: Roots) -> Hash32:
+    """Return what the contract keeps of an auditor's commitment: the stated item root is bound, too."""
+    return keccak256(sealed + roots.stated)
 
 
 def fee_of(bid: Bid, items: int, percent: int, fixed: Amount) -> Amount:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from protocol.crypto import keccak256
 from protocol.dispute.audits import (
     Abstain,
     Answer,
@@ -27,6 +28,7 @@ from protocol.dispute.audits import (
     Task,
     accuses,
     auditor_move,
+    bound,
     dearest_deposit,
     may_draw,
     payer_move,
@@ -100,6 +102,26 @@ def test_the_item_is_run_before_it_is_committed_to() -> None:
     assert auditor_move(seen, ME) == provider_move(seen) == RunItem(3)
     assert auditor_move(replace(seen, own=OWN), ME) == Commit(1, OWN)
     assert provider_move(replace(seen, own=OWN)) == Commit(None, OWN)
+
+
+def test_who_finds_what_is_public_abstains_once_it_has_run_the_item() -> None:
+    """ADR 053: agreeing is not paid. Without the run nobody would find what a cheat has shown to be false."""
+    seen = sight(Stage.DRAWN, Part.ASSIGNED, public=True)
+    assert auditor_move(seen, ME) == RunItem(3)
+    seen = replace(seen, own=OWN)
+    assert auditor_move(seen, ME) == Abstain(1)
+    assert provider_move(seen) == Commit(None, OWN), "it owes its answer"
+    late = replace(seen, tasks=sight(Stage.DRAWN, Part.COMMITTED).tasks, now=BlockNo(111))
+    late = replace(late, audit=replace(late.audit, answer=Answer.COMMITTED))
+    assert auditor_move(late, ME) == Reveal(1, OWN), "what is committed to is opened"
+
+
+def test_an_item_root_is_stated_only_where_a_trace_is_sealed_beside_it() -> None:
+    """Else whoever commits next could copy it."""
+    assert OWN.stated == OWN.item
+    bare = replace(OWN, trace=ZERO_HASH)
+    assert bare.stated == ZERO_HASH
+    assert bound(SEED, bare) == keccak256(SEED + ZERO_HASH)
 
 
 @pytest.mark.parametrize(

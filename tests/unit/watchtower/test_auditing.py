@@ -66,6 +66,7 @@ def test_an_ending_says_whether_it_was_given_up() -> None:
     assert ended.outcome == "unpaid"
     assert replace(ended, fee=Amount(1)).outcome == "paid"
     assert replace(ended, abstained=True).outcome == "abstained"
+    assert replace(ended, copied=True).outcome == "unpaid"
 
 
 def test_shared_moves_cost_no_more_than_a_day_allows_through_restarts(tmp_path: Path) -> None:

@@ -438,6 +438,8 @@ class Desk:
         self.lacking = set[LeaseId]()
         self.slowly_served = dict[LeaseId, trio.Event]()
         self.slow = ""
+        self.public = False
+        """Whether the provider has shown what the item comes to here."""
         self.beside = list[list[LeaseId]]()
         """For each look into the purse, the other audits that count on it."""
 
@@ -445,6 +447,9 @@ class Desk:
         raise AssertionError("nothing is found here")
 
     async def _read(self, method: Any, *args: Any) -> Any:
+        if method is auditor.is_public:
+            assert args[1] is True, "which of the two audits"
+            return self.public
         if method is auditor.why_no_game:
             seen, effort, memory, pledges = args
             assert all(astuple(effort(seen.name, seen.sight.audit.item))), "it is reckoned with"
@@ -659,6 +664,30 @@ async def test_who_could_not_play_a_game_about_what_it_found_abstains(held: Held
         await until(lambda: desk.said(lease).startswith("abstained"))
         assert desk.said(lease).endswith(desk.slow), "and why"
         assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_who_finds_what_is_public_abstains_and_pledges_nothing(held: HeldRuns, desk: Desk) -> None:
+    """ADR 053: also if the game that shows it came after the run."""
+    async with trio.open_nursery() as nursery:
+        desk.public = True
+        lease = await desk.look(nursery, 1, 110)
+        held.let_go(lease.hex())
+        await until(lambda: desk.said(lease).startswith("the provider has shown the same"))
+        await until(lambda: not desk.desk._busy)
+        await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.said(lease).endswith("so agreeing is not paid"), "and why"
+        desk.public = False
+        shown = await desk.look(nursery, 2, 110)
+        held.let_go(shown.hex())
+        await until(lambda: desk.said(shown) == "ran item 3" and not desk.desk._busy)
+        desk.public = True
+        for _ in range(2):
+            await desk.look(nursery, 2, 110)
+            await until(lambda: not desk.desk._busy)
+        assert desk.said(shown).startswith("abstained")
+        assert desk.sent == ["Audits.abstain 01", "Audits.abstain 02"]
+        assert desk.beside == [[]], "looked into for the second alone, before that was public"
 
 
 async def test_who_plays_no_games_abstains_and_runs_nothing(held: HeldRuns, desk: Desk) -> None:
