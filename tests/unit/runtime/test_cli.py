@@ -98,7 +98,7 @@ def test_a_command_keeps_an_option_of_its_own(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("kind", "code", "line"),
     [
-        ("input", 2, "gavel: wrong number [2J (use 3)"),
+        ("input", 2, "gavel: wrong\\nnumber\\x1b[2J (use 3)"),
         ("transient", 3, "gavel: later"),
         ("broken", 4, "gavel: below zero"),
         ("bug", 70, "gavel: ZeroDivisionError: oops (this is a bug; run again with --debug"),
