@@ -16,7 +16,9 @@ class Counting:
 
     sizes: list[int] = field(default_factory=list)
 
-    def read(self, parse: Callable[[list[str]], Any], *requests: tuple[str, Sequence[Any]]) -> Any:
+    def read(
+        self, parse: Callable[[list[str]], Any], *requests: tuple[str, Sequence[Any]], sure: bool
+    ) -> Any:
         """Answer."""
         self.sizes.append(len(requests) + 1)  # with the block number that goes along
         return parse([params[0]["data"] for _, params in requests])
