@@ -137,8 +137,8 @@ def payer_name(network: str = "") -> str:
 def read_password(file: Path | None = None, prompt: str | None = None, confirm: bool = False) -> str:
     """Return the password in `file`, else in the file that `GAVEL_PASSWORD_FILE` names, else ask for it.
 
-    A line break at the end of the file does not count. Raises `InputError` if the file can be read by
-    everybody, is empty, or if there is no file and nobody to ask.
+    A line break at the end of the file does not count. Raises `InputError` if the file is open to
+    others than its owner, is empty, or if there is no file and nobody to ask.
     """
     if file is None and (named := os.environ.get("GAVEL_PASSWORD_FILE")):
         file = Path(named)
@@ -173,11 +173,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def read_private(path: Path) -> bytes:
-    """Return the contents of a small file; `InputError` if everybody may read it."""
+    """Return the contents of a small file; `InputError` if its mode lets a group or everybody at it."""
+    others = stat.S_IRWXG | stat.S_IRWXO
+    # systemd gives a unit its credentials by an access list, whose mask the mode shows as a group's rights.
+    if os.environ.get("CREDENTIALS_DIRECTORY") == str(path.parent):
+        others = stat.S_IRWXO
     try:
         with path.open("rb") as file:
-            if _mode(file.fileno()) & stat.S_IRWXO:
-                raise InputError(f"{path} can be read by everybody", f"chmod 600 {path}")
+            if _mode(file.fileno()) & others:
+                raise InputError(f"{path} is open to others than its owner", f"chmod 600 {path}")
             return file.read(1 << 16)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error

@@ -38,7 +38,10 @@ class JsonFormatter(logging.Formatter):
     """One JSON object per line: time (UTC), level, logger, message, fields of `about`, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; line breaks inside values are escaped, so a peer cannot forge a second line."""
+        """Return the line, in ASCII: what a peer sent forges no second line and moves no terminal.
+
+        Half a character, which UTF-8 does not hold, is escaped too.
+        """
         clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
         line = {
             "time": f"{clock}.{int(record.msecs):03d}Z",
@@ -49,7 +52,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -59,9 +62,14 @@ class ConsoleFormatter(logging.Formatter):
         """Return the line, with control characters that a peer may have sent made visible."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
         fields = "".join(f" {name}={value[:18]}" for name, value in _about.get().items())
-        message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in record.getMessage())
-        line = f"{clock} {record.levelname.lower():7} {message}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [f"{clock} {record.levelname.lower():7} {record.getMessage()}{fields}"]
+        if record.exc_info:
+            lines += self.formatException(record.exc_info).split("\n")
+        return "\n".join(map(_visible, lines))
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def setup_logs(

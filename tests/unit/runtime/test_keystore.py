@@ -69,12 +69,22 @@ def test_numbers_outside_the_curve_are_no_keys(secret: bytes) -> None:
 
 
 def test_what_others_can_read_is_refused(home: Path) -> None:
-    with pytest.raises(InputError, match=r"read by everybody .*chmod 600"):
-        keystore.read_password(password_file(home, mode=0o644))
+    for mode in (0o644, 0o640, 0o660, 0o620, 0o604):
+        with pytest.raises(InputError, match=r"is open to others than its owner .*chmod 600"):
+            keystore.read_password(password_file(home, mode=mode))
     key = keystore.store_key("me", SECRET, "pass", light=True)
-    key.path.chmod(0o604)
-    with pytest.raises(InputError, match="read by everybody"):
+    key.path.chmod(0o640)
+    with pytest.raises(InputError, match="open to others"):
         keystore.find_key("me")
+
+
+def test_systemd_shows_the_right_of_the_unit_as_one_of_a_group(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home))
+    assert keystore.read_password(password_file(home, mode=0o440)) == "pass"
+    with pytest.raises(InputError, match="open to others"):
+        keystore.read_password(password_file(home, mode=0o444))
 
 
 def test_the_password_comes_from_the_file_that_the_environment_names(

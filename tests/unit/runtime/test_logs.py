@@ -67,6 +67,31 @@ def test_a_peer_cannot_forge_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "\x1b" not in console.getvalue()
 
 
+NASTY = "\x9b31m \x7f \u202e \ud800 ü"
+"""A terminal's CSI in one byte, DEL, an override of direction, half a character: all may come from a peer."""
+
+
+def test_what_a_peer_sent_reaches_no_terminal_and_loses_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = io.StringIO()
+    monkeypatch.setattr("sys.stderr", console)
+    path = setup_logs("provider", tmp_path)
+    log = logging.getLogger("gavel.test")
+    try:
+        raise ValueError(NASTY)
+    except ValueError:
+        with about(peer=NASTY):
+            log.exception("peer said %s", NASTY)
+    for shown in (path.read_text(), console.getvalue()):
+        assert not {c for c in shown if not c.isprintable()} - {"\n"}
+    (line,) = read(path)
+    assert line["message"] == f"peer said {NASTY}"
+    assert line["peer"] == NASTY
+    assert "ü" in console.getvalue()
+    assert console.getvalue().count("\n") > 3, "a traceback keeps its lines"
+
+
 def test_files_rotate_and_a_second_call_replaces_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
