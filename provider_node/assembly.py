@@ -5,6 +5,7 @@ from functools import partial
 
 from protocol.auction.bidding import Capability, DeviceSpeed, House
 from protocol.auction.defence import Means
+from protocol.auction.money import Unit
 from protocol.chain.client import Chain
 from protocol.net import Node
 from protocol.runtime.hardware import Hardware
@@ -106,7 +107,7 @@ async def _rules(base: Base, machinery: Machinery, metering: Metering, means: Me
         house=House(base.identity.owner, capability, prices, means),
         conduct=policy.conduct(config.lease, chain.blocking.network, grace, memory),
         block_ms=policy.block_ms(chain.blocking.network),
-        symbols=tuple(token.symbol for token in deployment.tokens),
+        units=tuple(Unit(token.symbol, token.decimals) for token in deployment.tokens),
         listings=await patiently(partial(chain.run, Chain.listings)),
         limits=limits,
         judging=await patiently(partial(chain.run, Chain.judging)),

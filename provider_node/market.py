@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import trio
 
 from protocol.auction.bidding import House, MarketView, Refusal, Slot, Terms, TokenTerms, answer, in_turn
+from protocol.auction.money import Unit
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.views import Limits, Listing, StakeView
@@ -58,7 +59,7 @@ class Rules:
     house: House
     conduct: Conduct
     block_ms: int
-    symbols: tuple[str, ...]
+    units: tuple[Unit, ...]
     listings: tuple[Listing, ...]
     limits: Limits
     judging: Judging
@@ -202,8 +203,10 @@ class Market:
                 found = await self._answer(offer.message, (slot,), states)
         if not isinstance(found, Terms) or means.held >= found.bid.deposit():
             return found
-        symbol, deposit = self.rules.symbols[found.bid.token], found.bid.deposit()
-        lacks = f"the client holds {means.held} of {symbol}'s smallest unit, the bid would take {deposit}"
+        unit = self.rules.units[found.bid.token]
+        lacks = (
+            f"the client holds {unit.show(means.held)}, the bid would take {unit.show(found.bid.deposit())}"
+        )
         return Refusal(means.flaw or lacks)
 
     async def _answer(
@@ -298,14 +301,12 @@ class Market:
         free = max(min(stake.staked, stake.max_locked) - stake.locked - promised_sum, 0)
         tokens = tuple(
             TokenTerms(
-                symbol=symbol,
+                symbol=unit.symbol,
                 reserve=listing.reserve,
                 free=Amount(free if index == policy.token else 0),
                 lease_cap=stake.max_per_lease if index == policy.token else Amount(0),
             )
-            for index, (symbol, listing) in enumerate(
-                zip(self.rules.symbols, self.rules.listings, strict=True)
-            )
+            for index, (unit, listing) in enumerate(zip(self.rules.units, self.rules.listings, strict=True))
         )
         rules = self.rules
         return MarketView(self.watcher.height, rules.block_ms, tokens, rules.limits.min_grace, rules.judging)

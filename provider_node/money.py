@@ -101,9 +101,11 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
     if not wanted:
         raise InputError("nothing would be unbonded: the amount is 0", "name more than 0, or --claim")
     if wanted > free:
+        over = f"{unit.show(free)} can be unbonded, not {unit.show(wanted)}"
+        if not stake.locked:
+            raise InputError(over)
         raise InputError(
-            f"{unit.show(stake.locked)} of {unit.show(stake.staked)} are locked behind leases, "
-            f"{unit.show(free)} can be unbonded",
+            f"{over}: {unit.show(stake.locked)} of {unit.show(stake.staked)} are locked behind leases",
             "drain the provider, and wait until its leases are over",
         )
     hand.send(chain.staking.unbond(token, wanted))

@@ -14,7 +14,7 @@ import click
 
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.render import render_error
-from protocol.runtime.settings import Settings, common_options
+from protocol.runtime.settings import Settings, common_options, pass_settings
 from protocol.runtime.waiting import told
 
 GROUP = "gavel.commands"
@@ -87,13 +87,15 @@ def root() -> None:
 
 @root.command(short_help="Print the completion script of a shell")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@pass_settings
+def completion(settings: Settings, shell: str) -> None:
     """Print the completion script of a shell; for bash: eval "$(gavel completion bash)"."""
     from click.shell_completion import get_completion_class
 
     found = get_completion_class(shell)
     if found is not None:
-        click.echo(found(root, {}, "gavel", "_GAVEL_COMPLETE").source())
+        script = found(root, {}, "gavel", "_GAVEL_COMPLETE").source()
+        settings.emit({"shell": shell, "script": script}, script)
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -113,6 +115,10 @@ def invoke(args: Sequence[str]) -> int:
         return stop.exit_code
     except SystemExit as stop:  # how click ends after it answered the shell's completion
         return stop.code if isinstance(stop.code, int) else ExitCode.OK
+    except click.UsageError as error:
+        # Arguments after the fault were not read.
+        settings.json |= "--json" in args
+        return render_error(error, settings)
     except BaseException as error:
         return render_error(error, settings)
     # Commands that end with an ExitCode return it; everything else is a success.
@@ -129,6 +135,8 @@ def _add_common(command: click.Command) -> None:
         for each in command.commands.values():
             _add_common(each)
 
+
+_add_common(completion)
 
 if __name__ == "__main__":
     main()

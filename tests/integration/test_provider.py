@@ -134,7 +134,7 @@ async def test_a_job_end_to_end(world: World, client: Client, tmp_path: Path) ->
         stranger = replace(client, node=node, key=secret)
         await world.daemon.meet(stranger)
         for payer, reason in (
-            (address_of(secret), "the client holds 0 of LOC's smallest unit, the bid would take"),
+            (address_of(secret), "the client holds 0 LOC, the bid would take 0."),
             (rich, "the offer is signed by another key than its client's, which is no contract wallet"),
         ):
             answer = await stranger.ask(job, client=payer)

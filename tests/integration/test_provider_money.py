@@ -73,7 +73,7 @@ def test_stake_goes_in_and_out_again(localnet: Localnet, config: ProviderConfig)
         money.take(config, hand, None)
     with pytest.raises(InputError, match="nothing would be unbonded: the amount is 0"):
         money.take(config, hand, "0")
-    with pytest.raises(InputError, match="10 LOC can be unbonded"):
+    with pytest.raises(InputError, match=r"10 LOC can be unbonded, not 11 LOC$"):
         money.take(config, hand, "11")
     row, _ = money.take(config, hand, "4")
     assert (row["unbonding"], row["staked"]) == ("4", "6")

@@ -1,5 +1,6 @@
 """`gavel config`: what a role would run with, and where each value comes from."""
 
+import dataclasses
 from enum import Enum
 from importlib.metadata import EntryPoint
 from typing import Any
@@ -40,7 +41,9 @@ def _schemas() -> dict[str, EntryPoint]:
 def _effective(settings: Settings, role: str, schema: type[Any]) -> list[dict[str, Any]]:
     from protocol.runtime.config import load_config
 
-    found = load_config(schema, role, settings.config).settings
+    has_network = any(each.name == "network" for each in dataclasses.fields(schema))
+    flags = {"network": settings.network} if has_network else {}
+    found = load_config(schema, role, settings.config, flags).settings
     return [{"name": s.name, "value": s.value, "source": s.source, "help": s.help} for s in found]
 
 

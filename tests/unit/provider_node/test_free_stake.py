@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from protocol.auction.bidding import TokenTerms
+from protocol.auction.money import Unit
 from protocol.chain.views import Listing, StakeView
 from protocol.types import Address, Amount, BlockNo
 from provider_node.market import Market
@@ -32,7 +33,7 @@ async def seen(stake: StakeView, promised: int) -> TokenTerms:
     rules: Any = SimpleNamespace(
         house=SimpleNamespace(policy=SimpleNamespace(token=0)),
         identity=SimpleNamespace(owner=Address(b"\1" * 20)),
-        symbols=("LOC",),
+        units=(Unit("LOC", 18),),
         listings=(Listing(Address(b"\2" * 20), Amount(1), Amount(0), 0),),
         block_ms=1_000,
         limits=SimpleNamespace(min_grace=1),

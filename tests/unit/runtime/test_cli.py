@@ -2,13 +2,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from protocol.runtime import cli, summary
+from protocol.runtime.commands import config
+from protocol.runtime.config import option
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings, pass_settings
 from protocol.types import BrokenInvariant, InputError, TransientError
@@ -18,6 +22,11 @@ from protocol.types import BrokenInvariant, InputError, TransientError
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
     return tmp_path
+
+
+@dataclass(frozen=True)
+class Netless:
+    size: int = option(1, "size")
 
 
 @click.group()
@@ -114,6 +123,47 @@ def test_every_error_is_one_line_and_an_exit_code(
     assert "\n" not in err
     assert cli.invoke(["--json", "probe", "fail", kind]) == code
     assert json.loads(capsys.readouterr().err)["error"]["message"] in line
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["probe", "fail", "-1", "--json"],
+        ["probe", "settings", "--nope", "--json"],
+        ["probe", "fail", "--json"],
+        ["frobnicate", "--json"],
+    ],
+)
+def test_a_fault_of_usage_is_json_too_wherever_that_was_asked_for(
+    capsys: pytest.CaptureFixture[str], args: list[str]
+) -> None:
+    assert cli.invoke(args) == ExitCode.INPUT
+    assert json.loads(capsys.readouterr().err)["error"]["kind"] == "input"
+
+
+def test_completion_knows_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["completion", "bash"]) == ExitCode.OK
+    script = capsys.readouterr().out
+    assert cli.invoke(["completion", "bash", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out) == {"shell": "bash", "script": script.removesuffix("\n")}
+
+
+def test_config_show_takes_the_network_that_was_named(
+    capsys: pytest.CaptureFixture[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "client.yaml").write_text("network: filed")
+    found = {
+        "client": EntryPoint("client", "protocol.runtime.client_config:ClientConfig", config.GROUP),
+        "other": EntryPoint("other", f"{__name__}:Netless", config.GROUP),
+    }
+    monkeypatch.setattr(config, "_schemas", lambda: found)
+    monkeypatch.setattr(EntryPoint, "load", ORIGINAL)
+    runner = CliRunner()
+    settings = Settings(network="flagged", json=True)
+    shown = json.loads(runner.invoke(config.config, ["show"], obj=settings, catch_exceptions=False).output)
+    (row,) = (each for each in shown["client"] if each["name"] == "network")
+    assert (row["value"], row["source"]) == ("flagged", "flag network")
+    assert [each["name"] for each in shown["other"]] == ["size"]
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
