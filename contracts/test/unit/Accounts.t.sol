@@ -173,6 +173,30 @@ contract StakingTest is Base {
         eq(stakeOf(OWNER).unbonding, 0, "once");
     }
 
+    function test_WhatIsLockedIsNotFree() public {
+        vm.prank(OWNER);
+        staking.setCaps(0, 5_000 ether, 5_000 ether);
+        open(jobBid());
+        eq(stakeOf(OWNER).locked, BOND, "locked");
+        eq(stakeOf(OWNER).free, 900 ether, "stake less what is locked");
+        vm.startPrank(OWNER);
+        staking.setCaps(0, 5_000 ether, 250 ether);
+        eq(stakeOf(OWNER).free, 150 ether, "cap less what is locked");
+        staking.setCaps(0, 5_000 ether, 99 ether);
+        eq(stakeOf(OWNER).free, 0, "nothing, where more is locked than the cap says");
+        vm.stopPrank();
+    }
+
+    function test_ALeaseCostsItsBondAtMost() public {
+        open(jobBid());
+        vm.startPrank(address(escrow));
+        vm.expectRevert(abi.encodeWithSignature("Panic(uint256)", 1));
+        staking.unlock(OWNER, 0, BOND, 60 ether, 40 ether + 1);
+        staking.unlock(OWNER, 0, BOND, 60 ether, 40 ether);
+        vm.stopPrank();
+        eq(stakeOf(OWNER).staked, 900 ether, "staked");
+    }
+
     function test_OnlyTheEscrowLocks() public {
         vm.startPrank(OWNER);
         vm.expectRevert(abi.encodeWithSelector(IStaking.Staking_NotEscrow.selector, OWNER));

@@ -125,6 +125,15 @@ contract LeaseLibTest is Assertions {
         eq(Lease.unwrap(l.beaten(uint48(101 + uint256(type(uint32).max)))), Lease.unwrap(l), "no further");
     }
 
+    function test_AFullTallyStandsStill() public pure {
+        Plain memory p;
+        (p.state, p.grace, p.mark, p.funded) = (uint8(LeaseState.Serving), 9, 100, 1000);
+        p.tally = type(uint32).max;
+        Lease next = _pack(p).beaten(150);
+        (p.lastBeat, p.paid) = (50, 9);
+        _same(next, p, "grace is paid, and the gap runs into no other field");
+    }
+
     function _same(Lease l, Plain memory p, string memory what) private pure {
         eq(bytes32(Lease.unwrap(l)), bytes32(Lease.unwrap(_pack(p))), what);
     }

@@ -69,6 +69,13 @@ contract OpenLeaseTest is Base {
         _refuse(bid, sign(OPERATOR_KEY, bid), _bad("reserved"));
     }
 
+    function test_WhenTheClockLeftItsField() public {
+        vm.roll(1 << 40);
+        _refuse(
+            jobBid(), abi.encodeWithSignature("SafeCastOverflowedUintDowncast(uint8,uint256)", 40, 1 << 40)
+        );
+    }
+
     function test_WhenTokenBondOrJudgeIsNotFromHere() public {
         Bid memory b = jobBid();
         b.token = 2;

@@ -103,6 +103,14 @@ contract BeatTest is Base {
         eq(view_(bid).paidBlocks, 13, "paid");
     }
 
+    function test_WhenExactlyAtGraceOnAService() public {
+        bytes32[6] memory bid = openAndStart(serviceBid());
+        skip(10);
+        beat(bid);
+        eq(view_(bid).paidBlocks, 10, "paid");
+        eq(view_(bid).gaps, 0, "no gap");
+    }
+
     function test_WhenBeyondGraceOnAService() public {
         bytes32[6] memory bid = openAndStart(serviceBid());
         skip(11);
@@ -169,6 +177,20 @@ contract TopUpTest is Base {
         bytes32[6] memory bid = openAndStart(jobBid());
         vm.roll(1251);
         vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_TooLate.selector, idOf(bid), 1250, 1251));
+        vm.prank(CLIENT);
+        escrow.topUp(bid, 1);
+    }
+
+    function test_BeforeTheStart() public {
+        bytes32[6] memory bid = open(jobBid());
+        vm.roll(1020);
+        vm.prank(CLIENT);
+        escrow.topUp(bid, 20);
+        inState(bid, LeaseState.Opened);
+        eq(view_(bid).fundedBlocks, 220, "funded");
+        eq(escrow.moneyOf(bid).held, 227 ether, "held");
+        vm.roll(1021);
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_TooLate.selector, idOf(bid), 1020, 1021));
         vm.prank(CLIENT);
         escrow.topUp(bid, 1);
     }
@@ -269,6 +291,46 @@ contract WithdrawTest is Base {
         eq(m.withdrawn, 60 ether, "withdrawn");
         eq(m.held, 147 ether, "held");
         eq(m.refundable, 118 ether, "refundable");
+    }
+
+    function test_ServiceBeyondTheBond() public {
+        bytes32[6] memory bid = openAndStart(serviceBid());
+        run(bid, 150);
+        eq(withdraw(bid), 150 ether, "each paid block is final");
+    }
+
+    function test_RateOfZeroInABatch() public {
+        Bid memory b = jobBid();
+        b.ratePerBlock = 0;
+        bytes32[6][] memory bids = new bytes32[6][](2);
+        bids[0] = openAndStart(b);
+        run(bids[0], 5);
+        bids[1] = openAndStart(serviceBid());
+        run(bids[1], 5);
+        eq(escrow.withdraw(bids), 5 ether, "the other is served");
+    }
+
+    /// What an ended lease owed is in credits: to pay it here too would take it from others.
+    function test_WhenTheLeaseHasEnded() public {
+        bytes32[6] memory service = openAndStart(serviceBid());
+        run(service, 40);
+        bytes32[6] memory job = openAndStart(jobBid());
+        run(job, 40);
+        Bid memory b = jobBid();
+        b.capacityNonce = 60;
+        bytes32[6] memory given = openAndStart(b);
+        run(given, 40);
+        closeByClient(service);
+        closeByProvider(given);
+        post(job, keccak256("r"));
+        skip(51);
+        escrow.finalize(job);
+        uint256 before = token.balanceOf(OWNER);
+        eq(withdraw(service), 0, "closed service");
+        eq(withdraw(given), 0, "job without a result");
+        eq(withdraw(job), 0, "final job");
+        eq(token.balanceOf(OWNER), before, "nothing is paid");
+        eq(view_(service).withdrawnBlocks, 0, "nothing is counted");
     }
 
     /// However beats and withdrawals fall, a job's withdrawals stay within bond - reserve and within what is earned.
