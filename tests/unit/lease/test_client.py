@@ -239,9 +239,16 @@ def test_reorganisation_takes_the_result_back_or_changes_it():
     assert (other.work, effects) == (Work.FETCHING, (FetchOutputs(OTHER, 1),))
     gone, _ = run(saw(112, ChainLease(Stage.ABSENT)), state=STARTED)
     assert gone.phase == Phase.OPENING
+    waiting, effects = run(saw(150, ChainLease(Stage.ABSENT)), state=gone)
+    assert (waiting.phase, effects) == (Phase.OPENING, ()), "it may be opened until its bid's last block"
     lapsed, effects = run(saw(151, ChainLease(Stage.ABSENT)), state=gone)
     assert (lapsed.phase, effects) == (Phase.LAPSED, (ReleaseArtifacts(),))
     assert ended(lapsed)
+
+
+def test_another_block_of_the_same_height_counts():
+    back, effects = run(saw(111, OPENED), state=STARTED)
+    assert (back.phase, back.chain, effects) == (Phase.OPENED, OPENED, ())
 
 
 def test_older_word_of_the_chain_is_refused():
