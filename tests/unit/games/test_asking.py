@@ -34,6 +34,7 @@ GOOD: Mapping[str, Any] = {
         "proof": [HASH],
         "roots": [HASH],
         "end": [HASH],
+        "memory": 1 << 20,
         "job": JOBS.encode(JOB),
     },
     "challenge_move": {"move": MOVES.encode(PICK)},
