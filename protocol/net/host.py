@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import cast
 
 from libp2p import new_host
@@ -38,14 +39,13 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
 
     Stock hosts also accept plaintext, TLS and secio: a peer could choose to be unauthenticated.
     """
-    places = settings.max_peers + settings.handshakes + settings.dialled
     noise = EagerNoise(keys, noise_privkey=new_x25519().private_key)
     host = new_host(
         key_pair=keys,
         sec_opt={NOISE: noise},
         muxer_opt={YAMUX: BoundYamux},
         connection_config=ConnectionConfig(
-            max_connections=places,
+            max_connections=settings.max_peers + settings.handshakes + settings.dialled,
             high_watermark=settings.max_peers,
             low_watermark=0,
             min_connections=0,
@@ -54,7 +54,9 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
             inbound_upgrade_timeout=settings.dial_timeout_s,
         ),
         resource_manager=new_resource_manager(
-            limits=ResourceLimits(max_connections=places, max_streams=2 * settings.streams.total),
+            # It keeps the place of every dial that is cancelled in its handshake, as by its deadline: the
+            # swarm counts the connections that there are, and `InboundDoor` the handshakes.
+            limits=ResourceLimits(max_connections=sys.maxsize, max_streams=2 * settings.streams.total),
             enable_memory_limits=False,
             enable_memory_pooling=False,
             enable_circuit_breaker=False,

@@ -1,6 +1,7 @@
 """Peers that do not play by the rules, against real nodes: the honest traffic still arrives."""
 
 import os
+import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -452,9 +453,6 @@ async def test_connections_that_never_shake_hands_shut_nobody_out() -> None:
         for stream in idle:
             await stream.aclose()
         await until(lambda: victim._door.shaking == 0)
-        manager = swarm_of(victim._host)._resource_manager
-        assert manager is not None
-        await until(lambda: manager._current_connections == 2)
 
 
 async def test_many_handshakes_of_one_host_push_out_its_own() -> None:
@@ -493,6 +491,19 @@ async def test_peers_that_fill_a_node_leave_it_places_to_dial() -> None:
             await third.connect(victim.addrs[0])
         assert victim.metrics.connections_refused == 1
         await victim.connect(third.addrs[0])
+
+
+async def test_dials_that_nobody_answers_take_no_place_for_ever() -> None:
+    """Stock, the resource manager keeps the place of each dial that is cancelled in its handshake."""
+    settings = NetSettings(max_peers=1, handshakes=1, dialled=2, dial_timeout_s=0.2)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        async with open_node(key("victim"), settings) as victim:
+            for number in range(5):
+                peer = ID.from_pubkey(key_pair(key(f"mute {number}")).public_key).to_base58()
+                with pytest.raises(PeerUnreachableError, match="no answer"):
+                    await victim.connect(f"/ip4/127.0.0.1/tcp/{mute.getsockname()[1]}/p2p/{peer}")
 
 
 async def test_one_host_cannot_take_all_places() -> None:

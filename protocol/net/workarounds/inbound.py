@@ -95,7 +95,7 @@ class InboundDoor:
         return found
 
     async def _refuse(self, stream: ReadWriteCloser) -> None:
-        """Close a connection; its handshake ends by that. Cancelled, it would keep its place in the swarm."""
+        """Close a connection; its handshake ends by that."""
         self._metrics.connections_refused += 1
         await stream.close()
 
