@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from random import SystemRandom
 
 import trio
 
@@ -25,6 +26,7 @@ from protocol.types import (
 )
 
 log = logging.getLogger(__name__)
+_RANDOM = SystemRandom()
 
 _FRESH_S = 60.0
 RECENT_S = 0.5
@@ -37,7 +39,9 @@ _SHORTEST_S, _LONGEST_S = 1.0, 5.0
 _LATE_S = 1.0
 """A node that hangs is waited for no longer than that beyond it."""
 _PER_READ = 90
-"""Owners whose operators one request asks for."""
+"""Owners whose operators, or stakes, one request asks for."""
+_WEIGHED_S = 600.0
+"""A stake is read again after that long: it only tells whom to dial first."""
 _MOVED_S = 2.0
 """A lost provider may have restarted elsewhere: its registration is read again, at most this often."""
 
@@ -60,6 +64,8 @@ class Bidders:
     _answered: dict[Address, tuple[str, ...]] = field(default_factory=dict)
     """Where operators were registered when they last answered."""
     _histories: dict[Address, ProviderHistory] = field(default_factory=dict)
+    _weights: dict[Address, tuple[float, int]] = field(default_factory=dict)
+    """When each owner's stake was read, and how many of the smallest bonds it made."""
     _read_at: float = float("-inf")
     """When the newest reading began: what was registered later is not in it."""
     _reading: trio.Lock = field(default_factory=trio.Lock)
@@ -98,6 +104,36 @@ class Bidders:
                 known[each.operator] = each.addrs or known.get(each.operator, ())
             self.registered = known
             self._read_at = began
+
+    async def weigh(self, seconds: float = _READ_S) -> None:
+        """Read the stakes of owners that are registered, for `seconds` at most: those not read yet first.
+
+        No error: what cannot be read keeps no client waiting.
+        """
+        before = trio.current_time() - _WEIGHED_S
+        stale = [each for each in self.owners if self._weights.get(each, (before, 0))[0] <= before]
+        stale.sort(key=lambda owner: (owner in self._weights, _RANDOM.random()))
+        self._weights = {owner: known for owner, known in self._weights.items() if owner in self.owners}
+        with trio.move_on_after(seconds), suppress(TransientError):
+            for first in range(0, len(stale), _PER_READ):
+                found = await self.chain.run(Chain.weights, stale[first : first + _PER_READ])
+                now = trio.current_time()
+                self._weights.update({owner: (now, weight) for owner, weight in found.items()})
+
+    def by_stake(self) -> dict[Address, int]:
+        """Return the stake behind each operator that says where it is, in the order in which to dial them.
+
+        Whose owner has most at stake is likely to come first, by chance: others must be heard too. Whoever
+        has nothing at stake comes last: a registration costs its gas alone.
+        """
+        weights: dict[Address, int] = {}
+        for owner, each in self.owners.items():
+            if self.registered.get(each.operator):
+                weight = self._weights.get(owner, (0.0, 0))[1]
+                weights[each.operator] = max(weights.get(each.operator, 0), weight)
+        # Weighted sampling without replacement (Efraimidis and Spirakis, 2006).
+        drawn = {each: _RANDOM.expovariate(weight or 1) for each, weight in weights.items()}
+        return {each: weights[each] for each in sorted(weights, key=lambda it: (not weights[it], drawn[it]))}
 
     async def speaks_for(self, operator: Address, owner: Address) -> bool:
         """Tell whether an operator's signature binds this owner: the contract says, also to a flood."""

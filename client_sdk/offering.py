@@ -1,7 +1,7 @@
 """Puts an offer on the network and collects what providers answer; what strangers send costs a line."""
 
 import logging
-import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import trio
@@ -27,8 +27,13 @@ log = logging.getLogger(__name__)
 
 _MAX_ANSWER = 8192
 _CONNECT_S = 3.0
+_TELL_S = 1.0
+_NOBODY_S = 10.0
+"""For so long more providers are dialled while none answers."""
 _NEIGHBOURS = 6
-"""Providers that are dialled before an offer: gossip carries it to the others."""
+"""Providers, with a stake if there are such, that an offer is sent to: gossip carries it to the others."""
+_MORE_S = 0.5
+"""After that long as many more are dialled: some accept and say nothing."""
 _STRANGERS = 32
 """Answers that are looked at at once of who is in no registration that was read: peer ids are free."""
 _PER_SENDER = 4
@@ -64,35 +69,60 @@ class Collector:
             del self._open[terms.offer.digest]
 
     async def reach(self) -> None:
-        """Make sure that somebody will hear an offer; does not wait longer than a few seconds.
+        """Make sure that somebody will hear an offer; waits a few seconds, and longer while nobody answers.
 
         Reading registrations on from the last block costs two requests, and a provider that came a moment ago
         must not be left out. If they cannot be read, whom we know has to do.
         """
         await self.bidders.refresh(RECENT_S)
-        for operator, addrs in self.bidders.registered.items():
-            self.bidders.note(self.node, operator, addrs)
+        await self.bidders.weigh()
+        order = self.bidders.by_stake()
+        # The node, too, dials who has a stake first.
+        for operator in order:
+            self.bidders.note(self.node, operator, self.bidders.registered[operator])
         name = topic(self.domain.chain_id, self.domain.escrow, "offers")
-        with trio.move_on_after(_CONNECT_S):
-            async with trio.open_nursery() as nursery:
-                for addr in self._some_addrs():
-                    nursery.start_soon(self._connect, addr)
-            # Whom we know is connected; they tell a moment later what they listen to.
-            while len(self.node.topic_peers(name)) < min(self._connected(), _NEIGHBOURS // 2):
+        ends = trio.current_time() + _CONNECT_S
+        await self._meet(order, ends)
+        # Whom we know is connected; they tell a moment later what they listen to.
+        with trio.move_on_at(max(ends, trio.current_time() + _TELL_S)):
+            while len(self.node.topic_peers(name)) < min(self._connected(order), _NEIGHBOURS // 2):
                 await trio.sleep(0.02)
 
-    def _connected(self) -> int:
-        return sum(self.node.is_connected(each) for each in self.bidders.registered)
+    async def _meet(self, order: dict[Address, int], ends: float) -> None:
+        """Dial providers in this order, more as time goes by, until enough answered or the time is up."""
+        began, registered = trio.current_time(), self.bidders.registered
+        staked = [each for each, weight in order.items() if weight]
+        to_come = [each for each in order if not self.node.is_connected(each)]
+        places: set[Address] = set()
+        """Whom a dial is under way to, or has reached: each that fails makes room for another."""
 
-    def _some_addrs(self) -> list[str]:
-        known = [
-            addrs[0]
-            for operator, addrs in self.bidders.registered.items()
-            if addrs and not self.node.is_connected(operator)
-        ]
-        # Not the first: whoever registered many keys before others would be all that an offer reaches.
-        wanted = min(max(_NEIGHBOURS - self._connected(), 0), len(known))
-        return secrets.SystemRandom().sample(known, wanted)
+        async def dial(operator: Address) -> None:
+            await self._connect(registered[operator][0])
+            if not self.node.is_connected(operator):
+                places.discard(operator)
+
+        def enough() -> bool:
+            # Who has nothing at stake may answer and forward no offer.
+            met, backed = self._connected(order), self._connected(staked)
+            return met >= min(_NEIGHBOURS, len(order)) and backed >= min(_NEIGHBOURS, len(staked))
+
+        async with trio.open_nursery() as nursery:
+            while not enough():
+                now = trio.current_time()
+                room = _NEIGHBOURS * (1 + int((now - began) / _MORE_S)) - len(places)
+                alone = not self._connected(order) and now < began + _NOBODY_S
+                while room > 0 and to_come:
+                    ends = max(ends, now + _CONNECT_S) if alone else ends
+                    places.add(operator := to_come.pop(0))
+                    nursery.start_soon(dial, operator)
+                    room -= 1
+                if self._connected(places) == len(places) or (now >= ends and not (alone and to_come)):
+                    break
+                await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
+
+    def _connected(self, operators: Iterable[Address]) -> int:
+        return sum(self.node.is_connected(each) for each in operators)
 
     async def _connect(self, addr: str) -> None:
         try:

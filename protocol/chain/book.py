@@ -8,7 +8,7 @@ left out, and owners that could lock no bond make room for those that could.
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from math import inf
@@ -223,7 +223,7 @@ class AddressBook:
 
     def _weeded(self, entries: dict[Address, Entry]) -> dict[Address, Entry]:
         """Keep those that have the most stake, and the newest of those that have too little for any bond."""
-        weights = _weights(self._reads, list(entries))
+        weights = weights_of(self._reads, list(entries))
         staked = sorted((owner for owner in entries if weights[owner]), key=lambda each: -weights[each])
         others = [owner for owner in entries if not weights[owner]]
         stay = {*staked[:_MOST], *others[-_MOST // 2 :]}
@@ -276,7 +276,7 @@ def _entries(events: Iterable[Event]) -> list[Entry]:
     ]
 
 
-def _weights(reads: Reads, owners: list[Address]) -> dict[Address, int]:
+def weights_of(reads: Reads, owners: Sequence[Address]) -> dict[Address, int]:
     """Return how many of the smallest bonds each owner's stake makes; 0 for too little for any."""
     weights = dict.fromkeys(owners, 0)
     staking = reads.staking

@@ -1,9 +1,10 @@
 """The chain as roles see it: typed reads, past events, calls to send. Blocking; see `AsyncChain`."""
 
+from collections.abc import Sequence
 from functools import cached_property, partial
 
 from protocol.chain.audit_reads import AuditReads
-from protocol.chain.book import AddressBook
+from protocol.chain.book import AddressBook, weights_of
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.codec import decode_values
 from protocol.chain.delivery_reads import SeenDemand
@@ -163,6 +164,10 @@ class Chain(AuditReads):
     def registration_of(self, owner: Address, seconds: float = _READ_S) -> Registered | None:
         """Return an owner's newest registration, or None. `TransientError` if it cannot be read in time."""
         return self.book.find(owner, seconds)
+
+    def weights(self, owners: Sequence[Address]) -> dict[Address, int]:
+        """Return how many of the smallest bonds each owner's stake makes; 0 for too little for any."""
+        return weights_of(self, owners)
 
     def history(self, owner: Address, seconds: float = _READ_S) -> ProviderHistory:
         """Return how an owner's leases ended, and how many capacity nonces it cancelled.

@@ -71,9 +71,9 @@ class AddressBook:
         entry.last_error = ""
 
     def due(self, now: float) -> list[Entry]:
-        """Return the peers whose time has come, those to be kept first."""
+        """Return the peers whose time has come: those to be kept first, then whoever failed least often."""
         due = [entry for entry in self._entries.values() if entry.next_dial <= now]
-        return sorted(due, key=lambda entry: not entry.keep)
+        return sorted(due, key=lambda entry: (not entry.keep, entry.failures))
 
     def waiting(self, now: float) -> list[Entry]:
         """Return the peers that are to be dialled later."""

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 ENOUGH = 12
 """Peers beyond which learnt addresses are dialled only when somebody asks for that peer."""
 _TOGETHER = 8
+"""Learnt peers that are dialled at a time while nobody asks for them."""
 
 
 class Dialer:
@@ -43,7 +44,8 @@ class Dialer:
         self._timeout_s = timeout_s
         self._dialling: dict[Address, trio.Event] = {}
         self._nudge = trio.Event()
-        self._limit = trio.CapacityLimiter(_TOGETHER)
+        self._unasked: set[Address] = set()
+        """Learnt peers that `run` dials now."""
 
     def nudge(self) -> None:
         """Look at the book again now."""
@@ -72,8 +74,7 @@ class Dialer:
             self._metrics.dials += 1
             try:
                 with trio.fail_after(self._timeout_s):
-                    async with self._limit:
-                        await self._dial_one(peer, addr)
+                    await self._dial_one(peer, addr)
             except trio.TooSlowError:
                 errors.append(f"{addr}: no answer in {self._timeout_s:g} s")
             except Exception as error:
@@ -113,7 +114,7 @@ class Dialer:
         async with trio.open_nursery() as nursery:
             while True:
                 now = trio.current_time()
-                room = ENOUGH - len(self._peers.list())
+                room = min(ENOUGH - len(self._peers.list()), _TOGETHER) - len(self._unasked)
                 for entry in self._book.due(now):
                     if self._peers.id_of(entry.address) or entry.address in self._dialling:
                         continue
@@ -121,6 +122,7 @@ class Dialer:
                         if room <= 0:
                             continue
                         room -= 1
+                        self._unasked.add(entry.address)
                     nursery.start_soon(self._try, entry)
                 await self._pause()
 
@@ -129,6 +131,8 @@ class Dialer:
             await self.reach(entry)
         except PeerUnreachableError as error:
             logger.debug("%s", error)
+        finally:
+            self._unasked.discard(entry.address)
         self.nudge()
 
     async def _pause(self) -> None:

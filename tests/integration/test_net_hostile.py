@@ -21,7 +21,7 @@ from libp2p.utils.varint import encode_varint_prefixed
 from protocol.net import GossipSettings, NetSettings, Node, PeerUnreachableError, StreamSettings, open_node
 from protocol.net.framing import Wire
 from protocol.net.host import swarm_of
-from protocol.net.identity import key_pair
+from protocol.net.identity import address_of, key_pair
 from tests.unit.net.support import OFFERS, accept_all, has_ipv6, key, nodes, until
 
 pytestmark = pytest.mark.trio
@@ -504,6 +504,27 @@ async def test_dials_that_nobody_answers_take_no_place_for_ever() -> None:
                 peer = ID.from_pubkey(key_pair(key(f"mute {number}")).public_key).to_base58()
                 with pytest.raises(PeerUnreachableError, match="no answer"):
                     await victim.connect(f"/ip4/127.0.0.1/tcp/{mute.getsockname()[1]}/p2p/{peer}")
+
+
+async def test_who_is_asked_for_waits_for_no_background_dial() -> None:
+    """Made-up peers from registrations, with addresses that accept and say nothing, keep the dialler busy."""
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen()
+        where = f"/ip4/127.0.0.1/tcp/{mute.getsockname()[1]}/p2p/"
+        async with open_node(key("honest")) as honest, open_node(key("kept")) as kept:
+            settings = NetSettings(dial_timeout_s=60)
+            async with open_node(key("victim"), settings) as victim:
+                for number in range(30):
+                    peer = ID.from_pubkey(key_pair(key(f"mute {number}")).public_key)
+                    victim.learn(address_of(peer), [where + peer.to_base58()])
+                await until(lambda: victim.metrics.dials >= 8)
+                victim.learn(kept.address, kept.addrs, keep=True)
+                await until(lambda: victim.is_connected(kept.address), 30)
+                victim.learn(honest.address, honest.addrs)
+                with trio.fail_after(30):
+                    await victim.connect(honest.addrs[0])
+                assert victim.metrics.dials == 8 + 2
 
 
 async def test_one_host_cannot_take_all_places() -> None:
