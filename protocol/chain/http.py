@@ -110,10 +110,18 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _Https
 
 
+_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
 
 class BoundedSession(requests.Session):
@@ -125,10 +133,12 @@ class BoundedSession(requests.Session):
     def __init__(self, connections: int, seconds: float) -> None:
         super().__init__()
         self._seconds = seconds
-        self.max_redirects = 0
         adapter = _Adapter(pool_maxsize=connections)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
+
+    def get_redirect_target(self, _: requests.Response) -> None:
+        """None: to follow a redirection, `requests` would take its body whole first."""
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send, and read the whole answer. `Timeout` past the time, `TooLongError` past the size."""
@@ -142,6 +152,8 @@ class BoundedSession(requests.Session):
                 if isinstance(error, HTTPError):
                     raise requests.ConnectionError(str(error)) from error
                 raise
+            if response.is_redirect:
+                raise requests.TooManyRedirects("the answer leads elsewhere")
             if watch.is_over:  # what was read ends where it was cut
                 raise requests.Timeout(f"no whole answer in {self._seconds:g} s")
         return response

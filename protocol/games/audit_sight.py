@@ -48,17 +48,15 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
     return replace(sight, claim_until=BlockNo(verdict.since + chain.game_terms.claim_period))
 
 
-def is_public(chain: Chain, bid: Bid, by_client: bool, item: int, own: Roots) -> bool:
-    """Say whether the provider has shown that a drawn item comes to `own`: in a game, or the other audit.
+def is_public(chain: Chain, lease: LeaseId, by_client: bool, item: int, own: Roots) -> bool:
+    """Say whether the provider has shown in the lease's other audit that a drawn item comes to `own`.
 
-    An auditor that commits then is not paid for agreeing (ADR 053). Who finds something else than what is
-    public accuses, and is paid as ever. Blocking.
+    An auditor that commits then is not paid for agreeing (ADR 053). Who finds something else accuses, and is
+    paid as ever. What a game has shown says less: a trace, by the number of its item alone, while false
+    outputs stand behind none. Blocking.
     """
-    lease = bid.lease_id()
-    trace = chain.trace_root(Case(lease, bid.job_hash, item, own.item))
     other = chain.audit(lease, not by_client)
-    revealed = other.answer is Answer.REVEALED and other.item == item
-    return ZERO_HASH != trace == own.trace or (revealed and other.found == own.found)
+    return other.answer is Answer.REVEALED and other.item == item and other.found == own.found
 
 
 def is_contested(chain: Chain, lease: LeaseId, item: int) -> bool:

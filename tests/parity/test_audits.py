@@ -68,8 +68,6 @@ class Player:
     run: Callable[[int], Roots]
     own: Roots | None = None
     playing: bool = False
-    greedy: bool = False
-    """Whether it commits where agreeing is not paid."""
 
 
 class Puppet:
@@ -169,9 +167,7 @@ class Rig:
         )
 
     def is_public(self, player: Player, item: int) -> bool:
-        if player.own is None or player.greedy:
-            return False
-        return is_public(player.chain, self.bid, True, item, player.own)
+        return player.own is not None and is_public(player.chain, self.lease, True, item, player.own)
 
     def do(self, player: Player, move: Move) -> None:
         """Carry a move out."""
@@ -422,12 +418,8 @@ def _sham(rig: Rig, item: int) -> None:
     other.send(other.disputes.move(moves.Resign(rig.bid, case, SALT)))
 
 
-@pytest.mark.parametrize("greedy", [True, False])
-def test_who_copies_what_a_sham_has_shown_is_not_paid(rig: Rig, greedy: bool) -> None:
-    """Three auditors run nothing: what they commit to stands on the chain. It burns nothing either.
-
-    Who is not greedy has run the item, and abstains.
-    """
+def test_who_copies_what_a_sham_has_shown_is_not_paid(rig: Rig) -> None:
+    """Three auditors run nothing: what they commit to stands on the chain. It burns nothing either."""
     for item in range(ITEMS):
         _sham(rig, item)
 
@@ -436,7 +428,7 @@ def test_who_copies_what_a_sham_has_shown_is_not_paid(rig: Rig, greedy: bool) ->
         return Roots(rig.client.trace_root(Case(rig.lease, rig.job.hash, item, root)), root)
 
     for player in rig.auditors.values():
-        player.run, player.greedy = copied, greedy
+        player.run = copied
     rig.order(3)
     rig.play()
     assert rig.stage is Stage.OVER
@@ -444,7 +436,7 @@ def test_who_copies_what_a_sham_has_shown_is_not_paid(rig: Rig, greedy: bool) ->
     fee = rig.client.audit_fee(rig.bid, ITEMS)
     assert rig.client.audit_credit(0, rig.client.address) == 3 * fee
     assert all(p.chain.auditor(p.chain.address).left_at == 0 for p in rig.auditors.values())
-    assert [task.late for task in rig.client.audit_tasks(rig.lease, True)] == [greedy] * 3
+    assert [task.late for task in rig.client.audit_tasks(rig.lease, True)] == [True] * 3
 
 
 def test_a_cheat_that_has_shown_its_trace_is_accused_all_the_same(rig: Rig) -> None:
@@ -453,13 +445,27 @@ def test_a_cheat_that_has_shown_its_trace_is_accused_all_the_same(rig: Rig) -> N
     for item in range(ITEMS):
         _sham(rig, item)
     for number in AUDITORS[1:]:
-        rig.auditors[number].run, rig.auditors[number].greedy = rig.provider.run, True
+        rig.auditors[number].run = rig.provider.run
     rig.order(3)
     rig.play()
     assert rig.stage is Stage.CONTESTED
     assert [each.playing for each in rig.auditors.values()] == [True, False, False]
     assert rig.paid() == [0, 0, 0]
     assert rig.client.audit_credit(0, rig.client.address) == 2 * rig.client.audit_fee(rig.bid, ITEMS)
+
+
+def test_false_outputs_behind_a_true_trace_that_was_shown_are_accused_all_the_same(rig: Rig) -> None:
+    """A trace holds no outputs, and `traceOf` answers by an item's number: neither speaks for the result."""
+    truth = items_tree([item_root_of([keccak256(b"truth %d" % item)]) for item in range(ITEMS)])
+    for player in rig.auditors.values():
+        player.run = lambda item: Roots(rig.traces[item], truth.hash_at(0, item))
+    rig.order(3)
+    rig.net.anvil.mine(6)
+    rig.client.send(rig.client.audits.draw(rig.bid, True))
+    _sham(rig, rig.client.audit(rig.lease, True).item)
+    rig.play()
+    assert rig.stage is Stage.CONTESTED
+    assert all(each.playing for each in rig.auditors.values())
 
 
 def test_what_is_kept_of_a_commitment_is_the_contracts(rig: Rig) -> None:

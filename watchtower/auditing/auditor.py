@@ -78,7 +78,7 @@ _OFF = "the item comes out otherwise here, but challenge is off: half of the sta
 _FETCHES = Seats(32, 64, 0.0)
 """Jobs fetched at once. A slow server costs no more than one of these seats, and that only while nobody who
 has more right to it wants it."""
-_PUBLIC = "the provider has shown the same on the chain already, so agreeing is not paid"
+_PUBLIC = "the provider has shown the same in the other audit already, so agreeing is not paid"
 _VAIN = "what was committed to is not what the item comes to here now: it cannot be opened"
 
 
@@ -337,8 +337,8 @@ class Auditing:
 
     async def _why_not(self, seen: Seen, roots: Roots) -> str:
         """Say why what the item comes to is not committed to, and abstain then."""
-        (_, by_client), audit = seen.name, seen.sight.audit
-        if await self.rig.chain.run(is_public, seen.opened.bid, by_client, audit.item, roots):
+        audit = seen.sight.audit
+        if await self.rig.chain.run(is_public, *seen.name, audit.item, roots):
             self._public[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, _PUBLIC)
             return _PUBLIC
         # Not yet, of a run of an earlier process: since then the wallet may have paid for something else.

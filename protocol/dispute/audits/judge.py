@@ -13,8 +13,9 @@ Whoever would earn nothing and risk nothing does nothing. If another judge convi
 An auditor has the job from the provider, and silence costs it stake: one that cannot get or run the job
 abstains. It tries as long as it can, and keeps the time that a transaction may take. So does one that could
 play no game: what it commits to it may have to defend (ADR 049). And one whose own run came to what the
-provider has shown already: agreeing is not paid (ADR 053). It runs the item all the same. Else a provider
-would escape every audit by showing its trace: who finds something else accuses, and is paid.
+provider has shown in the lease's other audit: agreeing is not paid (ADR 053). It runs the item all the same:
+who finds something else accuses, and is paid. A trace that a game has shown is no reason: a provider would
+escape every audit by showing it, since outputs may be false behind a true one.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Sight:
     unable: bool = False
     """Whether no game about the item could be played here: it takes too long, or the bond is lacking."""
     public: bool = False
-    """Whether the provider has shown on the chain what one's own run came to."""
+    """Whether the provider has shown in the lease's other audit what one's own run came to."""
     shown: Roots | None = None
     """What the provider revealed."""
     game_trace: Hash32 = ZERO_HASH

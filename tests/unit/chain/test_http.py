@@ -89,6 +89,15 @@ def test_who_sends_a_byte_now_and_then_is_given_up(serve: Callable[[Answer], str
     assert time.monotonic() - began < 5
 
 
+def test_behind_a_proxy_an_exchange_has_an_end_too(
+    serve: Callable[[Answer], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", serve(lambda handler: drip(handler, LONG)))
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(requests.Timeout, match="no whole answer in"):
+        BoundedSession(4, 0.5).post("http://node.invalid/", data=b"q", timeout=5)
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_no_more_is_taken_than_an_answer_may_have(
     serve: Callable[[Answer], str], packed: bool, monkeypatch: pytest.MonkeyPatch
@@ -130,15 +139,29 @@ def test_whole_answers_come_as_they_are_over_one_connection(
     assert len(ports) == 1
 
 
-def test_no_answer_leads_elsewhere(serve: Callable[[Answer], str]) -> None:
-    def moved(handler: Any) -> None:
-        handler.send_response(307)
-        handler.send_header("Location", "http://127.0.0.1:9/")
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+@pytest.mark.parametrize("status", [302, 307])
+def test_no_answer_leads_elsewhere_nor_is_it_longer_than_others(
+    serve: Callable[[Answer], str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, bomb = list[str](), gzip.compress(bytes((1 << 20) + 1))
 
+    def moved(handler: Any) -> None:
+        asked.append(handler.path)
+        handler.send_response(status)
+        handler.send_header("Location", "/elsewhere")
+        if body := bomb if len(asked) > 1 else b"":
+            handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    monkeypatch.setattr(http, "MAX_BODY", 1 << 20)
+    url, session = serve(moved), BoundedSession(4, 5)
     with pytest.raises(requests.TooManyRedirects):
-        BoundedSession(4, 5).post(serve(moved), data=b"q", timeout=5)
+        session.post(url, data=b"q", timeout=5)
+    with pytest.raises(TooLongError):
+        session.post(url, data=b"q", timeout=5)
+    assert asked == ["/", "/"]
 
 
 def test_a_connection_that_breaks_off_is_no_answer(serve: Callable[[Answer], str]) -> None:

@@ -1,16 +1,13 @@
 """What is read of audits. The chain is an object in this process."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from protocol.dispute.audits import Answer, Part, Stage
-from protocol.dispute.names import Case
 from protocol.games import audit_sight
 from protocol.games.audit_sight import contested_traces, is_public
-from protocol.types import ZERO_HASH, Hash32
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import LIE, ME, OTHER, OWN, sight
 
@@ -40,36 +37,21 @@ def test_only_an_accusation_that_stands_is_one(
 
 
 @pytest.mark.parametrize(
-    ("trace", "other", "public"),
+    ("other", "public"),
     [
-        (ZERO_HASH, {}, False),
-        (OWN.trace, {}, True),
-        (LIE.trace, {}, False),  # of the same item: it will be accused
-        (ZERO_HASH, {"answer": Answer.REVEALED, "found": OWN.found}, True),
-        (ZERO_HASH, {"answer": Answer.REVEALED, "found": LIE.found}, False),
-        (ZERO_HASH, {"answer": Answer.REVEALED, "found": OWN.found, "item": 2}, False),
-        (ZERO_HASH, {"answer": Answer.COMMITTED, "found": OWN.found}, False),
+        ({}, False),
+        ({"answer": Answer.REVEALED, "found": OWN.found}, True),
+        ({"answer": Answer.REVEALED, "found": LIE.found}, False),
+        ({"answer": Answer.REVEALED, "found": OWN.found, "item": 2}, False),
+        ({"answer": Answer.COMMITTED, "found": OWN.found}, False),
     ],
 )
 def test_only_what_one_s_own_run_came_to_makes_agreeing_worthless(
-    trace: Hash32, other: dict[str, Any], public: bool
+    other: dict[str, Any], public: bool
 ) -> None:
-    asked = []
-
-    def trace_root(case: Case) -> Hash32:
-        asked.append(case)
-        return trace
-
     def audit(_: object, by_client: bool) -> Any:
         assert not by_client, "the other one"
         return sight(Stage.DRAWN, audit=other).audit
 
-    chain: Any = SimpleNamespace(trace_root=trace_root, audit=audit)
-    assert is_public(chain, BID, True, 3, OWN) is public
-    assert asked == [Case(BID.lease_id(), BID.job_hash, 3, OWN.item)]
-
-
-def test_a_program_without_a_trace_shows_none_in_a_game() -> None:
-    none = sight(Stage.NONE).audit
-    chain: Any = SimpleNamespace(trace_root=lambda _: ZERO_HASH, audit=lambda *_: none)
-    assert not is_public(chain, BID, True, 3, replace(OWN, trace=ZERO_HASH))
+    chain: Any = SimpleNamespace(audit=audit)
+    assert is_public(chain, BID.lease_id(), True, 3, OWN) is public

@@ -667,7 +667,7 @@ async def test_who_could_not_play_a_game_about_what_it_found_abstains(held: Held
 
 
 async def test_who_finds_what_is_public_abstains_and_pledges_nothing(held: HeldRuns, desk: Desk) -> None:
-    """ADR 053: also if the game that shows it came after the run."""
+    """ADR 053: also if the other audit has shown it after the run."""
     async with trio.open_nursery() as nursery:
         desk.public = True
         lease = await desk.look(nursery, 1, 110)
