@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from protocol.crypto import cut_keccak256, keccak256
+from protocol.crypto import keccak256
 from protocol.dispute.moves import (
     ChallengerMove,
     Jump,
@@ -30,10 +30,11 @@ from protocol.dispute.trace import Plan, Trace, plan
 from protocol.dispute.trees import proof_of, words_of
 from protocol.tape import F32, Contract, Reduce, Tape
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import Nodes, Tree, depth_of, tree
+from protocol.tape.merkle import Tree, depth_of, tree
 from protocol.tape.reference import evaluate_all, evaluate_node
 from protocol.tape.roots import item_root, leaf_count
 from protocol.types import Hash32
+from tests.cheat.trace import Whole
 from tests.strategies.tapes import tensor
 
 Array = NDArray[Any]
@@ -93,14 +94,16 @@ class Forged(Trace):
         roots += [self.lies.beyond.get(at, Hash32(bytes(32))) for at in range(inner, 1 << depth_of(inner))]
         return tree(b"".join(roots))
 
-    def _root(self, value: int) -> Hash32:
-        return self._build(value).root
+    def middle(self, value: int) -> bytes:
+        if not self._is_bent(value):
+            return super().middle(value)
+        return self.tensor(value).middle(self.plan.types[value])
 
-    def _build(self, value: int) -> Nodes:
-        if not any(held == value for held, _ in self.lies.leaves):
-            return super()._build(value)
-        count = 1 << depth_of(leaf_count(self.plan.types[value]))
-        return tree(b"".join(cut_keccak256(self.leaf(value, index)) for index in range(count)))
+    def tensor(self, value: int) -> Any:
+        return Whole.over(self, value) if self._is_bent(value) else super().tensor(value)
+
+    def _is_bent(self, value: int) -> bool:
+        return any(held == value for held, _ in self.lies.leaves)
 
     def leaf(self, value: int, index: int) -> bytes:
         lie = self.lies.leaves.get((value, index))

@@ -15,16 +15,36 @@ from protocol.dispute.replay import View
 from protocol.dispute.steps import fold
 from protocol.dispute.trace import Plan, Trace
 from protocol.engines.worker.stored import StoredTrace
-from protocol.tape import F32, Contract
+from protocol.tape import F32, Contract, TensorType
 from protocol.tape.limits import LEAF_BYTES
-from protocol.tape.merkle import Bytes, Nodes, Tree, depth_of, tree
+from protocol.tape.merkle import Bytes, Tree, depth_of, tree
 from protocol.tape.roots import leaf_count, leaves_per_row
+from protocol.tape.tensor_tree import middle_count, middle_level
 from protocol.types import Hash32
 from tests.cheat.lies import Beyond, Count, Foreign, Lies, Missing, Outside, Silent, Swap
 
 NEAR = 4096
 """How far the last block's result is bent, in units in the last place."""
 GARBAGE = 0x5A
+
+
+class Whole(Tree):
+    """A whole tree over leaves that nothing else is held to."""
+
+    @classmethod
+    def over(cls, trace: Trace, value: int) -> "Whole":
+        """The tree over the leaves of a value as a trace has them, padding included."""
+        count = 1 << depth_of(leaf_count(trace.plan.types[value]))
+        found = tree(b"".join(cut_keccak256(trace.leaf(value, index)) for index in range(count)))
+        return cls(found.layers, found.pads)
+
+    def middle(self, kind: TensorType) -> bytes:
+        """What `tensor_tree.middle_of` gives of such a tree."""
+        level = middle_level(kind)
+        return b"".join(self.hash_at(level, index) for index in range(middle_count(kind)))
+
+    def hold(self, *_: int) -> None:
+        """They are what they are."""
 
 
 class Lying(Trace):
@@ -58,18 +78,26 @@ class Lying(Trace):
             roots += [keccak256(bytes([at])) for at in range((1 << depth_of(inner)) - inner)]
         return tree(b"".join(roots), hasher=self._hasher)
 
-    def _root(self, value: int) -> Hash32:
-        return self._build(value).root
+    def middle(self, value: int) -> bytes:
+        """The middle of a value's tree, over its leaves as the lie has them."""
+        if not self._is_bent(value):
+            return super().middle(value)
+        return self.tensor(value).middle(self.plan.types[value])
 
-    def _build(self, value: int) -> Nodes:
-        if not any(self._value(part) == value for part in self._parts(Outside)):
-            return super()._build(value)
-        count = 1 << depth_of(leaf_count(self.plan.types[value]))
-        return tree(b"".join(cut_keccak256(self.leaf(value, index)) for index in range(count)))
+    def tensor(self, value: int) -> Any:
+        """The tree over a value's leaves as the lie has them."""
+        if not self._is_bent(value):
+            return super().tensor(value)
+        return Whole.over(self, value)
+
+    def _is_bent(self, value: int) -> bool:
+        return any(self._value(part) == value for part in self._parts(Outside))
 
     def leaf(self, value: int, index: int) -> bytes:
         """A leaf, with a byte outside of the shape where the lie says so."""
-        found = bytearray(super().leaf(value, index))
+        if not self._is_bent(value):
+            return super().leaf(value, index)
+        found = bytearray(Trace.leaf(self, value, index))  # of a file as well: no tree holds it
         for part in self._parts(Outside):
             if self._value(part) == value and part.leaf == index:
                 assert found[part.byte] == 0, f"{part} is inside"
