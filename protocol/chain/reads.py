@@ -51,7 +51,10 @@ class Reads:
 
     def lease(self, lease: LeaseId, tag: Tag = "latest") -> LeaseView:
         """Return one lease as it stood in a block; state NONE if it was not opened by then."""
-        read = lambda answer: _lease_view(self.escrow.abi.results("leaseOf", answer)[0])  # noqa: E731
+
+        def read(answer: bytes) -> LeaseView:
+            return _lease_view(self.escrow.abi.results("leaseOf", answer)[0])
+
         return self.node.view(self._view("leaseOf", lease), read, tag=tag)
 
     def leases(self, leases: Sequence[LeaseId], tag: Tag = "latest") -> tuple[LeaseView, ...]:

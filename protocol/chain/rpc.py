@@ -32,7 +32,7 @@ _UNREADABLE = (
     LookupError,
     AttributeError,
     ArithmeticError,
-    RuntimeError,
+    RecursionError,
     BrokenInvariant,
 )
 """What reading an answer raises if it is not what was asked for."""

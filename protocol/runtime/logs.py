@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 
+from protocol.types.errors import one_line
+
 _about: ContextVar[Mapping[str, str]] = ContextVar("gavel_about", default=MappingProxyType({}))
 
 FILE_BYTES = 20 << 20
@@ -65,11 +67,7 @@ class ConsoleFormatter(logging.Formatter):
         lines = [f"{clock} {record.levelname.lower():7} {record.getMessage()}{fields}"]
         if record.exc_info:
             lines += self.formatException(record.exc_info).split("\n")
-        return "\n".join(map(_visible, lines))
-
-
-def _visible(text: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+        return "\n".join(map(one_line, lines))
 
 
 def setup_logs(

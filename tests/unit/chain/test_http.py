@@ -94,8 +94,10 @@ def test_behind_a_proxy_an_exchange_has_an_end_too(
 ) -> None:
     monkeypatch.setenv("http_proxy", serve(lambda handler: drip(handler, LONG)))
     monkeypatch.delenv("no_proxy", raising=False)
+    began = time.monotonic()
     with pytest.raises(requests.Timeout, match="no whole answer in"):
         BoundedSession(4, 0.5).post("http://node.invalid/", data=b"q", timeout=5)
+    assert time.monotonic() - began < 15, "it is cut, not waited for: that takes thirty"
 
 
 @pytest.mark.parametrize("packed", [False, True])
