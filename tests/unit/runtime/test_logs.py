@@ -76,6 +76,9 @@ def test_what_a_peer_sent_reaches_no_terminal_and_loses_no_line(
 ) -> None:
     console = io.StringIO()
     monkeypatch.setattr("sys.stderr", console)
+    root = logging.getLogger()
+    for handler in root.handlers[:]:  # pytest's own keep the text for a report, and xdist sends only UTF-8
+        root.removeHandler(handler)
     path = setup_logs("provider", tmp_path)
     log = logging.getLogger("gavel.test")
     try:
