@@ -29,6 +29,8 @@ abstract contract AuditAnswers is AuditDraws {
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Drawn);
         Task storage t = _mine(id, task, Part.Assigned);
+        // INVARIANT: who has committed is paid when a lease is convicted elsewhere (`finish`); so nobody commits after that.
+        if (_isSentenced(leaseId)) revert Audits_Convicted(leaseId);
         _committing(a, seed, commitment);
         // INVARIANT: nobody is paid for a copy (ADR 053). Who agrees later has stated the root of the provider's item here,
         // by which its trace is found.

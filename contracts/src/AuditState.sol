@@ -91,8 +91,12 @@ abstract contract AuditState is Clock, IAudits {
 
     /// @dev Whether somebody else convicted the lease, or has and it is only not settled yet. No hold is left then.
     function _isConvicted(LeaseId leaseId) internal view returns (bool) {
-        return _disputes.verdictOf(leaseId).how != Conviction.None
-            || _leaseOf(leaseId).state == LeaseState.Convicted;
+        return _isSentenced(leaseId) || _leaseOf(leaseId).state == LeaseState.Convicted;
+    }
+
+    /// @dev The same, as far as Disputes knows: where every judge of this project has its sentences.
+    function _isSentenced(LeaseId leaseId) internal view returns (bool) {
+        return _disputes.verdictOf(leaseId).how != Conviction.None;
     }
 
     function _leaseOf(LeaseId leaseId) internal view returns (LeaseView memory) {

@@ -73,7 +73,9 @@ contract Audits is AuditAnswers {
 
     /// @dev Whether an auditor agrees with what was public when it committed. It may have run nothing: it is paid nothing, and
     /// loses nothing.
+    /// INVARIANT: only what both have opened is compared. A provider could commit to what an auditor's sealed words are.
     function _isCopy(Task storage task, Audit memory a) private view returns (bool) {
+        if (task.part != Part.Revealed || a.answer != Answer.Revealed) return false;
         return task.late && task.found == a.found;
     }
 

@@ -217,6 +217,7 @@ REFUSALS: dict[str, Refusal] = {
     "Audits_OtherRoots": Refusal(
         "the provider revealed something else", "take the roots of its `Revealed` event"
     ),
+    "Audits_Convicted": Refusal("the lease has been convicted elsewhere", "finish the audit"),
     "Audits_Undecided": Refusal(
         "the lease may still be convicted", "wait for the window's end, and for the end of the games about it"
     ),

@@ -85,6 +85,8 @@ interface IAuditEvents {
     error Audits_NoTrace();
     /// @notice Not what the provider revealed.
     error Audits_OtherRoots();
+    /// @notice The lease has been convicted elsewhere: there is nothing left to find.
+    error Audits_Convicted(LeaseId leaseId);
     /// @notice The lease may still be convicted.
     error Audits_Undecided(LeaseId leaseId);
     error Audits_ZeroCommitment();

@@ -141,6 +141,54 @@ contract AuditCopiesTest is AuditBase {
         eq(owed(CLIENT), fee(), "paid back");
     }
 
+    /// @dev Rule 25: no provider takes an accuser's fee by committing to the words that hold its sealed commitment.
+    function test_Rule25AProviderThatCommitsToAnAccusersWords() public {
+        drawn(1);
+        showInGame("false");
+        bytes32 item = right();
+        bytes32 sealed_ = seal(task(0).auditor, TRACE, item);
+        commit(0, TRACE, item);
+        yes(task(0).late, "a trace is public");
+        bytes32 draw_ = drawSeed();
+        vm.prank(operator);
+        audits.commitAsProvider(bid, true, draw_, keccak256(abi.encode(sealed_, item)));
+        judge.freeze(bid);
+        judge.convict(bid, 0);
+        finish();
+        eq(owed(task(0).auditor), fee(), "who accused is paid");
+    }
+
+    /// @dev The same with the words that the accuser is about to open, which whoever runs the item knows.
+    function test_Rule25AProviderThatCommitsToWhatAnAccuserOpens() public {
+        drawn(1);
+        showInGame("false");
+        bytes32 item = right();
+        commit(0, TRACE, item);
+        bytes32 draw_ = drawSeed();
+        vm.prank(operator);
+        audits.commitAsProvider(bid, true, draw_, keccak256(abi.encode(TRACE, item)));
+        reveal(0, TRACE, item);
+        judge.freeze(bid);
+        judge.convict(bid, 0);
+        finish();
+        eq(owed(task(0).auditor), fee(), "who accused is paid");
+    }
+
+    /// @dev The same with a trace of one node, which can be any word and be opened.
+    function test_Rule25AProviderWhoseTraceIsAnAccusersSeal() public {
+        drawn(1);
+        showInGame("false");
+        bytes32 item = right();
+        bytes32 sealed_ = seal(task(0).auditor, TRACE, item);
+        commit(0, TRACE, item);
+        commitAsProvider(sealed_, item);
+        revealAsProvider(sealed_);
+        judge.freeze(bid);
+        judge.convict(bid, 0);
+        finish();
+        eq(owed(task(0).auditor), fee(), "who accused is paid");
+    }
+
     /// @dev What it reveals is held against what it has shown, also in a game of before the commitments (rule 8).
     function test_Rule08ATraceThatAShamHasShownAndAnotherOne() public {
         drawn(1);

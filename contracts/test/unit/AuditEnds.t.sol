@@ -168,6 +168,29 @@ contract AuditEndsTest is AuditBase {
         }
     }
 
+    /// @dev Rule 25: who sees a lease convicted has nothing left to find, and is not paid for any word.
+    function test_Rule25WhoCommitsAfterAConviction() public {
+        drawn(2);
+        commit(0, TRACE, right());
+        judge.freeze(bid);
+        vm.prank(address(judge));
+        disputes.silence(bid, 1, 1);
+        _commitsInVain(1);
+        settle();
+        _commitsInVain(1);
+        finish();
+        eq(owed(task(0).auditor), fee(), "who was before it is paid");
+        eq(owed(task(1).auditor), 0, "who was not is not");
+        eq(owed(CLIENT), fee(), "paid back");
+    }
+
+    function _commitsInVain(uint256 i) private {
+        (address who, bytes32 draw_, bytes32 item) = (task(i).auditor, drawSeed(), right());
+        vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_Convicted.selector, idOf(bid)));
+        vm.prank(who);
+        audits.commit(bid, true, i, draw_, "anything", item);
+    }
+
     function test_SentencedElsewhereBeforeTheDraw() public {
         order(CLIENT, 1);
         judge.freeze(bid);
