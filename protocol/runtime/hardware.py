@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from protocol.runtime.cgroups import memory_limits
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -78,20 +80,9 @@ def avx_level(flags: list[str]) -> str:
 
 
 def memory_limit() -> int:
-    """Return the bytes of memory that this process can have: the machine's, or less if its cgroup says so."""
+    """Return the bytes of memory that this process can have: the machine's, or less if its cgroups say so."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [total]
-    for file in (
-        Path("/sys/fs/cgroup/memory.max"),
-        Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
-    ):
-        try:
-            text = file.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            limits.append(int(text))
-    return min(limits)
+    return min((total, *memory_limits()))
 
 
 def _gpu(pynvml: Any, index: int) -> Gpu:
