@@ -99,19 +99,25 @@ def _check_supported(model: Model) -> None:
     constant = set(model.constants) | {""}
     missing: dict[str, list[ModelNode]] = {}
     for node in _needed(model):
+        own = (node.domain, node.op) in model.unexpanded
         known = node.domain == "" and node.op in OPERATORS
         fixed = all(name in constant for name in node.inputs)
         if fixed or node.op in ("Shape", "Size"):
             constant |= set(node.outputs)
         folds = fixed and node.domain == "" and node.op in ALSO
-        if not known and not folds and not has_body(node.op, node.domain, model.opset):
+        if own or not (known or folds or has_body(node.op, node.domain, model.opset)):
             missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
     if missing:
-        listed = ", ".join(
-            f"{op} (node {nodes[0].name!r}{f' and {len(nodes) - 1} more' if len(nodes) > 1 else ''})"
-            for op, nodes in missing.items()
-        )
+        listed = ", ".join(_named(op, nodes, model) for op, nodes in missing.items())
         raise InputError(f"the model uses operators that cannot be lowered: {listed}")
+
+
+def _named(op: str, nodes: list[ModelNode], model: Model) -> str:
+    """An operator without a lowering, with its first node."""
+    more = f" and {len(nodes) - 1} more" if len(nodes) > 1 else ""
+    if (nodes[0].domain, nodes[0].op) in model.unexpanded:
+        more += f", a function for another operator set than the model's {model.opset}: export both for one"
+    return f"{op} (node {nodes[0].name!r}{more})"
 
 
 def _needed(model: Model) -> list[ModelNode]:

@@ -17,7 +17,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from protocol.engines.onnx.functions import MAX_NODES, inline
+from protocol.engines.onnx.functions import MAX_NODES, inline, plain
 from protocol.tape.limits import MAX_DIMENSION, MAX_RANK
 from protocol.types.errors import InputError
 
@@ -66,6 +66,8 @@ class Model:
     constants: dict[str, Array]
     nodes: tuple[ModelNode, ...]
     outputs: tuple[str, ...]
+    unexpanded: frozenset[tuple[str, str]] = frozenset()
+    """Domain and name of the model's own functions whose calls still stand: another operator set's."""
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Files of external data that were read: path to size and time of change (ns), as before reading."""
 
@@ -86,7 +88,8 @@ def read_model(path: Path) -> Model:
     constants = {t.name: read_tensor(t, data, f"weight {t.name!r}") for t in graph.initializer}
     inputs = tuple(_input(i) for i in graph.input if i.name not in constants)
     nodes = tuple(_node(n, i, data) for i, n in enumerate(graph.node))
-    model = Model(opset, inputs, constants, nodes, tuple(o.name for o in graph.output), data.files)
+    left = frozenset((plain(f.domain), f.name) for f in proto.functions)
+    model = Model(opset, inputs, constants, nodes, tuple(o.name for o in graph.output), left, data.files)
     _check_order(model, path)
     return model
 
@@ -151,8 +154,7 @@ def _node(proto: onnx.NodeProto, index: int, data: "Data") -> ModelNode:
     outputs = tuple(proto.output)
     name = proto.name or next((o for o in outputs if o), f"#{index}")
     attributes = attributes_of(proto, f"{proto.op_type} node {name!r}", data)
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    return ModelNode(proto.op_type, domain, name, tuple(proto.input), outputs, attributes)
+    return ModelNode(proto.op_type, plain(proto.domain), name, tuple(proto.input), outputs, attributes)
 
 
 def attributes_of(proto: onnx.NodeProto, where: str, data: "Data") -> dict[str, Any]:
