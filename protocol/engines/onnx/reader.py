@@ -5,6 +5,7 @@ and every fault is an InputError that names the value or node. The file's graph 
 each value is made once and before it is used.
 """
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,13 @@ MAX_FILE_BYTES = 2**31 - 1
 MAX_WEIGHT_BYTES = 16 * 2**30
 OPSETS = range(7, 29)
 """Versions of the default operator set whose meanings are known here."""
+
+_PACKED_BITS: dict[int, int] = {
+    **dict.fromkeys((TensorProto.INT2, TensorProto.UINT2), 2),
+    **dict.fromkeys((TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1), 4),
+    **dict.fromkeys((TensorProto.FLOAT6E2M3, TensorProto.FLOAT6E3M2), 6),
+}
+"""Element types that several of share a byte in a file; in memory each has its own."""
 
 Shape = tuple[int, ...]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -208,14 +216,12 @@ def read_tensor(proto: TensorProto, data: Data, what: str) -> Array:
         raise InputError(
             f"{what} has the shape {list(shape)}; up to {MAX_RANK} axes of 0 to {MAX_DIMENSION} are taken"
         )
-    elements = 1
-    for size in shape:
-        elements *= size
+    elements = math.prod(shape)
     data.take(elements * dtype.itemsize, what)
     if proto.data_location == TensorProto.EXTERNAL:
         if dtype.hasobject:
             raise InputError(f"{what} keeps strings in external data: only numbers can lie there")
-        return _external(proto, data, dtype, shape, size=elements * dtype.itemsize, what=what)
+        return _external(proto, data, dtype, shape, what)
     try:
         array: Array = numpy_helper.to_array(proto)
     except Exception as fault:
@@ -225,9 +231,8 @@ def read_tensor(proto: TensorProto, data: Data, what: str) -> Array:
     return array
 
 
-def _external(
-    proto: TensorProto, data: Data, dtype: np.dtype[Any], shape: Shape, *, size: int, what: str
-) -> Array:
+def _external(proto: TensorProto, data: Data, dtype: np.dtype[Any], shape: Shape, what: str) -> Array:
+    size = -(-math.prod(shape) * _PACKED_BITS.get(proto.data_type, 8 * dtype.itemsize) // 8)
     entries = {e.key: e.value for e in proto.external_data}
     # protobuf gives bytes for what is no UTF-8, and no file's name holds a NUL.
     if not all(isinstance(word, str) and word.isprintable() for pair in entries.items() for word in pair):
@@ -251,7 +256,10 @@ def _external(
                 f"{what} needs {size} bytes at {offset} of {location!r}, which does not hold them"
             )
         data.files[str(path)] = held.st_size, held.st_mtime_ns
-        return np.fromfile(path, dtype, size // dtype.itemsize, offset=offset).reshape(shape)
+        if proto.data_type not in _PACKED_BITS:
+            return np.fromfile(path, dtype, math.prod(shape), offset=offset).reshape(shape)
+        raw = np.fromfile(path, np.uint8, size, offset=offset).tobytes()
+        return numpy_helper.to_array(TensorProto(data_type=proto.data_type, dims=shape, raw_data=raw))
     except OSError as fault:
         raise InputError(f"{what}: cannot read its external data {location!r}: {fault.strerror}") from fault
 

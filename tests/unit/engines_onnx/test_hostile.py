@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from protocol.engines.onnx import lower, read_model
+from protocol.engines.onnx.reader import Data, read_tensor
 from protocol.tape import Tape
 from protocol.tape.validate import validate
 from protocol.types.errors import InputError
@@ -101,6 +102,52 @@ def test_external_data_beside_the_model_is_read(tmp_path, bench):
     (tmp_path / "w.bin").write_bytes(bytes(8) + np.arange(6, dtype="<f4").tobytes())
     tape = bench.tape(external("w.bin", offset=8, length=24), {"x": (2, 3)})
     assert np.frombuffer(tape.constants[0].data, "<f4").tolist() == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("more", [{}, {"length": 4}])
+@pytest.mark.parametrize(("kind", "low"), [(TensorProto.INT4, -8), (TensorProto.UINT4, 0)])
+def test_external_data_of_several_elements_per_byte(tmp_path, bench, more, kind, low):
+    """Seven of four bits: half of the last byte, and what follows, is none of theirs."""
+    values = [low + 7, low, low + 15, low + 3, low + 4, low + 5, low + 1]
+    inline = helper.make_tensor("w", kind, [7], values)
+    outside = TensorProto(name="w", data_type=kind, dims=[7], data_location=TensorProto.EXTERNAL)
+    for key, value in {"location": "w.bin", "offset": 8, **more}.items():
+        outside.external_data.add(key=key, value=str(value))
+    pairs = zip(values[::2], [*values[1::2], 0], strict=True)
+    packed = bytes(a & 15 | (b & 15) << 4 for a, b in pairs)
+    (tmp_path / "w.bin").write_bytes(b"\x11" * 8 + packed + b"\x11" * 8)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"]),
+        helper.make_node("Add", ["x", "d"], ["y"]),
+    ]
+    x = {"x": np.zeros(7, np.float32)}
+    for weight in inline, outside:
+        model = bench.model(nodes, x, ["y"], {"s": np.array(1, np.float32)}, 21)
+        model.graph.initializer.append(weight)
+        assert bench.run(bench.tape(model), x)[0].tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "size"),
+    [
+        *((kind, 5, 2) for kind in (TensorProto.INT2, TensorProto.UINT2)),
+        *((kind, 5, 3) for kind in (TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1)),
+        *((kind, 5, 4) for kind in (TensorProto.FLOAT6E2M3, TensorProto.FLOAT6E3M2)),
+        (TensorProto.FLOAT8E5M2, 5, 5),
+        (TensorProto.UINT4, 0, 0),
+    ],
+)
+def test_external_data_takes_the_bytes_that_inline_data_would(tmp_path, kind, count, size):
+    (tmp_path / "w.bin").write_bytes(Random(1).randbytes(size))
+    outside = TensorProto(name="w", data_type=kind, dims=[count], data_location=TensorProto.EXTERNAL)
+    outside.external_data.add(key="location", value="w.bin")
+    raw = (tmp_path / "w.bin").read_bytes()
+    inline = numpy_helper.to_array(TensorProto(name="w", data_type=kind, dims=[count], raw_data=raw))
+    read = read_tensor(outside, Data(tmp_path), "w")
+    assert (read.dtype, read.shape, read.tobytes()) == (inline.dtype, (count,), inline.tobytes())
+    outside.dims[0] = count + 8
+    with pytest.raises(InputError, match="bytes at 0 of"):
+        read_tensor(outside, Data(tmp_path), "w")
 
 
 @pytest.mark.parametrize(
