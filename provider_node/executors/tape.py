@@ -4,7 +4,6 @@ import itertools
 import logging
 import math
 import os
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
 from protocol.types import BrokenInvariant, Hash32, InputError, JobKind, TransientError, Verification
 from provider_node.executors.executor import Job, Measured, Output, Progress
+from provider_node.executors.held import Held, TooLongError
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ class TapeExecutor:
         self.speeds: dict[str, Speed] = {}
         self._checked: dict[Hash32, ProgramInfo] = {}
         self._device = ""
-        self._held_since: float | None = None
-        self._held_s = 0.0
+        self._held = Held()
 
     async def calibrate(self) -> tuple[DeviceSpeed, ...]:
         """Measure every device that the engine finds and the options allow.
@@ -133,10 +132,11 @@ class TapeExecutor:
         as long, or more memory. So a few are tried, be there only one, unless they would take long: missing
         the result deadline costs more than they do.
         """
-        info = await self._info(job)
-        seconds = info.item_seconds
-        if seconds < _PROBE_S:
-            seconds = max(seconds, await self._probe(job))
+        async with self._at_work(job.device):
+            info = await self._info(job)
+            seconds = info.item_seconds
+            if seconds < _PROBE_S:
+                seconds = max(seconds, await self._probe(job, info))
         # Only processors are slow with subnormal numbers.
         worst = seconds if job.device.startswith("cuda") else max(seconds, info.item_seconds_worst)
         return Measured(
@@ -152,73 +152,77 @@ class TapeExecutor:
             output_bytes=_bytes(info.outputs, job.spec.item_count),
         )
 
-    async def _probe(self, job: Job) -> float:
+    async def _probe(self, job: Job, info: ProgramInfo) -> float:
         """Return the seconds of the quickest item but the first: everything is warm, and noise only adds.
 
         `InputError` if they take far longer than was estimated, or the child dies of too little memory.
         """
         count = min(job.spec.item_count, _PROBE_ITEMS)
+        limit = _FLOOR_S + _SLACK * (info.read_seconds + info.plan_seconds)
         with disk_errors(Path(gettempdir())), TemporaryDirectory(prefix="gavel-probe-") as folder:
-            first, moments = await self._try(job, Path(folder) / "outputs", count)
+            first, moments = await self._try(job, Path(folder) / "outputs", count, limit)
             if count > 1:
                 return min(later - earlier for earlier, later in itertools.pairwise(moments))
-            again, _ = await self._try(job, Path(folder) / "again", count)
-            return min(first.wall_seconds, again.wall_seconds)
+            again, _ = await self._try(job, Path(folder) / "again", count, limit)
+            return min(first, again)
 
-    async def _try(self, job: Job, outputs: Path, count: int) -> tuple[RunResult, list[float]]:
+    async def _try(self, job: Job, outputs: Path, count: int, limit: float) -> tuple[float, list[float]]:
+        """Return the seconds that all items took, and after how many each was done."""
         args = RunArgs(
             program_path=str(job.program),
             input_path=str(job.inputs),
             output_path=str(outputs),
             count=count,
             threads=self._options.threads,
-            time_limit=_FLOOR_S,
             device=job.device,
         )
-        began = time.monotonic()
-        moments: list[float] = []
+        before, moments = self._held.seconds, list[float]()
+
+        def progressed(plain: dict[str, Any]) -> None:
+            held = self._held.seconds - before
+            moments.append(from_wire(plain, RunProgress).wall_seconds - held)
+
         try:
-            plain = await self._child.call(
-                RunArgs.OP,
-                to_wire(args),
-                lambda plain: moments.append(from_wire(plain, RunProgress).wall_seconds),
-            )
-        except TransientError as error:
-            if time.monotonic() - began < _FLOOR_S:
-                raise
+            with self._held.within(limit):
+                plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
+        except TooLongError as error:
             # It would again: the job is refused while that costs nothing.
             raise InputError(f"{count} items take far longer than was estimated: {error.message}") from error
-        return _read(plain, RunResult), moments
+        return _read(plain, RunResult).wall_seconds - (self._held.seconds - before), moments
 
     async def run(self, job: Job, output: Path, on_progress: Progress) -> Output:
         """Run all items, with a time limit that only a hung child exceeds."""
+        async with self._at_work(job.device):
+            return await self._run(job, output, on_progress)
+
+    async def _run(self, job: Job, output: Path, on_progress: Progress) -> Output:
         info = await self._info(job)
-        self._device = job.device
-        limit = _FLOOR_S + _SLACK * (info.item_seconds_worst + _ITEM_S) * job.spec.item_count
+        worst = (info.item_seconds_worst + _ITEM_S) * job.spec.item_count
+        limit = _FLOOR_S + _SLACK * (info.read_seconds + info.plan_seconds + worst)
         args = RunArgs(
             program_path=str(job.program),
             input_path=str(job.inputs),
             output_path=str(output),
             count=job.spec.item_count,
             threads=self._options.threads,
-            time_limit=limit,
             device=job.device,
             roots=(job.spec.program_root, job.spec.input_root),
         )
 
-        before, over, slow, held = 0.0, 0.0, 0.0, self._held_s
+        before, over, slow, held = 0.0, 0.0, 0.0, self._held.seconds
 
         def progressed(plain: dict[str, Any]) -> None:
             nonlocal before, over, slow, held
             seen = from_wire(plain, RunProgress)
             # Being held is not the item's fault.
-            took = seen.wall_seconds - before - (self._held_s - held)
+            took = seen.wall_seconds - before - (self._held.seconds - held)
             over += max(took - job.item_ms / 1_000, 0.0) if job.item_ms else 0.0
             slow += max(took - job.slow_ms / 1_000, 0.0) if job.slow_ms else 0.0
-            before, held = seen.wall_seconds, self._held_s
+            before, held = seen.wall_seconds, self._held.seconds
             on_progress(seen.done, seen.total)
 
-        plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
+        with self._held.within(limit):
+            plain = await self._child.call(RunArgs.OP, to_wire(args), progressed)
         result = _read(plain, RunResult)
         if result.items != job.spec.item_count:
             raise TransientError(f"the worker made {result.items} items of {job.spec.item_count}")
@@ -239,16 +243,25 @@ class TapeExecutor:
         self._child.kill()
 
     def hold(self, kind: str) -> None:
-        """Stop a job on this kind of device until `go_on`; more than once is like once."""
-        if self._device.partition(":")[0] == kind and self._child.hold() and self._held_since is None:
-            self._held_since = time.monotonic()
+        """Stop a job on this kind of device, and let none begin, until `go_on`; twice is like once."""
+        self._held.take(kind)
+        if self._device.partition(":")[0] == kind and self._child.hold():
+            self._held.begin()
 
     def go_on(self) -> None:
         """Let a job that was held go on."""
-        if self._held_since is not None:
-            self._held_s += time.monotonic() - self._held_since
-            self._held_since = None
-            self._child.go_on()
+        self._child.go_on()
+        self._held.give_back()
+
+    @asynccontextmanager
+    async def _at_work(self, device: str) -> AsyncIterator[None]:
+        """Wait until the device is free; in this block the child may be held."""
+        await self._held.turn(device.partition(":")[0])
+        self._device = device
+        try:
+            yield
+        finally:
+            self._device = ""
 
     async def _info(self, job: Job) -> ProgramInfo:
         """Return what `check_job` says; asked once for each job, and again after a restart of the daemon."""
