@@ -45,9 +45,9 @@ class KeptOutputs:
         noted = None if self._noted is None else noted_roots(self._noted, len(self._file))
         return noted or _roots(self._key)
 
-    def tensor(self, item: int, output: int) -> bytes:
+    def tensor(self, item: int, output: int) -> memoryview:
         """The raw bytes of one tensor."""
-        return self._file[item][output].tobytes()
+        return self._file.tensor(item, output)
 
     def check(self, spot: Spot) -> None:
         """InputError if there is no such item or output."""

@@ -3,6 +3,8 @@
 import mmap
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,7 +15,7 @@ from protocol.engines.worker.delivery_records import noted_path
 from protocol.engines.worker.hashing import HASHER
 from protocol.tape import TensorType
 from protocol.tape.encoding import MAX_HEAD, Items, item_parts, read_items_head, split_item
-from protocol.tape.roots import item_root, joined
+from protocol.tape.roots import item_root, item_root_of, joined, tensor_root
 from protocol.types import Hash32
 from protocol.types.errors import InputError
 
@@ -51,7 +53,25 @@ class ItemFile:
 
     def root(self, index: int) -> Hash32:
         """The root of one item, from the bytes."""
-        return item_root(self.items.types, self[index], HASHER)
+        return item_root_of(self.tensor_roots(index))
+
+    def tensor_roots(self, index: int) -> tuple[Hash32, ...]:
+        """The roots of one item's tensors, from the bytes."""
+        kinds = enumerate(self.items.types)
+        return tuple(tensor_root(kind, self.tensor(index, number), HASHER) for number, kind in kinds)
+
+    def tensor(self, index: int, number: int) -> memoryview:
+        """The raw bytes of one tensor of an item, where the file is mapped.
+
+        INVARIANT: what is hashed is read once and not copied: an item may be as large as the memory.
+        """
+        start = self.items.start + index * self.items.size + self._offsets[number]
+        return memoryview(self._map)[start : start + self.items.types[number].nbytes]
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """Where tensors begin within an item."""
+        return list(accumulate((kind.nbytes for kind in self.items.types), initial=0))
 
     def expect(self, types: Sequence[TensorType], what: str) -> None:
         """InputError unless the file holds items of these tensors."""

@@ -10,7 +10,7 @@ from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.items import ItemFile
 from protocol.tape import TensorType
 from protocol.tape.merkle import Tree, depth_of
-from protocol.tape.roots import items_tree, tensor_root
+from protocol.tape.roots import items_tree
 from protocol.types import Hash32, InputError
 
 
@@ -77,8 +77,7 @@ class _Served:
         return self._tree.layers[0]
 
     def tensor_roots(self, item: int) -> tuple[Hash32, ...]:
-        tensors = zip(self._file.items.types, self._file[item], strict=True)
-        return tuple(tensor_root(kind, array.tobytes(), HASHER) for kind, array in tensors)
+        return self._file.tensor_roots(item)
 
     def proof(self, item: int) -> tuple[Hash32, ...]:
         return tuple(self._tree.proof(item))
