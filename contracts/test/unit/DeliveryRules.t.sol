@@ -258,8 +258,9 @@ contract DeliveryRulesTest is DeliveryBase {
         ];
         demandRoots(CLIENT, 0);
         bytes32 word = vm.load(address(escrow), keccak256(abi.encode(idOf(bid), uint256(0))));
-        bytes[2] memory tails = [bytes(garbage), abi.encodePacked(bid, garbage)];
-        for (uint256 i; i < 2; ++i) {
+        bytes memory unknown = abi.encode(Wanted(Kind(entry % 5), keccak256(garbage), uint32(entry)));
+        bytes[3] memory tails = [bytes(garbage), abi.encodePacked(bid, garbage), abi.encodePacked(bid, unknown)];
+        for (uint256 i; i < 3; ++i) {
             bytes memory call = abi.encodePacked(entries[entry % 9], tails[i]);
             vm.prank(operator, operator);
             (bool done, bytes memory answer) = address(delivery).call(call);
