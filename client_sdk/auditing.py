@@ -180,8 +180,8 @@ class Auditing:
         if move is None:
             return
         patience = min(self.purse.chain.blocking.network.span(_PATIENCE_S), sight.clocks.draw // 3)
-        due = self._due.setdefault((type(move), sight.audit.draw_block), sight.block)
-        if sight.block < due + patience:
+        due = self._due.setdefault((type(move), sight.audit.draw_block), sight.now)
+        if sight.now < due + patience:
             return
         await self.purse.send(
             self._call(bid, move), f"audit {type(move).__name__} {bid.lease_id().hex()} {due}"

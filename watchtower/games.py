@@ -157,6 +157,10 @@ class Games:
             return player.due is not None
         return any((result.lease, about) == (lease, item) for result, about in self.accused)
 
+    def traces(self) -> dict[tuple[LeaseId, int], int]:
+        """Return what each item that is played about takes in memory, in bytes; 0: it has not run yet."""
+        return {(each.lease, each.item): player.memory for each, player in self.playing.items()}
+
     def _start(self, lease: OpenedLease, item: int) -> Player:
         """Play about an item: without a suspect only the games that are under way."""
         subject = Subject(lease.lease, item)

@@ -109,6 +109,8 @@ class Obtained:
     receipt: bytes
     shown: bool = False
     """Whether the outputs are such roots."""
+    trace_bytes: int = 0
+    """What a worker is reckoned to need to make the trace of one item, and keep it; 0: not known."""
 
 
 class WithheldError(TransientError):
@@ -145,8 +147,9 @@ async def obtain(
     program = await fetch.get(spec.program, spec.program_bytes)
     info = await fetch.aside(_checked(child, spec, program, None))
     inputs = await fetch.get(spec.inputs, _bytes(info.inputs, spec.item_count))
-    await fetch.aside(_checked(child, spec, program, inputs))
-    job = Obtained(spec, CaseFiles(program, inputs, Path(), spec.item_count), envelope)
+    checked = await fetch.aside(_checked(child, spec, program, inputs))
+    files = CaseFiles(program, inputs, Path(), spec.item_count)
+    job = Obtained(spec, files, envelope, trace_bytes=checked.trace_bytes)
     if posted is not None:
         return replace(job, files=replace(job.files, outputs=_kept_revealed(rig, result, posted)), shown=True)
     if (shown := _shown(rig, result, item)) is not None:

@@ -92,7 +92,7 @@ class Tower:
         def keep(prepared: Collection[tuple[LeaseId, int]]) -> None:
             games.keep({Subject(*each) for each in prepared})
 
-        return Court(accuse, games.is_accused, prepare, keep)
+        return Court(accuse, games.is_accused, prepare, keep, games.traces)
 
     def health(self) -> Health:
         """Say whether the chain is being read."""

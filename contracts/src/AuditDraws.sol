@@ -113,6 +113,11 @@ abstract contract AuditDraws is Auditors {
     // -------------------------------------------------------------------------------------------------- draw
 
     /// @inheritdoc IAudits
+    function height() external view returns (uint256) {
+        return block.number;
+    }
+
+    /// @inheritdoc IAudits
     function draw(bytes32[6] calldata bid, bool byClient) external {
         LeaseId leaseId = bid.leaseId();
         (bytes32 id, Audit memory a) = _load(leaseId, byClient, Stage.Called);

@@ -84,6 +84,10 @@ class AuditReads(DeliveryReads):
         since, until = (end, end + clocks.reveal) if opens else (end - clocks.commit, end)
         return Due.between(since, until, self.worth(token, amount))
 
+    def draw_height(self) -> BlockNo:
+        """Return the height that draws are counted in, which on some rollups is another chain's."""
+        return BlockNo(self._audits("height")[0])
+
     def auditors_at(self, reading: BlockNo) -> int:
         """Return how many auditors were enrolled at a clock reading."""
         return int(self._audits("countAt", max(reading, 0))[0])

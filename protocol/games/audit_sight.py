@@ -34,7 +34,7 @@ def read_sight(chain: Chain, bid: Bid, by_client: bool) -> Sight | None:
         tasks=chain.audit_tasks(lease, by_client),
         clocks=chain.audit_clocks,
         now=chain.clock(),
-        block=chain.block_number(),
+        block=chain.draw_height(),
         window_end=BlockNo(view.last_beat + bid.challenge_window),
         holds=view.freezes,
         shown=shown,

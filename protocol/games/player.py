@@ -437,6 +437,11 @@ class Player:
         reward = await self.chain.run(lambda chain: chain.worth(self.bid.token, self.bid.bond // 2))
         return None if reward is None else Wei(reward + game.now.bond * _GWEI)
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the child keeps for the item's trace until the games are over; 0: it ran nothing yet."""
+        return self._shop.memory if self._shop else 0
+
     async def _work(self) -> Workshop:
         if self._shop is None:
             self._shop = await self.workshop()

@@ -87,6 +87,8 @@ class Workshop:
         self._child, self._how, self._rank = child, how, rank
         self._charges: dict[int, Charge] = {}
         self._took, self._longest_run = 0.0, 0.0
+        self.memory = 0
+        """Bytes of the child that keeps the trace of the item that it ran; 0: none yet."""
         longest = patience_for(how.item_seconds) if how.item_seconds else math.inf
         self._patience = min(patience_for(how.took), longest) if how.took else longest
 
@@ -118,6 +120,7 @@ class Workshop:
                 # By the longest: a child that runs already says little of one that has to start.
                 self._longest_run = max(self._longest_run, took)
                 self._patience = min(self._patience, patience_for(self._longest_run))
+                self.memory = max(self.memory, found.memory)
                 self._charges[item] = Charge(
                     item,
                     hash32(found.trace_root),

@@ -38,6 +38,7 @@ from protocol.dispute.audits import (
     bound,
     commitment,
     fee_of,
+    payer_move,
     provider_move,
     span_of,
 )
@@ -154,7 +155,7 @@ class Rig:
             tasks=chain.audit_tasks(self.lease, True),
             clocks=chain.audit_clocks,
             now=chain.clock(),
-            block=chain.block_number(),
+            block=chain.draw_height(),
             window_end=BlockNo(lease.last_beat + WINDOW),
             holds=lease.freezes,
             own=player.own,
@@ -302,6 +303,23 @@ def test_an_expired_draw_is_repeated_by_the_players(rig: Rig) -> None:
     rig.play()
     assert rig.stage is Stage.OVER
     assert sum(rig.paid()) == rig.client.audit_fee(rig.bid, ITEMS)
+
+
+def test_a_draw_is_found_where_nodes_number_blocks_otherwise_than_contracts(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`block.number` is another chain's on some rollups: hundreds of millions behind what nodes say."""
+    rig.order(1)
+    me = rig.auditors[5].chain
+    nodes, moves = Chain.block_number, list[Move | None]()
+    for _ in range(8):
+        with monkeypatch.context() as patch:
+            patch.setattr(Chain, "block_number", lambda self: BlockNo(nodes(self) + 190_000_000))
+            seen = read_sight(me, rig.bid, True)
+        assert seen is not None
+        moves += [provider_move(seen), payer_move(seen), auditor_move(seen, me.address)]
+        rig.net.anvil.mine(1)
+    assert set(moves) == {None, Draw()}
 
 
 def test_a_silent_provider_is_convicted_and_the_auditors_share(rig: Rig) -> None:

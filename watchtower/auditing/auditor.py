@@ -6,7 +6,7 @@ no case of their own.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import trio
@@ -50,13 +50,14 @@ from protocol.types import (
     BrokenInvariant,
     GavelError,
     Hash32,
+    InputError,
     LeaseId,
     TransientError,
     to_hex,
 )
 from watchtower.auditing.moves import SHARED, call_of, due_of, effect_of, sentence_of, stake_due, waiting_for
 from watchtower.auditing.notes import Notes
-from watchtower.auditing.running import Job, Ran, get_job, reason_of, run_item, why_no_game
+from watchtower.auditing.running import Job, Ran, Room, get_job, narrowness, reason_of, run_item, why_no_game
 from watchtower.auditing.survey import Look, Seen, Survey
 from watchtower.auditing.telling import audit_note, auditor_note, ending_note
 from watchtower.obtaining import Rig
@@ -95,6 +96,8 @@ class Court:
     accused: Callable[[LeaseId, int], bool]
     prepare: Callable[[Seen, float], None]
     keep: Callable[[Collection[tuple[LeaseId, int]]], None]
+    traces: Callable[[], Mapping[tuple[LeaseId, int], int]]
+    """Of items that games are under way about, what each takes in memory; 0: not known."""
 
 
 @dataclass
@@ -347,15 +350,19 @@ class Auditing:
     async def _why_unable(self, seen: Seen) -> str:
         """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""
         async with self.rig.pledges.lock:  # one after the other: each counts what those before it may take
-            why = await self.rig.chain.run(
-                why_no_game, seen, self._effort, games_memory(self.rig.config), self.rig.pledges
-            )
+            why = await self.rig.chain.run(why_no_game, seen, self._effort, self._room(), self.rig.pledges)
         if why:
-            seed = seen.sight.audit.seed
-            self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)
+            self._give_up(seen, why)
             self._runs.pop(seen.name, None)
             await trio.to_thread.run_sync(self.notes.runs.forget, seen.name)
         return why
+
+    def _give_up(self, seen: Seen, why: str) -> None:
+        seed = seen.sight.audit.seed
+        self._unable[seen.name], self._failed[seen.name] = seed, (seed, why)
+
+    def _room(self) -> Room:
+        return Room(games_memory(self.rig.config), self.court.traces() if self.court else {})
 
     async def _ran(self, child: Child, seen: Seen, limit_s: float) -> Ran:
         item, due = seen.sight.audit.item, self._due_by(seen)
@@ -370,10 +377,16 @@ class Auditing:
 
         seconds = self.rig.chain.blocking.network.seconds(seen.sight.clocks.commit)
         job = await self._fetching.work(Claim(seen.opened.bid.owner, due, float(seconds)), get)
+        room, takes = self._room(), job.trace_bytes
+        if takes and self._part(seen) is Part.ASSIGNED and (why := narrowness(room.memory, [takes])):
+            self._give_up(seen, why)  # before it is run: whoever orders audits would have the whole machine
+            raise InputError(why)
+        # INVARIANT: runs and games take no more than games may together, or a run is alone.
+        self._running.memory = max(room.left, 1)
         # What is served slowly takes no run's place.
-        if self._running.is_full_for(due):
+        if self._running.is_full_for(due, takes):
             self._say(seen, "waits for other items to be executed")
-        async with self._running.place(due):
+        async with self._running.place(due, takes):
             if self.rig.precedence.is_reserved:
                 self._say(seen, "waits for the run of an accusation")
             return await self.rig.precedence.work(run)

@@ -1,7 +1,8 @@
 """The auditor's own run of a drawn item. Nothing of the provider's is taken over but the job."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import trio
 
@@ -16,13 +17,13 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceArgs,
     OpenTraceResult,
 )
-from protocol.games.asking import ask_within, hash32, patience_for, reading
+from protocol.games.asking import Asked, ask_within, hash32, patience_for, reading
 from protocol.games.audit_runs import Effort, Name
 from protocol.games.pledges import Pledges, bond_ahead, total
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
-from protocol.runtime.child import Child
-from protocol.types import Blocks, Hash32, TransientError, Wei, to_hex
+from protocol.runtime.child import Child, ChildFaultError
+from protocol.types import Blocks, Hash32, LeaseId, TransientError, Wei, to_hex
 from watchtower.auditing.survey import Seen
 from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
@@ -42,11 +43,53 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A drawn item's job, on disk. `served`: whether the posted outputs are there too."""
+    """A drawn item's job, on disk. `served`: whether the posted outputs are there too.
+
+    `seconds`: what it took the worker to check all that. A game checks program and inputs again before it
+    opens with its run. `trace_bytes`: what the run is reckoned to need; 0: not known.
+    """
 
     item: int
     files: CaseFiles
     served: bool
+    seconds: float = 0.0
+    trace_bytes: int = 0
+
+
+@dataclass
+class Stopwatch:
+    """Adds up how many seconds a child works: what it waits for meanwhile does not count."""
+
+    child: Asked
+    seconds: float = 0.0
+
+    async def call(self, op: str, args: dict[str, Any]) -> Any:
+        """As `Child.call`."""
+        began = trio.current_time()
+        try:
+            return await self.child.call(op, args)
+        finally:
+            self.seconds += trio.current_time() - began
+
+    def blame(self, op: str, why: object) -> ChildFaultError:
+        """As `Child.blame`."""
+        return self.child.blame(op, why)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Memory for games, in bytes, and what the items that games are under way about take of it; 0: not known.
+
+    A game keeps its item's trace until it is over, whoever began it, and whatever became of its audit.
+    """
+
+    memory: int
+    games: Mapping[tuple[LeaseId, int], int]
+
+    @property
+    def left(self) -> int:
+        """What the games under way leave."""
+        return max(self.memory - sum(self.games.values()), 0)
 
 
 async def get_job(rig: Rig, child: Child, seen: Seen) -> Job:
@@ -54,15 +97,15 @@ async def get_job(rig: Rig, child: Child, seen: Seen) -> Job:
 
     `InputError` if it cannot be run here at all. It takes as long as whoever serves it likes.
     """
-    result = await _result(rig, seen)
+    result, watch = await _result(rig, seen), Stopwatch(child)
     try:
-        job, served = await obtain(rig, child, result, _held(seen)), True
+        job, served = await obtain(rig, watch, result, _held(seen)), True
     except WithheldError as error:
         job, served = error.job, False
     # Before anything is committed to: a game may follow, in which the provider serves nothing any more.
     # What of the outputs the game takes, the provider's opening shows.
     keep(rig, result, job)
-    return Job(seen.sight.audit.item, job.files, served)
+    return Job(seen.sight.audit.item, job.files, served, watch.seconds, job.trace_bytes)
 
 
 async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
@@ -74,23 +117,25 @@ async def run_item(rig: Rig, child: Child, job: Job, limit_s: float) -> Ran:
     files, config = job.files, rig.config
     item = Item(str(files.program), str(files.inputs), job.item, config.device, config.threads, limit_s)
     began = trio.current_time()
-    if not job.served:
-        opened = await _opened(child, item, limit_s, fresh=False)
-        return Ran(_roots(opened), Effort(trio.current_time() - began, opened.memory))
-    args = AccuseArgs(item, str(files.outputs))
-    found = await ask_within(child, args, AccuseResult, limit_s)
+    found: OpenTraceResult | AccuseResult
+    if job.served:
+        args = AccuseArgs(item, str(files.outputs))
+        found = await ask_within(child, args, AccuseResult, limit_s)
+        with reading(child, args.OP):
+            roots, agrees = _roots(found), not found.differs
+    else:
+        found = await _opened(child, item, limit_s, fresh=False)
+        roots, agrees = _roots(found), False
     seconds = trio.current_time() - began
-    with reading(child, args.OP):
-        roots = _roots(found)
-    # A false accusation costs half of the stake: what differs from the result is computed twice.
+    # A false accusation costs half of the stake: what agrees with no result that is here is computed twice.
     again_s = min(limit_s, patience_for(seconds))
-    if found.differs and _roots(await _opened(child, item, again_s, fresh=True)) != roots:
+    if not agrees and _roots(await _opened(child, item, again_s, fresh=True)) != roots:
         raise TransientError(f"item {item.item} comes out in two ways on this machine")
-    return Ran(roots, Effort(seconds, found.memory))
+    return Ran(roots, Effort(job.seconds + seconds, found.memory))
 
 
 def why_no_game(
-    chain: Chain, seen: Seen, effort: Callable[[Name, int], Effort], memory: int, pledges: Pledges
+    chain: Chain, seen: Seen, effort: Callable[[Name, int], Effort], room: Room, pledges: Pledges
 ) -> str:
     """Say why no game could be played here about an item; if one could, pledge it.
 
@@ -98,7 +143,7 @@ def why_no_game(
     and in a game after a restart, within a move's clock; it keeps that run's trace while the game lasts; and
     it needs the game's bond. All beside what is pledged already: all of it may have to be accused at once.
 
-    `effort`: what an audit's item took here. `memory`: bytes that games may take together.
+    `effort`: what an audit's item took here.
     """
     audit = seen.sight.audit
     others = [each for each in pledges.read(chain) if each.name != seen.name]
@@ -106,7 +151,10 @@ def why_no_game(
     mine, theirs = effort(seen.name, audit.item), [effort(each.name, each.item) for each in others]
     if lack := _slowness(audit.item, mine.seconds, clock, [each.seconds for each in theirs]):
         return lack
-    if lack := _narrowness(memory, [mine.memory, *(each.memory for each in theirs)]):
+    playing = _playing(
+        room, effort, {(seen.name[0], audit.item), *((each.name[0], each.item) for each in others)}
+    )
+    if lack := narrowness(room.memory, [mine.memory, *(each.memory for each in theirs)], playing):
         return lack
     own = bond_ahead(chain, seen.opened.bid, audit.items)
     outgoing = total(pledges.outgoing(chain))  # before the balance
@@ -133,14 +181,29 @@ def _slowness(item: int, seconds: float, clock: float, others: Sequence[float]) 
     return f"what {1 + len(others)} audits drew takes {together:.0f} s here, to accuse all are {clock:.0f} s"
 
 
-def _narrowness(memory: int, takes: Sequence[int]) -> str:
+def _playing(
+    room: Room, effort: Callable[[Name, int], Effort], counted: Collection[tuple[LeaseId, int]]
+) -> list[int]:
+    """Return what games take that are under way about other items than these.
+
+    After a restart one has run nothing yet: then what its audit noted counts, if it had one.
+    """
+
+    def noted(lease: LeaseId, item: int) -> int:
+        return max(effort((lease, by_client), item).memory for by_client in (True, False))
+
+    return [taken or noted(*each) for each, taken in room.games.items() if each not in counted]
+
+
+def narrowness(memory: int, takes: Sequence[int], playing: Sequence[int] = ()) -> str:
     """Why games about items that take so much memory would not fit into this machine's; or empty."""
     if not all(takes):
         return "how much memory what its audits drew takes is not known here any more"
-    if (together := sum(takes)) <= memory:
+    if (together := sum((*takes, *playing))) <= memory:
         return ""
     what = f"games about {len(takes)} audits take" if len(takes) > 1 else "a game takes"
-    return f"{what} {together >> 20} MiB here, there are {memory >> 20} MiB for them"
+    beside = f" beside {len(playing)} under way" if playing else ""
+    return f"{what} {together >> 20} MiB here{beside}, there are {memory >> 20} MiB for them"
 
 
 def time_to_accuse(chain: Chain, contest: Blocks) -> Blocks:

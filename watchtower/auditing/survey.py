@@ -122,7 +122,7 @@ class Survey:
             each for each in standings if each.part(self.me) is not None and not each.is_over_for(self.me)
         ]
         called = [each for each in standings if each.audit.stage is Stage.CALLED]
-        found = [*self._drawn(chain, drawn), *self._called(chain, called, auditor, head)]
+        found = [*self._drawn(chain, drawn), *self._called(chain, called, auditor)]
         self.told -= {each.name for each in found}
         owed = tuple(chain.audit_credit(token, self.me) for token in range(len(chain.deployment.tokens)))
         return Look(head, auditor, tuple(found), owed)
@@ -191,14 +191,12 @@ class Survey:
             if sight is not None:
                 yield Seen(each.name, opened, sight)
 
-    def _called(
-        self, chain: Chain, standings: Sequence[_Standing], auditor: AuditorView, head: BlockHead
-    ) -> Iterator[Seen]:
+    def _called(self, chain: Chain, standings: Sequence[_Standing], auditor: AuditorView) -> Iterator[Seen]:
         """Audits that may draw the auditor. Anybody orders as many as it pays for: none is read by itself."""
         leases = [each.name[0] for each in standings]
         if not leases:
             return
-        now, clocks = chain.clock(), chain.audit_clocks
+        now, block, clocks = chain.clock(), chain.draw_height(), chain.audit_clocks
         for each, view, verdict in zip(standings, chain.leases(leases), chain.verdicts(leases), strict=True):
             opened, audit = self._lease(chain, each.name[0]), each.audit
             if may_draw(auditor.since, auditor.left_at, opened.bid, view.started_at, audit.called_at):
@@ -207,7 +205,7 @@ class Survey:
                     tasks=each.tasks,
                     clocks=clocks,
                     now=now,
-                    block=head.number,
+                    block=block,
                     window_end=BlockNo(view.last_beat + opened.bid.challenge_window),
                     holds=view.freezes,
                     convicted=verdict.how is not Conviction.NONE or view.state is LeaseState.CONVICTED,

@@ -190,6 +190,10 @@ interface IAudits is IAuditEvents, IERC6372 {
 
     function owedOf(uint8 token, address account) external view returns (uint256);
 
+    /// @notice The height that `drawBlock` is counted in: `block.number`. On some rollups it is another chain's, and not what
+    /// their nodes call the number of a block.
+    function height() external view returns (uint256);
+
     /// @notice Sum of stake burnt: held by this contract, owned by nobody.
     function burntStake() external view returns (uint256);
 

@@ -34,7 +34,10 @@ _LAST = 2
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """An audit, its lease, and what is known of the drawn item. `now` is the clock, `block` the height."""
+    """An audit, its lease, and what is known of the drawn item.
+
+    `now` is the clock, `block` the height that draws are counted in.
+    """
 
     audit: Audit
     tasks: tuple[Task, ...]

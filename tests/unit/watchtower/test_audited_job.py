@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from protocol.chain.calls import Due
 from protocol.chain.deploy_terms import TokenTerms, default_audit_terms, default_dispute_terms
@@ -15,7 +17,8 @@ from protocol.dispute.audits import Part, Roots, Stage
 from protocol.dispute.challenger import MARGIN
 from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, OpenTraceResult
-from protocol.engines.worker.interface import to_wire
+from protocol.engines.worker.interface import CheckArgs, to_wire
+from protocol.games.asking import Asked
 from protocol.games.audit_runs import Effort
 from protocol.games.player import Player
 from protocol.games.pledges import Pledge, Pledges
@@ -99,6 +102,39 @@ async def test_what_differs_from_the_result_is_run_twice_before_it_is_committed_
     for other in (LIE, replace(OWN, trace=LIE.trace), Roots(OWN.trace, ROOT)):
         with pytest.raises(TransientError, match="comes out in two ways on this machine"):
             await ran(TwoRuns(ROOT, other))
+    # So is what can be held against nothing, since the provider serves no outputs.
+    job = replace(job, served=False)
+    assert await ran(twice := TwoRuns(OWN.item, OWN)) == OWN
+    assert len(twice.asked) == 2
+    with pytest.raises(TransientError, match="comes out in two ways on this machine"):
+        await ran(TwoRuns(OWN.item, LIE))
+
+
+@pytest.mark.trio
+async def test_what_a_game_checks_again_before_its_run_is_reckoned_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    """Of a job of many narrow items the inputs take longer to check than an item to run."""
+
+    class Slow(TwoRuns):
+        async def call(self, op: str, args: dict[str, Any]) -> Any:
+            await trio.sleep(7.0 if op == CheckArgs.OP else 2.0)
+            return None if op == CheckArgs.OP else await super().call(op, args)
+
+    async def obtain(_: object, child: Asked, *__: object) -> Obtained:
+        await trio.sleep(1000.0)  # what is served slowly is fetched once
+        for _ in range(2):
+            await child.call(CheckArgs.OP, {})
+        return replace(JOB, trace_bytes=9 << 20)
+
+    monkeypatch.setattr(running, "obtain", obtain)
+    opened: Any = SimpleNamespace(bid=BID)
+    seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
+    rig, worker = rig_of(tmp_path, ROOT), Slow(OWN.item, OWN)
+    child: Any = worker
+    job = await running.get_job(rig, child, seen)
+    assert job.trace_bytes == 9 << 20
+    assert (await running.run_item(rig, child, job, 60.0)).effort.seconds == 16.0
 
 
 @pytest.mark.parametrize("error", [WrongArtifactsError, InputError])
@@ -186,18 +222,20 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     seen = Seen((LEASE, True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
     pledges = Pledges()
     monkeypatch.setattr(pledges, "read", lambda _: ())
-    found = running.why_no_game(chain, seen, lambda *_: Effort(seconds, 1), 1 << 30, pledges)
+    found = running.why_no_game(
+        chain, seen, lambda *_: Effort(seconds, 1), running.Room(1 << 30, {}), pledges
+    )
     assert found.startswith(why) if why else found == ""
     assert pledges.is_promised(seen.name) == (not why)
     with pledges.paying("challenge", Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
-        assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
+        assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), running.Room(1 << 30, {}), pledges)
     on_their_way = (Leaving("challenge", Wei(1), Wei(0)),)  # nor while nobody waits for it any more
-    assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
+    assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), running.Room(1 << 30, {}), pledges)
     on_their_way = ()
     # One wallet stands behind all that is committed to.
     others = [Pledge((LeaseId(bytes([n]) * 32), True), 3, Wei(200)) for n in (1, 2)]
     monkeypatch.setattr(pledges, "read", lambda _: others)
-    beside = running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), 1 << 30, pledges)
+    beside = running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), running.Room(1 << 30, {}), pledges)
     assert beside.startswith("games about 3 audits may take bonds of")
 
 
@@ -233,8 +271,43 @@ def test_nobody_commits_to_more_than_it_could_accuse_at_once(
     efforts = [Effort(seconds, mib << 20) for seconds, mib in zip(took, takes, strict=True)]
     known = {(name, 3): effort for name, effort in zip(names, efforts, strict=True)}
     seen = Seen(names[0], opened, sight(Stage.DRAWN, Part.ASSIGNED))
-    assert running.why_no_game(chain, seen, lambda *of: known[of], 10 << 20, pledges) == why
+    assert running.why_no_game(chain, seen, lambda *of: known[of], running.Room(10 << 20, {}), pledges) == why
     assert pledges.is_promised(names[0]) == (not why)
+
+
+def test_games_under_way_keep_their_memory_whoever_began_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider lies in lease after lease: each game keeps its trace, and its audit counts as redeemed."""
+    leases = [LeaseId(bytes([n]) * 32) for n in range(4)]
+    chain: Any = SimpleNamespace(
+        game_terms=SimpleNamespace(move_clock=20),
+        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
+        bond=lambda *_: 1,
+        balance=lambda _: 10**18,
+        sender=SimpleNamespace(leaving=lambda: ()),
+        address=b"",
+    )
+    opened: Any = SimpleNamespace(bid=BID)
+    pledges = Pledges()
+    monkeypatch.setattr(pledges, "read", lambda _: [Pledge((leases[1], True), 3, Wei(1))])
+    seen = Seen((leases[0], True), opened, sight(Stage.DRAWN, Part.ASSIGNED))
+    noted = {(leases[0], True): 2 << 20, (leases[1], True): 3 << 20, (leases[3], False): 4 << 20}
+
+    def why(games: dict[tuple[LeaseId, int], int]) -> str:
+        room = running.Room(10 << 20, games)
+        return running.why_no_game(
+            chain, seen, lambda name, _: Effort(1.0, noted.get(name, 0)), room, pledges
+        )
+
+    # What is pledged, and prepared for, counts once.
+    assert why({(leases[0], 3): 2 << 20, (leases[1], 3): 3 << 20}) == ""
+    assert why({(leases[2], 3): 5 << 20}) == ""
+    lack = "games about 2 audits take 11 MiB here beside 1 under way, there are 10 MiB for them"
+    assert why({(leases[2], 3): 6 << 20}) == lack
+    assert why({(leases[1], 4): 6 << 20}) == lack, "another item"
+    # After a restart it has run nothing yet: what its audit noted, if one began it.
+    assert why({(leases[2], 3): 2 << 20, (leases[3], 3): 0})
+    assert why({(leases[2], 3): 5 << 20, (leases[3], 9): 0})
+    assert why({(leases[2], 3): 0}) == ""
 
 
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia", "optimism-sepolia", "arbitrum-sepolia"])

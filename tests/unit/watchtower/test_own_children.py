@@ -33,7 +33,7 @@ from watchtower import games
 from watchtower.auditing import auditor
 from watchtower.auditing.auditor import Auditing, Court
 from watchtower.auditing.notes import AuditorNote, Notes
-from watchtower.auditing.running import Job, Ran
+from watchtower.auditing.running import Job, Ran, Room
 from watchtower.auditing.survey import Seen
 from watchtower.config import WatchtowerConfig
 from watchtower.games import Games, Subject
@@ -429,6 +429,7 @@ class Desk:
             lambda *_: False,
             lambda seen, _: self.prepared.append(seen.name[0]),
             lambda kept: self.kept.append(sorted(lease[0] for lease, _ in kept)),
+            lambda: {(LeaseId(bytes(32)), 3): self.taken},
         )
         self.kept = list[list[int]]()
         self.desk = Auditing(rig, b"key", Notes(folder / "notes"), gas, Metrics(), self.court)
@@ -437,7 +438,7 @@ class Desk:
         rig.chain.run = self._read
         self.lacking = set[LeaseId]()
         self.slowly_served = dict[LeaseId, trio.Event]()
-        self.slow = ""
+        self.slow, self.takes, self.taken = "", 1, 1
         self.public = False
         """Whether the provider has shown what the item comes to here."""
         self.beside = list[list[LeaseId]]()
@@ -451,9 +452,9 @@ class Desk:
             assert args[1] is True, "which of the two audits"
             return self.public
         if method is auditor.why_no_game:
-            seen, effort, memory, pledges = args
+            seen, effort, room, pledges = args
             assert all(astuple(effort(seen.name, seen.sight.audit.item))), "it is reckoned with"
-            assert memory == games_memory(WatchtowerConfig()) > 0
+            assert room == Room(games_memory(WatchtowerConfig()), self.court.traces())
             self.beside.append([lease for lease, _ in pledges._coming])
             if not self.slow:
                 pledges.promise(seen.name, Wei(1))
@@ -477,9 +478,8 @@ class Desk:
             raise TransientError("nobody serves the inputs")
         if lease in self.slowly_served:
             await self.slowly_served[lease].wait()
-        return Job(
-            seen.sight.audit.item, CaseFiles(self.runs.program(lease.hex()), Path("i"), Path("o"), 4), True
-        )
+        files = CaseFiles(self.runs.program(lease.hex()), Path("i"), Path("o"), 4)
+        return Job(seen.sight.audit.item, files, True, trace_bytes=self.takes)
 
     async def _run(self, rig: Any, child: Child, job: Job, limit_s: float) -> Ran:
         args = AccuseArgs(Item(str(job.files.program), "i", job.item), "o")
@@ -664,6 +664,33 @@ async def test_who_could_not_play_a_game_about_what_it_found_abstains(held: Held
         await until(lambda: desk.said(lease).startswith("abstained"))
         assert desk.said(lease).endswith(desk.slow), "and why"
         assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_what_takes_more_memory_than_games_have_is_not_run_at_all(held: HeldRuns, desk: Desk) -> None:
+    """Whoever orders audits of it would have the whole machine, and its fee back."""
+    async with trio.open_nursery() as nursery:
+        desk.takes = 2 * games_memory(WatchtowerConfig())
+        lease = await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(lease).startswith("a game takes "))
+        await until(lambda: not desk.desk._busy)
+        assert not held.has_begun(lease.hex())
+        await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(lease).startswith("abstained"))
+        assert desk.sent == ["Audits.abstain 01"]
+
+
+async def test_runs_and_games_take_no_more_together_than_games_may(held: HeldRuns, desk: Desk) -> None:
+    async with trio.open_nursery() as nursery:
+        whole = games_memory(WatchtowerConfig())
+        desk.taken, desk.takes = whole // 2, whole // 3  # a game under way, and each of the items
+        first = await desk.look(nursery, 1, 110)
+        await until(lambda: desk.said(first) == "runs item 3")
+        second = await desk.look(nursery, 2, 110)
+        await until(lambda: desk.said(second) == "waits for other items to be executed")
+        held.let_go(first.hex())
+        await until(lambda: desk.said(second) == "runs item 3")
+        held.let_go(second.hex())
+        await until(lambda: desk.said(second) == "ran item 3" and not desk.desk._busy)
 
 
 async def test_who_finds_what_is_public_abstains_and_pledges_nothing(held: HeldRuns, desk: Desk) -> None:

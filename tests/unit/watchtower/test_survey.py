@@ -26,6 +26,8 @@ from watchtower.auditing.survey import Survey
 
 CONFIRMED = BlockNo(97)
 NEWEST = BlockNo(100)
+HEIGHT = BlockNo(77)
+"""What draws count in: on some rollups another chain's."""
 
 
 def standing(stage: Stage, part: Part | None = None, until: int = 110) -> tuple[Audit, tuple[Task, ...]]:
@@ -128,6 +130,9 @@ class World:
 
     def block_number(self) -> BlockNo:
         return NEWEST
+
+    def draw_height(self) -> BlockNo:
+        return HEIGHT
 
 
 def name_of(number: int) -> Name:
@@ -276,7 +281,7 @@ def test_what_may_draw_is_seen_as_it_stands(world: World) -> None:
     head: Any = SimpleNamespace(number=NEWEST)
     (seen,) = Survey(ME).look(world, head).open  # type: ignore[arg-type]
     found = seen.sight
-    assert (found.audit, found.now, found.block, found.holds) == (CALLED[0], NEWEST, NEWEST, 1)
+    assert (found.audit, found.now, found.block, found.holds) == (CALLED[0], NEWEST, HEIGHT, 1)
     assert (found.window_end, found.convicted) == (90 + BID.challenge_window, False)
     assert seen.task(ME) is None or found.audit.stage is Stage.CALLED
     assert found.ran == Blocks(90 - 10**6)
