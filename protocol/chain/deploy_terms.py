@@ -14,7 +14,7 @@ MOST_TOKENS = 4
 """That one deployment can list."""
 _DAY = 86_400
 _MOST_GRACE = (1 << 16) - 1
-_MOST_MOVES = 52
+MOST_MOVES = 52
 """Of one side in one game: the 16 and 30 levels of the largest tape one by one, and the rest."""
 STRAIGHT_MOVES = 16
 """Of one side, where each answer shows as many levels as it may and the challenger goes down all of them."""
@@ -66,7 +66,7 @@ class DisputeTerms:
 
     def longest_game(self, longest_lease: Blocks) -> Blocks:
         """Return the longest that a game about a lease of that length can last."""
-        return self._game(longest_lease, _MOST_MOVES)
+        return self._game(longest_lease, MOST_MOVES)
 
     def straight_game(self, lease: Blocks) -> Blocks:
         """Return the longest that one can last whose challenger asks for no fewer levels than are shown."""

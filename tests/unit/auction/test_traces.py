@@ -1,5 +1,6 @@
 """Traces of all that is promised are kept on the disk together, or can be made again for every answer."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from protocol.auction.clocks import Promise
 from protocol.auction.defence import RAN_FACTOR, STARTUP_MS, Means, again_ms, trace_ms
 from protocol.auction.room import room_flaw
 from protocol.auction.traces import traces_flaw
-from protocol.chain.deploy_terms import STRAIGHT_MOVES, default_dispute_terms
+from protocol.chain.deploy_terms import MOST_MOVES, STRAIGHT_MOVES, default_dispute_terms
 from protocol.chain.networks_file import shipped_network
 from protocol.types import Blocks, LeaseId
 from tests.unit.auction.test_bidding import MARKET, OFFER, SLOTS, bid_for
@@ -62,22 +63,43 @@ def test_rule_13_the_traces_of_several_leases_share_the_disk_and_the_time() -> N
     assert room_flaw(one, (other,), replace(patient, increment=Blocks(2 * again - 1)))
     # Small traces take the time that those which are made again need.
     assert room_flaw(one, (held(2, 60), held(3, 1, value_bytes=0)), patient)
-    # Programs are read in turns.
+    # Programs are read in turns, and that of one by the process that answers as well.
     assert room_flaw(one, (replace(other, reading_ms=1),), patient)
-    assert room_flaw(replace(held(1, 120), reading_ms=1), (), patient) == ""
+    single = replace(held(1, 120), reading_ms=1)
+    assert room_flaw(single, (), replace(patient, increment=Blocks(2 * again + 3)))
+    assert room_flaw(single, (), replace(patient, increment=Blocks(2 * again + 4))) == ""
 
 
-def test_rule_13_jobs_of_many_leases_are_read_in_turn_for_answers_though_their_traces_fit() -> None:
-    """A process keeps two jobs: with games about three in turn, each answer may find its job gone."""
-    means = replace(SHORT, disk_bytes=1 << 40, increment=Blocks(4 * 3_000))
-    three = [held(number, 1, reading_ms=1_000) for number in (1, 2, 3)]
-    assert traces_flaw(three, means) == ""
-    slower = [*three[:2], replace(three[2], reading_ms=1_001)]
-    assert "reading the jobs of 3 leases in turn takes 6002 ms" in traces_flaw(slower, means)
-    assert traces_flaw([replace(each, reading_ms=10**6) for each in three[:2]], means) == "", "both are kept"
-    few = replace(means, at_once=2)
-    assert traces_flaw([replace(each, reading_ms=1_500) for each in three], few) == ""
-    assert traces_flaw([replace(each, reading_ms=1_501) for each in three], few)
+def test_rule_13_jobs_are_read_for_answers_though_their_traces_fit() -> None:
+    """The answering process ends when nothing is asked of it, and keeps two jobs at most."""
+    means = replace(SHORT, disk_bytes=1 << 40, increment=Blocks(2 * 5_000))
+    for count, most in ((1, 5_000), (2, 1_666), (3, 1_000)):
+        known = [held(number, 1, reading_ms=most) for number in range(count)]
+        assert traces_flaw(known, means) == ""
+        assert traces_flaw([*known[1:], replace(known[0], reading_ms=most + 2)], means)
+    single, three = held(1, 1, reading_ms=5_001), [held(number, 1, reading_ms=1_001) for number in (1, 2, 3)]
+    assert "reading program and inputs takes 5001 ms" in traces_flaw([single], means)
+    assert "reading program and inputs of each in turn takes 5005 ms" in traces_flaw(three, means)
+    assert traces_flaw(three, replace(means, at_once=2)) == ""
+
+
+@pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia"])
+def test_rule_13_no_challenger_that_lets_the_answering_process_end_makes_a_clock_run_out(name: str) -> None:
+    """It takes a minute for each of its moves: every answer finds its job gone, behind those of others."""
+    network = shipped_network(name)
+    terms, unit_ms = default_dispute_terms(network), 1_000 * network.seconds(Blocks(1))
+    means = Means(terms.move_clock, terms.increment, unit_ms, memory_bytes=1 << 40, disk_bytes=1 << 40)
+    mined_ms, passed = 2_000 * network.seconds_per_block, set()
+    for count, reading in itertools.product((1, 2, 9), (100, 1_000, 9_000, 50_000, 200_000, 10**7)):
+        if traces_flaw([held(number, 1, reading_ms=reading) for number in range(count)], means):
+            continue
+        passed.add(count)
+        left = means.clock_ms
+        for _ in range(MOST_MOVES):
+            left -= (2 * count - 1) * reading + mined_ms
+            assert left >= 0, (count, reading)
+            left += means.increment_ms
+    assert passed == {1, 2, 9}
 
 
 def test_rule_13_items_that_ran_slower_take_their_time_again_for_every_answer() -> None:
