@@ -28,6 +28,7 @@ from protocol.lease.provider_types import (
 from protocol.messages import JobSpec
 from protocol.messages.message import Message
 from protocol.net import Node
+from protocol.runtime.child import ChildUnreadableError
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
 from protocol.store.artifacts import Artifacts, QuotaExceededError
@@ -36,6 +37,7 @@ from protocol.types import (
     ArtifactId,
     BlockNo,
     DiskError,
+    GavelError,
     Hash32,
     InputError,
     LeaseId,
@@ -125,7 +127,7 @@ class Jobs:
         executor = await self.workers.of(lease)
         try:
             measured = await executor.check(await self._job(lease, state))
-        except InputError as error:
+        except (InputError, ChildUnreadableError) as error:
             await self._require_whole(lease, state, error)
             raise
         leases = {LeaseId(id): each for id, each in self.loop.states(KIND).items()}
@@ -260,11 +262,11 @@ class Jobs:
     async def _executed(self, lease: LeaseId, state: ProviderLease) -> tuple[Output, Meter]:
         try:
             return await self._execute(lease, state)
-        except InputError as error:
+        except (InputError, ChildUnreadableError) as error:
             await self._require_whole(lease, state, error)
             raise
 
-    async def _require_whole(self, lease: LeaseId, state: ProviderLease, error: InputError) -> None:
+    async def _require_whole(self, lease: LeaseId, state: ProviderLease, error: GavelError) -> None:
         """Raise `TransientError` if our own disk is at fault: the job is fetched anew, and tried again."""
         if await self.files.mended(lease, state):
             raise TransientError(f"the job was damaged on disk and was fetched again: {error}") from error

@@ -20,6 +20,7 @@ from protocol.runtime.child_process import (
     ChildOptions,
     ChildOutOfMemoryError,
     ChildProcess,
+    ChildUnreadableError,
     Progress,
 )
 from protocol.runtime.frames import encode_frame
@@ -33,6 +34,7 @@ __all__ = [
     "ChildFaultError",
     "ChildOptions",
     "ChildOutOfMemoryError",
+    "ChildUnreadableError",
     "Faults",
     "open_child",
 ]

@@ -31,6 +31,10 @@ class ChildDiedError(TransientError):
     """The child ended in the middle of a call; another call starts a new one."""
 
 
+class ChildUnreadableError(ChildDiedError):
+    """The child ended over a file that it had mapped: the disk cannot read it. Who knows which drops it."""
+
+
 class ChildFaultError(TransientError):
     """The child says that its own state is broken. It is killed; another call starts a new one.
 
@@ -181,6 +185,8 @@ class ChildProcess:
             end = "closed its output"
         elif code < 0:
             end = f"was killed by {signal.Signals(-code).name}"
+            if code == -signal.SIGBUS:
+                return ChildUnreadableError(f"{self.module} cannot read a file that it uses: check the disk")
         else:
             end = f"ended with exit code {code}"
         return ChildDiedError(f"{self.module} {end} in the middle of a call" + (f": {said}" if said else ""))

@@ -42,6 +42,11 @@ class Items:
         limit = max(blocks, 1) * self.block_ms / 1_000
         return Item(program, inputs, item, device, self.threads, limit)
 
+    async def mended(self, lease: LeaseId) -> bool:
+        """Read a lease's job whole, and fetch anew what the disk has damaged; false if nothing was."""
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        return state is not None and await self.held.mended(lease, state)
+
     def needs_ms(self, lease: LeaseId) -> int:
         """Return how long the trace of an item is expected to take, by what the lease's job took."""
         state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))

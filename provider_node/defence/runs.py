@@ -15,6 +15,7 @@ import trio
 
 from protocol.engines.worker.dispute_records import Item, OpenTraceResult
 from protocol.games.line import Line
+from protocol.runtime.child import ChildUnreadableError
 from protocol.types import BlockNo, GavelError, LeaseId, TransientError
 from provider_node.defence.schedule import Name, Run, gives_way, next_run
 from provider_node.defence.shelf import Shelf
@@ -49,6 +50,10 @@ class Sources(Protocol):
 
     async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
         """Return an item of a lease, to be executed within so many blocks."""
+        ...
+
+    async def mended(self, lease: LeaseId) -> bool:
+        """Look at a lease's job on disk, and fetch anew what cannot be read; false if nothing was."""
         ...
 
     def needs_ms(self, lease: LeaseId) -> int:
@@ -204,7 +209,13 @@ class Runs:
             self._hold_jobs()
             log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
             with self._waiting.within(wanted.name, self._items.longest_ms(lease) / 1_000):
-                found: OpenTraceResult = await self._executor.build(item, path)
+                try:
+                    found: OpenTraceResult = await self._executor.build(item, path)
+                except ChildUnreadableError:
+                    await self._items.mended(lease)
+                    raise
+                finally:
+                    self.shelf.clear(wanted.name)
         self._took_ms[lease] = max(self._took_ms.get(lease, 0), int(found.seconds * 1_000))
         await trio.to_thread.run_sync(self.shelf.trim, wanted.name)
 

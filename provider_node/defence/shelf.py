@@ -40,6 +40,11 @@ class Shelf:
         self.path(name).unlink(missing_ok=True)
         self._used.pop(name, None)
 
+    def clear(self, name: Name) -> None:
+        """Drop what a child that was ended has left half written of a trace: it counts in no bound."""
+        path = self.path(name)
+        path.with_name(path.name + ".part").unlink(missing_ok=True)
+
     def held(self) -> int:
         """Return the bytes of all traces."""
         return sum(path.stat().st_size for path in self.folder.glob("*" + _SUFFIX))

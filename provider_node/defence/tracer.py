@@ -1,5 +1,6 @@
 """Calls to the child processes of the defence: one executes disputed items, one answers from their traces."""
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,9 +29,11 @@ from protocol.engines.worker.dispute_records import (
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, VIEWS, WORDS
 from protocol.engines.worker.interface import from_wire, to_wire
-from protocol.runtime.child import Child, ChildOptions, open_child
+from protocol.runtime.child import Child, ChildOptions, ChildUnreadableError, open_child
 from protocol.types import Address, BrokenInvariant, Hash32, InputError, TransientError
 from provider_node.executors.tape import WORKER
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -91,9 +94,10 @@ class Tracer:
     async def opened(self, kept: Kept) -> OpenTraceResult:
         """Return the roots of a kept trace; executes nothing, as all that takes one.
 
-        TransientError if the file is gone, or not what was written.
+        TransientError if the file is gone, not what was written, or cannot be read: such a one is dropped.
         """
-        return await self._call(OpenTraceArgs(kept.item, trace_path=str(kept.path)), OpenTraceResult)
+        args = OpenTraceArgs(kept.item, trace_path=str(kept.path))
+        return await self._from(kept, args, OpenTraceResult)
 
     async def roots(self, item: Item, outputs: str) -> AccuseResult:
         """Execute an item; return what it comes to, beside what stands in the posted outputs."""
@@ -105,7 +109,7 @@ class Tracer:
         """Return the forced answer, None if the game waits for none."""
         asked = CASES.encode(case), VIEWS.encode(view)
         args = AnswerArgs(kept.item, *asked, trace_root, by.owner, by.bid_hash, by.operator, str(kept.path))
-        move = _move(await self._call(args, MoveResult))
+        move = _move(await self._from(kept, args, MoveResult))
         if move is not None and not isinstance(move, ProviderMove):
             raise TransientError(f"the worker answers with a {type(move).__name__}")
         return move
@@ -115,8 +119,18 @@ class Tracer:
         args = FindMoveArgs(
             kept.item, CASES.encode(case), VIEWS.encode(view), WORDS.encode(word), str(kept.path)
         )
-        move = _move(await self._call(args, MoveResult))
+        move = _move(await self._from(kept, args, MoveResult))
         return move if isinstance(move, ChallengerMove) else None
+
+    async def _from(self, kept: Kept, args: Any, kind: type[T]) -> T:
+        # INVARIANT: a trace that the disk cannot read is no trace. It would end each child that maps it,
+        # until a clock has run out; as it is, the item is executed again.
+        try:
+            return await self._call(args, kind)
+        except ChildUnreadableError:
+            log.error("the trace %s cannot be read, and is dropped: check the disk", kept.path)
+            await trio.to_thread.run_sync(lambda: kept.path.unlink(missing_ok=True))
+            raise
 
     async def _call(self, args: Any, kind: type[T]) -> T:
         await self._ready.wait()

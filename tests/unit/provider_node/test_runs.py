@@ -11,6 +11,7 @@ import trio.testing
 
 from protocol.engines.worker.dispute_records import Item, OpenTraceResult
 from protocol.games.line import Line
+from protocol.runtime.child import ChildUnreadableError
 from protocol.types import BlockNo, InputError, LeaseId, TransientError
 from provider_node.defence.runs import Runs
 from provider_node.defence.schedule import Name
@@ -53,6 +54,10 @@ class Bench:
 
     def memory_of(self, lease: LeaseId) -> int:
         return self.memory
+
+    async def mended(self, lease: LeaseId) -> bool:
+        self.read.append(f"whole {lease[:1].decode()}")
+        return True
 
     def end(self, lease: LeaseId, item: int) -> trio.Event:
         return self.ends.setdefault(f"{lease.hex()}{item}", trio.Event())
@@ -230,6 +235,28 @@ async def test_what_is_asked_for_without_waiting_ends_with_its_deadline(bench, t
         assert await world.runs.asked((A, 0), BlockNo(160)) is None
         await world.until(lambda: world.runs.waiting == 0)
         assert await world.runs.asked((A, 0), BlockNo(160)) == world.runs.shelf.path((A, 0))
+
+
+async def test_a_job_that_the_disk_cannot_read_is_looked_at_and_leaves_nothing_half_written(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.fault = ChildUnreadableError("check the disk")
+    async with opened(bench, tmp_path) as world:
+        part = world.runs.shelf.path((A, 0)).with_name(world.runs.shelf.path((A, 0)).name + ".part")
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(b"half")
+        with pytest.raises(ChildUnreadableError):
+            await world.runs.built((A, 0), BlockNo(500))
+        assert bench.read == ["a", "whole a"]
+        assert not part.exists()
+        # Nor does a run that gives way.
+        bench.fault = None
+        waiting = world.want(A, 1, 500)
+        await world.until(lambda: bench.at_work == 1)
+        other = part.with_name(part.name.replace("-0.", "-1."))
+        other.write_bytes(b"half")
+        waiting.cancel()
+        await world.until(lambda: bench.at_work == 0 and not other.exists())
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Whatever the children of the defence answer, the daemon lives, and its games are tried again."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import trio
 
 from protocol.engines.worker.dispute_records import Item, MoveResult
 from protocol.engines.worker.programs import write_program
-from protocol.runtime.child import ChildOptions, Faults
+from protocol.runtime.child import ChildOptions, ChildUnreadableError, Faults
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Outcome, perform
 from protocol.tape import F32, TapeBuilder
@@ -19,7 +21,7 @@ from protocol.tape.products import matmul
 from protocol.types import BlockNo, LeaseId, TransientError
 from provider_node.defence.runs import Runs
 from provider_node.defence.shelf import Shelf
-from provider_node.defence.tracer import Tracer, _move
+from provider_node.defence.tracer import Answerer, Kept, Tracer, _move
 from tests.unit.provider_node.test_runs import A, B, Bench
 
 pytestmark = pytest.mark.trio
@@ -48,6 +50,31 @@ async def test_a_child_that_breaks_at_every_run_leaves_an_effect_that_is_tried_a
     assert Faults.count == before + 2
 
 
+async def test_a_trace_that_the_disk_cannot_read_is_dropped_and_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end each child that maps it, until the clock has run out."""
+    for wire in ("CASES", "VIEWS", "WORDS"):
+        monkeypatch.setattr(f"provider_node.defence.tracer.{wire}", SimpleNamespace(encode=lambda _: b""))
+    tracer, trace = Tracer(ChildOptions(), "tests.unit.runtime.bus_child"), tmp_path / "trace"
+    kept = Kept(ITEM, trace)
+    any_: Any = None
+    by = Answerer(any_, any_, any_)
+    asks = (
+        partial(tracer.opened, kept),
+        partial(tracer.answer, kept, any_, any_, any_, by),
+        partial(tracer.find, kept, any_, any_, any_),
+    )
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tracer.run)
+        for ask in asks:
+            trace.write_bytes(b"unreadable")
+            with pytest.raises(ChildUnreadableError, match="check the disk"):
+                await ask()
+            assert not trace.exists()
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_answer_that_cannot_be_read_is_the_child_s_fault() -> None:
     assert _move(MoveResult(None)) is None
     with pytest.raises(TransientError, match="cannot be read"):
@@ -64,6 +91,9 @@ class Jobs:
     async def numbered(self, lease: LeaseId, item: int, blocks: int = 0, doubts: int = 0) -> Item:
         program = self.paths[lease]
         return Item(str(program), str(program.with_name("inputs")), item, time_limit=blocks)
+
+    async def mended(self, lease: LeaseId) -> bool:
+        raise AssertionError("nothing is damaged here")
 
     def needs_ms(self, lease: LeaseId) -> int:
         return 600_000 if lease == A else 5_000
