@@ -17,7 +17,7 @@ from protocol.crypto import seal
 from protocol.dispute.windows import Judging
 from protocol.lease.provider_types import Conduct, DidBid, Phase, ProviderLease, SendQuote
 from protocol.messages import Decline, Offer, Quote, SealedAnswer, Signed, open_signed, seal_context, sign
-from protocol.net import Accept, Ignore, Node, Reject, Verdict, protocol_id, topic
+from protocol.net import Accept, Ignore, Node, Reject, Verdict, needs_look_up, protocol_id, topic
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
@@ -169,8 +169,12 @@ class Market:
     async def _decline(self, offer: Signed[Offer], reason: str) -> None:
         decline = Decline(offer.digest, self.rules.identity.owner, reason)
         envelope = sign(decline, self.chain.blocking.domain, self.rules.identity.operator_key).encode()
+        message = offer.message
+        if self._clients.seen(offer.signer) is not Seen.FUNDED:
+            # Offers are free: who showed no money has no names looked up.
+            message = replace(message, addrs=tuple(each for each in message.addrs if not needs_look_up(each)))
         try:
-            await self._send(offer.message, offer.digest, offer.signer, envelope)
+            await self._send(message, offer.digest, offer.signer, envelope)
         except (InputError, TransientError) as error:
             log.info("client %s could not be told why there is no bid: %s", to_hex(offer.signer), error)
 

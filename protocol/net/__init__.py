@@ -25,6 +25,7 @@ from protocol.net.metrics import NetMetrics
 from protocol.net.node import Node, open_node
 from protocol.net.peers import Peer
 from protocol.net.requests import RequestHandler
+from protocol.net.resolve import needs_look_up
 from protocol.net.settings import GossipSettings, NetSettings, StreamSettings
 from protocol.net.topics import TopicKind, protocol_id, topic
 from protocol.net.transfer import (
@@ -62,6 +63,7 @@ __all__ = [
     "Validator",
     "Verdict",
     "WrongBytesError",
+    "needs_look_up",
     "open_node",
     "protocol_id",
     "topic",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 
+import anyio
 import trio
 from libp2p.abc import IHost
 from libp2p.peer.id import ID
@@ -25,6 +26,8 @@ ENOUGH = 12
 """Peers beyond which learnt addresses are dialled only when somebody asks for that peer."""
 _TOGETHER = 8
 """Learnt peers that are dialled at a time while nobody asks for them."""
+_LOOK_UPS = 16
+"""Names that are looked up at a time, of each class of peers; a thread each."""
 
 
 class Dialer:
@@ -46,6 +49,11 @@ class Dialer:
         self._nudge = trio.Event()
         self._unasked: set[Address] = set()
         """Learnt peers that `run` dials now."""
+        # INVARIANT: a name that nobody answers for keeps threads from other look-ups of its own class only:
+        # of peers that the settings name, of those that somebody asks for, of all others.
+        self._for_kept, self._for_asked, self._for_unasked = (
+            anyio.CapacityLimiter(_LOOK_UPS) for _ in range(3)
+        )
 
     def nudge(self) -> None:
         """Look at the book again now."""
@@ -69,12 +77,12 @@ class Dialer:
         return peer
 
     async def _dial(self, entry: Entry, peer: ID) -> None:
-        errors = []
+        errors, threads = [], self._threads(entry)
         for addr in entry.addrs:
             self._metrics.dials += 1
             try:
                 with trio.fail_after(self._timeout_s):
-                    await self._dial_one(peer, addr)
+                    await self._dial_one(peer, addr, threads)
             except trio.TooSlowError:
                 errors.append(f"{addr}: no answer in {self._timeout_s:g} s")
             except Exception as error:
@@ -87,18 +95,23 @@ class Dialer:
         self._book.failed(entry, trio.current_time(), reason)
         raise PeerUnreachableError(f"cannot reach peer 0x{entry.address.hex()}: {reason}")
 
-    async def _dial_one(self, peer: ID, addr: str) -> None:
+    def _threads(self, entry: Entry) -> anyio.CapacityLimiter:
+        if entry.keep:
+            return self._for_kept
+        return self._for_unasked if entry.address in self._unasked else self._for_asked
+
+    async def _dial_one(self, peer: ID, addr: str, threads: anyio.CapacityLimiter) -> None:
         network = swarm_of(self._host)
         if is_circuit(addr):
             relay_addr, _, _ = addr.partition(CIRCUIT)
             where, _, relay_id = relay_addr.rpartition("/p2p/")
             relay = ID.from_base58(relay_id)
             if not network.get_connections(relay):
-                await self._dial_one(relay, where)
+                await self._dial_one(relay, where, threads)
             await dial_circuit(self._host, relay, peer)
             return
         error: Exception = PeerUnreachableError(f"{addr} stands for no address")
-        for concrete in await resolve(addr):
+        for concrete in await resolve(addr, threads):
             network.peerstore.clear_addrs(peer)
             network.unblock_peer(peer)
             try:

@@ -86,6 +86,8 @@ class Loop:
         self._stopped = False
         self._turn = trio.Lock()
         self._threads = trio.CapacityLimiter(16)
+        # INVARIANT: the journal waits for no thread that anything else holds: all leases wait for it.
+        self._to_disk = trio.CapacityLimiter(4)
 
     def machine(self, machine: Machine[Any, Any, Any]) -> None:
         """Register a kind of machine, before `run`."""
@@ -160,7 +162,9 @@ class Loop:
             if live is None or not live.ended or any(r.machine == machine for r in self._pending.values()):
                 return False
             try:
-                await trio.to_thread.run_sync(self._journal.forget, machine.kind, machine.id)
+                await trio.to_thread.run_sync(
+                    self._journal.forget, machine.kind, machine.id, limiter=self._to_disk
+                )
             except DiskError as error:
                 log.info("%s is not forgotten yet: %s", machine, error)
                 return False
@@ -175,7 +179,7 @@ class Loop:
         """
         try:
             self._check()
-            pending = await trio.to_thread.run_sync(self._load)
+            pending = await trio.to_thread.run_sync(self._load, limiter=self._to_disk)
             async with trio.open_nursery() as nursery:
                 await self._set_off(nursery, pending)
                 nursery.start_soon(self._compact)
@@ -229,7 +233,7 @@ class Loop:
         attempt = 0
         while True:
             try:
-                done = await trio.to_thread.run_sync(write)
+                done = await trio.to_thread.run_sync(write, limiter=self._to_disk)
             except DiskError as error:
                 if not self.trouble:
                     log.error("%s: nothing more is done until it can be", error)
@@ -338,7 +342,7 @@ class Loop:
     async def _compact(self) -> None:
         while True:
             try:
-                await trio.to_thread.run_sync(self._journal.compact)
+                await trio.to_thread.run_sync(self._journal.compact, limiter=self._to_disk)
             except DiskError as error:
                 log.info("the journal is not compacted now: %s", error)
             await trio.sleep(_COMPACT_EVERY_S)

@@ -1,7 +1,9 @@
 """Peers that do not play by the rules, against real nodes: the honest traffic still arrives."""
 
+import contextlib
 import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,10 +20,19 @@ from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX
 from libp2p.utils.varint import encode_varint_prefixed
 
-from protocol.net import GossipSettings, NetSettings, Node, PeerUnreachableError, StreamSettings, open_node
+from protocol.net import (
+    GossipSettings,
+    NetSettings,
+    Node,
+    PeerTimeoutError,
+    PeerUnreachableError,
+    StreamSettings,
+    open_node,
+)
 from protocol.net.framing import Wire
 from protocol.net.host import swarm_of
 from protocol.net.identity import address_of, key_pair
+from protocol.types import Address
 from tests.unit.net.support import OFFERS, accept_all, has_ipv6, key, nodes, until
 
 pytestmark = pytest.mark.trio
@@ -559,3 +570,42 @@ async def test_a_slow_reader_loses_its_own_messages_only() -> None:
             await until(lambda n=number: victim.metrics.gossip_accepted == n + 1)
         assert victim.metrics.gossip_dropped_slow_reader == 20
         assert [(await anext(inbox)).payload[0] for _ in range(10)] == list(range(10))
+
+
+async def test_names_that_nobody_answers_for_take_no_threads_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name server that says nothing holds a thread for longer than any deadline of ours."""
+    real, gate, asked = socket.getaddrinfo, threading.Event(), list[object]()
+
+    def look_up(host: object, *rest: object) -> object:
+        if host != "localhost" and "silent" in str(host):
+            asked.append(host)
+            gate.wait()
+            raise OSError("no such host")
+        return real(host, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    async with open_node(key("victim")) as victim, open_node(key("kept")) as kept:
+        port, kept_id = kept.addrs[0].split("/")[4], kept.peer_id
+        try:
+            async with trio.open_nursery() as nursery:
+                for number in range(50):
+                    peer = key_pair(key(f"silent {number}"))
+                    peer_id = ID.from_pubkey(peer.public_key)
+                    victim.learn(address_of(peer_id), [f"/dns4/silent{number}.example/tcp/1/p2p/{peer_id}"])
+                    nursery.start_soon(ask_for, victim, address_of(peer_id))
+                await until(lambda: len(asked) >= 16)
+                with trio.fail_after(5):
+                    await trio.to_thread.run_sync(int)
+                    victim.learn(kept.address, [f"/dns4/localhost/tcp/{port}/p2p/{kept_id}"], keep=True)
+                    while not victim.is_connected(kept.address):
+                        await trio.sleep(0.01)
+                nursery.cancel_scope.cancel()
+        finally:
+            gate.set()
+
+
+async def ask_for(node: Node, address: Address) -> None:
+    with contextlib.suppress(PeerUnreachableError, PeerTimeoutError):
+        await node.request(address, "/t/1", b"", timeout_s=60)

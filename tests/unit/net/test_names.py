@@ -1,5 +1,6 @@
 """Identities, topics, addresses: text and bytes at the edge."""
 
+import anyio
 import pytest
 from eth_account import Account
 from hypothesis import given
@@ -10,7 +11,7 @@ from libp2p.peer.id import ID
 from protocol.net import protocol_id, topic
 from protocol.net.identity import address_of, key_pair, parse_peer_id
 from protocol.net.node import split_addr
-from protocol.net.resolve import concrete, resolve
+from protocol.net.resolve import concrete, needs_look_up, resolve
 from protocol.types import Address, InputError
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -72,8 +73,17 @@ def test_wildcards_become_this_machines_address() -> None:
 
 @pytest.mark.trio
 async def test_names_are_looked_up_as_the_system_does() -> None:
-    found = await resolve("/dns4/localhost/tcp/4001")
+    threads = anyio.CapacityLimiter(1)
+    found = await resolve("/dns4/localhost/tcp/4001", threads)
     assert [str(each) for each in found] == ["/ip4/127.0.0.1/tcp/4001"]
-    assert [str(each) for each in await resolve("/ip4/1.2.3.4/tcp/1")] == ["/ip4/1.2.3.4/tcp/1"]
-    with pytest.raises(OSError, match=r"."):
-        await resolve("/dns4/no-such-host.invalid/tcp/1")
+    assert [str(each) for each in await resolve("/ip4/1.2.3.4/tcp/1", threads)] == ["/ip4/1.2.3.4/tcp/1"]
+    for unknown in ("/dns4/no-such-host.invalid/tcp/1", "/dnsaddr/localhost", "/unix/x"):
+        with pytest.raises(OSError, match=r"."):
+            await resolve(unknown, threads)
+
+
+def test_only_what_starts_with_a_number_is_dialled_without_a_look_up() -> None:
+    numbers = "/ip4/1.2.3.4/tcp/1", "/ip6/::1/tcp/1"
+    names = "/dns/a/tcp/1", "/dns4/a/tcp/1", "/dns6/a/tcp/1", "/dnsaddr/a"
+    assert not any(map(needs_look_up, numbers))
+    assert all(map(needs_look_up, names))

@@ -11,7 +11,7 @@ import trio
 
 from protocol.chain.batched import Batched
 from protocol.crypto import address_of
-from protocol.messages import Domain, Offer, Signed, sign
+from protocol.messages import Domain, Offer, Signed, open_signed, sign
 from protocol.net.gossip.subscription import Message, Subscription
 from protocol.types import Address, Amount, Hash32
 from provider_node.clients import Clients, Seen
@@ -197,3 +197,29 @@ async def test_a_key_that_has_shown_money_is_asked_about_however_many_others_wai
     assert not (await clients.means(offer)).asked
     clients._remember(address_of(KEY), Seen.FUNDED)
     assert (await clients.means(offer)).held == 1
+
+
+@pytest.mark.parametrize(("seen", "dialled"), [(Seen.POOR, 1), (Seen.NEW, 1), (Seen.FUNDED, 2)])
+async def test_a_name_is_looked_up_only_to_answer_who_showed_money(seen: Seen, dialled: int) -> None:
+    """Offers are free, and so is a name server that says nothing."""
+    addrs = "/dns4/silent.example/tcp/1", "/ip4/192.0.2.1/tcp/1"
+    learnt = list[str]()
+
+    async def request(*_: Any, **__: Any) -> bytes:
+        return b""
+
+    desk = market(NOTHING)
+    desk.node = cast(
+        Any,
+        SimpleNamespace(
+            is_connected=lambda _: False, learn=lambda _, addrs: learnt.extend(addrs), request=request
+        ),
+    )
+    desk.rules = cast(
+        Any, SimpleNamespace(identity=SimpleNamespace(owner=Address(b"\1" * 20), operator_key=KEY))
+    )
+    desk._clients._remember(address_of(KEY), seen)
+    offer = open_signed(sign(replace(OFFER, addrs=addrs), DOMAIN, KEY).encode(), Offer, DOMAIN)
+    await desk._decline(offer, "no")
+    assert len(learnt) == dialled
+    assert addrs[1] in learnt

@@ -1,5 +1,7 @@
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +99,23 @@ async def test_effects_are_performed_and_their_outcomes_come_back(tmp_path: Path
         assert state == Account(paid=(5,)) == loop.state(ME)
         assert loop.states("account") == {b"me": state}
     assert bank.paid == [5]
+
+
+@pytest.mark.trio
+async def test_the_journal_waits_for_no_thread_that_others_hold(tmp_path: Path) -> None:
+    """Strangers' look-ups held all of trio's own threads, and every lease waited for them."""
+    gate, bank = threading.Event(), Bank()
+    others = trio.to_thread.current_default_thread_limiter()
+    try:
+        async with running(tmp_path / "j", bank) as loop, trio.open_nursery() as nursery:
+            for _ in range(int(others.total_tokens)):
+                nursery.start_soon(partial(trio.to_thread.run_sync, gate.wait, abandon_on_cancel=True))
+            await trio.testing.wait_all_tasks_blocked()
+            with trio.fail_after(5):
+                assert await loop.open(ME, Account(), AskedPay(5))
+            nursery.cancel_scope.cancel()
+    finally:
+        gate.set()
 
 
 @pytest.mark.trio
