@@ -14,6 +14,9 @@ MAX_MADE = 2**26
 MAX_STEPS = 2**17
 """Nodes of the graph before elementwise chains are fused: twice what a tape has at most."""
 BASE_BYTES = 2**29
+FOLDED = 2**13
+SETTLED = 2**16
+"""What a node that is computed while lowering costs beside its elements: a millisecond, or several."""
 BYTES_PER_WEIGHT = 32
 """Casts, transposes and whatever else is computed of a weight, over all nodes, read and written."""
 

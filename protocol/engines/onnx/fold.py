@@ -14,10 +14,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from protocol.engines.onnx.budget import Budget
+from protocol.engines.onnx.budget import FOLDED, Budget
 from protocol.engines.onnx.operators.context import OPERATORS
 from protocol.engines.onnx.reader import ModelNode
 from protocol.engines.onnx.tensors import Array
+from protocol.tape.dtypes import Shape
 from protocol.types.errors import InputError
 
 ELEMENTWISE = frozenset(
@@ -48,13 +49,16 @@ F32 = np.dtype(np.float32)
 
 
 def folds(node: ModelNode, arrays: Sequence[Array | None]) -> bool:
-    """Whether the reference computes this operator, as far as its kind and its inputs' types go."""
-    if node.domain:
+    """Whether the reference computes this operator, as far as its kind and its inputs' types go.
+
+    Nothing of strings: what each of them holds is counted by nobody.
+    """
+    if node.domain or any(array is not None and array.dtype.hasobject for array in arrays):
         return False
     if node.op in WIDE_ELEMENTWISE | WIDE_ROWS | {"GatherND"}:
         return arrays[0] is not None and arrays[0].dtype != F32
     if node.op in ("Cast", "CastLike"):
-        return _casts_alike(node, arrays)
+        return arrays[0] is not None and not _goal(node, arrays).hasobject
     return node.op in ELEMENTWISE | PLACING | ALSO
 
 
@@ -65,15 +69,17 @@ def fold(node: ModelNode, arrays: list[Array | None], opset: int, budget: Budget
         return None
     lowers = node.op in OPERATORS
     size = _bound(node, held)
-    looped = held[LOOPED[node.op]].size if node.op in LOOPED else 0
+    looped = _looped(held[LOOPED[node.op]].shape) if node.op in LOOPED else 0
     if node.op == "Unique" and not node.attributes.get("sorted", 1) and "axis" in node.attributes:
         raise InputError(f"{node.where}: rows in the order of their coming are not supported")
     if looped > MAX_LOOPED and lowers:
         return None
     if looped > MAX_LOOPED:
         raise InputError(f"{node.where}: {looped} indices; at most {MAX_LOOPED} are taken while lowering")
-    budget.pay(sum(array.size * array.itemsize for array in held))
+    budget.pay(FOLDED + sum(array.size * array.itemsize for array in held))
     budget.make((size,))
+    if node.op in ("Cast", "CastLike") and not _casts_alike(held[0], _goal(node, arrays), budget):
+        return None
     try:
         return _compute(node, arrays, opset)
     except MemoryError:
@@ -83,6 +89,11 @@ def fold(node: ModelNode, arrays: list[Array | None], opset: int, budget: Budget
             return None
         reason = " ".join(str(fault).split())
         raise InputError(f"{node.where} cannot be computed: {reason}") from fault
+
+
+def _looped(shape: Shape) -> int:
+    """Indices that the reference goes through one by one, tuples of none among them."""
+    return max(math.prod(shape), math.prod(shape[:-1]))
 
 
 def _bound(node: ModelNode, held: list[Array]) -> int:
@@ -105,15 +116,19 @@ def _bound(node: ModelNode, held: list[Array]) -> int:
     return math.prod(max(sizes) for sizes in zip(*shapes, strict=True))
 
 
-def _casts_alike(node: ModelNode, arrays: Sequence[Array | None]) -> bool:
-    """Whether numpy's cast is the tape's: numpy does not saturate what leaves an integer's range."""
-    array = arrays[0]
-    if array is None or array.dtype.kind not in "fV":
-        return array is not None
-    like = arrays[1].dtype if len(arrays) > 1 and arrays[1] is not None else None
+def _goal(node: ModelNode, arrays: Sequence[Array | None]) -> np.dtype[Any]:
+    """What Cast or CastLike casts to."""
+    held = [array.dtype for array in arrays if array is not None]
     to = int(node.attributes.get("to", 0))
-    goal = like if like is not None else helper.tensor_dtype_to_np_dtype(to) if to else array.dtype
-    return goal.kind not in "iu" or bool((np.abs(array.astype(np.float64)) < 2.0**31).all())
+    return held[-1] if len(held) > 1 or not to else helper.tensor_dtype_to_np_dtype(to)
+
+
+def _casts_alike(array: Array, goal: np.dtype[Any], budget: Budget) -> bool:
+    """Whether numpy's cast is the tape's: numpy does not saturate what leaves an integer's range."""
+    if array.dtype.kind not in "fV" or goal.kind not in "iu":
+        return True
+    budget.pay(16 * array.size)
+    return bool((np.abs(array.astype(np.float64)) < 2.0**31).all())
 
 
 def _compute(node: ModelNode, arrays: list[Array | None], opset: int) -> list[Array]:

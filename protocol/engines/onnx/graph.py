@@ -51,6 +51,8 @@ class Graph:
     label: str = ""
     budget: Budget = field(default_factory=Budget)
     _constants: dict[tuple[str, Shape, bytes], int] = field(default_factory=dict)
+    _held: dict[tuple[object, ...], tuple[Array, int]] = field(default_factory=dict)
+    """By place in memory, so that a weight is looked at once; the array keeps the place its own."""
 
     def _add(self, node: Node, kind: str, shape: Shape) -> Tensor:
         if math.prod(shape) > MAX_ELEMENTS:
@@ -77,15 +79,21 @@ class Graph:
         """
         if value.view is not None:
             return value.view
-        assert value.array is not None
-        if value.array.dtype != np.float32 or not value.array.flags.c_contiguous:
-            self.budget.pay(4 * value.size)
-        words = as_words(value.array)
+        array = value.array
+        assert array is not None
+        place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        if place not in self._held:
+            self.budget.pay(4 * array.size)
+            self._held[place] = (array, self._held_words(as_words(array)))
+        return View(self._held[place][1], 0, row_major(value.shape))
+
+    def _held_words(self, words: Array) -> int:
+        """The node that holds these words, a new one if there is none."""
         key = (words.dtype.char, words.shape, words.tobytes() if words.size <= 4096 else _digest(words))
         if key not in self._constants:
             self.nodes.append(ConstNode(words))
             self._constants[key] = len(self.nodes) - 1
-        return View(self._constants[key], 0, row_major(value.shape))
+        return self._constants[key]
 
     def flat(self, value: Tensor) -> int:
         """The node whose flat output is exactly the value's elements in order, copying if need be."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from protocol.engines.cpu import Engine
 from protocol.engines.cpu.estimate import estimate
+from protocol.engines.onnx.budget import SETTLED
 from protocol.engines.onnx.emit import emit
 from protocol.engines.onnx.graph import Graph
 from protocol.engines.onnx.tensors import DTYPE_OF_KIND, Tensor
@@ -27,6 +28,7 @@ def settled(graph: Graph, made: Sequence[Tensor]) -> tuple[Tensor, ...] | None:
     shown = [(str(i), tensor) for i, tensor in enumerate(made) if tensor.view is not None]
     if not shown:
         return tuple(made)
+    graph.budget.pay(SETTLED)
     tape, _ = emit(graph, shown)
     work = estimate(tape)
     steps = work.fmas + work.steps + work.moved

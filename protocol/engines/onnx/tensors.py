@@ -83,6 +83,8 @@ def as_words(array: Array) -> Array:
     if array.dtype == np.float32:
         dense = np.ascontiguousarray(array)
         return np.where(np.isnan(dense), NAN, dense) if np.isnan(dense).any() else dense
+    if array.dtype.hasobject:
+        raise InputError("strings cannot run: convert them to numbers before the model")
     if array.dtype not in KIND_OF_DTYPE:
         raise InputError(f"element type {array.dtype} cannot run: convert the model to f32")
     if array.dtype == np.int64 and array.size:

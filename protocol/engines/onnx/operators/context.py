@@ -16,6 +16,9 @@ from protocol.types.errors import InputError
 Lowered = Tensor | tuple[Tensor, ...]
 Lowering = Callable[..., Lowered]
 
+MAX_FIXED = 128
+"""Elements of an input that decides a shape: two for each axis that numpy's arrays can have."""
+
 OPERATORS: dict[str, Lowering] = {}
 """ONNX operator -> its lowering, called with a Context and one Tensor per input (None for an absent one)."""
 
@@ -48,17 +51,19 @@ class Context:
         """The error that names this node."""
         return InputError(f"{self.node.where}: {why}")
 
-    def fixed(self, tensor: Tensor | None, what: str) -> Array | None:
-        """The array of an input that decides shapes, so must be constant. InputError otherwise."""
+    def fixed(self, tensor: Tensor | None, what: str, most: int = MAX_FIXED) -> Array | None:
+        """The array of an input that decides shapes, so must be constant, and short. InputError otherwise."""
         if tensor is None:
             return None
         if tensor.array is None:
             raise self.refuse(f"its input {what!r} must be constant, since it decides a shape")
+        if tensor.size > most:
+            raise self.refuse(f"its input {what!r} has {tensor.size} elements; at most {most} have a meaning")
         return tensor.array
 
-    def ints(self, name: str, tensor: Tensor | None = None) -> list[int] | None:
+    def ints(self, name: str, tensor: Tensor | None = None, most: int = MAX_FIXED) -> list[int] | None:
         """A list of integers given as an attribute or, in newer operator sets, as a constant input."""
-        found = self.fixed(tensor, name)
+        found = self.fixed(tensor, name, most)
         if found is not None:
             return [int(v) for v in found.reshape(-1)]
         given = self.attr(name)

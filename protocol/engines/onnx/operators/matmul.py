@@ -68,7 +68,10 @@ def gemm(ctx: Context, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
 def centred(ctx: Context, x: Tensor, zero_point: Tensor | None, shape: tuple[int, ...]) -> Tensor:
     """Bytes less their zero point (of the given shape), as i32."""
     wide = ctx.graph.retype(x, "i32")
-    if zero_point is None or (zero_point.array is not None and not zero_point.array.any()):
+    if zero_point is None:
+        return wide
+    ctx.graph.budget.pay(zero_point.size)
+    if zero_point.array is not None and not zero_point.array.any():
         return wide
     point = ctx.graph.reshape(ctx.graph.retype(zero_point, "i32"), shape)
     ctx.fits(point, wide.shape, "zero point")

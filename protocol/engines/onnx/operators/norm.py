@@ -74,6 +74,7 @@ def batch_norm(ctx: Context, x: Tensor, scale: Tensor, bias: Tensor, *statistics
             raise ctx.refuse(f"statistics of {list(each.shape)} for an input of {list(x.shape)}")
     shape = kept if everywhere else (*kept, *(1,) * (x.rank - 2))
     if all(t.array is not None for t in (scale, bias, mean, variance)):
+        ctx.graph.budget.make(kept, 32)
         arrays = [np.asarray(t.array, np.float32) for t in (scale, bias, mean, variance)]
         with np.errstate(all="ignore"):
             factor = arrays[0] / np.sqrt(arrays[3] + np.float32(epsilon))

@@ -43,7 +43,7 @@ def _range(start: int, end: int, step: int, size: int) -> range:
 def split(ctx: Context, x: Tensor, sizes: Tensor | None = None) -> tuple[Tensor, ...]:
     """Consecutive parts of an axis, equal unless told."""
     axis = ctx.axis(int(ctx.attr("axis", 0)), x.rank)
-    parts = ctx.ints("split", sizes)
+    parts = ctx.ints("split", sizes, len(ctx.node.outputs))
     if parts is None:
         count = int(ctx.attr("num_outputs", len(ctx.node.outputs)))
         if count != len(ctx.node.outputs):
