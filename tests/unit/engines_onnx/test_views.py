@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from protocol.engines.onnx import lower, read_model
+from protocol.types.errors import InputError
+
 
 def test_views_cost_no_node(bench, draw):
     """Transposed, reshaped and sliced on the way from one MAP to the next: only the MAPs remain."""
@@ -160,3 +163,20 @@ def test_an_output_that_is_an_input_or_constant_or_given_twice(bench, draw):
     nodes += [helper.make_node("Identity", ["n"], ["m"]), helper.make_node("Exp", ["n"], ["e"])]
     nodes += [helper.make_node("Identity", ["k"], ["c"])]
     bench.hold(nodes, {"x": draw(2, 3)}, outputs=("y", "n", "m", "e", "c"), constants={"k": draw(2)})
+
+
+@pytest.mark.parametrize(
+    ("size", "pads"), [(2, [-3, 4]), (4, [2, -5]), (4, [-5, 5]), (3, [-2, -1]), (4, [-1, 3])]
+)
+def test_pads_that_take_more_than_there_is(bench, size, pads):
+    """The shape is the sum; of another mode than constant it is refused."""
+    x = {"x": np.arange(1, size + 1, dtype=np.float32)}
+    bench.hold(helper.make_node("Pad", ["x", "p"], ["y"]), x, constants={"p": np.array(pads)})
+
+
+@pytest.mark.parametrize(("pads", "mode"), [([-3, 4], "edge"), ([2, -5], "reflect"), ([-2, -2], "constant")])
+def test_pads_that_leave_nothing_to_pad_are_refused(bench, pads, mode):
+    node = helper.make_node("Pad", ["x", "p"], ["y"], name="n", mode=mode)
+    model = bench.model([node], {"x": np.ones(3, np.float32)}, ["y"], {"p": np.array(pads)})
+    with pytest.raises(InputError, match=f"Pad node 'n': {mode} padding by"):
+        lower(read_model(bench.save(model)), {})

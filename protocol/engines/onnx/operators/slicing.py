@@ -97,13 +97,16 @@ def pad(
     before, after = [0] * x.rank, [0] * x.rank
     for i, axis in enumerate(along):
         before[axis], after[axis] = counts[i], counts[i + len(along)]
-    for axis in range(x.rank):
-        low, high = max(0, -before[axis]), max(0, -after[axis])
-        x = ctx.graph.slice(x, axis, low, max(0, x.shape[axis] - low - high)) if low or high else x
-    before, after = [max(0, b) for b in before], [max(0, a) for a in after]
+    mode = ctx.attr("mode", "constant")
+    for axis, (low, high) in enumerate(zip(before, after, strict=True)):
+        size, cut = x.shape[axis], max(0, -low) + max(0, -high)
+        if low + high + size < 0 or (cut > size and mode != "constant"):
+            raise ctx.refuse(f"{mode} padding by {[low, high]} of an axis of {size}")
+        if 0 < cut <= size:
+            x = ctx.graph.slice(x, axis, max(0, -low), size - cut)
+            before[axis], after[axis] = max(0, low), max(0, high)
     if not any(before) and not any(after):
         return x
-    mode = ctx.attr("mode", "constant")
     if mode == "constant":
         return pad_constant(ctx, x, before, after, fill_of(ctx, x.kind, value))
     for axis in range(x.rank):
@@ -120,7 +123,7 @@ def fill_of(ctx: Context, kind: str, value: Tensor | None) -> float:
 
 
 def pad_constant(ctx: Context, x: Tensor, before: Sequence[int], after: Sequence[int], fill: float) -> Tensor:
-    """One MOVE that reads outside."""
+    """One MOVE that reads outside. Negative counts take away, from what the other end adds if need be."""
     shape = tuple(b + s + a for b, s, a in zip(before, x.shape, after, strict=True))
     identity = [[int(i == j) for j in range(x.rank)] for i in range(x.rank)]
     return ctx.graph.window(x, shape, [-b for b in before], identity, fill=fill)
