@@ -150,6 +150,13 @@ async def test_it_is_enough_whatever_the_worker_did_before(tmp_path: Path) -> No
     await asked(limit, large.run(1), plain.check(1), plain.run(1), large.check(1), large.run(1))
 
 
+async def test_a_job_is_checked_beside_nothing_of_the_job_before(tmp_path: Path) -> None:
+    """A slot checks the next job while its worker has the last one's engine: like or the same."""
+    job, like = (Job(tmp_path / name, of_packs(256)) for name in ("job", "like"))
+    limit = (await reckoned(job, 1)).peak_bytes
+    await asked(limit, job.run(1), like.check(1), like.run(1), like.check(1))
+
+
 async def test_less_than_that_is_refused_by_one_error_that_ends_the_worker(tmp_path: Path) -> None:
     """Whether it was reckoned to be too little, or memory ran out."""
     job = Job(tmp_path / "job", of_packs())

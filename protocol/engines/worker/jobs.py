@@ -50,6 +50,9 @@ def check(args: CheckArgs) -> ProgramInfo:
         raise InputError(
             f"the program's root is 0x{program.root.hex()}, the job says 0x{args.program_root.hex()}"
         )
+    # Its engines are made ready below, beside none of an earlier job's, which may be its own.
+    program.engines.clear()
+    program.make_room(max((each.threads for each in args.engines), default=1))
     began = time.process_time()
     if args.input_path is not None:
         _check_inputs(program.tape, args, ItemFile(Path(args.input_path)))

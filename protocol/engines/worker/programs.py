@@ -74,9 +74,13 @@ class Program:
         """The engine for a device, made once."""
         key = (device, threads)
         if key not in self.engines:
-            make_room(self, peak_bytes(self.tape, estimate(self.tape, threads=0), threads))
+            self.make_room(threads)
             self.engines[key] = open_engine(device, self.tape, threads)
         return self.engines[key]
+
+    def make_room(self, threads: int) -> None:
+        """Let the other programs go that do not fit beside what running this one takes."""
+        make_room(self, peak_bytes(self.tape, estimate(self.tape, threads=0), threads))
 
 
 def names_path(program: Path) -> Path:
