@@ -9,7 +9,7 @@ import trio
 from client_sdk.record import Record
 from client_sdk.results import Results, Wanted
 from client_sdk.sending import Purse
-from protocol.chain.audit_events import Abstained, Earned, Reached, Returned
+from protocol.chain.audit_events import Abstained, Earned, Reached, Returned, Revealed
 from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
@@ -21,11 +21,13 @@ from protocol.dispute.audits import (
     Draw,
     Finish,
     Redraw,
+    Roots,
     Sight,
     Stage,
     list_reading,
     payer_move,
 )
+from protocol.dispute.records import Conviction
 from protocol.engines.worker.dispute_records import JobTermsArgs, JobTermsResult
 from protocol.engines.worker.game_wire import JOBS
 from protocol.games.asking import ask, reading
@@ -56,6 +58,8 @@ class Outcome:
     """Of those drawn: who could not get the job or run it in time, or found what was public already."""
     late: int = 0
     """Of those drawn: who agreed with what was public already, and was not paid."""
+    accused: int = 0
+    """Of those drawn: who found another result than the provider's."""
 
 
 @dataclass
@@ -234,9 +238,19 @@ def read_outcome(chain: Chain, bid: Bid, audit: Audit, payer: bytes) -> Outcome:
     refunded = sum(each.fee for each in returned if isinstance(each, Returned))
     given_up = chain.scanner.all((topic_of(abi, "Abstained"), lease, by_client))
     abstained = sum(isinstance(each, Abstained) for each in given_up)
-    convicted = audit.stage is Stage.SILENT
-    late = sum(task.late and task.found == audit.found for task in chain.audit_tasks(lease, True))
-    return Outcome(audit.tasks, audit.assigned, Amount(paid), Amount(refunded), convicted, abstained, late)
+    tasks = chain.audit_tasks(lease, True)
+    late = sum(task.late and task.found == audit.found for task in tasks)
+    auditors = {task.auditor for task in tasks}
+    shown = chain.scanner.all((topic_of(abi, "Revealed"), lease, by_client))
+    accused = sum(
+        isinstance(each, Revealed)
+        and each.by in auditors
+        and Roots(each.trace_root, each.item_root).found != audit.found
+        for each in shown
+    )
+    convicted = chain.verdict(lease).how is not Conviction.NONE
+    sums = Amount(paid), Amount(refunded)
+    return Outcome(audit.tasks, audit.assigned, *sums, convicted, abstained, late, accused)
 
 
 def sentence_of(outcome: Outcome, record: Record) -> str:
@@ -245,8 +259,12 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
     said = f"audit over: {outcome.drawn} of {_audits(outcome.ordered)} drawn, {unit.show(outcome.paid)} paid"
     if outcome.refunded:
         said += f", {unit.show(outcome.refunded)} back"
+    if outcome.accused:
+        said += f"; {_audits(outcome.accused)} found another result"
     if outcome.convicted:
         return said + ": the provider is convicted"
+    if outcome.accused:
+        said += ", and could not prove it"
     gone, late = outcome.abstained, outcome.late
     if gone:
         said += (
@@ -256,8 +274,9 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
     if late:
         said += f"; {_audits(late)} agreed with what was public already, unpaid: that proves nothing"
     if outcome.drawn and not outcome.paid:
-        why = "; nobody has checked the result" if gone or late else ": no auditor answered"
-        said += f"{why}; run items again yourself, with gavel job verify"
+        silent = "" if outcome.accused else ": no auditor answered"
+        said += "; nobody has checked the result" if gone or late else silent
+        said += "; run items again yourself, with gavel job verify"
     return said
 
 

@@ -89,19 +89,20 @@ class Pledges:
 
     lock: trio.Lock = field(default_factory=trio.Lock)
     """Held while it is looked whether something can be paid for, and until that counts here."""
-    _coming: dict[Name, Wei] = field(default_factory=dict)
+    _coming: dict[Name, Hash32] = field(default_factory=dict)
+    """Audits that will be committed to, with the seed of the draw: another draw may be of another item."""
     _paying: list[Outgoing] = field(default_factory=list)
     """Of what is being sent, or waited for."""
     _over: set[Name] = field(default_factory=set)
     """Audits that end for good: they are asked for no more."""
 
-    def is_promised(self, name: Name) -> bool:
-        """Say whether this process has found that an audit can be committed to."""
-        return name in self._coming
+    def is_promised(self, name: Name, seed: Hash32) -> bool:
+        """Say whether this process has found that an audit can be committed to, as this draw has it."""
+        return self._coming.get(name) == seed
 
-    def promise(self, name: Name, coin: Wei) -> None:
+    def promise(self, name: Name, seed: Hash32) -> None:
         """Note that an audit will be committed to. It counts until the chain says what became of it."""
-        self._coming[name] = coin
+        self._coming[name] = seed
 
     def forget(self, name: Name) -> None:
         """Drop what was noted of an audit that is over."""
@@ -143,7 +144,7 @@ class Pledges:
         bound = []
         for name, audit in audits:
             part = next((each.part for each in chain.audit_tasks(*name) if each.auditor == me), Part.NONE)
-            if part in _BOUND or (part is Part.ASSIGNED and name in self._coming):
+            if part in _BOUND or (part is Part.ASSIGNED and self.is_promised(name, audit.seed)):
                 bound.append((name, audit))
         if not bound:
             return ()

@@ -95,6 +95,10 @@ async def test_audits_are_ordered_after_the_result_and_what_is_not_drawn_comes_b
         assert late.endswith("nobody has checked the result; run items again yourself, with gavel job verify")
         silent = sentence_of(Outcome(2, 1, Amount(0), Amount(2 * fee), convicted=False), run.record)
         assert "no auditor answered" in silent
+        wrong = sentence_of(Outcome(2, 2, Amount(0), Amount(2 * fee), False, accused=1), run.record)
+        assert "1 auditor found another result, and could not prove it; run items again yourself" in wrong
+        right = sentence_of(Outcome(2, 2, fee, fee, True, accused=1), run.record)
+        assert right.endswith("1 auditor found another result: the provider is convicted")
         nursery.cancel_scope.cancel()
 
 

@@ -63,7 +63,7 @@ def test_what_is_committed_to_is_pledged_until_its_game_is_opened(localnet: Loca
     assert Pledges().beside(tower, lease, 1) == Pledges().beside(tower, other, 0) == ahead
     # What this process will commit to counts already, and once.
     mine = Pledges()
-    mine.promise((other, True), Wei(7))
+    mine.promise((other, True), tower.audit(other, True).seed)
     assert mine.read(tower) == (pledge, Pledge((other, True), 0, bond_ahead(tower, second.bid, 1)))
     commit(tower, second)
     assert len(mine.read(tower)) == 2

@@ -345,7 +345,7 @@ class Auditing:
             self._public[seen.name], self._failed[seen.name] = audit.seed, (audit.seed, _PUBLIC)
             return _PUBLIC
         # Not yet, of a run of an earlier process: since then the wallet may have paid for something else.
-        return "" if self.rig.pledges.is_promised(seen.name) else await self._why_unable(seen)
+        return "" if self.rig.pledges.is_promised(seen.name, audit.seed) else await self._why_unable(seen)
 
     async def _why_unable(self, seen: Seen) -> str:
         """Say why it cannot be committed to an audit here, and abstain then; else its game is pledged."""

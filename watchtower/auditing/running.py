@@ -161,7 +161,7 @@ def why_no_game(
     needed = Wei(own + sum(each.coin for each in others))
     coin = Wei(chain.balance(chain.address) - outgoing)
     if coin >= needed:
-        pledges.promise(seen.name, own)
+        pledges.promise(seen.name, audit.seed)
         return ""
     what = f"games about {1 + len(others)} audits may take bonds" if others else "a game may take a bond"
     return f"{what} of {COIN.about(needed)}, the wallet holds {COIN.about(coin)}"

@@ -7,7 +7,8 @@ import pytest
 
 from protocol.dispute.audits import Answer, Part, Stage
 from protocol.games import audit_sight
-from protocol.games.audit_sight import contested_traces, is_public
+from protocol.games.audit_sight import contested_traces, is_public, salt_of
+from protocol.types import Hash32
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import LIE, ME, OTHER, OWN, sight
 
@@ -55,3 +56,9 @@ def test_only_what_one_s_own_run_came_to_makes_agreeing_worthless(
 
     chain: Any = SimpleNamespace(audit=audit)
     assert is_public(chain, BID.lease_id(), True, 3, OWN) is public
+
+
+def test_each_draw_has_a_salt_of_its_own() -> None:
+    """What was revealed to a draw that a re-org undid would open the seal for the next one (rule 8)."""
+    seeds = [Hash32(bytes([n]) * 32) for n in range(3)]
+    assert len({salt_of(key, seed) for key in (b"a", b"b") for seed in seeds}) == 6

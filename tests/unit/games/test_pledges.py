@@ -11,7 +11,7 @@ from protocol.chain.views import LeaseState
 from protocol.dispute.audits import Part, Stage
 from protocol.games import pledges
 from protocol.games.pledges import Pledge, Pledges
-from protocol.types import LeaseId, Wei
+from protocol.types import Hash32, LeaseId, Wei
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, sight
 
@@ -57,7 +57,9 @@ def test_coin_is_left_for_what_may_still_have_to_be_accused(
 
 def test_what_this_process_will_commit_to_is_left_coin_for(monkeypatch: pytest.MonkeyPatch) -> None:
     known = Pledges()
-    known.promise(NAME, Wei(7))
+    known.promise(NAME, Hash32(b"o" * 32))
+    assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == (), "another draw, maybe of another item"
+    known.promise(NAME, sight(Stage.DRAWN).audit.seed)
     assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == (Pledge(NAME, 3, Wei(100)),)
     known.forget(NAME)
     assert read(monkeypatch, Stage.DRAWN, Part.ASSIGNED, known) == ()

@@ -226,7 +226,7 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
         chain, seen, lambda *_: Effort(seconds, 1), running.Room(1 << 30, {}), pledges
     )
     assert found.startswith(why) if why else found == ""
-    assert pledges.is_promised(seen.name) == (not why)
+    assert pledges.is_promised(seen.name, seen.sight.audit.seed) == (not why)
     with pledges.paying("challenge", Wei(1), Wei(0)):  # a bond on its way is the wallet's no more
         assert running.why_no_game(chain, seen, lambda *_: Effort(1.0, 1), running.Room(1 << 30, {}), pledges)
     on_their_way = (Leaving("challenge", Wei(1), Wei(0)),)  # nor while nobody waits for it any more
@@ -272,7 +272,7 @@ def test_nobody_commits_to_more_than_it_could_accuse_at_once(
     known = {(name, 3): effort for name, effort in zip(names, efforts, strict=True)}
     seen = Seen(names[0], opened, sight(Stage.DRAWN, Part.ASSIGNED))
     assert running.why_no_game(chain, seen, lambda *of: known[of], running.Room(10 << 20, {}), pledges) == why
-    assert pledges.is_promised(names[0]) == (not why)
+    assert pledges.is_promised(names[0], seen.sight.audit.seed) == (not why)
 
 
 def test_games_under_way_keep_their_memory_whoever_began_them(monkeypatch: pytest.MonkeyPatch) -> None:

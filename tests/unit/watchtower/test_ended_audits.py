@@ -73,7 +73,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Auditing:
         made._runs[name] = Run(3, OWN)
         made._failed[name], made._vain[name], made._unable[name] = (SEED, "slow"), SEED, SEED
         made.notes.runs.keep(name, Run(3, OWN))
-        rig.pledges.promise(name, Wei(1))
+        rig.pledges.promise(name, SEED)
 
     def ending(self: Survey, chain: object, each: _Standing) -> Ending:
         assert each.audit.stage is Stage.OVER

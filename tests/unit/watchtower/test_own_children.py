@@ -4,7 +4,7 @@ import math
 from dataclasses import astuple, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -13,10 +13,11 @@ from trio.testing import wait_all_tasks_blocked
 from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Due
 from protocol.chain.client import Chain
-from protocol.dispute.audits import Answer, Part, Roots, Stage
+from protocol.dispute.audits import Answer, Part, Roots, Stage, bound, commitment
 from protocol.engines.worker.dispute_records import AccuseArgs, AccuseResult, Item
 from protocol.games.asking import ask, hash32
 from protocol.games.audit_runs import Effort, Run
+from protocol.games.audit_sight import salt_of
 from protocol.games.player import Player, Turn
 from protocol.games.pledges import Pledges
 from protocol.games.precedence import Precedence
@@ -457,7 +458,7 @@ class Desk:
             assert room == Room(games_memory(WatchtowerConfig()), self.court.traces())
             self.beside.append([lease for lease, _ in pledges._coming])
             if not self.slow:
-                pledges.promise(seen.name, Wei(1))
+                pledges.promise(seen.name, seen.sight.audit.seed)
             return self.slow
         assert method is auditor.due_of
         return Due(BlockNo(0), None)
@@ -605,9 +606,28 @@ async def test_a_run_that_ends_in_time_is_committed_to(held: HeldRuns, desk: Des
         await held.begun(lease.hex())
         held.let_go(lease.hex())
         await until(lambda: desk.said(lease) == "ran item 3")
+        noted = desk.desk.notes.runs.of((lease, True), 3)
+        assert noted == desk.desk._runs[lease, True], "after a restart the time to reveal may be too short"
         await desk.look(nursery, 1, 110, now=109)
         await until(lambda: desk.said(lease).startswith("committed"))
         assert desk.sent == ["Audits.commit 01"]
+
+
+async def test_only_a_run_that_opens_what_was_committed_to_is_revealed(desk: Desk) -> None:
+    """Silence costs an eighth of the stake, and what differs half of it."""
+    lease, opened = LeaseId(bytes([1]) * 32), cast(Any, SimpleNamespace(bid=BID))
+    desk.desk._runs[lease, True] = Run(3, OWN)
+    seed = sight(Stage.DRAWN).audit.seed
+    sealed = bound(commitment(OWN, ME, lease, seed, salt_of(b"key", seed)), OWN)
+
+    def own(found: Hash32, seed: Hash32 = seed) -> Roots | None:
+        seen = sight(Stage.DRAWN, Part.COMMITTED, audit={"seed": seed})
+        seen = replace(seen, tasks=tuple(replace(each, found=found) for each in seen.tasks))
+        return desk.desk._own(Seen((lease, True), opened, seen))
+
+    assert own(sealed) == OWN
+    assert own(Hash32(b"x" * 32)) is None
+    assert own(sealed, Hash32(b"o" * 32)) is None, "another draw has another salt"
 
 
 async def test_one_purse_stands_behind_all_that_is_committed_to(held: HeldRuns, desk: Desk) -> None:
