@@ -58,6 +58,14 @@ def reading_of(state: ProviderLease) -> int:
     return max(reading_ms(count), state.reading_ms)
 
 
+def answering_ms(state: ProviderLease) -> int:
+    """Return the milliseconds that an answer to a demand takes: it may hash all outputs of an item.
+
+    Its trace hashes these as well: of narrow rows that takes far longer than their bytes say.
+    """
+    return max(reading_ms(state.result.output_bytes) if state.result else 0, state.trace_ms)
+
+
 def bound(leases: Mapping[LeaseId, ProviderLease], audits: bool) -> tuple[Promise, ...]:
     """Return what the leases that were opened may ask for."""
     opened = ((id, each) for id, each in leases.items() if each.phase != Phase.BID)

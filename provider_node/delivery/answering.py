@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import trio
 
-from protocol.auction.defence import reading_ms
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.calls import Due
 from protocol.chain.client import Chain
@@ -26,6 +25,7 @@ from provider_node.defence.desk import Desk
 from provider_node.defence.waiting import Waiting
 from provider_node.delivery.bench import Bench
 from provider_node.holdings import Holdings
+from provider_node.promises import answering_ms
 from provider_node.sending import Sending
 from provider_node.watcher import KIND as LEASE
 from provider_node.watcher import Watcher
@@ -144,7 +144,7 @@ class Delivering:
             if state.result is None:
                 raise GavelError("the journal does not know the lease's outputs")
             path = await self.held.outputs(state.bid.lease_id(), state)
-            with self._waiting.within(demand.demand, reading_ms(state.result.output_bytes) / 1_000):
+            with self._waiting.within(demand.demand, answering_ms(state) / 1_000):
                 noted = self.held.noted(state.bid.lease_id())
                 data = await self.bench.answer(str(path), demand, str(noted))
         left = demand.now.until - self.watcher.height

@@ -11,7 +11,7 @@ from protocol.auction.defence import Means
 from protocol.auction.traces import traces_flaw
 from protocol.lease.provider_types import ChainLease, Phase, ProviderLease, Stage
 from protocol.types import BidFlags, Blocks, LeaseId
-from provider_node.promises import bound, possible, promise_of
+from provider_node.promises import answering_ms, bound, possible, promise_of
 from tests.strategies.provider import RESULT, fresh
 
 LEASE = LeaseId(b"\x01" * 32)
@@ -39,6 +39,13 @@ def test_a_lease_promises_its_items_by_measure_and_clocks_by_the_chain() -> None
     started = replace(STATE, phase=Phase.RUNNING, chain=ChainLease(Stage.STARTED, result_by=150))
     assert (found := promise_of(LEASE, started, audits=True)) is not None
     assert found.until == 150 + 60
+
+
+def test_an_answer_to_a_demand_is_waited_for_as_long_as_hashing_an_item_takes() -> None:
+    """A child that hashed narrow outputs for minutes was ended as one that hangs, and began anew."""
+    wide = replace(STATE, result=replace(RESULT, output_bytes=800_000_000))
+    assert answering_ms(wide) == 2_000
+    assert answering_ms(replace(wide, trace_ms=290_000)) == 290_000
 
 
 @pytest.mark.parametrize("phase", [Phase.FINALIZING, Phase.ABORTING, Phase.FAILING, Phase.SETTLED])
