@@ -48,6 +48,10 @@ async def _lower(child: Child, args: LowerArgs, limits: WorkerLimits) -> None:
             f"the model {name} needs more than {limits.bytes >> 20} MiB of memory to be lowered",
             "raise worker_memory in client.yaml if you trust the model",
         ) from error
+    except InputError as error:
+        if name in str(error):
+            raise
+        raise type(error)(f"the model {name}: {error}") from error
 
 
 def _digest(model: Path, shapes: Shapes) -> str:

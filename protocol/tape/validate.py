@@ -217,7 +217,7 @@ def _value_name(tape: Tape, number: int, labels: Sequence[str] = ()) -> str:
     if number < tape.first_node:
         return f"constant {number - len(tape.inputs)}"
     place = number - tape.first_node
-    return f"node {place} of {labels[place]!r}" if place < len(labels) else f"node {place}"
+    return f"node {place} of {labels[place]}" if place < len(labels) else f"node {place}"
 
 
 def _need(holds: bool, message: str) -> None:

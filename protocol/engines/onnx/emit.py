@@ -37,6 +37,8 @@ from protocol.types.errors import InputError
 
 def emit(graph: Graph, outputs: list[tuple[str, Tensor]]) -> tuple[Tape, Labels]:
     """The tape that computes these outputs, and its labels. InputError if it leaves the tape's limits."""
+    for name, tensor in outputs:
+        _check_rank(f"output {name!r}", tensor.shape)
     roots = [graph.flat(tensor) for _, tensor in outputs]
     nodes = fuse(graph, roots)
     writer = _Writer(graph, nodes, roots, {r: t.shape for r, (_, t) in zip(roots, outputs, strict=True)})
@@ -46,7 +48,7 @@ def emit(graph: Graph, outputs: list[tuple[str, Tensor]]) -> tuple[Tape, Labels]
         for root, (name, tensor) in zip(roots, outputs, strict=True)
     ]
     tape, labels = writer.builder.build(named, [name for name, _ in outputs])
-    validate(tape, labels.nodes)
+    validate(tape, [graph.where(label) for label in labels.nodes])
     return tape, labels
 
 
@@ -71,6 +73,10 @@ class _Writer:
             elif index in needed:
                 self.refs[index] = self.node(node, rows.get(index), self.exact.get(index))
         return self.refs
+
+    def check_rank(self, label: str, shape: Shape) -> None:
+        """InputError with the model's node if these are more axes than the tape has."""
+        _check_rank(self.graph.where(label), shape)
 
     def node(self, node: Node, row: int | None, exact: Shape | None) -> Ref:
         match node:
@@ -99,7 +105,7 @@ class _Writer:
         )
         placed = [Placed(self.refs[node.args[i].node], node.args[i].offset, strides[i]) for i in kept]
         program = assemble(expr, tuple(p.ref.dtype.register for p in placed))
-        _check_rank(node.label, shape)
+        self.check_rank(node.label, shape)
         return self.builder.map_at(program, placed, shape, None, node.label)
 
     def rows_node(self, node: ContractNode | ReduceNode, row: int | None, exact: Shape | None) -> Ref:
@@ -108,7 +114,7 @@ class _Writer:
         )
         read = [self.rows(view, node.shape, node.k, node.label) for view in views]
         shape, strides = spell(node.shape, [s for _, _, s in read], row=row, exact=exact)
-        _check_rank(node.label, shape)
+        self.check_rank(node.label, shape)
         places = [Affine(offset, s) for (_, offset, _), s in zip(read, strides, strict=True)]
         if isinstance(node, ReduceNode):
             return self.builder.reduce(node.op, shape, read[0][0], places[0], node.label)
@@ -166,7 +172,7 @@ class _Writer:
                 self.copies[key] = self.builder.constant(_laid_out(source.array, view, shape))
             else:
                 grid, strides = merged(shape, [view.strides], keep_last=False)
-                _check_rank(label, grid)
+                self.check_rank(label, grid)
                 axes = [Affine(view.offset, strides[0])]
                 ref = self.refs[view.node]
                 self.copies[key] = self.builder.move(
@@ -177,7 +183,7 @@ class _Writer:
     def move(self, node: MoveNode, row: int | None, exact: Shape | None) -> Ref:
         views = [tuple(line) for line in node.matrix]
         grid, lines = (node.shape, views) if 0 in node.shape else merged(node.shape, views, keep_last=False)
-        _check_rank(node.label, grid)
+        self.check_rank(node.label, grid)
         axes = [Affine(start, line) for start, line in zip(node.start, lines, strict=True)]
         shape, _ = spell(node.shape, [], row=row, exact=exact)
         source = self.refs[node.source]
@@ -200,9 +206,9 @@ class _Writer:
         return self.builder.join(parts, 0 if outer == 1 else 1, node.label)
 
 
-def _check_rank(label: str, shape: Shape) -> None:
+def _check_rank(where: str, shape: Shape) -> None:
     if len(shape) > MAX_RANK:
-        raise InputError(f"{label}: it needs {len(shape)} axes at once; the tape has at most {MAX_RANK}")
+        raise InputError(f"{where} needs {len(shape)} axes at once; at most {MAX_RANK} can run: merge some")
 
 
 def _stored(array: Array) -> Array:

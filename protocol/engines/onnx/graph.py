@@ -49,10 +49,21 @@ class Graph:
 
     nodes: list[Node] = field(default_factory=list)
     label: str = ""
+    places: dict[str, str] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
     _constants: dict[tuple[str, Shape, bytes], int] = field(default_factory=dict)
     _held: dict[tuple[object, ...], tuple[Array, int]] = field(default_factory=dict)
     """By place in memory, so that a weight is looked at once; the array keeps the place its own."""
+
+    def begin(self, label: str, where: str) -> None:
+        """What is made next comes of this node of the model; `where` is how errors name it."""
+        self.label = label
+        if self.places.setdefault(label, where) != where:
+            self.places[label] = f"node {label!r}"
+
+    def where(self, label: str) -> str:
+        """How errors name what a node of the tape comes of."""
+        return self.places.get(label, f"output {label!r}" if label else "a reshape")
 
     def _add(self, node: Node, kind: str, shape: Shape) -> Tensor:
         if math.prod(shape) > MAX_ELEMENTS:

@@ -61,7 +61,11 @@ def _pinned(model: Model, shapes: Mapping[str, Shape]) -> list[tuple[str, str, S
     for given in model.inputs:
         if given.kind not in KINDS:
             known: dict[int, str] = {number: name for name, number in TensorProto.DataType.items()}
-            wrong.append(f"input {given.name!r} has element type {known.get(given.kind, given.kind)}")
+            kind = known.get(given.kind, given.kind)
+            wrong.append(
+                f"input {given.name!r} has element type {kind}: export the model with one of "
+                f"{', '.join(KINDS.values())}"
+            )
             continue
         shape = shapes.get(given.name)
         wrong += _open_axes(given) if shape is None else _misfits(given, tuple(shape))
@@ -74,9 +78,9 @@ def _pinned(model: Model, shapes: Mapping[str, Shape]) -> list[tuple[str, str, S
 
 def _open_axes(given: ModelInput) -> list[str]:
     if given.axes is None:
-        return [f"input {given.name!r} declares no shape: give one"]
+        return [f"input {given.name!r} declares no shape: give one under `shapes` in the job file"]
     return [
-        f"input {given.name!r} leaves axis {i} ({axis}) open: give its shape"
+        f"input {given.name!r} leaves axis {i} ({axis}) open: give its shape under `shapes` in the job file"
         for i, axis in enumerate(given.axes)
         if not isinstance(axis, int)
     ]
@@ -109,7 +113,10 @@ def _check_supported(model: Model) -> None:
             missing.setdefault(f"{node.domain}.{node.op}" if node.domain else node.op, []).append(node)
     if missing:
         listed = ", ".join(_named(op, nodes, model) for op, nodes in missing.items())
-        raise InputError(f"the model uses operators that cannot be lowered: {listed}")
+        raise InputError(
+            f"the model uses operators that cannot be lowered: {listed}: "
+            "export it without them (docs/models.md lists those that can)"
+        )
 
 
 def _named(op: str, nodes: list[ModelNode], model: Model) -> str:
@@ -136,7 +143,7 @@ def _leading_to(nodes: list[ModelNode], wanted: set[str]) -> list[ModelNode]:
 
 def _lower_nodes(graph: Graph, nodes: list[ModelNode], values: dict[str, Tensor], opset: int) -> None:
     for node in nodes:
-        graph.label = node.name
+        graph.begin(node.name, node.where)
         made = _lower_node(graph, node, values, opset)
         for name, tensor in zip(node.outputs, made, strict=False):
             values[name] = tensor
@@ -177,7 +184,7 @@ def _computed(
         return tuple(graph.constant(array) for array in arrays)
     if node.domain or node.op not in OPERATORS:
         return None
-    alone = Graph(label=graph.label, budget=graph.budget)
+    alone = Graph(label=graph.label, places=graph.places, budget=graph.budget)
     return settled(alone, _lowered(alone, node, inputs, opset))
 
 

@@ -286,8 +286,12 @@ def _check_order(model: Model, path: Path) -> None:
                 raise InputError(f"{path.name}: {node.where} makes {name!r} again, after {made[name]}")
             if name:
                 made[name] = node.where
+    listed: set[str] = set()
     for name in model.outputs:
         if not name or name not in made:
             raise InputError(f"{path.name}: nothing makes its output {name!r}")
+        if name in listed:
+            raise InputError(f"{path.name} lists its output {name!r} twice: give each a name of its own")
+        listed.add(name)
     if not model.outputs:
         raise InputError(f"{path.name} has no outputs")

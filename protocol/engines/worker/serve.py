@@ -30,6 +30,8 @@ Report = Callable[[msgspec.Struct], None]
 """Sends one progress record."""
 
 _NO_THREAD = "can't start new thread"
+_LONGEST = 2000
+"""Characters of a message that the parent shows."""
 OUT_OF_MEMORY = 77
 """Exit code after memory ran out."""
 
@@ -96,7 +98,7 @@ def answer(message: dict[str, Any], report: Report) -> dict[str, Any]:
             raise InputError(f"{name}: {fault}") from fault
         return {"ok": to_wire(operation.call(args, report))}
     except GavelError as fault:
-        return {"error": {"kind": kind_of(fault), "message": str(fault)}}
+        return {"error": {"kind": kind_of(fault), "message": str(fault)[:_LONGEST]}}
     except OSError as fault:
         if fault.errno == errno.ENOMEM:
             raise MemoryError from fault
@@ -110,7 +112,8 @@ def answer(message: dict[str, Any], report: Report) -> dict[str, Any]:
         if _NO_THREAD in str(fault):
             raise MemoryError from fault  # there is none for its stack
         log.exception("%s failed", name)
-        return {"error": {"kind": "broken", "message": f"{name}: {type(fault).__name__}: {fault}"}}
+        text = f"{name}: {type(fault).__name__}: {fault}"
+        return {"error": {"kind": "broken", "message": text[:_LONGEST]}}
 
 
 def serve(channel: Channel) -> None:

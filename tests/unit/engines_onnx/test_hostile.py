@@ -52,7 +52,7 @@ def test_a_missing_file_and_a_folder(tmp_path):
 
 def test_open_axes_are_named(bench):
     message = refused(bench, relu_model(), {"y": (1,)})
-    assert "'x' leaves axis 0 (batch) open" in message
+    assert "'x' leaves axis 0 (batch) open: give its shape under `shapes` in the job file" in message
     assert "no input 'y'" in message
 
 
@@ -70,7 +70,7 @@ def test_every_unsupported_operator_is_named_with_its_node(bench):
     ]
     message = refused(bench, relu_model(nodes=nodes))
     assert "NonMaxSuppression (node 'boxes')" in message
-    assert "my.domain.Foo (node 'mine' and 1 more)" in message
+    assert "my.domain.Foo (node 'mine' and 1 more): export it without them" in message
 
 
 def test_an_unsupported_operator_that_no_output_needs_is_no_matter(bench):
@@ -199,6 +199,9 @@ def test_names_used_before_they_are_made_or_made_twice(bench):
     twice = [helper.make_node("Relu", ["x"], ["y"]), helper.make_node("Exp", ["x"], ["y"])]
     assert "again" in refused(bench, relu_model(nodes=twice))
     assert "nothing makes" in refused(bench, relu_model(nodes=[helper.make_node("Relu", ["x"], ["z"])]))
+    model = relu_model()
+    model.graph.output.append(model.graph.output[0])
+    assert "lists its output 'y' twice" in refused(bench, model)
 
 
 def test_an_operator_set_of_another_age(bench):
@@ -211,7 +214,7 @@ def test_types_that_cannot_run_are_named(bench):
     assert "DOUBLE" in refused(bench, relu_model(nodes=double))
     model = relu_model()
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
-    assert "STRING" in refused(bench, model)
+    assert "STRING: export the model with one of f32, i32, " in refused(bench, model)
     half = numpy_helper.from_array(np.ones(3, np.float16), "w")
     nodes = [helper.make_node("Cast", ["w"], ["c"], to=TensorProto.FLOAT16)]
     nodes += [helper.make_node("Where", ["b", "c", "c"], ["d"]), helper.make_node("Add", ["x", "d"], ["y"])]
@@ -512,6 +515,35 @@ def test_what_the_tape_refuses_is_named_by_its_node(bench):
     assert "DepthToSpace node 'n'" in refused(
         bench, relu_model(nodes=blocks, constants=[constant([1, 6, 1, 1], "s")])
     )
+
+
+def test_more_axes_than_a_tape_has_are_named_by_node_or_output(bench):
+    """Nine of them: as a shape they cost nothing, but no node can be, or walk, them all at once."""
+    to_nine = helper.make_node("Reshape", ["x", "s"], ["n"], name="nine")
+    turned = helper.make_node("Transpose", ["n"], ["t"], name="turn", perm=list(range(8, -1, -1)))
+    add = helper.make_node("Add", ["n", "t"], ["a"], name="sum")
+    back = helper.make_node("ReduceMax", ["a"], ["y"], name="max", keepdims=0)
+    held = [constant([2] * 9, "s")]
+    x = {"x": (2**9,)}
+
+    def of(*nodes):
+        model = relu_model(nodes=list(nodes), constants=held)
+        del model.graph.input[0].type.tensor_type.shape.dim[1:]
+        return model
+
+    assert "Add node 'sum' needs 9 axes" in refused(bench, of(to_nine, turned, add, back), x)
+    last = helper.make_node("Unsqueeze", ["x", "s"], ["y"], name="last")
+    held[0] = constant(range(8), "s")
+    assert "output 'y' needs 9 axes" in refused(bench, of(last), x)
+
+
+def test_what_one_node_of_the_tape_cannot_be_is_named_with_its_operator(bench):
+    steps = [
+        helper.make_node("Expand", ["x", "s"], ["w"]),
+        helper.make_node("ReduceMax", ["w"], ["y"], name="n"),
+    ]
+    message = refused(bench, relu_model(nodes=steps, constants=[constant([10**6, 1, 1], "s")]))
+    assert "ReduceMax node 'n'" in message
 
 
 def test_nans_of_other_bits_are_the_tape_s(bench):
