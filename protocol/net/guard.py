@@ -6,7 +6,6 @@ Stock, an exception in any stream handler cancels the whole host: a remote crash
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -14,11 +13,20 @@ from libp2p.abc import INetStream
 from libp2p.peer.id import ID
 
 from protocol.net.metrics import NetMetrics
+from protocol.net.places import Places
 from protocol.net.settings import StreamSettings
+from protocol.net.workarounds.hosts import host_of_conn
 
 logger = logging.getLogger(__name__)
 
 Handler = Callable[[INetStream], Awaitable[None]]
+
+
+class _Served:
+    """A stream that is being served."""
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
 
 
 class StreamGuard:
@@ -31,31 +39,40 @@ class StreamGuard:
         self._settings = settings
         self._metrics = metrics
         self._banned = banned
-        self._open: Counter[ID] = Counter()
+        self._open: Places[_Served] = Places(settings.total, settings.per_peer)
 
     async def __call__(self, stream: INetStream) -> None:
         """Serve one inbound stream; raises nothing but cancellation."""
         peer = stream.muxed_conn.peer_id
-        full = self._open.total() >= self._settings.total or self._open[peer] >= self._settings.per_peer
-        if full or self._banned(peer):
+        served = _Served()
+        if self._banned(peer) or self._pushes_out(served, stream) is served:
             self._metrics.streams_refused += 1
             await reset(stream)
             return
-        self._open[peer] += 1
         try:
-            await self._inner(stream)
+            with served.scope:
+                await self._inner(stream)
         except Exception as error:
             self._metrics.stream_faults += 1
             logger.debug("stream of %s failed: %r", peer, error)
             await reset(stream)
         finally:
-            self._open[peer] -= 1
-            if self._open[peer] <= 0:
-                del self._open[peer]
+            self._open.leave(served)
+        if served.scope.cancelled_caught:
+            self._metrics.streams_refused += 1
+            await reset(stream)
+
+    def _pushes_out(self, served: _Served, stream: INetStream) -> _Served | None:
+        """Take a place for a stream; end the one that has to leave for it, and return it."""
+        conn = stream.muxed_conn
+        leaving = self._open.take(served, host_of_conn(conn), conn.peer_id)
+        if leaving is not None:
+            leaving.scope.cancel()
+        return leaving
 
     def open_streams(self, peer: ID) -> int:
         """Return how many streams the peer has open here."""
-        return self._open[peer]
+        return self._open.held(peer)
 
 
 async def reset(stream: INetStream) -> None:

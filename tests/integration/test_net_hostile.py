@@ -378,6 +378,41 @@ async def test_a_peer_cannot_hold_more_streams_than_its_share() -> None:
         assert await honest.request(victim.address, "/t/1", b"mine") == b"mine"
 
 
+async def test_one_host_with_many_keys_leaves_stream_places_to_others() -> None:
+    """Gossip streams need not say anything, and never end: 33 free keys took all places of a node."""
+    settings = NetSettings(streams=StreamSettings(total=12))
+    async with open_node(key("victim"), settings) as victim, contextlib.AsyncExitStack() as stack:
+
+        async def echo(_sender: bytes, request: bytes) -> bytes:
+            return request
+
+        victim.serve("/t/1", echo)
+        for number in range(4):
+            attacker = await stack.enter_async_context(open_node(key(f"sybil {number}")))
+            await attacker.connect(victim.addrs[0])
+            for _ in range(5):
+                await attacker._host.get_network().new_stream(victim._host.get_id())
+        await until(lambda: victim.metrics.streams_refused >= 4)
+        honest = await stack.enter_async_context(open_node(key("honest")))
+        who = await honest.connect(victim.addrs[0])
+        # From the attacker's own host, and with places for what it holds alone.
+        for _ in range(3):
+            assert await honest.request(who, "/t/1", b"mine") == b"mine"
+
+
+async def test_a_peer_has_two_gossip_streams_and_its_newest_are_read() -> None:
+    async with attacked() as (victim, _honest, attacker):
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        pair, peer = key_pair(key("node 2")), attacker._host.get_id()
+        for number in range(6):
+            stream = await gossip_stream(attacker, victim)
+            await stream.write(frame(signed(pair, b"%d" % number, time.time_ns())))
+            with trio.fail_after(5):
+                assert (await anext(inbox)).payload == b"%d" % number
+        await until(lambda: victim._guard.open_streams(peer) <= 2, 5)
+        assert len(victim._pubsub._streams[peer]) == 2
+
+
 async def test_a_negotiation_that_never_ends_holds_its_own_share_only() -> None:
     settings = NetSettings(streams=StreamSettings(per_peer=4))
     async with attacked(settings) as (victim, honest, attacker):
@@ -432,7 +467,8 @@ async def test_peers_that_left_leave_nothing_behind() -> None:
             victim._router.peer_protocol,
             victim._router._pending_messages,
             victim._pubsub._records._last,
-            victim._guard._open,
+            victim._guard._open._keys,
+            victim._pubsub._streams,
             victim._door._open,
         )
         for table in tables:

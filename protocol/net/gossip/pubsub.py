@@ -21,6 +21,7 @@ from libp2p.pubsub.pubsub import Pubsub
 from protocol.net.gossip.admission import Admission, Refusal
 from protocol.net.gossip.control import cost, tame
 from protocol.net.gossip.subscription import Message, Subscription
+from protocol.net.guard import reset
 from protocol.net.limits import Buckets
 from protocol.net.metrics import NetMetrics
 from protocol.net.score import Fault
@@ -35,6 +36,8 @@ from protocol.types.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+_STREAMS = 2
+"""Gossip streams of one peer, which needs one: of more, the oldest is ended."""
 _MAX_TOPIC = 128
 _MAX_SUBSCRIPTIONS = 64
 
@@ -77,6 +80,7 @@ class GuardedPubsub(Pubsub):
         self.seen_messages = self._admission.seen
         self._records = RecordCache(host)
         self._joined: dict[str, _Joined] = {}
+        self._streams: dict[ID, list[trio.CancelScope]] = {}
         self._pending: Counter[ID] = Counter()
         self._frames: Buckets[ID] = Buckets(settings.peer_frames, settings.peer_frames * settings.burst_s)
         self._bytes: Buckets[ID] = Buckets(settings.peer_bytes, settings.peer_bytes * settings.burst_s)
@@ -124,6 +128,22 @@ class GuardedPubsub(Pubsub):
     async def continuously_read_stream(self, stream: INetStream) -> None:
         """Read frames until the stream ends. Never raises but for cancellation."""
         peer = stream.muxed_conn.peer_id
+        scopes = self._streams.setdefault(peer, [])
+        with trio.CancelScope() as scope:
+            scopes.append(scope)
+            if len(scopes) > _STREAMS:
+                scopes.pop(0).cancel()
+            try:
+                await self._read_frames(stream, peer)
+            finally:
+                if scope in scopes:
+                    scopes.remove(scope)
+                if not scopes and self._streams.get(peer) is scopes:
+                    del self._streams[peer]
+        if scope.cancelled_caught:
+            await reset(stream)
+
+    async def _read_frames(self, stream: INetStream, peer: ID) -> None:
         reader = FrameReader(stream, self._settings.max_rpc)
         try:
             while self.manager.is_running:

@@ -7,19 +7,18 @@ host may take all places with connections that never shake hands.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections import Counter
 from typing import cast
 
 from libp2p.io.abc import ReadWriteCloser
-from libp2p.io.trio import TrioTCPStream
 from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.swarm import Swarm
 from libp2p.stream_muxer.yamux.yamux import Yamux
 from multiaddr import Multiaddr
 
 from protocol.net.metrics import NetMetrics
+from protocol.net.workarounds.hosts import host_of_stream
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class InboundDoor:
     async def handle(self, read_write_closer: ReadWriteCloser, maddr: Multiaddr) -> None:
         """Serve one accepted connection until it is closed."""
         stream = read_write_closer
-        host = host_of(_remote_ip(stream))
+        host = host_of_stream(stream)
         if self._is_full(host):
             await self._refuse(stream)
             return
@@ -98,24 +97,3 @@ class InboundDoor:
         """Close a connection; its handshake ends by that."""
         self._metrics.connections_refused += 1
         await stream.close()
-
-
-def host_of(ip: str) -> str:
-    """Return what counts as one host: an IPv4 address, or an IPv6 /64, of which a host has every address."""
-    try:
-        parsed = ipaddress.ip_address(ip)
-    except ValueError:
-        return ip
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
-
-
-def _remote_ip(stream: ReadWriteCloser) -> str:
-    """Return the other end's IP address, "" if it is gone. Stock, IPv6 addresses read as none."""
-    try:
-        return str(cast(TrioTCPStream, stream).stream.socket.getpeername()[0])
-    except OSError:
-        return ""

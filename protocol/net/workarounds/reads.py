@@ -17,6 +17,8 @@ from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
 from libp2p.security.noise.transport import Transport
 
+from protocol.net.workarounds.hosts import remote_address
+
 _READ = 256 * 1024
 
 
@@ -48,7 +50,7 @@ class EagerStream(ReadWriteCloser):
 
     def get_remote_address(self) -> tuple[str, int] | None:
         """Return host and port of the other side."""
-        return self._inner.get_remote_address()
+        return remote_address(self._inner)
 
 
 class EagerNoise(Transport):

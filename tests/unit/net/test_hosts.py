@@ -2,7 +2,7 @@
 
 import pytest
 
-from protocol.net.workarounds.inbound import host_of
+from protocol.net.workarounds.hosts import host_of
 
 
 @pytest.mark.parametrize(
