@@ -18,6 +18,7 @@ from provider_node.executors.tape import TapeOptions, default_threads
 from provider_node.jobs import Jobs
 from provider_node.ledger import Ledger
 from provider_node.market import Market, Rules
+from provider_node.memory import divided
 from provider_node.metering import Metering, carbon_grams_per_kwh, milliwatts
 from provider_node.orphans import Orphans
 from provider_node.parts import Base, Parts
@@ -66,14 +67,17 @@ async def assemble(base: Base, node: Node, machinery: Machinery) -> Parts:
     poll_s = min(max(network.seconds_per_block / 2, 0.25), 3.0)
     watcher = Watcher(chain, loop, network.confirmations, poll_s)
     sending = Sending(chain, watcher.nudge)
-    jobs = Jobs(loop, node, base.store, workers, metering, base.store.work, means, config.lease.slots)
+    running = policy.running(config, machinery.host)
+    running.relieve = workers.make_room
+    of_jobs = workers, metering, base.store.work, means, config.lease.slots, running
+    jobs = Jobs(loop, node, base.store, *of_jobs)
     ledger = Ledger(chain, loop, watcher, jobs, sending)
     slots = Slots(chain, loop, base.journal, sending, base.identity.owner, config.lease.slots)
     market = Market(chain, node, loop, watcher, rules, slots, base.store)
     market.draining = base.superseded
     orphans = Orphans(chain, loop, watcher, sending, base.identity.owner)
     parts = Parts(base, machinery.host, node, workers, loop, watcher, sending, jobs, ledger, market, orphans)
-    parts.running = policy.running(config, machinery.host)
+    parts.running = running
     parts.rooms = rooms(parts)
     for room in parts.rooms:
         room.wire()
@@ -128,4 +132,4 @@ async def _verifications(base: Base, workers: Workers) -> frozenset[int]:
 
 
 def _memory_of_slot(config: ProviderConfig, host: Hardware) -> int:
-    return policy.whole_memory(config, host) // config.lease.slots
+    return divided(config, host).jobs // config.lease.slots

@@ -74,7 +74,9 @@ class MachineConfig:
     """What this machine lends. Zero and empty mean: what is detected."""
 
     threads: int = option(0, "processor threads per job; 0: all, shared by the slots", least=0)
-    memory: int = option(0, "bytes that all jobs together may use; 0: three quarters", unit="bytes", least=0)
+    memory: int = option(
+        0, "bytes that all jobs together may use; 0: half of what is free", unit="bytes", least=0
+    )
     bandwidth: int = option(
         12_500_000, "bytes per second that transfers are planned with", unit="bytes", least=1
     )
@@ -95,7 +97,7 @@ class DefenceConfig:
 
     threads: int = option(0, "processor threads; 0: all", least=0)
     memory: int = option(
-        0, "bytes for it; 0: as all jobs together. Jobs that need more are refused", unit="bytes", least=0
+        0, "bytes for it; 0: what jobs leave. Jobs that need more are refused", unit="bytes", least=0
     )
     device: str = option("", "where, e.g. cpu; empty: where the job ran")
     disk: int = option(64 << 30, "bytes of traces to keep while games last", unit="bytes", least=1 << 20)

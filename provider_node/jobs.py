@@ -10,6 +10,7 @@ import trio
 
 from protocol.auction.defence import AS_SLOW, Burden, Means, easy_item_ms, job_flaw, run_flaw, trace_ms
 from protocol.auction.room import room_flaw
+from protocol.games.line import Line
 from protocol.lease.provider_types import (
     CheckJob,
     DidCheck,
@@ -28,7 +29,7 @@ from protocol.lease.provider_types import (
 from protocol.messages import JobSpec
 from protocol.messages.message import Message
 from protocol.net import Node
-from protocol.runtime.child import ChildUnreadableError
+from protocol.runtime.child import ChildDiedError, ChildUnreadableError
 from protocol.runtime.loop import Loop
 from protocol.runtime.performer import Context
 from protocol.store.artifacts import Artifacts, QuotaExceededError
@@ -60,6 +61,12 @@ _COPIES = 2
 """Outputs lie where they were written as well, to be stored again should the disk damage them."""
 
 
+_PAUSE_S = 5.0
+"""Before the second attempt to run a job; twice that before the third."""
+_SHORTLY_S = 10.0
+"""Within that a killed child is known to be gone, and what was killed with it has begun again."""
+
+
 @dataclass
 class Progress:
     """How far a lease's run is, for heartbeats and status."""
@@ -81,6 +88,8 @@ class Jobs:
     means: Means | None
     """To defend results with; None where no judge can be called."""
     slots: int = 1
+    running: Line = field(default_factory=Line)
+    """What is executed for games and audits."""
     progress: dict[LeaseId, Progress] = field(default_factory=dict)
     _measured: dict[LeaseId, ProviderLease] = field(default_factory=dict)
 
@@ -144,6 +153,7 @@ class Jobs:
                 value_bytes=measured.value_bytes,
                 hash_ms=measured.hash_ms,
                 output_hash_ms=measured.output_hash_ms,
+                answer_bytes=measured.answer_bytes,
             )
             if flaw := job_flaw(burden, state.bid.trace_allowance, self.means):
                 raise InputError(flaw)
@@ -198,14 +208,22 @@ class Jobs:
         lease, state = self._lease(context)
         known = await trio.to_thread.run_sync(self._remembered, lease)
         if known is None:
+            # What ended an attempt may last: for want of memory all would be gone in a moment.
+            await trio.sleep(_PAUSE_S * (effect.attempt - 1))
             try:
                 known = await self._executed(lease, state)
             except DiskError:
                 raise  # no attempt: what is done so far is taken over once there is room
+            except ChildDiedError as error:
+                if not (error.killed and self.running.was_busy(_SHORTLY_S)):
+                    return _not_run(effect, error)
+                # No attempt either. It was in the way of what is executed for games and audits, which is
+                # tried again if that was killed as well.
+                log.warning("the job was killed beside challenged items, and is run again after them")
+                await self.running.quiet(_SHORTLY_S)
+                raise
             except TransientError as error:
-                # The machine counts attempts: the loop must not try for ever.
-                log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
-                return DidNotRun(str(error), final=False)
+                return _not_run(effect, error)
         output, meter = known
         self._require_defence(lease, state, output)
         usage = self._usage(state, output, meter)
@@ -364,6 +382,12 @@ class Jobs:
 
     def _note(self, lease: LeaseId) -> Path:
         return self.work_dir / f"{lease.hex()}.json"
+
+
+def _not_run(effect: RunItems, error: TransientError) -> DidNotRun:
+    """Leave it to the machine, which counts attempts: the loop must not try for ever."""
+    log.warning("attempt %d to run the job failed: %s", effect.attempt, error)
+    return DidNotRun(str(error), final=False)
 
 
 def artifacts_of(state: ProviderLease) -> tuple[ArtifactId, ...]:

@@ -13,6 +13,7 @@ from protocol.lease.provider_types import Conduct
 from protocol.runtime.hardware import Hardware
 from protocol.types import Amount, Blocks, InputError
 from provider_node.config import DefenceConfig, LeaseConfig, PriceConfig, ProviderConfig, StakeConfig
+from provider_node.memory import divided
 
 
 def block_ms(network: Network) -> int:
@@ -20,19 +21,9 @@ def block_ms(network: Network) -> int:
     return 1_000 if network.clock is Clock.TIMESTAMP else network.seconds_per_block * 1_000
 
 
-def whole_memory(config: ProviderConfig, host: Hardware) -> int:
-    """Return the bytes that all jobs together may use."""
-    return config.machine.memory or host.memory * 3 // 4
-
-
-def trace_memory(config: ProviderConfig, host: Hardware) -> int:
-    """Return the bytes that tracing a disputed item may use, and all that are traced at once."""
-    return config.defence.memory or whole_memory(config, host)
-
-
 def running(config: ProviderConfig, host: Hardware) -> Line:
     """Return where runs that defend results wait: one for games, and those for audits."""
-    return Line(AT_ONCE + 1, MOST + 1, trace_memory(config, host))
+    return Line(AT_ONCE + 1, MOST + 1, divided(config, host).traces)
 
 
 def at_once(config: DefenceConfig) -> int:
@@ -48,11 +39,13 @@ def means(
     judging: Judging,
 ) -> Means:
     """Return what results can be defended with before judges with these terms and clocks."""
+    memory = divided(config, host)
     return Means(
         move_clock=terms.move_clock,
         increment=terms.increment,
         block_ms=block_ms(network),
-        memory_bytes=trace_memory(config, host),
+        memory_bytes=memory.traces,
+        answer_bytes=memory.answers,
         disk_bytes=config.defence.disk,
         device=config.defence.device,
         slow_inputs=config.defence.slow_inputs,

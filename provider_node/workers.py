@@ -63,6 +63,11 @@ class Workers:
         for each in self._all:
             each.go_on()
 
+    def make_room(self) -> None:
+        """End what runs or idles: it keeps its finished items, and begins anew when there is memory."""
+        for each in self._all:
+            each.stop()
+
     async def calibrate(self, cache: Path, key: str) -> tuple[DeviceSpeed, ...]:
         """Return this machine's devices, measured once and remembered in `cache` under `key`.
 

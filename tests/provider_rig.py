@@ -425,7 +425,7 @@ def provider_home(net: Localnet, folder: Path, networks: Path, **config: Any) ->
         "owner_wallet": "owner",
         "grid_zone": "DE",
         "net": {"listen": ["/ip4/127.0.0.1/tcp/0"]},
-        "machine": {"threads": 1, "memory": "4 GiB"},
+        "machine": {"threads": 1},
         "stake": {"amount": "100"},
         "price": {"cpu_per_hour": "3.6", "completion_fee": "0.01"},
     }

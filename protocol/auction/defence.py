@@ -48,6 +48,8 @@ class Means:
     """For a commitment in an audit, beside the allowance; None where there are no audits."""
     demand_clock: Blocks = Blocks(0)  # noqa: RUF009 - a number
     """For an answer to a demand; 0 where there are no demands."""
+    answer_bytes: int = 0
+    """Memory to answer games in, beside that to execute items; 0: any."""
 
     @property
     def clock_ms(self) -> int:
@@ -81,6 +83,8 @@ class Burden:
     """To hash them and write them. Narrow rows take far longer than their bytes: each is a leaf."""
     output_hash_ms: int = 0
     """To hash the outputs alone."""
+    answer_bytes: int = 0
+    """Memory that answering games about an item takes, its trace on the disk."""
 
 
 def trace_ms(item_ms: int, hash_ms: int = 0) -> int:
@@ -122,6 +126,11 @@ def job_flaw(burden: Burden, allowance: Blocks, means: Means) -> str:
     if burden.trace_bytes > means.memory_bytes:
         return (
             f"defending an item takes {_mib(burden.trace_bytes)}, there are {_mib(means.memory_bytes)} for it"
+        )
+    if means.answer_bytes and burden.answer_bytes > means.answer_bytes:
+        return (
+            f"answering for an item takes {_mib(burden.answer_bytes)},"
+            f" there are {_mib(means.answer_bytes)} for it"
         )
     if burden.value_bytes > means.disk_bytes:
         return (

@@ -30,6 +30,9 @@ _TIED_S = 5.0
 class ChildDiedError(TransientError):
     """The child ended in the middle of a call; another call starts a new one."""
 
+    killed = False
+    """By SIGKILL: somebody ended it, and most likely the kernel for want of memory."""
+
 
 class ChildUnreadableError(ChildDiedError):
     """The child ended over a file that it had mapped: the disk cannot read it. Who knows which drops it."""
@@ -189,7 +192,9 @@ class ChildProcess:
                 return ChildUnreadableError(f"{self.module} cannot read a file that it uses: check the disk")
         else:
             end = f"ended with exit code {code}"
-        return ChildDiedError(f"{self.module} {end} in the middle of a call" + (f": {said}" if said else ""))
+        fault = ChildDiedError(f"{self.module} {end} in the middle of a call" + (f": {said}" if said else ""))
+        fault.killed = code == -signal.SIGKILL
+        return fault
 
     def _note(self, line: bytes) -> None:
         text = line[:_LINE].decode(errors="replace").rstrip()

@@ -14,6 +14,7 @@ from provider_node.auditing.answering import Auditing
 from provider_node.defence.items import Items
 from provider_node.executors.tape import default_threads
 from provider_node.folder import data_dir
+from provider_node.memory import divided
 from provider_node.room import Room
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def auditing(parts: "Parts") -> Room:
     """Return the room. Where the deployment has no Audits, nothing is audited, and it does nothing."""
     config = parts.config.defence
     executing = ChildOptions(
-        memory=policy.trace_memory(parts.config, parts.host) or None,
+        memory=divided(parts.config, parts.host).traces,
         most=parts.host.memory,
     )
     threads = config.threads or default_threads(1)

@@ -1,6 +1,7 @@
 """The room of games: one machine each, and everything that acts for it."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,7 @@ from provider_node.defence.suspension import Suspension
 from provider_node.defence.tracer import Tracer
 from provider_node.executors.tape import default_threads
 from provider_node.folder import data_dir
+from provider_node.memory import divided
 from provider_node.parts import Parts
 from provider_node.promises import possible
 from provider_node.room import Room
@@ -47,9 +49,9 @@ MACHINE: Machine[Any, Any, Any] = Machine(
 def defending(parts: Parts) -> Room:
     """Return the room. Where the deployment has no Disputes it only knows what the journal may hold."""
     config = parts.config.defence
-    memory = policy.trace_memory(parts.config, parts.host) or None
-    children = ChildOptions(memory=memory, most=parts.host.memory, idle_s=_IDLE_S)
-    executing, tracer = Tracer(children), Tracer(children)
+    memory = divided(parts.config, parts.host)
+    children = ChildOptions(memory=memory.traces, most=parts.host.memory, idle_s=_IDLE_S)
+    executing, tracer = Tracer(children), Tracer(replace(children, memory=memory.answers))
     network, means = parts.chain.blocking.network, parts.jobs.means
     threads = config.threads or default_threads(1)
     items = Items(parts.loop, parts.jobs.files, threads, config.device, policy.block_ms(network))

@@ -154,13 +154,11 @@ class Runs:
         return None
 
     async def keep(self, leases: Collection[LeaseId]) -> None:
-        """Forget all of other leases. Where none is left the child ends, with the memory that it holds."""
+        """Forget all of other leases."""
         for wanted in [each for each in self._wanted.values() if each.name[0] not in leases]:
             self._leave(wanted, Runs)
         self._took_ms = {lease: took for lease, took in self._took_ms.items() if lease in leases}
         await trio.to_thread.run_sync(self.shelf.keep, leases)
-        if not leases:
-            self._executor.rest()
 
     async def run(self) -> None:
         """Execute what is wanted until cancelled."""
@@ -172,6 +170,8 @@ class Runs:
                 await self._changed.wait()
             else:
                 await self._execute(self._wanted[chosen.name])
+                if not self._wanted:
+                    self._rest()
 
     async def _execute(self, wanted: _Wanted) -> None:
         """Run to the end, or until it has to give way; then it is still wanted. Jobs wait meanwhile."""
@@ -203,8 +203,10 @@ class Runs:
         lease, number = wanted.name
         path, left = self.shelf.path(wanted.name), wanted.deadline - self._height()
         item = await self._items.numbered(lease, number, left, wanted.doubts)
-        self._asked_by = wanted.deadline
-        async with self._line.place(self._asked_by, self._items.memory_of(lease)):
+        self._asked_by, takes = wanted.deadline, self._items.memory_of(lease)
+        if self._line.is_full_for(self._asked_by, takes):
+            self._rest()
+        async with self._line.place(self._asked_by, takes):
             self._began, self._device = trio.current_time(), item.device
             self._hold_jobs()
             log.info("executing item %d of lease 0x%s, %d blocks left", number, lease.hex(), left)
@@ -243,6 +245,10 @@ class Runs:
                 log.warning("item %d gives way to one that is due sooner", wanted.name[1])
                 scope.cancel()
                 return
+
+    def _rest(self) -> None:
+        """End the child: it still holds what it ran last, and the place with that memory is another's now."""
+        self._executor.rest()
 
     def _hold_jobs(self) -> None:
         """Clocks are reckoned for the whole machine; jobs that began meanwhile are held as well."""

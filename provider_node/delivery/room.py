@@ -8,9 +8,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from protocol.runtime.child import ChildOptions
 from protocol.types import to_hex
-from provider_node import policy
 from provider_node.delivery.answering import Delivering
 from provider_node.delivery.bench import Bench
+from provider_node.memory import divided
 from provider_node.room import Room
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ _IDLE_S = 60.0
 
 def delivering(parts: "Parts") -> Room:
     """Return the room. Where the deployment has no Delivery, nothing is demanded, and it does nothing."""
-    memory = policy.trace_memory(parts.config, parts.host) or None
-    bench = Bench(ChildOptions(memory=memory, idle_s=_IDLE_S))
+    memory = divided(parts.config, parts.host).demands
+    bench = Bench(ChildOptions(memory=memory, most=parts.host.memory, idle_s=_IDLE_S))
     desk = Delivering(parts.chain, parts.loop, parts.watcher, parts.sending, parts.jobs.files, bench)
     return Room(
         tasks=(bench.run, desk.run) if parts.chain.blocking.deployment.delivery else (),

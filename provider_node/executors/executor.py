@@ -48,6 +48,8 @@ class Measured:
     """To read the program again and plan it, and to hash the inputs."""
     output_bytes: int = 0
     """The outputs of all items."""
+    answer_bytes: int = 0
+    """Memory to answer for a result, its traces on the disk."""
 
 
 @dataclass(frozen=True, slots=True)

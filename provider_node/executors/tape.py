@@ -150,6 +150,7 @@ class TapeExecutor:
             output_hash_ms=math.ceil(info.output_hash_seconds * 1_000),
             reading_ms=math.ceil((info.read_seconds + info.plan_seconds) * 1_000),
             output_bytes=_bytes(info.outputs, job.spec.item_count),
+            answer_bytes=info.answer_bytes,
         )
 
     async def _probe(self, job: Job, info: ProgramInfo) -> float:

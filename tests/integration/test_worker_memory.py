@@ -136,7 +136,7 @@ async def test_what_is_reckoned_is_enough(
     await asked(info.peak_bytes, job.check(threads), job.run(threads))
     await asked(info.trace_bytes, BuildTraceArgs(job.item(threads), job.trace))
     await asked(info.trace_bytes, AccuseArgs(job.item(threads), job.outputs))
-    await asked(info.trace_bytes, OpenTraceArgs(job.item(threads), trace_path=job.trace))
+    await asked(info.answer_bytes, OpenTraceArgs(job.item(threads), trace_path=job.trace))
 
 
 async def test_it_is_enough_whatever_the_worker_did_before(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ class ProgramInfo(msgspec.Struct, frozen=True):
     """What hashing these takes this machine."""
     plan_seconds: float = 0.0
     """What making the slowest of the rehearsed engines ready took beyond reading the program."""
+    answer_bytes: int = 0
+    """Memory that a worker needs to answer a dispute out of a trace on disk."""
 
 
 class LowerArgs(msgspec.Struct, frozen=True):

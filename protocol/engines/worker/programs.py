@@ -16,6 +16,7 @@ from protocol.engines.worker.devices import Engine, open_engine
 from protocol.engines.worker.hashing import HASHER, leaf_seconds, prove_hasher, tracing_seconds
 from protocol.engines.worker.interface import ProgramInfo, Rehearsed, Speed, TensorInfo
 from protocol.engines.worker.room import (
+    answer_bytes,
     constant_bytes,
     file_bytes,
     hashed_bytes,
@@ -218,6 +219,7 @@ def describe(
         moved=work.moved,
         peak_bytes=peak_bytes(tape, work, running, items),
         trace_bytes=program.trace_bytes(tracing, items),
+        answer_bytes=answer_bytes(tape, items),
         item_seconds=seconds(work, rate) + a_byte * outside,
         item_seconds_worst=worst_seconds(work, rate) + a_byte * outside,
         value_bytes=file_bytes(tape),

@@ -88,6 +88,15 @@ def plan_bytes(tape: Tape, items: int) -> int:
     return planned_bytes(tape) + items * _ITEM
 
 
+def answer_bytes(tape: Tape, items: int) -> int:
+    """What answering for an item of a job takes: the program planned for disputes, and a trace's trees.
+
+    Values and inputs stay in their files.
+    """
+    trees = trees_bytes(tape.types) + _EACH * len(tape.types)
+    return PROCESS_BYTES + constant_bytes(tape) + planned_bytes(tape) + plan_bytes(tape, items) + trees
+
+
 def peak_bytes(tape: Tape, work: Work, threads: int = 1, items: int = 1) -> int:
     """What running the items of a job takes, one after the other on so many threads.
 

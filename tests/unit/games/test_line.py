@@ -5,6 +5,7 @@ import trio
 import trio.testing
 
 from protocol.games.line import Line
+from protocol.runtime.child import ChildDiedError
 
 pytestmark = pytest.mark.trio
 
@@ -92,3 +93,40 @@ async def test_what_runs_at_once_takes_no_more_memory_than_there_is() -> None:
         await items.go(30)
         assert items.inside == [10], "more than there is: that one is alone"
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("killed", [True, False])
+async def test_a_run_that_was_killed_has_others_make_room(killed: bool) -> None:
+    relieved = list[int]()
+    line = Line(relieve=lambda: relieved.append(1))
+    fault = ChildDiedError("it died")
+    fault.killed = killed
+    with pytest.raises(ChildDiedError):
+        async with line.place(5):
+            raise fault
+    assert relieved == [1] * killed
+    assert not line._inside
+
+
+async def test_it_is_quiet_once_all_have_left_for_a_while(autojump_clock: trio.testing.MockClock) -> None:
+    line = Line()
+    with trio.fail_after(0):
+        await line.quiet(10)
+
+    async def stay(seconds: float) -> None:
+        async with line.place(5):
+            await trio.sleep(seconds)
+
+    async with trio.open_nursery() as nursery:
+        began = trio.current_time()
+        nursery.start_soon(stay, 30)
+        nursery.start_soon(stay, 20)
+        await trio.testing.wait_all_tasks_blocked()
+        assert line.was_busy(0)
+        await trio.sleep(35)
+        assert line.was_busy(6)
+        assert not line.was_busy(5)
+        nursery.start_soon(stay, 1)
+        await trio.testing.wait_all_tasks_blocked()
+        await line.quiet(10)
+        assert trio.current_time() - began == 46

@@ -30,7 +30,14 @@ from tests.strategies.provider import SPEC, fresh
 
 pytestmark = pytest.mark.trio
 
-MEANS = Means(Blocks(60), Blocks(6), block_ms=1_000, memory_bytes=8 << 30, disk_bytes=64 << 30)
+MEANS = Means(
+    Blocks(60),
+    Blocks(6),
+    block_ms=1_000,
+    memory_bytes=8 << 30,
+    disk_bytes=64 << 30,
+    answer_bytes=4 << 30,
+)
 SMALL = Measured(
     400, 1 << 20, item_ms=100, worst_item_ms=24_000, trace_bytes=1 << 30, value_bytes=80 << 20, hash_ms=200
 )
@@ -116,6 +123,7 @@ async def test_what_takes_too_long_to_be_read_is_refused() -> None:
     ("changes", "reason"),
     [
         ({"trace_bytes": 9 << 30}, "there are 8192 MiB for it"),
+        ({"answer_bytes": 5 << 30}, "answering for an item takes 5120 MiB, there are 4096 MiB for it"),
         ({"worst_item_ms": 64_000}, "cannot be executed again in time"),
         ({"item_ms": 1_600}, "the bid allows 6000 ms"),
     ],

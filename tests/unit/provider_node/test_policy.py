@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -88,11 +86,3 @@ def test_others_are_told_addresses_that_they_can_dial() -> None:
     for each in told((f"/ip4/0.0.0.0/tcp/4001{peer}",)):
         assert each.endswith(f"/tcp/4001{peer}")
         assert "0.0.0.0" not in each
-
-
-def test_runs_for_games_and_audits_share_the_memory_that_one_trace_may_take() -> None:
-    """By default three quarters of the machine: what each of several took would be more than there is."""
-    host: Any = SimpleNamespace(memory=16 << 30)
-    line = policy.running(ProviderConfig(), host)
-    assert line.memory == policy.trace_memory(ProviderConfig(), host) == 12 << 30
-    assert (line.at_once, line.most) == (4, 9)

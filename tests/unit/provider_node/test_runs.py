@@ -278,7 +278,7 @@ async def test_a_run_that_fails_fails_for_its_waiters_alone(bench, tmp_path, fau
         assert (await world.runs.built((B, 0), BlockNo(500))).exists()
 
 
-async def test_traces_go_with_their_lease_and_the_last_takes_the_child_along(bench, tmp_path) -> None:
+async def test_traces_go_with_their_lease(bench, tmp_path) -> None:
     async with opened(bench, tmp_path) as world:
         for lease in (A, B):
             bench.end(lease, 0).set()
@@ -287,9 +287,7 @@ async def test_traces_go_with_their_lease_and_the_last_takes_the_child_along(ben
         await world.runs.keep([B])
         assert world.runs.shelf.names() == [(B, 0)]
         await world.until(lambda: not bench.at_work)
-        assert bench.rested == 0
         await world.runs.keep([])
-        assert bench.rested == 1
         assert list((tmp_path / "traces").iterdir()) == []
 
 
@@ -356,6 +354,34 @@ async def test_a_run_waits_for_the_memory_of_an_audit_and_the_most_urgent_item_i
         bench.end(A, 0).set()
         await world.until(lambda: world.built == [(B, 0), (A, 0)])
         assert not line._inside
+
+
+async def test_a_child_without_a_place_keeps_no_memory(bench, tmp_path) -> None:
+    """It holds what it ran last, and others have places meanwhile."""
+    line = Line(memory=10)
+    async with opened(bench, tmp_path, line=line) as world:
+        for item in (0, 1):
+            world.want(A, item, 9_000)
+        await world.until(lambda: bench.begun == [("a", 0)])
+        bench.end(A, 0).set()
+        await world.until(lambda: bench.begun == [("a", 0), ("a", 1)])
+        assert bench.rested == 0, "the next item needs it"
+        world.want(A, 2, 9_500)
+        async with trio.open_nursery() as nursery:
+
+            async def audited() -> None:
+                async with line.place(9_200, takes=6):
+                    await trio.sleep_forever()
+
+            nursery.start_soon(audited)
+            await world.until(lambda: bool(line._waiting))
+            bench.end(A, 1).set()
+            await world.until(lambda: [due for due, _ in line._waiting.values()] == [9_500])
+            assert bench.rested == 1
+            nursery.cancel_scope.cancel()
+        bench.end(A, 2).set()
+        await world.until(lambda: len(world.built) == 3)
+        await world.until(lambda: bench.rested == 2)
 
 
 async def test_an_item_that_is_due_sooner_meanwhile_waits_in_its_new_place(bench, tmp_path) -> None:

@@ -213,6 +213,18 @@ def test_the_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert not alive(pid)
 
 
+@pytest.mark.trio
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGSEGV])
+async def test_it_is_told_whether_a_child_was_killed(sent: signal.Signals) -> None:
+    """As the kernel does for want of memory; what crashes by itself would again."""
+    async with open_child(ECHO) as child, trio.open_nursery() as nursery:
+        pid = (await child.call("echo", {}))["pid"]
+        nursery.start_soon(trio.to_thread.run_sync, os.kill, pid, sent)
+        with pytest.raises(ChildDiedError, match=f"was killed by {sent.name}") as died:
+            await child.call("hang", {})
+        assert died.value.killed == (sent == signal.SIGKILL)
+
+
 def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
