@@ -17,8 +17,8 @@ from protocol.net import (
 )
 from protocol.net.framing import Wire
 from protocol.net.settings import StreamSettings
-from protocol.net.transfer import PROTOCOL
-from protocol.net.transfer.wire import Kind, Request
+from protocol.net.transfer import PROTOCOL, serve
+from protocol.net.transfer.wire import Kind, Request, Status
 from protocol.store import CHUNK, Artifacts, Manifest, QuotaExceededError
 from protocol.types import Address, ArtifactId
 from tests.unit.net.support import nodes, until
@@ -253,25 +253,45 @@ async def test_junk_requests_cost_the_peer_its_stream_and_its_name(store: Callab
         assert server.peers()[0].points > 49
 
 
-async def test_a_peer_has_four_streams_at_most(store: Callable[..., Artifacts]) -> None:
+async def test_a_peer_is_answered_on_four_streams_at_a_time(store: Callable[..., Artifacts]) -> None:
     source, target = store("source"), store("target")
-    artifact = source.put_bytes(noise(CHUNK))
-    ask = Request(Kind.CHUNKS, artifact, 0, 1)
+    artifact = source.put_bytes(noise(5 * CHUNK))
     async with nodes(2) as (server, client):
         server.serve_artifacts(source, anybody)
-        wires = [Wire(await client.open_stream(server.address, PROTOCOL)) for _ in range(4)]
-        for wire in wires:
-            await wire.write(ask.to_bytes())
+        wires = [Wire(await client.open_stream(server.address, PROTOCOL)) for _ in range(8)]
+        for wire in wires[:4]:
+            # More than the window of a stream: its answer is not written until somebody reads it.
+            await wire.write(Request(Kind.CHUNKS, artifact, 0, 5).to_bytes())
             assert await wire.read_exact(1) == b"\x01"
         with pytest.raises(PeerUnreachableError):
-            await _first_byte(client, server, ask)
+            await _first_byte(client, server, Request(Kind.CHUNKS, artifact, 0, 1))
         assert server.metrics.streams_refused == 1
-        for wire in wires:
+        for wire in wires[:4]:
             await wire.finish()
-            assert len(await wire.read_exact(CHUNK)) == CHUNK
+            assert len(await wire.read_exact(5 * (CHUNK + 1) - 1)) == 5 * (CHUNK + 1) - 1
             assert await _ended(wire)
-        # The four places are free again.
+        # The four places are free again; the other streams, on which nothing was asked, never had any.
         await client.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+
+
+@pytest.mark.parametrize("status", [Status.MISSING, Status.DENIED])
+async def test_who_is_refused_takes_no_place_and_loses_its_stream(
+    status: Status, store: Callable[..., Artifacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """64 streams of free keys, refused again and again, kept everybody from fetching anything."""
+    monkeypatch.setattr(serve, "_TOTAL", 3)
+    source, target = store("source"), store("target")
+    artifact = source.put_bytes(noise(CHUNK))
+    async with nodes(3) as (server, honest, attacker):
+        server.serve_artifacts(source, lambda _, asked: status is Status.MISSING or asked == artifact)
+        wires = [Wire(await attacker.open_stream(server.address, PROTOCOL)) for _ in range(4)]
+        for wire in wires[:2]:
+            for _ in range(3):
+                await wire.write(Request(Kind.MANIFEST, ArtifactId(bytes(32))).to_bytes())
+            assert await wire.read_exact(1) == bytes([status])
+            assert await _ended(wire)
+        await honest.fetch_artifact(target, artifact, [server.address], max_size=LIMIT)
+        assert server.metrics.streams_refused == 0
 
 
 async def test_a_stream_on_which_nothing_is_asked_is_ended(store: Callable[..., Artifacts]) -> None:
