@@ -163,6 +163,7 @@ class Jobs:
                 item_ms=measured.item_ms,
                 trace_ms=trace,
                 reading_ms=measured.reading_ms,
+                trace_bytes=measured.trace_bytes,
                 value_bytes=measured.value_bytes,
             )
             # First told, then looked at: of two at a time both may be refused, and never both let in.

@@ -374,6 +374,7 @@ def _require_room(terms: Terms, offer: Offer, house: House, market: MarketView) 
             terms.bid.trace_allowance * market.block_ms,
             RAN_FACTOR * offer.item_count * max(terms.item_ms // part, 1),
             reading_ms(offer.transfer_bytes),
+            trace_bytes=offer.memory_bytes,
             value_bytes=terms.value_bytes,
             again_ms=again_ms(max(terms.trace_ms // part, 1), terms.item_ms // part),
             audited=house.means.audit_clock is not None and not offer.flags & BidFlags.PRIVATE,

@@ -30,7 +30,7 @@ AUDITS = 2
 AUDIT_START_MS = 1_000
 """An audit's child is started for it."""
 KEPT = 2
-"""Jobs whose program and inputs a child keeps (`protocol.engines.worker`)."""
+"""Jobs whose program and inputs a child keeps if there is memory for them (`protocol.engines.worker`)."""
 ALL = 0
 """Anything that can be challenged may be challenged at once."""
 _SCALE = 1 << 20
@@ -51,6 +51,8 @@ class Promise:
     """To read program and inputs, where the child does not have them."""
     over_ms: int = 0
     """By how much items took longer than is usual for the job, in all."""
+    trace_bytes: int = 0
+    """Memory that making a trace takes, of which what is kept of a job between two is no more than twice."""
     value_bytes: int = 0
     """What the trace of an item takes on disk."""
     again_ms: int = 0
@@ -92,11 +94,14 @@ class Load:
         return -(-100 * self.needed_ms // max(self.span_ms, 1))
 
 
-def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: int = 1) -> Load:
+def load(
+    promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: int = 1, memory_bytes: int = 0
+) -> Load:
     """Return the fullest span, where up to `at_once` runs are asked for at once (`ALL`: as many as can be).
 
-    `jobs` may run beside audits. Takes n log n for n promises. Between the spans that are looked at the work
-    grows evenly, so none of the others is fuller. Rounded up.
+    `jobs` may run beside audits, and a run may take `memory_bytes` (0: whatever it needs). Takes n log n for
+    n promises. Between the spans that are looked at the work grows evenly, so none of the others is fuller.
+    Rounded up.
     """
     known = sorted(promises, key=lambda each: each.first_ms)
     if not known:
@@ -105,7 +110,7 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: i
     audits = sum(AUDITS * _audit_ms(each) for each in known if each.audited)
     # Once for the child, and once more since each run is expected to need it: what seems late is put back.
     fixed = 2 * STARTUP_MS + audits
-    if len(known) > KEPT:
+    if not _kept(known, memory_bytes):
         # Deadlines take turns, so any run may be of another job than the one before.
         known = [replace(each, run_ms=each.run_ms + each.reading_ms) for each in known]
     else:
@@ -127,6 +132,13 @@ def load(promises: Iterable[Promise], clock_ms: int, at_once: int = ALL, jobs: i
         if found.needed_ms * max(worst.span_ms, 1) > worst.needed_ms * max(found.span_ms, 1):
             worst = found
     return worst
+
+
+def _kept(known: Sequence[Promise], memory_bytes: int) -> bool:
+    """Whether a child reads each job once. For a trace it lets go what is kept of others and does not fit."""
+    needed = [each.trace_bytes for each in known]
+    fits = not memory_bytes or sum(needed) + max(needed) <= memory_bytes
+    return len(known) == 1 or (len(known) <= KEPT and fits)
 
 
 def _audit_ms(promise: Promise) -> int:

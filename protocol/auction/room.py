@@ -12,7 +12,7 @@ _NAMED = 3
 def room_flaw(new: Promise, others: Sequence[Promise], means: Means) -> str:
     """Return why a result could not be defended beside the others; empty if it could."""
     known = (new, *others)
-    found = load(known, means.shortest_ms, means.at_once, means.jobs)
+    found = load(known, means.shortest_ms, means.at_once, means.jobs, means.memory_bytes)
     if not found.fits:
         flaw = (
             f"executing them again would take up to {found.needed_ms} ms of the {found.span_ms} ms that the "

@@ -96,7 +96,7 @@ def load_of(parts: Parts) -> Load:
         return Load()
     leases = {LeaseId(id): state for id, state in parts.loop.states(LEASE).items()}
     promised = possible(leases, means.audit_clock is not None)
-    return load(promised, means.shortest_ms, means.at_once, means.jobs)
+    return load(promised, means.shortest_ms, means.at_once, means.jobs, means.memory_bytes)
 
 
 def _wire(parts: Parts, answering: Answering) -> None:

@@ -50,7 +50,7 @@ class Court:
     clock: int
     paced: bool = True
     alone: bool = False
-    """Whether each run takes all the memory that there is."""
+    """Whether each run takes all the memory that there is, so that no job is kept beside it."""
     now: Fraction = Fraction(0)
     owed: list[Owed] = field(default_factory=list)
     history: dict[int, list[Opened]] = field(default_factory=dict)
@@ -141,7 +141,9 @@ class Court:
                 lease = self.running.lease
                 if lease in self.kept:
                     self.running.left -= self.promises[lease].reading_ms
-                self.kept = [*(each for each in self.kept if each != lease), lease][-KEPT:]
+                self.kept = [*(each for each in self.kept if each != lease), lease][
+                    -1 if self.alone else -KEPT :
+                ]
 
     def _step(self, orders: list[Fraction]) -> Fraction | None:
         share = (self.running is not None) + len(self.audits)
@@ -205,6 +207,8 @@ ONE_AFTER_THE_OTHER = [
     (promise(2, 8, 6, 10_000), Attack(46, 1)),
 ]
 """The second lease's games are given up one by one, so each has the clock of a first one."""
+IN_TURNS = [(promise(3, 1, 1, 3, 1), Attack(0, 12))] * 2
+"""Deadlines of two jobs alternate, and where memory holds one of them, each is read for every run."""
 BEHIND_A_LONG_RUN = [(promise(1, 40, 60, 60), Attack(0, 1)), (promise(1, 1, 1, 1), Attack(1, 1))]
 
 
@@ -213,14 +217,14 @@ def tightest(held: list[Promise]) -> int:
     low, high = 0, 1 << 24
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if load(held, middle).fits else (middle + 1, high)
+        low, high = (low, middle) if load(held, middle, memory_bytes=1).fits else (middle + 1, high)
     return low
 
 
 def court(
     leases: list[tuple[Promise, Attack]], *, paced: bool = True, spare: int = 0, alone: bool = False
 ) -> Court:
-    held = [each for each, _ in leases]
+    held = [replace(each, trace_bytes=int(alone)) for each, _ in leases]
     return Court(held, [each for _, each in leases], tightest(held) + spare, paced, alone)
 
 
@@ -235,6 +239,7 @@ def test_rule_13_what_is_within_the_bound_is_never_late(leases: list[tuple[Promi
 @given(st.lists(st.tuples(promises, attacks), min_size=1, max_size=5))
 @example(ONE_AFTER_THE_OTHER)
 @example(BEHIND_A_LONG_RUN)
+@example(IN_TURNS)
 def test_rule_13_nor_where_no_two_runs_fit_into_memory(leases: list[tuple[Promise, Attack]]) -> None:
     """Games and audits are in one line then: whatever is due first has the next place."""
     assert court(leases, alone=True).first_late() == ""

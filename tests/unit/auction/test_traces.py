@@ -83,6 +83,15 @@ def test_rule_13_jobs_are_read_for_answers_though_their_traces_fit() -> None:
     assert traces_flaw(three, replace(means, at_once=2)) == ""
 
 
+def test_rule_13_two_jobs_that_memory_does_not_hold_together_are_read_for_every_run() -> None:
+    """Deadlines alternate, and whatever executes lets go of the other one."""
+    means = replace(SHORT, move_clock=Blocks(600_000), increment=Blocks(60_000))
+    for size, fits in ((2 << 30, True), (3 << 30, False)):
+        one, other = (held(number, reading_ms=9_000, trace_bytes=size) for number in (1, 2))
+        assert room_flaw(one, (), means) == ""
+        assert (room_flaw(one, (other,), means) == "") is fits
+
+
 @pytest.mark.parametrize("name", ["local", "sepolia", "base-sepolia"])
 def test_rule_13_no_challenger_that_lets_the_answering_process_end_makes_a_clock_run_out(name: str) -> None:
     """It takes a minute for each of its moves: every answer finds its job gone, behind those of others."""

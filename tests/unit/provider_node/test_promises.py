@@ -15,8 +15,8 @@ from provider_node.promises import answering_ms, bound, possible, promise_of
 from tests.strategies.provider import RESULT, fresh
 
 LEASE = LeaseId(b"\x01" * 32)
-STATE = replace(fresh(), item_ms=100, trace_ms=400, value_bytes=9_000)
-TRACES = {"value_bytes": 9_000, "again_ms": 500}
+STATE = replace(fresh(), item_ms=100, trace_ms=400, trace_bytes=8_000, value_bytes=9_000)
+TRACES = {"trace_bytes": 8_000, "value_bytes": 9_000, "again_ms": 500}
 """To make one again takes 400 ms, and 100 more if the item is slow."""
 POSTED = ChainLease(Stage.POSTED, started_at=100, posted_at=110, window_end=170)
 
@@ -39,6 +39,9 @@ def test_a_lease_promises_its_items_by_measure_and_clocks_by_the_chain() -> None
     started = replace(STATE, phase=Phase.RUNNING, chain=ChainLease(Stage.STARTED, result_by=150))
     assert (found := promise_of(LEASE, started, audits=True)) is not None
     assert found.until == 150 + 60
+    offered = promise_of(LEASE, replace(STATE, trace_bytes=0), audits=True)
+    assert offered is not None
+    assert offered.trace_bytes == STATE.offer.memory_bytes, "it is not measured yet"
 
 
 def test_an_answer_to_a_demand_is_waited_for_as_long_as_hashing_an_item_takes() -> None:
