@@ -15,7 +15,7 @@ from client_sdk.home import JobFolder
 from client_sdk.machines import AUCTION, AUCTION_MACHINE, LEASE, LEASE_MACHINE
 from client_sdk.progress import Kind, Progress, Story
 from client_sdk.receipts import note_audit
-from client_sdk.record import Record
+from client_sdk.record import OPENING, Record
 from client_sdk.results import Results, Wanted
 from client_sdk.sending import Purse
 from client_sdk.telling import changes, cost_of, state_name
@@ -159,7 +159,7 @@ class JobRun:
         return state
 
     def _lost(self, state: Lost) -> Lost:
-        self.note(state="lost", text=state.reason, over=True)
+        self.note(state="lost", text=state.reason, lease="", bid="", over=True)
         return state
 
     async def _follow(self, won: Won) -> None:
@@ -285,6 +285,10 @@ class JobRun:
         return auction.SawMarket(await self.results.bidders.market(self.record.token, effect.bids, expiry))
 
     async def _open(self, effect: OpenLease, context: Context) -> auction.Input:
+        bid = effect.entry.bid
+        # INVARIANT: a lease is in the record before it is sent for. Should this process end before it is seen
+        # to stand, `gavel job status` and `cancel` find it.
+        self.note(lease=to_hex(bid.lease_id()), bid=to_hex(bid.packed()), state=OPENING)
         outcome = await self.purse.open(effect, context.effect_id.hex())
         if isinstance(outcome, auction.FailedOpen):
             self.tell(Kind.TROUBLE, f"0x{effect.entry.bid.owner.hex()[:8]}: {outcome.reason}", Amount(0))

@@ -9,6 +9,9 @@ from protocol.lease.client_types import Conduct
 from protocol.messages import Bid, JobSpec
 from protocol.types import ArtifactId, Blocks, InputError, LeaseId
 
+OPENING = "opening"
+"""State of a job whose lease was sent for, and has not been seen to stand."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -69,7 +72,7 @@ class Record:
 
     @property
     def lease_id(self) -> LeaseId | None:
-        """The lease, once there is one."""
+        """The lease, once there is one, or one is sent for."""
         return LeaseId(_bytes(self.lease)) if self.lease else None
 
     @property

@@ -14,7 +14,7 @@ from protocol.runtime.settings import Settings
 from protocol.types import InputError, parse_address
 
 _WHY_NOT = {
-    LeaseState.NONE: "the lease is not on chain",
+    LeaseState.NONE: "its lease is not on chain; if it was sent for a moment ago, try again in a minute",
     LeaseState.CLOSING: "it is closing already",
     LeaseState.POSTED: "a result is posted: from then on nobody can close",
 }

@@ -9,10 +9,13 @@ import click
 
 from client_sdk.clients import SyncClient
 from client_sdk.commands.table import quote_table
+from client_sdk.home import ClientHome
 from client_sdk.job import Job
 from client_sdk.leases import SyncAuction, SyncLease
 from client_sdk.outcome import AuctionLostError
 from client_sdk.progress import Kind, Progress
+from client_sdk.record import OPENING, load_record
+from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
 
@@ -55,10 +58,15 @@ def follow_job(settings: Settings, client: SyncClient, lease: SyncLease, *, wait
 
 
 def _left_alone(settings: Settings, job: str) -> int:
-    settings.say(
-        f"\nthe lease goes on without you: gavel job result {job} goes on with it, "
-        f"gavel job cancel {job} ends it"
-    )
+    record = load_record(ClientHome.of(network_of(settings)).job(job))
+    on = f"gavel job result {job} goes on with it, gavel job cancel {job} ends it"
+    if not record.lease:
+        text = f"no lease was opened: gavel job result {job} goes on with the job, and opens one"
+    elif record.state == OPENING:
+        text = f"the lease may still be opened without you: gavel job status {job} looks, {on}"
+    else:
+        text = f"the lease goes on without you: {on}"
+    settings.say(f"\n{text}")
     return ExitCode.INTERRUPTED
 
 

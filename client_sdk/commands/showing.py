@@ -5,7 +5,7 @@ from typing import Any
 
 from client_sdk.commands.table import columns
 from client_sdk.home import ClientHome, JobFolder
-from client_sdk.record import Record, load_record
+from client_sdk.record import OPENING, Record, load_record
 from protocol.chain.client import Chain
 from protocol.chain.networks_file import load_network
 from protocol.chain.views import LeaseView
@@ -64,7 +64,7 @@ def show_status(settings: Settings, name: str) -> None:
     settings.emit(known, "\n".join(lines))
 
 
-_CLOSABLE = ("opening", "opened", "running")
+_CLOSABLE = (OPENING, "opened", "running")
 """States (`telling.state_name`) in which a client can still close the lease."""
 
 _AUDITS = {
@@ -108,6 +108,8 @@ def _on_chain(settings: Settings, record: Record) -> tuple[dict[str, Any], list[
 
 def _sentence(view: LeaseView, record: Record, now: BlockNo) -> str:
     state = view.state.name.lower().replace("_", " ")
+    if view.state.name == "NONE":
+        return "no such lease, or not yet"
     if view.state.name == "OPENED":
         return f"{state}, to be started by block {view.opened_at + record.terms.start_deadline}, now is {now}"
     if view.state.name in ("RUNNING", "CLOSING"):

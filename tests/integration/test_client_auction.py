@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
+from client_sdk.commands.running import _left_alone
 from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
 from client_sdk.session import Session
@@ -26,6 +27,7 @@ from protocol.lease.client_types import Phase
 from protocol.messages import Heartbeat, Message, Offer, SealedAnswer, Signed, seal_context, sign
 from protocol.net import protocol_id
 from protocol.runtime.cli import root
+from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.keystore import store_key
 from protocol.runtime.settings import Settings
 from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, LeaseId
@@ -356,10 +358,9 @@ async def test_provider_that_vanished_without_a_word_is_sought_where_it_register
         nursery.cancel_scope.cancel()
 
 
-@pytest.mark.trio
-async def test_a_lease_is_topped_up_from_the_command_line_to_its_bids_cap(
-    net: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def gavel(net: Localnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """`gavel job ...` of the client whose sessions live in `tmp_path`."""
     monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
     monkeypatch.setenv("GAVEL_NETWORKS", str(tmp_path / "networks.yaml"))
     file, made = tmp_path / "networks.yaml", net.network.deployments[0]
@@ -368,13 +369,22 @@ async def test_a_lease_is_topped_up_from_the_command_line_to_its_bids_cap(
     (tmp_path / "password").chmod(0o600)
     store_key("default", net.keys[CLIENT], "x", light=True)
 
-    def gavel(*args: str) -> Any:
-        command = ["--json", "job", "top-up", *args, "--password-file", str(tmp_path / "password")]
+    def call(name: str, *args: str) -> Any:
+        keys = () if name == "status" else ("--password-file", str(tmp_path / "password"))
+        command = ["--json", "job", name, *args, *keys]
         done = CliRunner().invoke(root, command, obj=Settings(), standalone_mode=False)
         if done.exception is not None:
             raise done.exception
         return json.loads(done.stdout)
 
+    return call
+
+
+@pytest.mark.trio
+async def test_a_lease_is_topped_up_from_the_command_line_to_its_bids_cap(
+    net: Localnet, tmp_path: Path, gavel: Callable[..., Any]
+) -> None:
+    top_up = partial(gavel, "top-up")
     answer = bids(10, capacity_nonce=240, max_blocks=10, top_up_cap=16, start_deadline=60)
     async with stub_provider(net, 2, answer), client_session(net, tmp_path) as session:
         run, state = await session.auction(await session.prepare(small_job(tmp_path / "job")), CAP)
@@ -382,19 +392,63 @@ async def test_a_lease_is_topped_up_from_the_command_line_to_its_bids_cap(
         won = await session.open(run)
         assert isinstance(won, Won)
         with pytest.raises(InputError, match="--blocks must be 1 to 6: the bid allows no more"):
-            await trio.to_thread.run_sync(partial(gavel, "--blocks", "7"))
-        said = await trio.to_thread.run_sync(partial(gavel, "--blocks", "2"))
+            await trio.to_thread.run_sync(partial(top_up, "--blocks", "7"))
+        said = await trio.to_thread.run_sync(partial(top_up, "--blocks", "2"))
         assert (said["funded_blocks"], said["cost"]) == (12, "0.02")
-        said = await trio.to_thread.run_sync(gavel)
+        said = await trio.to_thread.run_sync(top_up)
         assert (said["blocks"], said["funded_blocks"]) == (4, 16)
         with pytest.raises(InputError, match="funded for as many blocks as its bid allows"):
-            await trio.to_thread.run_sync(gavel)
+            await trio.to_thread.run_sync(top_up)
         assert (await session.chain.run(Chain.lease, won.lease)).funded_blocks == 16
         await session.cancel(run)
         with trio.fail_after(30):
             await session.over(run)
         with pytest.raises(InputError, match="cannot be topped up: its lease is client closed"):
-            await trio.to_thread.run_sync(gavel)
+            await trio.to_thread.run_sync(top_up)
+
+
+@pytest.mark.trio
+async def test_a_lease_that_was_sent_for_is_found_by_who_left_before_it_stood(
+    net: Localnet, tmp_path: Path, gavel: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C, SIGKILL or a power cut between "Open the bid?" and the block that is confirmed."""
+
+    def said() -> str:
+        assert _left_alone(Settings(), run.folder.id) == ExitCode.INTERRUPTED
+        return capsys.readouterr().err
+
+    sent_for, may_go = trio.Event(), trio.Event()
+    answer = bids(10, capacity_nonce=241, start_deadline=60)
+    async with stub_provider(net, 2, answer), client_session(net, tmp_path) as session:
+        run, state = await session.auction(await session.prepare(small_job(tmp_path / "job")), CAP)
+        assert isinstance(state, Proposed), state
+        assert "no lease was opened" in said()
+
+        async def held(*_: object) -> None:
+            sent_for.set()
+            await may_go.wait()
+
+        send, run.purse.send = run.purse.send, held  # type: ignore[method-assign, assignment]
+        with trio.CancelScope() as left:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(session.open, run)
+                await sent_for.wait()
+                found = await trio.to_thread.run_sync(gavel, "status")
+                assert (found["state"], found["chain"]["state"]) == ("opening", "none")
+                with pytest.raises(InputError, match="its lease is not on chain; if it was sent for"):
+                    await trio.to_thread.run_sync(gavel, "cancel")
+                assert "may still be opened without you" in said()
+                run.purse._confirmed = trio.sleep_forever  # type: ignore[method-assign, assignment]
+                run.purse.send = send  # type: ignore[method-assign]
+                may_go.set()
+                lease = run.record.terms.lease_id()
+                with trio.fail_after(30):
+                    while (await session.chain.run(Chain.lease, lease)).state is LeaseState.NONE:
+                        await trio.sleep(0.05)
+                left.cancel()
+        found = await trio.to_thread.run_sync(gavel, "status")
+        assert (found["state"], found["chain"]["state"]) == ("opening", "opened")
+        assert (await trio.to_thread.run_sync(gavel, "cancel"))["state"] == "client_closed"
 
 
 class Line:
