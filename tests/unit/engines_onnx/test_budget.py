@@ -4,8 +4,14 @@ import numpy as np
 import pytest
 from onnx import helper, numpy_helper
 
-from protocol.engines.onnx import budget, lower, read_model
+from protocol.engines.cpu.estimate import estimate
+from protocol.engines.onnx import budget, lower, read_model, reader, settle
+from protocol.engines.onnx import graph as graph_room
+from protocol.engines.onnx.emit import emit
 from protocol.engines.onnx.graph import Graph
+from protocol.engines.onnx.lower import _weights as weights_of
+from protocol.engines.onnx.settle import settled
+from protocol.tape.functions import exp
 from protocol.types.errors import InputError
 
 X = {"x": np.ones((2, 3), np.float32)}
@@ -37,7 +43,7 @@ def statistics(size):
 
 
 BOMBS = {
-    "cast": ([*known("a", 2**29, value=3e9, kind=np.float32), bomb("Cast", "a", to=7)], MUCH),
+    "cast": ([*known("a", 2**25, value=3e9, kind=np.float32), bomb("Cast", "a", to=7)], MUCH),
     "shape": ([*known("s", 2**20), bomb("Reshape", "x", "s")], LONG),
     "ranges": ([*known("z", 2**16, value=0), *known("e", 2**16), bomb("Slice", "x", "z", "e", "z")], LONG),
     "sizes": ([*known("s", 2**20), bomb("Expand", "x", "s")], LONG),
@@ -61,11 +67,11 @@ BOMBS = {
     "no tuples": (
         [
             *known("d", 0),
-            *known("i", 2**30, 0),
-            *known("u", 2**30, 0),
+            *known("i", 2**20, 0),
+            *known("u", 2**20, 0),
             bomb("ScatterND", "d", "i", "u"),
         ],
-        f"{2**30} indices",
+        f"{2**20} indices",
     ),
 }
 
@@ -106,6 +112,52 @@ def test_each_computed_node_has_its_price(bench, monkeypatch, op, count):
     nodes = [helper.make_node(op, [f"a{i}"], [f"a{i + 1}"], name=f"n{i}") for i in range(count)]
     nodes += [helper.make_node("Add", ["x", f"a{count}"], ["y"])]
     assert MUCH in refused(bench, nodes, {"a0": np.ones(1, np.float32)})
+
+
+def test_a_tape_that_is_run_while_lowering_pays_for_its_steps_and_its_values():
+    graph = Graph()
+    made = graph.apply("f32", exp, graph.constant(np.ones(2**16, np.float32)))
+    tape, _ = emit(graph, [("0", made)])
+    work = estimate(tape)
+    before = graph.budget.left
+    assert settled(graph, [made]) is not None
+    spent = budget.SETTLED + (work.fmas + work.steps + work.moved) // 8 + 8 * made.size
+    assert before - graph.budget.left == spent
+
+
+@pytest.mark.parametrize("limit", ["MOST_STEPS", "MOST_BYTES"])
+def test_what_takes_many_steps_or_bytes_to_know_stays_in_the_tape(bench, monkeypatch, limit):
+    nodes = [helper.make_node("Tanh", ["a"], ["t"]), helper.make_node("Add", ["x", "t"], ["y"])]
+    model = bench.model(nodes, X, ["y"], {"a": np.ones((2, 3), np.float32)})
+    assert len(bench.tape(model).constants) == 1
+    operands = bench.tape(model).nodes[-1].program
+    monkeypatch.setattr(settle, limit, 1)
+    assert bench.tape(model).nodes[-1].program != operands
+
+
+def test_a_graph_has_an_end(bench, monkeypatch):
+    monkeypatch.setattr(graph_room, "MAX_STEPS", 3)
+    nodes = [helper.make_node("Tanh", [f"x{i}" if i else "x"], [f"x{i + 1}"], name=f"n{i}") for i in range(4)]
+    nodes += [helper.make_node("Identity", ["x4"], ["y"])]
+    assert "Tanh node 'n2': the model takes more than 3 steps" in refused(bench, nodes)
+
+
+def test_a_file_has_an_end(bench, monkeypatch):
+    nodes = [helper.make_node("Add", ["x", "w"], ["a"]), helper.make_node("Relu", ["a"], ["y"])]
+    weight = {"w": np.ones((2, 3), np.float32)}
+    for limit, least, words in ("MAX_NODES", 2, "2 nodes; at most 1"), ("MAX_WEIGHT_BYTES", 24, "weight 'w'"):
+        monkeypatch.setattr(reader, limit, least)
+        bench.tape(bench.model(nodes, X, ["y"], weight))
+        monkeypatch.setattr(reader, limit, least - 1)
+        assert words in refused(bench, nodes, weight)
+        monkeypatch.undo()
+
+
+def test_what_nodes_carry_counts_as_weights(bench):
+    held = numpy_helper.from_array(np.ones(5, np.float32))
+    nodes = [helper.make_node("Constant", [], ["c"], value=held), helper.make_node("Add", ["x", "w"], ["y"])]
+    model = read_model(bench.save(bench.model(nodes, X, ["y"], {"w": np.ones((2, 3), np.float32)})))
+    assert weights_of(model) == 6 + 5
 
 
 def test_a_weight_is_looked_at_and_paid_for_once():

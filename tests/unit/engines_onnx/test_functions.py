@@ -92,6 +92,21 @@ def test_functions_of_the_default_domain_are_counted_by_both_of_its_names(bench,
         read_model(bench.save(calling(bench, made, call("F17", domain=called))))
 
 
+def test_calls_in_the_graphs_of_attributes_are_counted(bench):
+    """In a branch that is never lowered, but expanded all the same."""
+    body, made = [node("Relu")], []
+    for i in range(18):
+        made.append(function(f"F{i}", body))
+        body = [node(f"F{i}", ["a"], ["t"], domain="own"), node(f"F{i}", ["t"], ["b"], domain="own")]
+    y = helper.make_tensor_value_info("y", FLOAT, None)
+    branch = helper.make_graph([call("F17")], "branch", [], [y])
+    either = helper.make_node("If", ["c"], ["y"], then_branch=branch, else_branch=branch)
+    model = calling(bench, made, either)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "c"))
+    with pytest.raises(InputError, match=f"expand to {2**18 + 1} nodes"):
+        read_model(bench.save(model))
+
+
 def test_what_attributes_and_names_grow_to_is_counted(bench):
     """A million bytes in one call, put in five hundred places."""
     large = numpy_helper.from_array(np.ones(2**18, np.float32))

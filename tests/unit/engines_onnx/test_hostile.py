@@ -204,6 +204,19 @@ def test_names_used_before_they_are_made_or_made_twice(bench):
     assert "lists its output 'y' twice" in refused(bench, model)
 
 
+def test_the_default_domain_has_two_names(bench):
+    model = relu_model(nodes=[helper.make_node("Relu", ["x"], ["y"], domain="ai.onnx")])
+    model.opset_import[0].domain = "ai.onnx"
+    assert len(bench.tape(model, {"x": (2, 3)}).nodes) == 1
+
+
+def test_sparse_weights_are_refused(bench):
+    model = relu_model()
+    values = numpy_helper.from_array(np.ones(1, np.float32), "w")
+    model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, constant([0], "i"), [3]))
+    assert "sparse weights: export it with dense ones" in refused(bench, model)
+
+
 def test_an_operator_set_of_another_age(bench):
     assert "operator set 3" in refused(bench, relu_model(opset=3))
     assert "operator set 99" in refused(bench, relu_model(opset=99))

@@ -105,6 +105,7 @@ TRANSPOSED = [
     ((1, 4, 5, 6), (4, 2, 3, 3), {"strides": [2, 2], "pads": [1, 1, 1, 1], "output_padding": [1, 1]}),
     ((2, 4, 5, 6), (4, 3, 3, 2), {"group": 2, "dilations": [2, 1]}),
     ((1, 2, 4, 4), (2, 3, 3, 3), {"strides": [3, 2], "auto_pad": "SAME_UPPER"}),
+    ((1, 2, 4, 4), (2, 3, 4, 3), {"strides": [3, 2], "auto_pad": "SAME_LOWER"}),
 ]
 
 

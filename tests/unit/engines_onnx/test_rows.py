@@ -52,7 +52,7 @@ def test_integer_sums(bench):
 
 @pytest.mark.parametrize("op", ["Softmax", "LogSoftmax", "Hardmax"])
 @pytest.mark.parametrize("axis", [-1, 0, 1])
-@pytest.mark.parametrize("opset", [11, 20])
+@pytest.mark.parametrize("opset", [11, 12, 13, 20])
 def test_softmax_family(bench, draw, op, axis, opset):
     node = helper.make_node(op, ["x"], ["y"], axis=axis)
     bench.hold(node, {"x": draw(3, 4, 5) * 4}, opset=opset, atol=1e-5)
@@ -77,6 +77,20 @@ def test_batch_norm_with_constant_and_given_statistics(bench, draw):
     x = draw(2, 3, 4, 5)
     bench.hold(node, {"x": x}, constants=held, atol=1e-5, kinds="Ma")
     bench.hold(node, {"x": x, **held}, atol=1e-5)
+
+
+@pytest.mark.parametrize(("opset", "scales"), [(18, 2), (20, 2), (21, 4), (22, 4)])
+def test_group_norm(bench, draw, opset, scales):
+    """One scale per group before operator set 21, one per channel since."""
+    x, s, b = draw(3, 4, 5), draw(scales), draw(scales)
+    each = helper.make_node("GroupNormalization", ["x", "s", "b"], ["y"], num_groups=2)
+    tape = bench.tape(bench.model([each], {"x": x}, ["y"], {"s": s, "b": b}, opset))
+    rows = x.reshape(3, 2, 10).astype(np.float64)
+    unit = (rows - rows.mean(-1, keepdims=True)) / np.sqrt(rows.var(-1, keepdims=True) + 1e-5)
+    factor, shift = (np.repeat(t, 4 // scales).reshape(4, 1) for t in (s, b))
+    np.testing.assert_allclose(
+        bench.run(tape, {"x": x})[0], unit.reshape(x.shape) * factor + shift, atol=1e-5
+    )
 
 
 def test_instance_and_lp_norm(bench, draw):

@@ -58,10 +58,11 @@ def test_an_index_outside_its_axis_reads_zero_in_every_gather(bench):
     assert bench.run(tape, given)[0].tolist() == [0, 12, 9, 0, 0, 0, 0]
 
 
-def test_statistics_of_every_position(bench):
+@pytest.mark.parametrize("opset", [7, 8])
+def test_statistics_of_every_position(bench, opset):
     held = {name: abs(f32([[1, 2], [3, 4]]).reshape(1, 2, 2)) for name in "sbmv"}
     each = node("BatchNormalization", ["x", *held], ["y"], spatial=0)
-    tape = bench.tape(bench.model([each], {"x": np.ones((3, 1, 2, 2), np.float32)}, ["y"], held, opset=7))
+    tape = bench.tape(bench.model([each], {"x": np.ones((3, 1, 2, 2), np.float32)}, ["y"], held, opset=opset))
     x = f32(range(12)).reshape(3, 1, 2, 2)
     wanted = (x - held["m"]) / np.sqrt(held["v"] + 1e-5) * held["s"] + held["b"]
     np.testing.assert_allclose(bench.run(tape, {"x": x})[0], wanted, rtol=1e-5)
@@ -89,6 +90,18 @@ LARGE = [
 
 
 BYTES = {"a": (1, 2), "s": (), "z": (3,), "b": (2, 2), "t": (), "o": (), "u": (), "p": ()}
+
+
+def test_zero_points_of_each_row_and_column(bench):
+    """Of integers: with scales of 1 the result is the sum of products, less the zero points."""
+    generator = np.random.default_rng(5)
+    a, b = (generator.integers(0, 16, shape).astype(np.uint8) for shape in ((3, 4), (4, 2)))
+    za, zb = np.array([1, 2, 3], np.uint8), np.array([4, 5], np.uint8)
+    held = {"s": f32(1), "z": za, "b": b, "t": f32(1), "o": zb, "u": f32(8), "p": np.array(128, np.uint8)}
+    tape = bench.tape(bench.model([node("QLinearMatMul", ["a", *held], ["y"])], {"a": a}, ["y"], held))
+    exact = (a.astype(int) - za[:, None].astype(int)) @ (b.astype(int) - zb.astype(int))
+    wanted = np.clip(np.rint(exact / 8) + 128, 0, 255)
+    assert bench.run(tape, {"a": a})[0].tolist() == wanted.tolist()
 
 
 @pytest.mark.parametrize("op", ["QLinearMatMul", "MatMulInteger"])
