@@ -16,8 +16,12 @@ from protocol.net.metrics import NetMetrics
 from protocol.net.places import Places
 from protocol.net.settings import StreamSettings
 from protocol.net.workarounds.hosts import host_of_conn
+from protocol.net.workarounds.yamux import drop, see_off
 
 logger = logging.getLogger(__name__)
+
+_LINGER_S = 5.0
+"""How long a peer has to close a stream that its handler has closed. The stream keeps its place meanwhile."""
 
 Handler = Callable[[INetStream], Awaitable[None]]
 
@@ -52,6 +56,7 @@ class StreamGuard:
         try:
             with served.scope:
                 await self._inner(stream)
+                await see_off(stream, _LINGER_S)
         except Exception as error:
             self._metrics.stream_faults += 1
             logger.debug("stream of %s failed: %r", peer, error)
@@ -79,6 +84,6 @@ async def reset(stream: INetStream) -> None:
     """Reset a stream, whatever state it is in, also while being cancelled."""
     with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
         try:
-            await stream.reset()
+            await drop(stream)
         except Exception as error:
             logger.debug("could not reset a stream: %r", error)

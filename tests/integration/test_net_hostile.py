@@ -27,11 +27,13 @@ from protocol.net import (
     PeerTimeoutError,
     PeerUnreachableError,
     StreamSettings,
+    guard,
     open_node,
 )
 from protocol.net.framing import Wire
 from protocol.net.host import swarm_of
 from protocol.net.identity import address_of, key_pair
+from protocol.net.workarounds import yamux
 from protocol.types import Address
 from tests.unit.net.support import OFFERS, accept_all, has_ipv6, key, nodes, until
 
@@ -411,6 +413,54 @@ async def test_a_peer_has_two_gossip_streams_and_its_newest_are_read() -> None:
                 assert (await anext(inbox)).payload == b"%d" % number
         await until(lambda: victim._guard.open_streams(peer) <= 2, 5)
         assert len(victim._pubsub._streams[peer]) == 2
+
+
+async def test_streams_that_a_peer_never_closes_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them stayed for as long as the connection, counted by nobody."""
+    monkeypatch.setattr(guard, "_LINGER_S", 0.2)
+    async with attacked() as (victim, honest, attacker):
+
+        async def echo(_sender: bytes, request: bytes) -> bytes:
+            return request
+
+        victim.serve("/t/1", echo)
+        before = kept_streams(victim)
+        for _ in range(20):
+            wire = Wire(await attacker.open_stream(victim.address, "/t/1"))
+            await wire.write_frame(b"and no end")
+            assert await wire.read_exact(1) == b"\x01"
+        await until(lambda: kept_streams(victim) <= before, 10)
+        assert victim.metrics.stream_faults == 0
+        assert await honest.request(victim.address, "/t/1", b"mine") == b"mine"
+
+
+async def test_refused_streams_leave_nothing_behind() -> None:
+    async with attacked(NetSettings(streams=StreamSettings(per_peer=4))) as (victim, _honest, attacker):
+        before = kept_streams(victim)
+        network = attacker._host.get_network()
+        for _ in range(20):
+            stream = await network.new_stream(victim._host.get_id())
+            with contextlib.suppress(Exception):
+                await stream.write(b"\x13/multistream/1.0.0\n")
+        await until(lambda: victim.metrics.streams_refused >= 16)
+        await until(lambda: kept_streams(victim) <= before + 4, 10)
+
+
+async def test_a_peer_that_keeps_streams_by_the_hundred_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with attacked() as (victim, honest, attacker):
+        monkeypatch.setattr(yamux, "MAX_STREAMS", 6)
+        with contextlib.suppress(Exception):
+            for _ in range(12):
+                await attacker._host.get_network().new_stream(victim._host.get_id())
+        await until(lambda: not victim.is_connected(attacker.address), 10)
+        assert victim.is_connected(honest.address)
+
+
+def kept_streams(node: Node) -> int:
+    connections = swarm_of(node._host).get_connections()
+    return sum(len(conn.muxed_conn.streams) for conn in connections)  # type: ignore[attr-defined]
 
 
 async def test_a_negotiation_that_never_ends_holds_its_own_share_only() -> None:

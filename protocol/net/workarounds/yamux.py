@@ -2,7 +2,8 @@
 
 Stock yamux only logs when a peer sends past its window and keeps all of it, reads a data frame of
 any announced length (up to 4 GiB) into memory, and gives up on a stream after 5 s of zero window. It
-sends a window update after every read: for gossip that is a second encrypted frame per message.
+sends a window update after every read: for gossip that is a second encrypted frame per message. A stream
+that this side has closed and the other never does is kept for as long as the connection.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from libp2p.abc import IMuxedConn, IMuxedStream, INetStream, ISecureConn
 from libp2p.custom_types import TProtocol
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.peer.id import ID
+from libp2p.stream_muxer.exceptions import MuxedConnUnavailable
 from libp2p.stream_muxer.muxer_multistream import MuxerMultistream
 from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 
@@ -23,6 +25,9 @@ MAX_FRAME = 1024 * 1024
 MAX_HELD = 24 * 1024 * 1024
 """Bytes that may wait, over all streams of a connection, to be read by us: four fetches with all that
 they asked for (17 MiB), and room for the small ones."""
+
+MAX_STREAMS = 512
+"""Streams of a connection that are kept, whoever opened them: honest peers have a tenth of it."""
 
 
 class FloodError(trio.TooSlowError):
@@ -34,7 +39,7 @@ class FloodError(trio.TooSlowError):
 
 
 class BoundYamux(Yamux):
-    """Closes the connection of a peer that breaks either bound."""
+    """Closes the connection of a peer that breaks a bound."""
 
     async def open_stream(self) -> YamuxStream:
         """Open a stream to the peer."""
@@ -43,6 +48,9 @@ class BoundYamux(Yamux):
     async def accept_stream(self) -> IMuxedStream:
         """Wait for a stream that the peer opens."""
         stream = await super().accept_stream()
+        if len(self.streams) > MAX_STREAMS:
+            await self.close()
+            raise MuxedConnUnavailable(f"the peer keeps {MAX_STREAMS} streams open")
         return _calm(stream) if isinstance(stream, YamuxStream) else stream
 
     async def _read_data_body(self, length: int) -> bytes:
@@ -79,6 +87,34 @@ def _calm(stream: YamuxStream) -> YamuxStream:
 
     stream._auto_tune_and_send_window_update = update  # type: ignore[method-assign]
     return stream
+
+
+async def see_off(stream: INetStream, seconds: float) -> None:
+    """Give the other side some seconds to close a stream that nobody reads any more, then drop it.
+
+    One that this side has not closed is left alone: it is somebody's still, as a relay's circuit is.
+    """
+    muxed = cast(NetStream, stream).muxed_stream
+    if not isinstance(muxed, YamuxStream) or not muxed.send_closed:
+        return
+    events, name = muxed.conn.stream_events, muxed.stream_id
+    with trio.move_on_after(seconds):
+        while not muxed.recv_closed and name in events:
+            events[name] = event = trio.Event()
+            await event.wait()
+    await drop(stream)
+
+
+async def drop(stream: INetStream) -> None:
+    """Reset a stream and forget what waits in it. Stock, a stream with bytes that nobody reads is kept on."""
+    await stream.reset()
+    muxed = cast(NetStream, stream).muxed_stream
+    if not isinstance(muxed, YamuxStream):
+        return
+    async with muxed.conn.streams_lock:
+        if buffer := muxed.conn.stream_buffers.get(muxed.stream_id):
+            buffer.clear()
+        muxed.conn._finalize_stream_locked(muxed, fully_closed=True)
 
 
 async def open_window(stream: INetStream, size: int) -> None:
