@@ -18,6 +18,10 @@ _EVERY_S = 60.0
 ADVICE = (
     "gavel provider introduce prints what the owner registers: gavel provider register --introduction FILE"
 )
+RESTART = (
+    "restart this daemon, which has the owner's wallet and registers where it is; and see that no other one "
+    "runs with this operator's key"
+)
 
 
 def flaw_of(known: Registered | None, operator: Address, addrs: tuple[str, ...]) -> str:
@@ -42,6 +46,8 @@ class Introduced:
     chain: AsyncChain
     node: Node
     owner: Address
+    has_hand: bool = False
+    """Whether this daemon has the owner's wallet: it registers when it starts."""
     flaw: str = ""
 
     async def follow(self) -> None:
@@ -56,7 +62,8 @@ class Introduced:
 
     def _note(self, flaw: str) -> None:
         if flaw and flaw != self.flaw:
-            log.warning("clients may not find this provider: %s; %s", flaw, ADVICE)
+            advice = RESTART if self.has_hand else ADVICE
+            log.warning("clients may not find this provider: %s; %s", flaw, advice)
         self.flaw = flaw
 
     def status(self) -> dict[str, str]:

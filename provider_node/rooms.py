@@ -14,7 +14,9 @@ from provider_node.room import Room
 
 def rooms(parts: Parts) -> tuple[Room, ...]:
     """Return every room, wired to the parts."""
-    introduced = Introduced(parts.chain, parts.node, parts.identity.owner)
+    introduced = Introduced(
+        parts.chain, parts.node, parts.identity.owner, parts.identity.owner_key is not None
+    )
     registrations = Room(
         tasks=(partial(follow_registrations, parts.chain, parts.node), introduced.follow),
         status=introduced.status,

@@ -25,6 +25,7 @@ from protocol.runtime.child_process import (
 )
 from protocol.runtime.frames import encode_frame
 from protocol.types import DiskError, GavelError, InputError, TransientError
+from protocol.types.errors import DISK_ADVICE
 
 log = logging.getLogger(__name__)
 
@@ -189,5 +190,6 @@ class Child:
 
 def _error(error: Any) -> GavelError:
     if isinstance(error, dict) and error.get("kind") in _KINDS:
-        return _KINDS[error["kind"]](str(error.get("message", ""))[:2000])
+        advice = DISK_ADVICE if error["kind"] == "disk" else ""
+        return _KINDS[error["kind"]](str(error.get("message", ""))[:2000], advice)
     return InputError(f"the child answered neither a result nor an error: {error!r:.200}")

@@ -9,7 +9,8 @@ import click
 
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
-from protocol.types import BrokenInvariant, GavelError, InputError, TransientError
+from protocol.types import BrokenInvariant, DiskError, GavelError, InputError, TransientError
+from protocol.types.errors import DISK_ADVICE
 
 
 def render_error(error: BaseException, settings: Settings) -> int:
@@ -54,6 +55,9 @@ def _describe(error: BaseException) -> tuple[str, str, str, int]:
             return "interrupted", "interrupted", "", ExitCode.INTERRUPTED
         case BrokenPipeError():
             return "output", "output closed", "", ExitCode.OK
+        case OSError() if DiskError.is_behind(error):
+            where = f"{error.filename2 or error.filename}: " if error.filename else ""
+            return "transient", _line(f"{where}{error.strerror}"), DISK_ADVICE, ExitCode.TRANSIENT
         case _:
             advice = "this is a bug; run again with --debug and report the traceback"
             return "bug", _line(f"{type(error).__name__}: {error}"), advice, ExitCode.BUG

@@ -43,6 +43,9 @@ class TransientError(GavelError):
     exit_code = 3
 
 
+DISK_ADVICE = "make room on the disk, or check it; then try again"
+
+
 class DiskError(TransientError):
     """The disk is full or failing. What was to be written was not, and can be once there is room."""
 

@@ -1,12 +1,13 @@
 """A provider whose registration leads no client to it says so."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from protocol.chain.views import Registered
 from protocol.types import Address
-from provider_node.introduced import flaw_of
+from provider_node.introduced import ADVICE, RESTART, Introduced, flaw_of
 from tests.registrations import registration_of
 
 OWNER, OPERATOR, OTHER = (Address(bytes([each]) * 20) for each in (1, 2, 3))
@@ -34,3 +35,13 @@ def test_what_leads_nobody_here_is_named(known: Registered | None, said: str) ->
 
 def test_a_node_that_knows_no_address_of_its_own_complains_of_none() -> None:
     assert flaw_of(Registered(OWNER, OPERATOR, SAID), OPERATOR, ()) == ""
+
+
+@pytest.mark.parametrize(("has_hand", "advice"), [(True, RESTART), (False, ADVICE)])
+def test_who_has_the_owners_wallet_is_told_to_restart(
+    has_hand: bool, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two daemons with one operator's key: the later one's addresses stay, though it ended long ago."""
+    nothing: Any = None
+    Introduced(nothing, nothing, OWNER, has_hand)._note("the owner has registered old addresses")
+    assert caplog.messages[0].endswith(advice)

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -52,6 +53,7 @@ def fail(kind: str, network: str | None) -> None:
         "input": InputError("wrong\nnumber\x1b[2J", "use 3"),
         "transient": ExceptionGroup("nursery", [TransientError("later")]),
         "broken": BrokenInvariant("below zero"),
+        "disk": OSError(errno.ENOSPC, "No space left on device", "/src", None, "/full/models/a.onnx"),
         "bug": ZeroDivisionError("oops"),
         "interrupt": KeyboardInterrupt(),
         "network": InputError(str(network)),
@@ -110,6 +112,11 @@ def test_a_command_keeps_an_option_of_its_own(capsys: pytest.CaptureFixture[str]
         ("input", 2, "gavel: wrong\\nnumber\\x1b[2J (use 3)"),
         ("transient", 3, "gavel: later"),
         ("broken", 4, "gavel: below zero"),
+        (
+            "disk",
+            3,
+            "gavel: /full/models/a.onnx: No space left on device (make room on the disk, or check it;",
+        ),
         ("bug", 70, "gavel: ZeroDivisionError: oops (this is a bug; run again with --debug"),
         ("interrupt", 130, "gavel: interrupted"),
     ],
