@@ -123,8 +123,8 @@ def _provider_config(provider: Provider, home: Path) -> dict[str, object]:
         "data_dir": str(home / provider.name),
         "net": {"listen": ["/ip4/127.0.0.1/tcp/0"]},
         "machine": {"threads": 1},
-        # The local chain's clocks are half a minute long, and the demo's client is no enemy. Nor is there room
-        # on every disk for the traces of a thousand items.
+        # The local chain's clocks are half a minute long, the demo's client is no enemy, and not every disk
+        # has room for the traces of a thousand items.
         "defence": {"slow_inputs": False, "challenged_at_once": 8},
         "price": {"cpu_per_hour": provider.price, "completion_fee": "0.001"},
         "stake": {"amount": "1000"},
