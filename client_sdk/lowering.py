@@ -51,7 +51,7 @@ async def _lower(child: Child, args: LowerArgs, limits: WorkerLimits) -> None:
     except InputError as error:
         if name in str(error):
             raise
-        raise type(error)(f"the model {name}: {error}") from error
+        raise type(error)(f"{name}: {error}") from error
 
 
 def _digest(model: Path, shapes: Shapes) -> str:

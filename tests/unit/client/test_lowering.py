@@ -123,7 +123,7 @@ async def test_weights_that_change_beside_the_model_find_no_old_tape(tmp_path: P
 @pytest.mark.trio
 async def test_what_is_wrong_with_a_model_names_its_file_once(model: Path, tmp_path: Path) -> None:
     for said, shown in (
-        ("input 'x' leaves axis 0 open", "the model m.onnx: input 'x' leaves axis 0 open"),
+        ("input 'x' leaves axis 0 open", "m.onnx: input 'x' leaves axis 0 open"),
         ("m.onnx has no outputs", "m.onnx has no outputs"),
     ):
         with pytest.raises(InputError) as caught:
