@@ -206,7 +206,9 @@ def _due(state: ProviderLease) -> Step:
     match state.phase:
         case Phase.BID if height > state.bid.expiry + state.conduct.confirmations:
             return _end(replace(state, reason="the bid was not taken"), Phase.LAPSED)
-        case Phase.FETCHING | Phase.CHECKING if chain.stage == Stage.OPEN and height >= _last_call(state):
+        case Phase.FETCHING if chain.stage == Stage.OPEN and height >= _last_call(state):
+            return _let_pass(state, "the client served no job in time for the start deadline")
+        case Phase.CHECKING if chain.stage == Stage.OPEN and height >= _last_call(state):
             return _give_up(state, "job was not ready in time for the start deadline")
         case Phase.FETCHING | Phase.CHECKING if chain.stage == Stage.STARTED and height > chain.result_by:
             return _give_up(state, "result deadline passed")
@@ -254,7 +256,7 @@ def _prepared(state: ProviderLease, given: DidFetch | DidNotFetch | DidCheck | D
         case DidFetch():
             return _enter(replace(state, spec=given.spec), Phase.CHECKING)
         case DidNotFetch():
-            return _give_up(state, f"artifacts do not fit the offer: {given.reason}")
+            return _let_pass(state, f"artifacts do not fit the offer: {given.reason}")
         case DidNotCheck():
             return _give_up(state, f"job failed its check: {given.reason}")
         case DidCheck():
@@ -320,6 +322,19 @@ def _give_up(state: ProviderLease, reason: str) -> Step:
     """Close the lease: unstarted it costs the show-up sum, started the penalty."""
     target = Phase.FAILING if state.chain.stage == Stage.STARTED else Phase.ABORTING
     return _enter(replace(state, reason=reason), target)
+
+
+def _let_pass(state: ProviderLease, reason: str) -> Step:
+    """Give up what the client did not serve, and leave the lease to its start deadline.
+
+    Whoever closes before that pays the show-up sum alone, and has failed: a client could open and vanish at
+    its provider's cost. At the deadline both pay it (RULES 1). The slot is free meanwhile.
+    """
+    if state.chain.stage == Stage.STARTED:
+        return _give_up(state, reason)
+    after = BlockNo(state.chain.start_by + 1)
+    left = replace(state, phase=Phase.ABORTING, reason=reason, round=state.round + 1, refusals=0)
+    return Step(replace(left, retry_at=after))
 
 
 def _enter(state: ProviderLease, phase: Phase) -> Step:

@@ -153,7 +153,8 @@ async def test_a_client_that_disappears_after_opening_costs_no_slot(
     lease = await client.open(quote)
     await client.until(lease, "opened")
     world.net.anvil.mine(quote.terms().start_deadline - 6)
-    await client.until(lease, "provider_closed", wait_s=30)
+    # Both pay for that: who closes before the deadline pays alone (rule 1).
+    await client.until(lease, "start_missed", wait_s=30)
     assert "Started" not in events_of(world, lease)
     client.serving = True
     again = await client.ask(job)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from protocol.lease.common_types import DidNotCheck, DidNotFetch, DidNotSend
-from protocol.lease.provider import BY_CHAIN, BY_WORK, ENDED, ENDS, refused, step, wake, wanted
+from protocol.lease.provider import BY_CHAIN, BY_WORK, ENDED, ENDS, WORKING, refused, step, wake, wanted
 from protocol.lease.provider_types import (
     AskedAbandon,
     ChainLease,
@@ -130,7 +130,6 @@ def test_advances_are_withdrawn_at_their_interval_if_there_are_any_and_only_if_a
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        ((DidNotFetch("wrong bytes"),), "artifacts do not fit the offer: wrong bytes"),
         ((DidFetch(SPEC), DidNotCheck("root differs")), "job failed its check: root differs"),
         (
             (DidFetch(SPEC), DidCheck(51_000, 1)),
@@ -140,7 +139,7 @@ def test_advances_are_withdrawn_at_their_interval_if_there_are_any_and_only_if_a
             (DidFetch(SPEC), DidCheck(1, 2 << 30)),
             "program needs 2147483648 bytes, 1073741824 are lent",
         ),
-        ((SawLease(35, OPEN),), "job was not ready in time for the start deadline"),
+        ((DidFetch(SPEC), SawLease(35, OPEN)), "job was not ready in time for the start deadline"),
         ((AskedAbandon(),), "given up by the operator"),
     ],
 )
@@ -150,6 +149,33 @@ def test_what_cannot_be_run_is_closed_unstarted(given: tuple[Input, ...], reason
     state, effects = play(SawLease(36, replace(OPEN, stage=Stage.CLOSED, ending="x")), state=state)
     assert (state.phase, state.reason) == (Phase.CLOSED, reason)
     assert effects == [ReleaseArtifacts(0)]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (DidNotFetch("wrong bytes"), "artifacts do not fit the offer: wrong bytes"),
+        (SawLease(35, OPEN), "the client served no job in time for the start deadline"),
+    ],
+)
+def test_rule_01_a_client_that_opens_and_serves_nothing_pays_as_well(given: Input, reason: str) -> None:
+    """Who closes pays the show-up sum alone, and has failed; at the deadline both pay it."""
+    state, effects = play(DidBid(10, b"q"), SawLease(12, OPEN), given)
+    assert (state.phase, state.reason, effects) == (Phase.ABORTING, reason, [])
+    assert Phase.ABORTING not in WORKING, "the slot is free"
+    assert wake(state) == OPEN.start_by + 1
+    state, effects = play(SawLease(OPEN.start_by, OPEN), state=state)
+    assert (state.phase, effects) == (Phase.ABORTING, [])
+    state, effects = play(SawLease(OPEN.start_by + 1, OPEN), state=state)
+    assert kinds(effects) == [CloseLease]
+    state, _ = play(SawLease(50, replace(OPEN, stage=Stage.CLOSED, ending="x")), state=state)
+    assert (state.phase, state.reason) == (Phase.CLOSED, reason)
+
+
+def test_a_started_lease_whose_job_is_lost_is_closed_at_once() -> None:
+    """Its deadline is the result's, and every block until then has to be paid back."""
+    state, effects = play(DidBid(10, b"q"), SawLease(16, STARTED), DidNotFetch("gone"))
+    assert (state.phase, kinds(effects)) == (Phase.FAILING, [CloseLease])
 
 
 def test_the_job_fits_exactly() -> None:
