@@ -15,7 +15,7 @@ from libp2p.peer.id import ID
 from protocol.net.metrics import NetMetrics
 from protocol.net.places import Places
 from protocol.net.settings import StreamSettings
-from protocol.net.workarounds.hosts import host_of_conn
+from protocol.net.workarounds.hosts import site_of_conn
 from protocol.net.workarounds.yamux import drop, see_off
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class StreamGuard:
     def _pushes_out(self, served: _Served, stream: INetStream) -> _Served | None:
         """Take a place for a stream; end the one that has to leave for it, and return it."""
         conn = stream.muxed_conn
-        leaving = self._open.take(served, host_of_conn(conn), conn.peer_id)
+        leaving = self._open.take(served, site_of_conn(conn), conn.peer_id)
         if leaving is not None:
             leaving.scope.cancel()
         return leaving

@@ -12,6 +12,7 @@ from libp2p.crypto.keys import KeyPair
 from libp2p.crypto.x25519 import create_new_key_pair as new_x25519
 from libp2p.network.config import ConnectionConfig, RetryConfig
 from libp2p.network.swarm import Swarm
+from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.rcmgr.manager import ResourceLimits, new_resource_manager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE
 from multiaddr import Multiaddr
@@ -22,6 +23,9 @@ from protocol.net.workarounds.reads import EagerNoise
 from protocol.net.workarounds.yamux import PROTOCOL as YAMUX
 from protocol.net.workarounds.yamux import BoundMuxers, BoundYamux
 from protocol.types.errors import InputError
+
+_PER_PEER = 8
+"""Connections of one key."""
 
 
 def parse_addr(text: str) -> Multiaddr:
@@ -57,12 +61,16 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
             # It keeps the place of every dial that is cancelled in its handshake, as by its deadline: the
             # swarm counts the connections that there are, and `InboundDoor` the handshakes.
             limits=ResourceLimits(max_connections=sys.maxsize, max_streams=2 * settings.streams.total),
+            # Nor may it count what the door lets in: its own defaults are 256 of each kind.
+            connection_limits=ConnectionLimits(max_established_per_peer=_PER_PEER),
             enable_memory_limits=False,
             enable_memory_pooling=False,
             enable_circuit_breaker=False,
             enable_graceful_degradation=False,
             enable_metrics=False,
         ),
+        # Stock, what four strangers say of where this node is becomes one of its addresses.
+        disable_identify_address_discovery=True,
         announce_addrs=[parse_addr(text) for text in settings.announce] or None,
     )
     # The dialler has its own back-off; a dial that waits inside the swarm blocks the next address.

@@ -314,12 +314,13 @@ def split_addr(addr: str) -> tuple[str, str]:
 
 
 @asynccontextmanager
-async def _relaying(host: IHost, settings: NetSettings) -> AsyncIterator[None]:
+async def _relaying(node: Node, settings: NetSettings) -> AsyncIterator[None]:
     """Run the relay protocol if this node forwards for others or is reached through others."""
     if not settings.relays and not settings.relay_for_others:
         yield
         return
-    service = relay_service(host, forward=settings.relay_for_others)
+    relays = {parse_peer_id(split_addr(addr)[0]) for addr in settings.relays}
+    service = relay_service(node._host, node._door.keep, relays, forward=settings.relay_for_others)
     async with background_trio_service(service):
         await service.event_started.wait()
         yield
@@ -344,7 +345,7 @@ async def open_node(key: bytes, settings: NetSettings | None = None) -> AsyncIte
             host.run(listen_addrs=[parse_addr(text) for text in settings.listen]),
             background_trio_service(node._pubsub),
             background_trio_service(node._router),
-            _relaying(host, settings),
+            _relaying(node, settings),
             trio.open_nursery() as nursery,
         ):
             await node._pubsub.wait_until_ready()

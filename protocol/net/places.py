@@ -1,9 +1,9 @@
-"""Places that many want: shared out by host, and within a host by peer. Pure."""
+"""Places that many want: shared out by site, where connections come from, and in a site by peer. Pure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
@@ -13,8 +13,8 @@ Key = TypeVar("Key", bound=Hashable)
 class Places(Generic[Item]):
     """At most `total` items have a place, at most `per_peer` of them one peer's.
 
-    INVARIANT: a newcomer is kept out only by its own peer's share, or if no host holds more than its own and
-    no peer of that host more than its own. Keys are free, addresses less so: however many of either somebody
+    INVARIANT: a newcomer is kept out only by its own peer's share, or if no site holds more than its own and
+    no peer of that site more than its own. Keys are free, addresses less so: however many of either somebody
     has, who holds few places is not kept out by who holds many.
     """
 
@@ -22,31 +22,36 @@ class Places(Generic[Item]):
         self._total = total
         self._per_peer = per_peer
         self._held: dict[Item, tuple[str, Hashable]] = {}
-        """Host and peer of each, oldest first."""
-        self._hosts: Counter[str] = Counter()
+        """Site and peer of each, oldest first."""
+        self._sites: Counter[str] = Counter()
         self._peers: Counter[tuple[str, Hashable]] = Counter()
         self._keys: Counter[Hashable] = Counter()
 
-    def take(self, item: Item, host: str, peer: Hashable) -> Item | None:
+    def take(self, item: Item, site: str, peer: Hashable) -> Item | None:
         """Give a place to `item`; return who has none any more: nobody, another item, or `item` itself."""
-        if self._keys[peer] >= self._per_peer:
+        if self.are_shut_to(site, peer):
             return item
-        self._held[item] = (host, peer)
-        self._hosts[host] += 1
-        self._peers[host, peer] += 1
+        leaving = self._one_too_many(site, peer) if len(self._held) >= self._total else None
+        if leaving is not None:
+            self.leave(leaving)
+        self._held[item] = (site, peer)
+        self._sites[site] += 1
+        self._peers[site, peer] += 1
         self._keys[peer] += 1
-        if len(self._held) <= self._total:
-            return None
-        leaving = self._one_too_many(host, peer)
-        self.leave(leaving)
         return leaving
+
+    def are_shut_to(self, site: str, peer: Hashable) -> bool:
+        """Say whether a newcomer would be kept out now."""
+        if self._keys[peer] >= self._per_peer:
+            return True
+        return len(self._held) >= self._total and self._one_too_many(site, peer) is None
 
     def leave(self, item: Item) -> None:
         """Free the place of `item`, if it has one."""
         found = self._held.pop(item, None)
         if found is None:
             return
-        _less(self._hosts, found[0])
+        _less(self._sites, found[0])
         _less(self._peers, found)
         _less(self._keys, found[1])
 
@@ -60,16 +65,22 @@ class Places(Generic[Item]):
     def __contains__(self, item: object) -> bool:
         return item in self._held
 
-    def _one_too_many(self, host: str, peer: Hashable) -> Item:
-        """The newest of the peer that has most, of the host that has most; among equals the newcomer."""
-        most = max(self._hosts.values())
-        if self._hosts[host] < most:
-            host = next(each for each, count in self._hosts.items() if count == most)
-        of_host = {each: count for (at, each), count in self._peers.items() if at == host}
-        most = max(of_host.values())
-        if of_host.get(peer, 0) < most:
-            peer = next(each for each, count in of_host.items() if count == most)
-        return next(item for item, held in reversed(self._held.items()) if held == (host, peer))
+    def _one_too_many(self, site: str, peer: Hashable) -> Item | None:
+        """The newest of the peer that has most, of the site that has most; None if that is the newcomer."""
+        busiest = _busiest(self._sites, site)
+        of_site = {each: count for (at, each), count in self._peers.items() if at == busiest}
+        who = _busiest(of_site, peer) if busiest == site else max(of_site, key=lambda each: of_site[each])
+        if (busiest, who) == (site, peer):
+            return None
+        return next(item for item, held in reversed(self._held.items()) if held == (busiest, who))
+
+
+def _busiest(counts: Mapping[Key, int], newcomer: Key) -> Key:
+    """Who has most once the newcomer has one more; among equals the newcomer."""
+    most = max(counts.values(), default=0)
+    if counts.get(newcomer, 0) + 1 >= most:
+        return newcomer
+    return next(each for each, count in counts.items() if count == most)
 
 
 def _less(counter: Counter[Key], key: Key) -> None:

@@ -64,11 +64,11 @@ class NetSettings:
     relays: tuple[str, ...] = ()
     relay_for_others: bool = False
     max_peers: int = 200
-    """Accepted connections that have shaken hands."""
+    """Accepted connections that have shaken hands: those of the busiest site make room for others."""
     max_per_host: int = 64
     """Of these from one IPv4 address or IPv6 /64: many nodes may share a NAT."""
-    handshakes: int = 32
-    """Accepted connections that have not shaken hands yet: those of the busiest host make room for others."""
+    handshakes: int = 256
+    """Accepted connections that have not shaken hands yet: those of the busiest site make room for others."""
     dialled: int = 64
     """Connections that this node can dial however many are accepted."""
     dial_timeout_s: float = 10.0

@@ -8,7 +8,9 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
+import libp2p.identity.identify.identify as identify
 import pytest
 import trio
 from libp2p.abc import INetStream
@@ -19,6 +21,7 @@ from libp2p.peer.peerstore import env_to_send_in_RPC
 from libp2p.pubsub.pb import rpc_pb2
 from libp2p.pubsub.pubsub import PUBSUB_SIGNING_PREFIX
 from libp2p.utils.varint import encode_varint_prefixed
+from multiaddr import Multiaddr
 
 from protocol.net import (
     GossipSettings,
@@ -519,7 +522,7 @@ async def test_peers_that_left_leave_nothing_behind() -> None:
             victim._pubsub._records._last,
             victim._guard._open._keys,
             victim._pubsub._streams,
-            victim._door._open,
+            victim._door._open._keys,
         )
         for table in tables:
             assert not [peer for peer in strangers if peer in table]
@@ -534,7 +537,7 @@ async def silent(port: int, source: str) -> trio.SocketStream:
 
 
 async def test_connections_that_never_shake_hands_shut_nobody_out() -> None:
-    settings = NetSettings(max_peers=2, dial_timeout_s=60)
+    settings = NetSettings(max_peers=2, handshakes=32, dial_timeout_s=60)
     async with (
         open_node(key("victim"), settings) as victim,
         open_node(key("honest")) as honest,
@@ -550,6 +553,52 @@ async def test_connections_that_never_shake_hands_shut_nobody_out() -> None:
         for stream in idle:
             await stream.aclose()
         await until(lambda: victim._door.shaking == 0)
+
+
+async def test_who_fills_a_node_makes_room_for_those_of_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four addresses with free keys kept everybody out, for as long as they stayed."""
+    real, source = trio.open_tcp_stream, ["127.0.0.2"]
+
+    async def opened(host: str, port: int, **rest: Any) -> trio.SocketStream:
+        return await real(host, port, local_address=source[0], **rest)
+
+    monkeypatch.setattr(trio, "open_tcp_stream", opened)
+    async with (
+        open_node(key("victim"), NetSettings(max_peers=3)) as victim,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        sybils = []
+        for number in range(3):
+            source[0] = f"127.0.0.{2 + number // 2}"
+            sybils.append(await stack.enter_async_context(open_node(key(f"sybil {number}"))))
+            await sybils[-1].connect(victim.addrs[0])
+        source[0] = "127.0.0.9"
+        honest = await stack.enter_async_context(open_node(key("honest")))
+        await honest.connect(victim.addrs[0])
+        await until(lambda: not victim.is_connected(sybils[1].address), 10)
+        assert victim.is_connected(honest.address)
+        assert victim.is_connected(sybils[2].address)
+        assert victim._door.open == 3
+
+
+async def test_nobody_tells_a_node_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four strangers said so in identify, and it told that to everybody."""
+    lie = Multiaddr("/ip4/203.0.113.5/tcp/22")
+    real, source = trio.open_tcp_stream, [""]
+    told = identify._mk_identify_protobuf
+
+    async def opened(host: str, port: int, **rest: Any) -> trio.SocketStream:
+        return await real(host, port, local_address=source[0], **rest)
+
+    monkeypatch.setattr(trio, "open_tcp_stream", opened)
+    monkeypatch.setattr(identify, "_mk_identify_protobuf", lambda host, _: told(host, lie))
+    async with open_node(key("victim")) as victim, contextlib.AsyncExitStack() as stack:
+        for number in range(4):
+            source[0] = f"127.0.0.{10 + number}"
+            liar = await stack.enter_async_context(open_node(key(f"liar {number}")))
+            await liar.connect(victim.addrs[0])
+        await trio.sleep(0.5)
+        assert not [each for each in victim.addrs if "203.0.113.5" in each]
 
 
 async def test_many_handshakes_of_one_host_push_out_its_own() -> None:
@@ -643,7 +692,7 @@ async def test_a_host_with_ipv6_is_known_by_its_network() -> None:
         open_node(key("first")) as first,
     ):
         await first.connect(victim.addrs[0])
-        await until(lambda: set(victim._door._open) == {"::/64"})
+        await until(lambda: set(victim._door._open._keys) == {"::/64"})
 
 
 async def test_a_slow_reader_loses_its_own_messages_only() -> None:

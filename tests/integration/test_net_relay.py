@@ -1,15 +1,17 @@
 """A node that nobody can dial is reached through a relay."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 import trio
-from libp2p.relay.circuit_v2.pb.circuit_pb2 import HopMessage, PeerId, Status
+from libp2p.relay.circuit_v2.pb.circuit_pb2 import HopMessage, PeerId, Status, StopMessage
+from libp2p.relay.circuit_v2.protocol import STOP_PROTOCOL_ID
 from libp2p.relay.circuit_v2.utils import read_delimited_msg, write_delimited_msg
 
 from protocol.net import NetSettings, Node, PeerUnreachableError, open_node
+from protocol.net.host import swarm_of
 from protocol.store import Artifacts
 from tests.unit.net.support import OFFERS, accept_all, free_port, key, until
 
@@ -122,3 +124,26 @@ async def test_the_place_is_reserved_again_when_the_relay_comes_back() -> None:
             async with open_node(key("relay"), settings):
                 await until(lambda: len(hidden.addrs) == 2)
             await until(lambda: len(hidden.addrs) == 1)
+
+
+async def test_connections_that_a_relay_hands_over_pass_the_door_and_no_others() -> None:
+    """Nine connections carried hundreds of others, which nothing counted, and then nobody could dial."""
+    async with (
+        hidden_behind_a_relay() as (_relay, hidden),
+        open_node(key("client")) as client,
+        open_node(key("stranger")) as stranger,
+    ):
+        client.learn(hidden.address, hidden.addrs)
+        await client.request(hidden.address, "/t/1", b"hello")
+        assert hidden._door.open == 1
+
+        addr = next(iter(swarm_of(hidden._host).listeners.values())).get_addrs()[0]
+        await stranger.connect(f"{addr}/p2p/{hidden.peer_id}")
+        assert hidden._door.open == 2
+        stream = await stranger.open_stream(hidden.address, STOP_PROTOCOL_ID)
+        made_up = PeerId(id=stranger._host.get_id().to_bytes())
+        answer = None
+        with trio.fail_after(5), suppress(Exception):
+            await write_delimited_msg(stream, StopMessage(type=StopMessage.CONNECT, peer=made_up))
+            answer = await read_delimited_msg(stream, StopMessage)
+        assert answer is None

@@ -1,7 +1,7 @@
 """The serving side: reads chunks in worker threads, a few at a time.
 
 INVARIANT: a stream has a place only while a request is answered that `allow` allows, and places are shared
-out by host: whoever is refused, or asks nothing, takes none from who may have what it asks for.
+out by site: whoever is refused, or asks nothing, takes none from who may have what it asks for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protocol.net.score import Fault
 from protocol.net.settings import StreamSettings
 from protocol.net.transfer.ports import ArtifactSource
 from protocol.net.transfer.wire import REQUEST_SIZE, Kind, Request, Status
-from protocol.net.workarounds.hosts import host_of_conn
+from protocol.net.workarounds.hosts import site_of_conn
 from protocol.store.manifest import CHUNK
 from protocol.types import Address, ArtifactId
 from protocol.types.errors import InputError
@@ -43,7 +43,7 @@ _ANSWER_S = 60.0
 
 
 class _NoPlaceError(Exception):
-    """The peer, or its host, has its share of places."""
+    """The peer, or its site, has its share of places."""
 
 
 class _Stream:
@@ -52,7 +52,7 @@ class _Stream:
     def __init__(self, stream: INetStream, out: trio.MemorySendChannel[list[bytes]]) -> None:
         self.wire = Wire(stream)
         self.peer = stream.muxed_conn.peer_id
-        self.host = host_of_conn(stream.muxed_conn)
+        self.site = site_of_conn(stream.muxed_conn)
         self.out = out
         self.refused = False
         self.scope = trio.CancelScope()
@@ -125,7 +125,7 @@ class ArtifactServer:
             self._places.leave(served)
 
     def _take_place(self, served: _Stream) -> None:
-        leaving = self._places.take(served, served.host, served.peer)
+        leaving = self._places.take(served, served.site, served.peer)
         if leaving is served:
             self._metrics.streams_refused += 1
             raise _NoPlaceError

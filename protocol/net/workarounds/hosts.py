@@ -33,13 +33,19 @@ def host_of(ip: str) -> str:
     return str(ipaddress.ip_network((int(parsed), 64), strict=False))
 
 
-def host_of_stream(stream: ReadWriteCloser) -> str:
-    """Return the host at the other end of a byte stream, "" if it is gone."""
+def site_of(ip: str) -> str:
+    """Return what shares places as one: an IPv4 address, or an IPv6 /48, which anybody gets for nothing."""
+    host = host_of(ip)
+    return str(ipaddress.ip_network(host).supernet(new_prefix=48)) if host.endswith("/64") else host
+
+
+def ip_of_stream(stream: ReadWriteCloser) -> str:
+    """Return the IP address at the other end of a byte stream, "" if it is gone."""
     found = remote_address(stream)
-    return host_of(found[0]) if found is not None else ""
+    return found[0] if found is not None else ""
 
 
-def host_of_conn(conn: IMuxedConn) -> str:
-    """Return the host at the other end of a connection: the relay, for one that goes through a relay."""
+def site_of_conn(conn: IMuxedConn) -> str:
+    """Return the site at the other end of a connection: the relay's, for one that goes through a relay."""
     found = conn.get_remote_address()  # type: ignore[attr-defined]  # every kind of connection has it
-    return host_of(found[0]) if found is not None else ""
+    return site_of(found[0]) if found is not None else ""

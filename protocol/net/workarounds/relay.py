@@ -1,19 +1,24 @@
 """libp2p's circuit relay v2, as the forwarding side, with its bookkeeping mended.
 
 Stock, circuits are booked under a peer, not under themselves: when one of two clients of a node behind
-NAT leaves, the other's circuit is cut too. And whoever asks may reserve a place in another's name.
+NAT leaves, the other's circuit is cut too. Whoever asks may reserve a place in another's name. And whoever
+says to be a relay may hand over connections, which nothing counts.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable, Collection
 
 import trio
 from libp2p.abc import IHost, INetStream
+from libp2p.connection_types import ConnectionType
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.peer.id import ID
 from libp2p.relay.circuit_v2.pb.circuit_pb2 import HopMessage
 from libp2p.relay.circuit_v2.protocol import CircuitV2Protocol
 from libp2p.relay.circuit_v2.resources import RelayLimits
+from multiaddr import Multiaddr
 
 from protocol.net.guard import reset
 
@@ -26,14 +31,34 @@ RESERVATIONS = 64
 _PIECE = 64 * 1024
 
 
-def relay_service(host: IHost, *, forward: bool) -> CircuitV2Protocol:
-    """Return the service that accepts relayed connections and, with `forward`, carries those of others."""
-    limits = RelayLimits(CIRCUIT_S, CIRCUIT_BYTES, CIRCUITS, RESERVATIONS)
-    return BookedRelay(host, limits, allow_hop=forward)
+Door = Callable[[RawConnection, Multiaddr], Awaitable[None]]
+"""Serves a connection until it is closed."""
+
+
+def relay_service(host: IHost, door: Door, relays: Collection[ID], *, forward: bool) -> CircuitV2Protocol:
+    """Return the service that takes connections from `relays`; with `forward` it carries those of others."""
+    return BookedRelay(host, door, relays, forward)
 
 
 class BookedRelay(CircuitV2Protocol):
-    """A relay whose circuits end each by itself."""
+    """A relay whose circuits end each by itself, and a node that only its own relays hand connections to."""
+
+    def __init__(self, host: IHost, door: Door, relays: Collection[ID], forward: bool) -> None:
+        limits = RelayLimits(CIRCUIT_S, CIRCUIT_BYTES, CIRCUITS, RESERVATIONS)
+        super().__init__(host, limits, allow_hop=forward)
+        self._door = door
+        self._relays = relays
+
+    async def _handle_stop_stream(self, stream: INetStream) -> None:
+        if stream.muxed_conn.peer_id not in self._relays:
+            await reset(stream)
+            return
+        await super()._handle_stop_stream(stream)
+
+    async def handle_incoming_connection(self, stream: INetStream, remote_peer_id: bytes) -> None:
+        """Serve a connection that a relay hands over until it is closed."""
+        where = Multiaddr(f"/p2p/{stream.muxed_conn.peer_id}/p2p-circuit/p2p/{ID(remote_peer_id)}")
+        await self._door(RawConnection(stream, False, ConnectionType.RELAYED, [where]), where)
 
     async def _handle_reserve(self, stream: INetStream, msg: HopMessage) -> None:
         msg.ClearField("peer")  # the connection says whose reservation it is
