@@ -53,7 +53,10 @@ class Graph:
     budget: Budget = field(default_factory=Budget)
     _constants: dict[tuple[str, Shape, bytes], int] = field(default_factory=dict)
     _held: dict[tuple[object, ...], tuple[Array, int]] = field(default_factory=dict)
-    """By place in memory, so that a weight is looked at once; the array keeps the place its own."""
+    """By place in memory, so that a weight is looked at once; the array keeps the place its own.
+
+    Of f32 alone: bytes are made wider on the way, and what is between would be kept with them.
+    """
 
     def begin(self, label: str, where: str) -> None:
         """What is made next comes of this node of the model; `where` is how errors name it."""
@@ -93,10 +96,13 @@ class Graph:
         array = value.array
         assert array is not None
         place = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
-        if place not in self._held:
-            self.budget.pay(4 * array.size)
-            self._held[place] = (array, self._held_words(as_words(array)))
-        return View(self._held[place][1], 0, row_major(value.shape))
+        if place in self._held:
+            return View(self._held[place][1], 0, row_major(value.shape))
+        self.budget.pay(4 * array.size)
+        node = self._held_words(as_words(array))
+        if array.dtype == np.float32:
+            self._held[place] = (array, node)
+        return View(node, 0, row_major(value.shape))
 
     def _held_words(self, words: Array) -> int:
         """The node that holds these words, a new one if there is none."""

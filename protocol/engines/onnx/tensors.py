@@ -91,7 +91,7 @@ def as_words(array: Array) -> Array:
         low, high = int(array.min()), int(array.max())
         if low < -(2**31) or high >= 2**31:
             raise InputError(f"the i64 value {low if low < -(2**31) else high} does not fit 32 bits")
-    return np.ascontiguousarray(array.astype(np.int32))
+    return np.ascontiguousarray(array.astype(np.int32, copy=False))
 
 
 def literal(tensor: Tensor) -> Scalar:

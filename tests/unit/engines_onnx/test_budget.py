@@ -1,5 +1,7 @@
 """What lowering does with constants is paid for before it is done, and the node named that cannot be."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from onnx import helper, numpy_helper
@@ -167,3 +169,18 @@ def test_a_weight_is_looked_at_and_paid_for_once():
     assert (len(places), before - graph.budget.left) == (1, weight.nbytes)
     turned = {graph.viewed(graph.transpose(graph.constant(weight), (1, 0))).node for _ in range(3)}
     assert (turned, before - graph.budget.left) == (places, 2 * weight.nbytes)
+
+
+def test_bytes_made_wider_are_kept_once():
+    """Of quantised weights only the words stay, not what they were on the way to them."""
+    graph, weight = Graph(), np.ones((512, 512), np.uint8)
+    tracemalloc.start()
+    try:
+        wide = graph.retype(graph.constant(weight), "i32")
+        graph.viewed(graph.transpose(wide, (1, 0)))
+        graph.viewed(wide)
+        del wide
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held < 4 * weight.size * 1.1
