@@ -9,7 +9,7 @@ from protocol.types.errors import (
     OutOfMemoryError,
     TransientError,
 )
-from protocol.types.hexes import parse_address, parse_bytes, parse_hash, to_hex
+from protocol.types.hexes import parse_address, parse_bytes, parse_hash, to_checksum, to_hex
 from protocol.types.units import (
     ZERO_ADDRESS,
     ZERO_HASH,
@@ -48,5 +48,6 @@ __all__ = [
     "parse_address",
     "parse_bytes",
     "parse_hash",
+    "to_checksum",
     "to_hex",
 ]

@@ -22,8 +22,29 @@ def parse_bytes(text: str, length: int, what: str) -> bytes:
 
 
 def parse_address(text: str, what: str = "address") -> Address:
-    """Return the 20 bytes of an address in hex. The checksum is not enforced here."""
-    return Address(parse_bytes(text, 20, what))
+    """Return the 20 bytes of an address in hex.
+
+    `InputError` too where small and capital letters are mixed otherwise than `to_checksum` has them.
+    """
+    found = Address(parse_bytes(text, 20, what))
+    digits = text.removeprefix("0x")
+    plain = digits in (digits.lower(), digits.upper())
+    if not plain and digits != to_checksum(found)[2:]:
+        raise InputError(
+            f"{what} has a wrong digit: its capital letters are not those of {text!r} (EIP-55)",
+            "copy it again; in small letters alone nothing is checked",
+        )
+    return found
+
+
+def to_checksum(address: bytes) -> str:
+    """Return an address as people copy it: its capital letters tell a mistyped digit (EIP-55)."""
+    from Crypto.Hash import keccak  # not before it is needed: most commands show no such address
+
+    digits = address.hex()
+    check = keccak.new(digest_bits=256, data=digits.encode()).hexdigest()
+    each = zip(digits, check, strict=False)
+    return "0x" + "".join(digit.upper() if int(nibble, 16) > 7 else digit for digit, nibble in each)
 
 
 def parse_hash(text: str, what: str = "hash") -> Hash32:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from protocol.runtime.settings import Settings, pass_settings
+from protocol.types import to_checksum
 
 if TYPE_CHECKING:
     from protocol.runtime.client_config import ClientConfig
@@ -37,8 +38,8 @@ def new(settings: Settings, name: str, password_file: Path | None, light: bool) 
 
     password = read_password(password_file, f"Password for the new wallet {name}", confirm=True)
     key = create_key(name, password, light)
-    human = f"{_checksum(key.address)}\n{key.path}: back it up; without file and password its money is lost"
-    settings.emit({"name": name, "address": _checksum(key.address), "path": str(key.path)}, human)
+    human = f"{to_checksum(key.address)}\n{key.path}: back it up; without file and password its money is lost"
+    settings.emit({"name": name, "address": to_checksum(key.address), "path": str(key.path)}, human)
 
 
 @wallet.command(name="list")
@@ -47,7 +48,7 @@ def list_(settings: Settings) -> None:
     """List names and addresses."""
     from protocol.runtime.keystore import list_keys
 
-    rows = [{"name": key.name, "address": _checksum(key.address)} for key in list_keys()]
+    rows = [{"name": key.name, "address": to_checksum(key.address)} for key in list_keys()]
     human = "\n".join(f"{row['address']}  {row['name']}" for row in rows)
     settings.emit(rows, human or "no wallets yet; gavel wallet new makes one")
 
@@ -62,7 +63,7 @@ def address(settings: Settings, name: str | None) -> None:
     if name is None:
         config = _config(settings)
         name = config.wallet or payer_name(config.network)
-    text = _checksum(find_key(name).address)
+    text = to_checksum(find_key(name).address)
     settings.emit({"address": text}, text)
 
 
@@ -97,7 +98,7 @@ def import_(
         private_key = parse_key(text)
     password = read_password(password_file, f"Password for the wallet {name}", confirm=True)
     key = store_key(name, private_key, password, light)
-    settings.emit({"name": name, "address": _checksum(key.address), "path": str(key.path)}, str(key.path))
+    settings.emit({"name": name, "address": to_checksum(key.address), "path": str(key.path)}, str(key.path))
 
 
 @wallet.command()
@@ -112,7 +113,7 @@ def balance(settings: Settings, name: str | None) -> None:
     config = _config(settings)
     name = name or config.contract or config.wallet or payer_name(config.network)
     account = parse_address(name) if name.startswith("0x") else find_key(name).address
-    found = {"address": _checksum(account), **balances(config.network, account)}
+    found = {"address": to_checksum(account), **balances(config.network, account)}
     lines = [f"{found['address']} on {found['network']}", f"  coin     {found['coin']}"]
     for symbol, sums in found["tokens"].items():
         lines.append(f"  {symbol:8} {sums['wallet']}  (credits in escrow: {sums['credits']})")
@@ -223,9 +224,3 @@ def _payer_of(
         contract or config.contract or None,
         token,
     )
-
-
-def _checksum(address: bytes) -> str:
-    from eth_utils.address import to_checksum_address
-
-    return str(to_checksum_address(address))

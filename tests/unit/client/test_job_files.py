@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from client_sdk.commands.job import job
 from client_sdk.job import load_job
-from protocol.types import InputError
+from protocol.types import InputError, to_checksum
 
 ROOT = Path(__file__).parents[3]
 
@@ -84,7 +84,7 @@ def test_each_mistake_is_one_line_with_file_and_field(text: str, expected: str, 
 
 def test_delegates_are_written_without_quotes(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
-    written = "0x" + "Ab" * 20
+    written = to_checksum(bytes([0xAB]) * 20)
     file.write_text(
         f"model: package:magika\ninputs: {{path: .}}\nprivate: true\ndelegates: [{written}, {written}]"
     )
