@@ -117,7 +117,9 @@ async def test_a_job_from_model_to_arrays(tmp_path, model):
         checked = await w.call(job.check())
         assert checked.peak_bytes > job.info.peak_bytes, "of all items"
         assert checked.trace_bytes > job.info.trace_bytes
-        measured = {name: getattr(job.info, name) for name in ("read_seconds", "peak_bytes", "trace_bytes")}
+        assert checked.answer_bytes > job.info.answer_bytes
+        names = ("read_seconds", "peak_bytes", "trace_bytes", "answer_bytes")
+        measured = {name: getattr(job.info, name) for name in names}
         assert msgspec.structs.replace(checked, **measured) == job.info
         assert checked.read_seconds > job.info.read_seconds > 0, "the inputs are hashed as well"
         speed = Speed("cpu", 1, fmas=1e3, steps=1e9, moved=1e9)
