@@ -31,6 +31,8 @@ class GossipSettings:
     """Messages waiting for a subscriber, and frames waiting for a peer."""
     queue_bytes: int = 8 * MIB
     """Bytes waiting for one peer."""
+    all_queues_bytes: int = 64 * MIB
+    """Bytes waiting for all peers, beyond 256 KiB for each."""
     degree: int = 4
     degree_low: int = 3
     degree_high: int = 8

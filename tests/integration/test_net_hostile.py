@@ -279,6 +279,36 @@ async def test_a_frame_of_thousands_of_control_messages_is_not_worked_off(
         assert set(victim._router.back_off) <= {OFFERS}
 
 
+async def test_a_message_is_sent_three_times_to_who_asks_for_it() -> None:
+    """64 messages of 30 KiB ten times a second, for nobody who reads them, pinned 11 MB for each free key."""
+    async with attacked() as (victim, honest, attacker):
+        inbox = await victim.subscribe(OFFERS, accept_all)
+        await until(lambda: honest.topic_peers(OFFERS) == (victim.address,))
+        await honest.publish(OFFERS, bytes(30_000))
+        await until(lambda: bool(victim._router.mcache.msgs))
+        ids = [each.hex().encode() for each in victim._router.mcache.msgs]
+        sent = list[int]()
+        queues, peer = victim._pubsub.peer_queues, attacker._host.get_id()
+        await until(lambda: peer in queues)
+        queue = queues[peer]
+        push = queue.push
+
+        def pushed(rpc: rpc_pb2.RPC, priority: bool = False) -> bool:
+            sent.extend(len(each.data) for each in rpc.publish)
+            return push(rpc, priority)
+
+        queue.push = pushed  # type: ignore[method-assign]
+        stream = await gossip_stream(attacker, victim)
+        ask = rpc_pb2.RPC(control=rpc_pb2.ControlMessage(iwant=[rpc_pb2.ControlIWant(messageIDs=ids)]))
+        for _ in range(8):
+            await stream.write(encode_varint_prefixed(ask.SerializeToString()))
+        # Frames of a stream are handled in order: once this is here, the others were done.
+        await stream.write(frame(signed(key_pair(key("node 2")), b"after", time.time_ns())))
+        with trio.fail_after(5):
+            assert [(await anext(inbox)).payload for _ in range(2)] == [bytes(30_000), b"after"]
+        assert sent == [30_000] * 3
+
+
 async def test_no_peer_is_kept_out_of_a_mesh_for_longer_than_a_minute_and_none_is_remembered_after() -> None:
     async with attacked(NetSettings(gossip=GossipSettings(heartbeat_s=0.05))) as (victim, honest, attacker):
         await victim.subscribe(OFFERS, accept_all)

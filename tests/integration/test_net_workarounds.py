@@ -38,7 +38,7 @@ from protocol.net.gossip.router import PROTOCOLS
 from protocol.net.host import swarm_of
 from protocol.net.identity import key_pair
 from protocol.net.workarounds.frames import FrameReader
-from protocol.net.workarounds.queues import widen
+from protocol.net.workarounds.queues import FLOOR, Pool, widen
 from protocol.net.workarounds.reads import EagerStream
 from protocol.net.workarounds.records import RecordCache, own_record
 from protocol.net.workarounds.yamux import MAX_HELD, open_window
@@ -130,13 +130,31 @@ def test_stock_queues_drop_the_33rd_frame() -> None:
     rpc = rpc_pb2.RPC(publish=[rpc_pb2.Message(data=bytes(1000))])
     queue = RpcQueue()
     assert [queue.push(rpc) for _ in range(33)].count(True) == 32
-    widen(queue, 4096, 1 << 20)
+    widen(queue, 4096, 1 << 20, Pool(1 << 30))
     fitted = 32 + [queue.push(rpc) for _ in range(4096)].count(True)
     # The bytes run out before the count does, and come back as the queue drains.
     assert fitted == (1 << 20) // rpc.ByteSize()
     assert queue._queue.pop() == rpc
     assert queue.push(rpc)
     assert not queue.push(rpc)
+
+
+def test_peers_that_read_nothing_pin_no_more_together_than_one_limit_and_keep_nobody_elses_floor() -> None:
+    pool, rpc = Pool(1 << 20), rpc_pb2.RPC(publish=[rpc_pb2.Message(data=bytes(10_000))])
+    queues = [RpcQueue() for _ in range(6)]
+    for queue in queues:
+        widen(queue, 4096, 1 << 23, pool)
+    for queue in queues[:4]:
+        while queue.push(rpc):
+            pass
+    held = [queue._queue.waiting_bytes for queue in queues]  # type: ignore[attr-defined]
+    assert sum(held) <= (1 << 20) + 4 * FLOOR
+    assert sum(held) > 1 << 20
+    # Those that read have their floor, and one that leaves gives back what it held.
+    assert all(queues[4].push(rpc) for _ in range(FLOOR // rpc.ByteSize()))
+    assert not queues[4].push(rpc)
+    del queues[0], queue
+    assert queues[3].push(rpc)
 
 
 @pytest.mark.trio

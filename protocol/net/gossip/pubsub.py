@@ -28,7 +28,7 @@ from protocol.net.score import Fault
 from protocol.net.settings import GossipSettings
 from protocol.net.verdict import Accept, Ignore, Reject, Validator, Verdict
 from protocol.net.workarounds.frames import FrameReader
-from protocol.net.workarounds.queues import widen
+from protocol.net.workarounds.queues import Pool, widen
 from protocol.net.workarounds.records import RecordCache
 from protocol.net.workarounds.seen import next_sequence
 from protocol.types import Address
@@ -81,6 +81,7 @@ class GuardedPubsub(Pubsub):
         self._records = RecordCache(host)
         self._joined: dict[str, _Joined] = {}
         self._streams: dict[ID, list[trio.CancelScope]] = {}
+        self._pool = Pool(settings.all_queues_bytes)
         self._pending: Counter[ID] = Counter()
         self._frames: Buckets[ID] = Buckets(settings.peer_frames, settings.peer_frames * settings.burst_s)
         self._bytes: Buckets[ID] = Buckets(settings.peer_bytes, settings.peer_bytes * settings.burst_s)
@@ -291,7 +292,9 @@ class GuardedPubsub(Pubsub):
         queue = self.peer_queues.get(peer_id)
         if queue is None:
             return
-        widen(queue, self._settings.queue, self._settings.queue_bytes)
+        widen(queue, self._settings.queue, self._settings.queue_bytes, self._pool)
+        # Stock, an answer to IWANT is a frame of up to 1 MiB, for which its reader ends the stream.
+        queue.max_message_size = self._settings.max_rpc
         # Stock, a topic joined after the greeting was written and before the peer was booked is never
         # announced to it: this node would hear nothing from it, for as long as both live.
         for topic in before ^ set(self.topic_ids):

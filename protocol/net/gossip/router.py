@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import trio
@@ -12,6 +12,7 @@ from libp2p.custom_types import TProtocol
 from libp2p.peer.id import ID
 from libp2p.pubsub.gossipsub import GossipSub
 from libp2p.pubsub.pb import rpc_pb2
+from libp2p.pubsub.utils import safe_bytes_from_hex
 
 from protocol.net.settings import GossipSettings
 from protocol.net.workarounds.records import reuse_own_record
@@ -21,11 +22,33 @@ from protocol.net.workarounds.records import reuse_own_record
 PROTOCOLS = [TProtocol("/meshsub/1.1.0")]
 
 
+_ANSWERS = 3
+"""How often a peer is sent a message that it asks for, as the gossipsub specification has it."""
+
 logger = logging.getLogger(__name__)
 
 
 class GuardedRouter(GossipSub):
-    """A router that follows nobody's introductions and survives its own heartbeat."""
+    """A router that follows nobody's introductions, says nothing for ever, and survives its own heartbeat."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._answered: dict[bytes, Counter[ID]] = {}
+        """How often each message that is in the cache was sent to whoever asked for it."""
+
+    async def handle_iwant(self, iwant_msg: rpc_pb2.ControlIWant, sender_peer_id: ID) -> None:
+        """Send the messages asked for. Stock, the same ones as often as they are asked for."""
+        wanted = [each for each in iwant_msg.messageIDs if self._may_send(each, sender_peer_id)]
+        if wanted:
+            await super().handle_iwant(rpc_pb2.ControlIWant(messageIDs=wanted), sender_peer_id)
+
+    def _may_send(self, name: str | bytes, peer: ID) -> bool:
+        message = safe_bytes_from_hex(name)
+        if message is None or self.mcache.get(message) is None:
+            return False
+        sent = self._answered.setdefault(message, Counter())
+        sent[peer] += 1
+        return sent[peer] <= _ANSWERS
 
     async def _do_px(self, px_peers: list[rpc_pb2.PeerInfo]) -> None:
         # Stock, whoever sends a PRUNE makes this node dial any address that he names.
@@ -43,6 +66,7 @@ class GuardedRouter(GossipSub):
     def mesh_heartbeat(self) -> tuple[defaultdict[ID, list[str]], defaultdict[ID, list[str]]]:
         """Say whom to graft and to prune, by topic."""
         self.drop_back_offs(int(time.time()))
+        self._answered = {each: sent for each, sent in self._answered.items() if each in self.mcache.msgs}
         return super().mesh_heartbeat()
 
     def drop_back_offs(self, now: int) -> None:
