@@ -65,6 +65,7 @@ class Holder:
 
     def cash(self, token: int, unit: Unit, amount: Amount | None, to: Address | None = None) -> Amount:
         """Turn credits into tokens of `to`: `amount`, or all there are; return how much."""
+        receiver = self._receiver(to)
         held = self.chain.credits(token, self.address)
         if amount is not None:
             _require_some(amount, "withdrawn")
@@ -79,16 +80,30 @@ class Holder:
                 f"not {unit.show(wanted)}",
                 "withdraw less, or name no amount for all",
             )
-        self._send(self.chain.escrow.withdraw_credits(token, to or self.address, wanted))
+        self._send(self.chain.escrow.withdraw_credits(token, receiver, wanted))
         return wanted
 
     def cash_coin(self, to: Address | None = None) -> Wei:
         """Pay out the coin that games left to this account: all of it, which is returned."""
+        receiver = self._receiver(to)
         held = self.chain.coin(self.address)
         if not held:
             raise InputError(f"no game has left coin to {to_hex(self.address)}")
-        self._send(self.chain.disputes.move(WithdrawCoin(to or self.address)))
+        self._send(self.chain.disputes.move(WithdrawCoin(receiver)))
         return held
+
+    def _receiver(self, to: Address | None) -> Address:
+        """Return who is paid; `InputError` for whom nobody could get it back from."""
+        if to is None:
+            return self.address
+        advice = "name who is to have it, or nobody: then it is the wallet's own"
+        if not any(to):
+            raise InputError(f"{to_hex(to)} is nobody's address", advice)
+        if any(to in each.contracts for each in self.chain.network.deployments):
+            raise InputError(
+                f"{to_hex(to)} is a contract of this deployment: what it is paid so is lost", advice
+            )
+        return to
 
     def _send(self, call: Call) -> None:
         self.chain.send(call if self.contract is None else through(self.contract, call))

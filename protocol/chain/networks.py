@@ -55,6 +55,13 @@ class Deployment:
     audits: Address | None = None
     """Judge of tapes by paid audits."""
 
+    @property
+    def contracts(self) -> tuple[Address, ...]:
+        """All that stands here, tokens too."""
+        further = (getattr(self, name) for name in FURTHER)
+        tokens = (token.address for token in self.tokens)
+        return (self.escrow, self.staking, *(each for each in further if each is not None), *tokens)
+
 
 @dataclass(frozen=True, slots=True)
 class Network:

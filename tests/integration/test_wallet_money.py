@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from protocol.chain.localnet import Localnet
+from protocol.chain.networks import FURTHER
 from protocol.chain.networks_file import write_deployment
 from protocol.runtime import cli
 from protocol.runtime.exit_codes import ExitCode
@@ -124,3 +125,24 @@ def test_what_cannot_be_done_is_said_and_nothing_moves(
     found = gavel(*args, code=ExitCode.INPUT)
     assert said in json.dumps(found)
     assert (chain.token_balance(0, chain.address), chain.credits(0, chain.address)) == before
+
+
+def test_the_deployments_own_contracts_and_nobody_are_refused_as_receivers(gavel: Shell) -> None:
+    """What they hold outside credits and stakes is nobody's: a typing error would be final."""
+    made, chain = gavel.net.deployment, gavel.net.chain(CLIENT)
+    gavel("deposit", "1")
+    contracts = [
+        made.escrow,
+        made.staking,
+        *(getattr(made, name) for name in FURTHER),
+        made.tokens[0].address,
+    ]
+    for each in contracts:
+        for coin in ((), ("--coin",)):
+            said = gavel("withdraw", *coin, "--to", to_hex(each), code=ExitCode.INPUT)["error"]
+            assert "is a contract of this deployment" in said["message"]
+            assert "wallet's own" in said["advice"]
+    said = gavel("withdraw", "--to", "0x" + 40 * "0", code=ExitCode.INPUT)["error"]
+    assert "is nobody's address" in said["message"]
+    assert chain.credits(0, chain.address) == UNIT
+    gavel("withdraw")
