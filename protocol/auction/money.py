@@ -5,6 +5,9 @@ from decimal import Decimal
 
 from protocol.types import Amount, InputError
 
+_MOST_DIGITS = 60
+"""Digits of whole tokens. No sum on chain has as many, and Python reads no number of thousands."""
+
 
 def check_sum(text: str, what: str) -> None:
     """Raise `InputError` that names `what` unless `text` spells a sum, whatever the token is called."""
@@ -73,4 +76,6 @@ def _digits(text: str, what: str, token: str) -> tuple[str, str]:
     whole, _, part = text.strip().partition(".")
     if not (whole + part).isascii() or not (whole + part).isdigit():
         raise InputError(f"{what} must be a number of whole {token} such as 0.40, found {text!r:.40}")
+    if len(whole.lstrip("0")) > _MOST_DIGITS:
+        raise InputError(f"{what} is more than there can be of any token: {text!r:.40}")
     return whole, part

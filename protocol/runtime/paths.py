@@ -3,12 +3,18 @@
 import os
 from pathlib import Path
 
+from protocol.types import DiskError, InputError
+
+_ADVICE = "GAVEL_HOME names the folder of your files, by default ~/.gavel"
+
 
 def home() -> Path:
     """Return the folder of this user's files, made private to its owner if it is not there yet."""
-    path = Path(os.environ.get("GAVEL_HOME") or "~/.gavel").expanduser()
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
+    named = os.environ.get("GAVEL_HOME") or "~/.gavel"
+    try:
+        return _made(Path(named).expanduser())
+    except RuntimeError as error:  # there is no user of that name, or it has no home
+        raise InputError(f"{named}: {error}", _ADVICE) from error
 
 
 def keys_dir() -> Path:
@@ -32,6 +38,16 @@ def config_file(role: str) -> Path:
 
 
 def _below(name: str) -> Path:
-    path = home() / name
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _made(home() / name)
+
+
+def _made(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        if DiskError.is_behind(error):
+            raise
+        raise InputError(f"{path} cannot be a folder of Gavel's: {error.strerror}", _ADVICE) from error
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise InputError(f"{path} cannot be read: Permission denied", _ADVICE)
     return path

@@ -13,6 +13,10 @@ _UNITS: dict[str, dict[str, float]] = {
     "seconds": {"": 1.0, "S": 1, "MS": 0.001, "MIN": 60, "H": 3600, "D": 86400},
 }
 _NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+_NUMBER = re.compile(
+    r"\s*([-+]?[0-9](?:_?[0-9]){0,99}(?:\.[0-9]{1,99})?(?:[eE][-+]?[0-9]{1,4})?)\s*([A-Za-z]*)\s*"
+)
+"""What Python reads too, and of a length that it does: it makes no number of thousands of digits."""
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
 
@@ -127,7 +131,7 @@ def _bounds(metadata: Mapping[str, Any]) -> str:
 
 
 def _number(hint: type, text: str, metadata: Mapping[str, Any]) -> Any:
-    match = re.fullmatch(r"\s*([-+]?[0-9][0-9_]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z]*)\s*", text)
+    match = _NUMBER.fullmatch(text)
     factors = _UNITS.get(metadata.get("unit", ""), {"": 1.0})
     if match is None or match[2].upper() not in factors:
         raise Malformed(describe(hint, metadata), text)

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.runtime import paths
 from protocol.runtime.client_config import ClientConfig
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError
@@ -255,6 +256,26 @@ def test_what_python_does_not_hold_is_one_line(value: str, tmp_path: Path) -> No
     file.write_text(f"stake: {value}")
     with pytest.raises(InputError, match=r"role\.yaml: "):
         load_config(Example, "role", file, environ={})
+
+
+@pytest.mark.parametrize("text", ["1_", "9" * 5000, "1" + "_" * 9], ids=["underscore", "long", "underscores"])
+def test_text_that_python_does_not_read_as_a_number_is_one_line(text: str) -> None:
+    for name in ("STAKE", "SHARE"):
+        with pytest.raises(InputError, match=f"GAVEL_EXAMPLE_{name}: expected a "):
+            load_config(Example, "example", environ={f"GAVEL_EXAMPLE_{name}": text})
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for bad in (str(file), str(file / "below"), "/proc/none", "~no-such-user-here/gavel"):
+        monkeypatch.setenv("GAVEL_HOME", bad)
+        with pytest.raises(InputError, match="GAVEL_HOME") as found:
+            load_config(Example, "example", environ={})
+        assert bad in str(found.value)
+    monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
+    with pytest.raises(InputError, match=f"{file}"):
+        paths.role_dir("file")
 
 
 def test_hex_is_no_number(tmp_path: Path) -> None:
