@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from client_sdk.formats import find_format
-from protocol.auction.money import check_sum
+from protocol.auction.money import check_sum, sum_setting
 from protocol.dispute.audits.names import MOST_TASKS
 from protocol.runtime.config import load_config, option
 from protocol.types import InputError, parse_address
@@ -17,6 +17,8 @@ PACKAGE = "package:"
 _MONTH_S = 30 * 86_400
 _AUCTION_S = 600
 """Bidders keep no price open for long: by default they bid in auctions of two minutes at most."""
+_MOST_BYTES = (1 << 64) - 1
+"""What the field of an offer holds."""
 
 Device = Literal["any", "cpu", "cuda"]
 
@@ -39,7 +41,9 @@ class Limits:
     time: float = option(600.0, "longest paid time of the lease", unit="seconds")
     window: float = option(0.0, "challenge window; 0 fits it to the estimated run", unit="seconds")
     auction: float = option(2.0, "how long quotes are collected", unit="seconds")
-    memory: int = option(0, "bytes a provider must lend; 0 takes what the model needs", unit="bytes")
+    memory: int = option(
+        0, "bytes a provider must lend; 0 takes what the model needs", unit="bytes", least=0, most=_MOST_BYTES
+    )
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,9 @@ class Job:
     )
     private: bool = option(False, "nobody but you and your delegates can read, check or challenge it")
     delegates: tuple[str, ...] = option((), "addresses that may check and challenge a private job")
-    carbon_price: str = option("0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids")
+    carbon_price: str = option(
+        "0", "whole tokens that a kilogram of CO2 less is worth in the choice of bids", parse=sum_setting
+    )
     audits: int = option(0, "auditors who are paid to run one item again; drawn after the result is posted")
     check: Check = field(default_factory=Check)
 

@@ -42,7 +42,7 @@ def test_examples_load(name: str) -> None:
         ),
         (
             'model: package:magika\ninputs: {path: ., format: magika}\ncarbon_price: "1,5"',
-            "field carbon_price must be a number of whole tokens such as 0.40, found '1,5'",
+            "field carbon_price: expected a number of whole tokens or coins, such as 0.40, got '1,5'",
         ),
         (
             f"model: package:magika\ninputs: {{path: .}}\ndelegates: ['0x{'11' * 20}']",
@@ -51,6 +51,10 @@ def test_examples_load(name: str) -> None:
         (
             "model: package:magika\ninputs: {path: .}\nprivate: true\ndelegates: [me]",
             "field delegates",
+        ),
+        (
+            "model: package:magika\ninputs: {path: .}\ncarbon_price: -1",
+            "field carbon_price: expected a number of whole tokens or coins, such as 0.40, got '-1'",
         ),
         ("kind: docker", "field kind: expected one of tape, got 'docker'"),
         ("limits: {time: soon}", 'field limits.time: expected a number of seconds, such as "5 min"'),
@@ -61,6 +65,15 @@ def test_examples_load(name: str) -> None:
         (
             "limits: {auction: 99 h}\nmodel: package:magika\ninputs: {path: .}",
             "field limits.auction: expected 0.2 seconds to 600 seconds",
+        ),
+        (
+            "limits: {memory: -1}\nmodel: package:magika\ninputs: {path: .}",
+            'field limits.memory: expected a whole number of bytes, such as "64 GiB", from 0 to '
+            "18446744073709551615, got -1",
+        ),
+        (
+            "limits: {memory: 99999999999 TB}\nmodel: package:magika\ninputs: {path: .}",
+            "field limits.memory: expected a whole number of bytes",
         ),
         ("model: package:nope", "field model: format 'nope' is unknown"),
         ("model: package:magika\ninputs: {path: ., format: foo}", "field inputs.format: format 'foo'"),
@@ -129,3 +142,10 @@ def test_a_price_finer_than_the_token_is_refused_before_wallet_and_node(tmp_path
     file = ROOT / "examples" / "classify.yaml"
     done = runner.invoke(job, ["run", str(file), "--max-price=0.125", "--yes"])
     assert str(done.exception) == "--max-price has more than the 2 decimals of CNT: '0.125'"
+
+
+@pytest.mark.parametrize("written", ["0.5", '"0.5"'])
+def test_a_sum_needs_no_quotes(written: str, tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(f"model: package:magika\ninputs: {{path: .}}\ncarbon_price: {written}")
+    assert load_job(file).carbon_price == "0.5"
