@@ -111,9 +111,12 @@ def result(
 ) -> int:
     """Go on with a job, also after this computer was off: fetch and check its result."""
     from client_sdk.commands.running import follow_job
+    from client_sdk.home import ClientHome
+    from protocol.runtime.client_config import network_of
 
+    job = ClientHome.of(network_of(settings)).job(name).id  # before wallet and node, as above
     with _connect(settings, wallet, password_file, contract, demand_budget) as client:
-        return follow_job(settings, client, client.resume(name), wait=wait)
+        return follow_job(settings, client, client.resume(job), wait=wait)
 
 
 @job.command()
