@@ -46,6 +46,8 @@ def _describe(error: BaseException) -> tuple[str, str, str, int]:
         case click.exceptions.NoArgsIsHelpError():
             command = error.ctx.command_path
             return "input", f"{command} needs a command", f"{command} --help lists them", ExitCode.INPUT
+        case click.NoSuchOption() if error.option_name[1:2] in {*"0123456789."}:
+            return "input", "no number here may be negative", "name more than 0", ExitCode.INPUT
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gavel"
             return "input", _line(error.format_message()), f"see {command} --help", ExitCode.INPUT

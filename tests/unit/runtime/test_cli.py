@@ -330,3 +330,11 @@ def test_no_library_lifts_the_limit_on_recursion(library: str) -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     was, now = run.stdout.split()
     assert was == now
+
+
+@pytest.mark.parametrize("sum_", ["-1", "-.5", "-12.5"])
+def test_a_negative_sum_is_no_unknown_option(sum_: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.invoke(["wallet", "deposit", sum_]) == ExitCode.INPUT
+    said = capsys.readouterr().err
+    assert "no number here may be negative" in said
+    assert "option" not in said
