@@ -108,6 +108,11 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
             f"{over}: {unit.show(stake.locked)} of {unit.show(stake.staked)} are locked behind leases",
             "drain the provider, and wait until its leases are over",
         )
+    if stake.unbonding and chain.clock() > stake.release_at:
+        raise InputError(
+            f"{unit.show(stake.unbonding)} can be claimed now, and would wait again with what is added",
+            "run gavel provider unstake --claim first",
+        )
     hand.send(chain.staking.unbond(token, wanted))
     after = chain.stake(hand.address, token)
     row = {
@@ -116,7 +121,11 @@ def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:
         "release_at": after.release_at,
         "staked": unit.plain(after.staked),
     }
-    return row, f"{unit.show(after.unbonding)} can be claimed after block {after.release_at}"
+    human = f"{unit.show(after.unbonding)} can be claimed after block {after.release_at}"
+    if stake.unbonding:
+        earlier = f"{unit.show(stake.unbonding)} of it were due after block {stake.release_at}"
+        human += f"; {earlier}: the delay began again for all"
+    return row, human
 
 
 def take_coin(hand: Owner, to: str | None) -> Report:

@@ -85,6 +85,23 @@ def test_stake_goes_in_and_out_again(localnet: Localnet, config: ProviderConfig)
     assert hand.chain.token_balance(0, hand.address) == held - 6 * UNIT
 
 
+def test_unbonding_more_says_that_the_delay_begins_again(localnet: Localnet, config: ProviderConfig) -> None:
+    """Who unbonds a little each day would never get anything out, and would not know why."""
+    hand = hand_of(localnet)
+    money.add(config, hand, "10", None, None)
+    first, human = money.take(config, hand, "4")
+    assert "wait" not in human
+    localnet.anvil.mine(3)
+    row, human = money.take(config, hand, "2")
+    assert row["release_at"] > first["release_at"]
+    assert f"4 LOC of it were due after block {first['release_at']}: the delay began again" in human
+    localnet.anvil.mine(hand.chain.limits().unbonding_delay + 1)
+    with pytest.raises(InputError, match=r"6 LOC can be claimed now, and would wait again.*unstake --claim"):
+        money.take(config, hand, "1")
+    assert money.take(config, hand, None)[0]["claimed"] == "6"
+    assert "were due" not in money.take(config, hand, "1")[1]
+
+
 def test_adding_stake_keeps_the_caps_that_it_does_not_name(
     localnet: Localnet, config: ProviderConfig
 ) -> None:
