@@ -34,7 +34,7 @@ from protocol.games.asking import ask, reading
 from protocol.games.audit_sight import read_sight
 from protocol.messages import Bid
 from protocol.runtime.retry import backoff
-from protocol.types import Amount, InputError, TransientError
+from protocol.types import Amount, InputError, TransientError, several
 
 log = logging.getLogger(__name__)
 
@@ -281,4 +281,4 @@ def sentence_of(outcome: Outcome, record: Record) -> str:
 
 
 def _audits(count: int) -> str:
-    return f"{count} auditor{'' if count == 1 else 's'}"
+    return several(count, "auditor")

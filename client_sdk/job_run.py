@@ -33,7 +33,7 @@ from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.runtime.retry import backoff
 from protocol.store.journal import Journal
-from protocol.types import Amount, BlockNo, InputError, TransientError, Wei, parse_address, to_hex
+from protocol.types import Amount, BlockNo, InputError, TransientError, Wei, parse_address, several, to_hex
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ class JobRun:
         """Tell the running cost once a block."""
         if self.streamed != self._told:
             self._told = self.streamed
-            text = f"{self.streamed} blocks, {self.items[0]} of {self.items[1]} items"
+            text = f"{several(self.streamed, 'block')}, {self.items[0]} of {several(self.items[1], 'item')}"
             self.tell(Kind.COST, text, self.cost_now())
 
     def cost_now(self) -> Amount:

@@ -34,7 +34,17 @@ from protocol.messages import Bid
 from protocol.net import NetSettings, Node, open_node
 from protocol.runtime.child import Child
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, Amount, ArtifactId, InputError, Verification, Wei, parse_address, to_hex
+from protocol.types import (
+    Address,
+    Amount,
+    ArtifactId,
+    InputError,
+    Verification,
+    Wei,
+    parse_address,
+    several,
+    to_hex,
+)
 
 
 @dataclass(frozen=True)
@@ -107,8 +117,7 @@ class Session:
         run = await self._new_run(prepared, terms)
         seconds = prepared.job.limits.auction
         collected = await self.collector.collect(terms, seconds, self.nursery)
-        count = len(collected.entries)
-        text = f"{count} quote{'' if count == 1 else 's'}, {len(collected.declines)} declined"
+        text = f"{several(len(collected.entries), 'quote')}, {len(collected.declines)} declined"
         run.tell(Kind.QUOTES, text, Amount(0))
         return run, await run.weigh(collected)
 

@@ -215,8 +215,8 @@ def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[st
     from provider_node.folder import data_dir as folder_of
 
     answer = ask(folder_of(_load(settings, sets, data_dir=data_dir)), "drain", cancel=cancel)
-    left = f"it ends after {answer['leases']} open bids and leases"
-    settings.emit(answer, f"draining: {left}" if answer["draining"] else "bidding again")
+    left = "one open bid or lease" if answer["leases"] == 1 else f"{answer['leases']} open bids and leases"
+    settings.emit(answer, f"draining: it ends after {left}" if answer["draining"] else "bidding again")
 
 
 @provider.command()

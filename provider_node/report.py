@@ -6,7 +6,7 @@ and web3 with it, which takes longer to import than all else.
 
 from typing import TYPE_CHECKING, Any
 
-from protocol.types import Address, TransientError, to_hex
+from protocol.types import Address, TransientError, several, to_hex
 from provider_node.auditing.lines import audit_lines
 from provider_node.config import ProviderConfig
 from provider_node.control import ask
@@ -97,15 +97,15 @@ def _table(row: Row) -> str:
                 if row.get("registration", "ok") != "ok"
                 else ()
             ),
-            f"slots {row['free']} free of {row['slots']}, {row['leases']} leases, "
-            f"{row['open_bids']} open bids" + (", draining" if row["draining"] else ""),
+            f"slots {row['free']} free of {row['slots']}, {several(row['leases'], 'lease')}, "
+            f"{several(row['open_bids'], 'open bid')}" + (", draining" if row["draining"] else ""),
             f"offers {row['offers']}, bids {row['bids']}, declines {row['declines']}"
             + (f" (last: {row['last_decline']})" if row["last_decline"] else ""),
             *(f"lost: lease {lease[:12]} is {state}" for lease, state in row["lost_leases"].items()),
             *game_lines(row),
             *demand_lines(row),
             *audit_lines(row),
-            f"devices {', '.join(row['devices'])}; {row['cpu']}; {row['peers']} peers",
+            f"devices {', '.join(row['devices'])}; {row['cpu']}; {several(row['peers'], 'peer')}",
         ]
     else:
         head = [f"provider {row['owner']} on {row['network']}: not running (gavel provider run starts it)"]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from protocol.types import several
 from watchtower.standings import Standing, live
 from watchtower.verdicts import Finding, Verdict
 
@@ -28,9 +29,9 @@ def _summary(verdicts: list[Verdict], standings: list[Standing]) -> str:
         return "no result has been re-run yet"
     counts = Counter(each.finding for each in verdicts)
     said = ", ".join(f"{number} {_WORDS.get(finding, finding)}" for finding, number in counts.items())
-    results = f"{len(verdicts)} result{'' if len(verdicts) == 1 else 's'} re-run: {said}"
+    results = f"{several(len(verdicts), 'result')} re-run: {said}"
     games = live(standings)
-    return f"{results}; {games} game{'' if games == 1 else 's'} open"
+    return f"{results}; {several(games, 'game')} open"
 
 
 def _verdict(verdict: Verdict) -> Iterator[str]:

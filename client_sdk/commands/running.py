@@ -12,9 +12,10 @@ from client_sdk.commands.table import quote_table
 from client_sdk.home import ClientHome
 from client_sdk.job import Job
 from client_sdk.leases import SyncAuction, SyncLease
-from client_sdk.outcome import AuctionLostError
+from client_sdk.outcome import AuctionLostError, Quote
 from client_sdk.progress import Kind, Progress
 from client_sdk.record import OPENING, load_record
+from protocol.auction.money import Unit
 from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
@@ -33,7 +34,7 @@ def run_job(
         _tell_refusals(settings, error)
         raise
     _show(settings, client, auction)
-    if not yes and not _agreed(settings, auction):
+    if not yes and not _agreed(settings, client, auction):
         auction.decline()
         settings.emit({"job": auction.job, "state": "declined"}, "nothing was opened, nothing was paid")
         return ExitCode.NO
@@ -109,13 +110,22 @@ def _show(settings: Settings, client: SyncClient, auction: SyncAuction) -> None:
         settings.say(f"  not from {refusal.provider}: {refusal.reason}")
 
 
-def _agreed(settings: Settings, auction: SyncAuction) -> bool:
+def question(best: Quote, unit: Unit) -> str:
+    """Return what is asked before money is spent; sums are rounded up, as in the table."""
+
+    def about(text: str) -> str:
+        return unit.about(unit.parse(text, "a quote"))
+
+    audits = f", and pay {about(best.audits)} for audits" if best.audits != "0" else ""
+    return f"Open the bid of {best.provider[:10]} for at most {about(best.price)}{audits}?"
+
+
+def _agreed(settings: Settings, client: SyncClient, auction: SyncAuction) -> bool:
     best = auction.quotes[0]
     if settings.json or not sys.stdin.isatty():
         settings.say("nobody to ask: --yes takes the best bid")
         return False
-    audits = f", and pay {best.audits} for audits" if best.audits != "0" else ""
-    return click.confirm(f"Open the bid of {best.provider[:10]} for at most {best.price}{audits}?", err=True)
+    return click.confirm(question(best, client.unit), err=True)
 
 
 def _tell_refusals(settings: Settings, error: AuctionLostError) -> None:

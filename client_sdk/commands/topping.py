@@ -14,7 +14,7 @@ from protocol.messages import Bid
 from protocol.runtime.client_config import network_of
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings
-from protocol.types import Amount, Blocks, InputError, parse_address
+from protocol.types import Amount, Blocks, InputError, parse_address, several
 
 _OPEN = (LeaseState.OPENED, LeaseState.RUNNING, LeaseState.SERVING)
 
@@ -53,7 +53,8 @@ def top_up_job(
         "funded_blocks": funded,
         "cost": record.unit.plain(cost),
     }
-    text = f"{wanted} more blocks funded for {record.unit.show(cost)}: {funded} in all; deadlines stay"
+    more = several(wanted, "more block")
+    text = f"{more} funded for {record.unit.show(cost)}: {funded} in all; deadlines stay"
     settings.emit(row, text)
     return ExitCode.OK
 

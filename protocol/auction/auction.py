@@ -21,7 +21,7 @@ from typing import assert_never
 
 from protocol.auction.quotes import Declined, Entry, Market, Wish
 from protocol.auction.scoring import Ranked, Ranking, Refused, rank
-from protocol.types import Address, Amount, BlockNo, LeaseId
+from protocol.types import Address, Amount, BlockNo, LeaseId, several
 
 MAX_BIDDERS = 256
 """Owners whose bids one auction holds. Of more, those whose stake could back the largest bonds: addresses and
@@ -454,4 +454,4 @@ def _reject(state: State, value: Input, reason: str) -> Step:
 
 
 def _count(declines: tuple[Declined, ...]) -> str:
-    return f"{len(declines)} provider{'' if len(declines) == 1 else 's'} declined"
+    return f"{several(len(declines), 'provider')} declined"

@@ -22,6 +22,7 @@ from protocol.types.units import (
     LeaseId,
     Wei,
 )
+from protocol.types.words import several
 
 __all__ = [
     "ZERO_ADDRESS",
@@ -48,6 +49,7 @@ __all__ = [
     "parse_address",
     "parse_bytes",
     "parse_hash",
+    "several",
     "to_checksum",
     "to_hex",
 ]

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+from client_sdk.commands.running import question
 from client_sdk.following import Follower
 from client_sdk.job_run import JobRun
+from client_sdk.outcome import Quote
 from client_sdk.progress import Kind
 from client_sdk.telling import changes, cost_of, state_name
 from protocol.chain.views import LeaseState
 from protocol.lease.client_types import Phase, Settlement, Stage, Work
-from protocol.types import Amount
+from protocol.types import Amount, several
 from tests.unit.auction.answers import TOKEN, UNIT, bid
 from tests.unit.lease.test_client import FINAL, GOOD, NEW, OPEN, POSTED, RESULT, STARTED, run, saw
 
@@ -92,3 +94,17 @@ def test_trouble_with_the_chain_shows_what_the_job_has_cost():
     (told,) = job.story.events
     assert (told.kind, told.text) == (Kind.TROUBLE, "the chain does not answer")
     assert told.cost == 4 * bid(3).rate_per_block > 0
+
+
+def test_the_question_names_the_token_and_rounds_up():
+    best = Quote("0x12345678ab", "0.002305555555555574", "1", 0, 1, "0", "1", "1", "new", "")
+    assert question(best, UNIT) == "Open the bid of 0x12345678 for at most 0.002306 GVL?"
+    audited = replace(best, price="1", audits="0.1234567")
+    assert (
+        question(audited, UNIT)
+        == "Open the bid of 0x12345678 for at most 1 GVL, and pay 0.123457 GVL for audits?"
+    )
+
+
+def test_one_is_no_plural():
+    assert [several(n, "block") for n in (0, 1, 2)] == ["0 blocks", "1 block", "2 blocks"]
