@@ -138,7 +138,7 @@ class JobRun:
         state: Proposed | Lost = await self.loop.wait_for(
             _AUCTION, lambda each: isinstance(each, Proposed | Lost)
         )
-        return self._lost(state) if isinstance(state, Lost) else state
+        return self.lose(state) if isinstance(state, Lost) else state
 
     async def choose(self, value: auction.AskedOpen | auction.AskedStop) -> Won | Lost:
         """Take the user's word; return when a lease stands, or none can."""
@@ -149,7 +149,7 @@ class JobRun:
         """Wait until a lease stands, and begin to follow it; or until none can."""
         state: Won | Lost = await self.loop.wait_for(_AUCTION, auction.ended)
         if isinstance(state, Lost):
-            return self._lost(state)
+            return self.lose(state)
         await self._follow(state)
         return state
 
@@ -158,7 +158,8 @@ class JobRun:
         state: auction.State | None = self.loop.state(_AUCTION)
         return state
 
-    def _lost(self, state: Lost) -> Lost:
+    def lose(self, state: Lost) -> Lost:
+        """Note that no lease came of the auction, whatever was sent for."""
         self.note(state="lost", text=state.reason, lease="", bid="", over=True)
         return state
 

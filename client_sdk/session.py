@@ -241,7 +241,7 @@ class Session:
                 if isinstance(outcome, Won):
                     self.nursery.start_soon(self.follower.listen, run)
             case Lost() as lost:
-                run.note(state="lost", text=lost.reason, over=True)
+                run.lose(lost)
             case None:
                 run.note(state="lost", text="it ended before any bid was opened", over=True)
             case _:

@@ -30,7 +30,7 @@ from protocol.runtime.cli import root
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.keystore import store_key
 from protocol.runtime.settings import Settings
-from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, LeaseId
+from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, InputError, LeaseId, to_hex
 from tests.client_rig import (
     CLIENT,
     UNIT,
@@ -233,11 +233,19 @@ async def test_no_money_says_how_much_is_missing(net: Localnet, tmp_path: Path) 
         assert isinstance(outcome, Lost)
         assert "too little money: the lease takes 0.1 LOC, this wallet has 0.05 LOC" in str(lost(outcome))
         assert "0.05 LOC more" in str(lost(outcome))
-        assert run.record.over
+        assert (run.record.over, run.record.lease, run.record.bid) == (True, "", ""), "it was tried in vain"
+        bid = state.ranking.ranked[0].entry.bid
+        tried = {"lease": to_hex(bid.lease_id()), "bid": to_hex(bid.packed())}
+        folder, sent_for = run.folder, replace(run.record, **tried, over=False)
         rest = poor.token_balance(0, poor.address)
         await trio.to_thread.run_sync(poor.send, poor.token(0).transfer(address_of(net.keys[0]), rest))
         with pytest.raises(InputError, match="has neither LOC nor credits"):
             await session.auction(prepared, CAP)
+    # The same if the process ended between the attempt and its end.
+    sent_for.save(folder)
+    async with client_session(net, tmp_path, 8) as session:
+        run = await session.resume(folder)
+        assert (run.record.state, run.record.lease, run.record.bid) == ("lost", "", "")
 
 
 @pytest.mark.trio
