@@ -110,7 +110,8 @@ class Collector:
             while not enough():
                 now = trio.current_time()
                 room = _NEIGHBOURS * (1 + int((now - began) / _MORE_S)) - len(places)
-                alone = not self._connected(order) and now < began + _NOBODY_S
+                # Nor does who has nothing at stake, and dialled us, make us stop looking for others.
+                alone = not self._connected(staked or order) and now < began + _NOBODY_S
                 while room > 0 and to_come:
                     ends = max(ends, now + _CONNECT_S) if alone else ends
                     places.add(operator := to_come.pop(0))

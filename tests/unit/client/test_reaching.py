@@ -108,6 +108,17 @@ async def test_others_are_dialled_while_nobody_answers(
     assert node.is_connected(operator_of(honest))
 
 
+async def test_one_neighbour_without_a_stake_shortens_no_search(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    (sybil,), silent, (honest,) = owners(1, 1), owners(100, 60), owners(1000, 1)
+    node = FakeNode([sybil, honest])
+    node.connected = {operator_of(sybil)}
+    stakes = {**dict.fromkeys(silent, 10**9), honest: 1}
+    await reach(monkeypatch, node, [sybil, *silent, honest], stakes)
+    assert node.is_connected(operator_of(honest))
+
+
 async def test_no_more_are_dialled_than_are_needed(
     monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
 ) -> None:
