@@ -1,11 +1,14 @@
 """Artifacts between nodes over loopback, into the real store."""
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import trio
+from libp2p.abc import INetStream
+from libp2p.custom_types import TProtocol
 
 from protocol.net import (
     ArtifactTooLargeError,
@@ -221,6 +224,23 @@ async def test_limits_of_the_caller_and_of_the_store(store: Callable[..., Artifa
         with pytest.raises(QuotaExceededError):
             await client.fetch_artifact(small, artifact, [server.address], max_size=LIMIT)
         assert server.metrics.artifact_bytes_sent == 0
+
+
+async def test_a_peer_that_says_nothing_delays_nobody_elses_answer(
+    store: Callable[..., Artifacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["protocol.net.transfer.fetch"], "_NEXT_S", 0.1, raising=False)
+    source, target = store("source"), store("target")
+    artifact = source.put_bytes(noise(20 * CHUNK))
+    async with nodes(3) as (client, silent, server):
+
+        async def say_nothing(_: INetStream) -> None:
+            await trio.sleep_forever()
+
+        silent._host.set_stream_handler(TProtocol(PROTOCOL), say_nothing)
+        server.serve_artifacts(source, anybody)
+        with trio.fail_after(10):
+            await client.fetch_artifact(target, artifact, [silent.address, server.address], max_size=LIMIT)
 
 
 async def test_who_may_have_what_is_the_servers_choice(store: Callable[..., Artifacts]) -> None:

@@ -41,6 +41,8 @@ _ATTEMPTS = 6
 _BACKOFF_S = 0.1
 _TOGETHER = 4
 """Peers that one fetch pulls from at a time."""
+_NEXT_S = 2.0
+"""After so long without a manifest the next peer is asked for it too."""
 
 
 class _WrongError(Exception):
@@ -191,6 +193,7 @@ class _Fetch:
         self._progress = progress
         self.failures: dict[Address, str] = {}
         self.wrong: set[Address] = set()
+        self.slow: set[Address] = set()
         self.too_large: dict[Address, int] = {}
         self._broken: Exception | None = None
         self._here = 0
@@ -200,10 +203,14 @@ class _Fetch:
         return _Source(peer, self._open_stream, self._artifact)
 
     async def manifest(self, peers: Sequence[Address], max_size: int) -> Manifest | None:
-        """Return the first manifest that proves the id."""
-        for peer in peers:
+        """Return the first manifest that proves the id; whoever was asked and did not send it is `slow`."""
+        found: list[Manifest] = []
+
+        async def ask(peer: Address, scope: trio.CancelScope, failed: trio.Event) -> None:
             try:
-                return await self.source(peer).manifest(max_size)
+                found.append(await self.source(peer).manifest(max_size))
+                self.slow.discard(peer)
+                scope.cancel()
             except _TooLargeError as error:
                 self.too_large[peer] = error.size
                 self.failures[peer] = str(error)
@@ -211,7 +218,16 @@ class _Fetch:
                 self._cheated(peer, str(error))
             except (PeerRefusalError, TransientError) as error:
                 self.failures[peer] = str(error)
-        return None
+            failed.set()
+
+        async with trio.open_nursery() as nursery:
+            for peer in peers:
+                self.slow.add(peer)
+                failed = trio.Event()
+                nursery.start_soon(ask, peer, nursery.cancel_scope, failed)
+                with trio.move_on_after(_NEXT_S):
+                    await failed.wait()
+        return found[0] if found else None
 
     async def pull(self, partial: ArtifactPartial, manifest: Manifest, peers: Sequence[Address]) -> bool:
         """Let the peers work until every chunk is here, or none of them is left; True if all are here."""
@@ -305,7 +321,12 @@ async def fetch(
     if manifest is not None:
         partial = await trio.to_thread.run_sync(store.begin, artifact, manifest)
         useful = [peer for peer in peers if peer not in run.wrong]
-        if await run.pull(partial, manifest, useful):
+        # Who did not even send the manifest must not hold chunks that others have.
+        quick = [peer for peer in useful if peer not in run.slow]
+        whole = await run.pull(partial, manifest, quick)
+        if not whole and quick != useful:
+            whole = await run.pull(partial, manifest, [peer for peer in useful if peer not in run.wrong])
+        if whole:
             await trio.to_thread.run_sync(partial.finish)
             return manifest
     if run.failures and run.wrong == set(run.failures):
