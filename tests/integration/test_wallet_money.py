@@ -10,6 +10,7 @@ from protocol.chain.localnet import Localnet
 from protocol.chain.networks import FURTHER
 from protocol.chain.networks_file import write_deployment
 from protocol.runtime import cli
+from protocol.runtime.commands import chain_views
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.keystore import store_key
 from protocol.types import to_hex
@@ -146,3 +147,15 @@ def test_the_deployments_own_contracts_and_nobody_are_refused_as_receivers(gavel
     assert "is nobody's address" in said["message"]
     assert chain.credits(0, chain.address) == UNIT
     gavel("withdraw")
+
+
+def test_coin_is_shown_where_there_are_no_contracts_yet(gavel: Shell, tmp_path: Path) -> None:
+    """Else who wants to deploy could not see whether the wallet can pay for it."""
+    account = gavel.net.chain(CLIENT)
+    text = f"version: 1\nnetworks:\n  local: {{rpc_urls: ['{gavel.net.url}'], seconds_per_block: 1}}\n"
+    (tmp_path / "networks.yaml").write_text(text)
+    found = gavel("balance")
+    assert found["tokens"] == {}
+    assert found["coin"] == chain_views.whole(account.balance(account.address), 18)
+    assert cli.invoke(["--network", "local", "wallet", "balance"]) == ExitCode.OK
+    assert "no contracts" in gavel.capsys.readouterr().out

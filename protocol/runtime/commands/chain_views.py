@@ -69,14 +69,18 @@ def clock_flaw(newest: int, now: float) -> str:
 def balances(network: str, account: Address) -> dict[str, Any]:
     """Return the account's native coin and, per listed token, its balance and credits in Escrow.
 
-    Sums are decimal text in whole units. Raises what the chain adapter raises if it does not answer.
+    Where there are no contracts yet, the coin alone: they are deployed with it. Sums are decimal text in
+    whole units. Raises what the chain adapter raises if it does not answer.
     """
     from protocol.chain.client import Chain
     from protocol.chain.networks_file import load_network
+    from protocol.chain.node import Node
 
-    chain = Chain.connect(load_network(network))
-    found: dict[str, Any] = {"network": chain.network.name, "coin": whole(chain.balance(account), 18)}
-    tokens = {}
+    known = load_network(network)
+    found: dict[str, Any] = {"network": known.name, "coin": whole(Node.of(known).balance(account), 18)}
+    if not known.deployments:
+        return {**found, "tokens": {}}
+    chain, tokens = Chain.connect(known), {}
     for index, token in enumerate(chain.deployment.tokens):
         tokens[token.symbol] = {
             "wallet": whole(chain.token_balance(index, account), token.decimals),

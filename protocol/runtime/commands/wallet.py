@@ -117,6 +117,8 @@ def balance(settings: Settings, name: str | None) -> None:
     lines = [f"{found['address']} on {found['network']}", f"  coin     {found['coin']}"]
     for symbol, sums in found["tokens"].items():
         lines.append(f"  {symbol:8} {sums['wallet']}  (credits in escrow: {sums['credits']})")
+    if not found["tokens"]:
+        lines.append("  no tokens or credits: this network has no contracts yet")
     settings.emit(found, "\n".join(lines))
 
 
