@@ -48,7 +48,7 @@ def run(settings: Settings, *, block_time: int, port: int, state: Path | None, f
 
 def store_wallets(keys: tuple[bytes, ...]) -> Path:
     """Put the accounts' keys among the user's wallets, unless they are there; return the password's file."""
-    password_file = paths.home() / "local.password"
+    password_file = paths.home() / keystore.LOCAL_PASSWORD_FILE
     password_file.write_text(_PASSWORD + "\n")
     password_file.chmod(0o600)
     known = {key.name: key.address for key in keystore.list_keys()}

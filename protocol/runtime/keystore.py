@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 LOCAL_CLIENT = "local-client"
 """Made, with its password's file, by `gavel localnet`; worthless anywhere else."""
+LOCAL_PASSWORD_FILE = "local.password"  # noqa: S105 - a name
+"""Of all wallets that it makes, in the user's folder."""
 LIGHT_ROUNDS = 1 << 12
 """Rounds of scrypt for keys of demos and tests: opened in milliseconds, and as quickly guessed."""
 
@@ -123,7 +125,7 @@ def load_payer(name: str | None, password_file: Path | None = None, network: str
     """
     name = payer_name(network) if name is None else name
     if name.startswith("local-") and password_file is None and "GAVEL_PASSWORD_FILE" not in os.environ:
-        made = paths.home() / "local.password"
+        made = paths.home() / LOCAL_PASSWORD_FILE
         password_file = made if made.exists() else None
     return load_account(name, password_file)
 
