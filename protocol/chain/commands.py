@@ -24,7 +24,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--judge", "judges", multiple=True, metavar="ADDRESS,KIND", help="Further judge of a verification kind."
 )
 @click.option(
-    "--disputes/--no-disputes", default=True, show_default=True, help="Create Referee and Disputes, too."
+    "--disputes/--no-disputes",
+    default=True,
+    show_default=True,
+    help="Create Referee, Disputes, Delivery and Audits, too.",
 )
 @click.option("--min-grace", type=click.IntRange(1, 65535), help="Lowest grace of a bid, in clock units.")
 @click.option(

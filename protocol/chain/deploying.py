@@ -63,7 +63,9 @@ def deploy_command(
         made = deploy(network, sender, terms, name, settings.say, judges=judged, stands=save)
     except GavelError as error:
         if saved:
-            error.message = f"{error.message}; what was deployed is written to {target}: {_line(saved[0])}"
+            error.message = (
+                f"{error.message}; what was deployed is written to {target}: {', '.join(saved[0].table())}"
+            )
         raise
     settings.emit(
         {
@@ -75,7 +77,7 @@ def deploy_command(
             "tokens": [{"symbol": t.symbol, "address": t.address} for t in made.tokens],
             "file": str(target),
         },
-        f"{_table(made)}\nwritten to {target}",
+        "\n".join([*made.table(), f"written to {target}"]),
     )
 
 
@@ -103,15 +105,6 @@ def _judges(network: Network, clocks: DisputeTerms | None, tokens: Sequence[Toke
                 f"--token {FORM}, or --no-disputes",
             )
     return of_tapes(network, clocks, tokens)
-
-
-def _table(made: Deployment) -> str:
-    fields = [(field, getattr(made, field)) for field in ("escrow", "staking", *FURTHER)]
-    return "\n".join(f"{field.capitalize()} {to_hex(where)}" for field, where in fields if where is not None)
-
-
-def _line(made: Deployment) -> str:
-    return ", ".join(_table(made).splitlines())
 
 
 def _seat(text: str) -> Seat:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 from protocol.chain.localnet import Localnet, run_localnet
+from protocol.chain.networks import FURTHER
 from protocol.chain.networks_file import user_file
 from protocol.crypto import address_of
 from protocol.runtime import keystore, paths
@@ -67,8 +68,7 @@ def _facts(net: Localnet, networks_file: Path, password_file: Path) -> dict[str,
         "chain_id": net.network.chain_id,
         "escrow": made.escrow,
         "staking": made.staking,
-        "referee": made.referee,
-        "disputes": made.disputes,
+        **{name: getattr(made, name) for name in FURTHER},
         "token": made.tokens[0].address,
         "networks_file": str(networks_file),
         "password_file": str(password_file),
@@ -79,15 +79,14 @@ def _facts(net: Localnet, networks_file: Path, password_file: Path) -> dict[str,
 
 def _text(net: Localnet, networks_file: Path, password_file: Path) -> str:
     made = net.deployment
+    contracts = "\n".join(f"  {line}" for line in made.table())
     wallets = "\n".join(
         f"  {to_hex(address_of(key))}  {name}" for name, key in zip(WALLETS, net.keys, strict=True)
     )
     pace = net.network.seconds_per_block
     return f"""local chain {net.network.chain_id} at {net.url}, a block every {pace} s
-  Escrow  {to_hex(made.escrow)}
-  Staking {to_hex(made.staking)}
-  Disputes {to_hex(made.disputes) if made.disputes else "none"}
-  token   {to_hex(made.tokens[0].address)} ({made.tokens[0].symbol})
+{contracts}
+  token {to_hex(made.tokens[0].address)} ({made.tokens[0].symbol})
 wallets, each with 10,000 coins and 1,000,000 {made.tokens[0].symbol}:
 {wallets}
 network "local" is in {networks_file} until this ends. In another terminal:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from protocol.types import Address, BlockNo, Blocks, Wei
+from protocol.types import Address, BlockNo, Blocks, Wei, to_hex
 
 MWEI = 10**6
 _LONGEST_LOOK_S = 0.5
@@ -54,6 +54,11 @@ class Deployment:
     """Judge of tapes by delivery on demand."""
     audits: Address | None = None
     """Judge of tapes by paid audits."""
+
+    def table(self) -> list[str]:
+        """Return a line for each contract but the tokens."""
+        fields = [(name, getattr(self, name)) for name in ("escrow", "staking", *FURTHER)]
+        return [f"{name.capitalize()} {to_hex(at)}" for name, at in fields if at is not None]
 
     @property
     def contracts(self) -> tuple[Address, ...]:

@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 import pytest
 
+from protocol.chain.commands import deploy
 from protocol.chain.localnet_command import WALLETS
+from protocol.chain.networks import FURTHER, Deployment
 from protocol.runtime import cli
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.keystore import LOCAL_PASSWORD_FILE
 from protocol.runtime.logs import FILE_BYTES, FILES
 from protocol.runtime.yaml_file import read_yaml
+from protocol.types import Address, BlockNo
 
 ROOT = Path(__file__).parents[3]
 LOCAL_PASSWORD = f"~/.gavel/{LOCAL_PASSWORD_FILE}"
@@ -100,3 +103,23 @@ def test_the_example_of_a_provider_runs_with_what_localnet_makes() -> None:
     assert example["password_file"] == LOCAL_PASSWORD
     assert "owner_password_file" not in example
     assert "cp examples/provider.yaml ~/.gavel/provider.yaml" in (ROOT / "docs" / "provider.md").read_text()
+
+
+def test_the_contracts_of_a_deployment_are_named_wherever_they_are_told() -> None:
+    text = (ROOT / "docs" / "networks.md").read_text()
+    (row,) = re.findall(r"^\| `deployments` .*", text, re.MULTILINE)
+    assert set(FURTHER) < set(re.findall(r"`([a-z]+)`", row))
+    (said,) = re.findall(r"creates Escrow and Staking, then ([\w,\s]+), reads everything", text)
+    (left,) = re.findall(r"`--no-disputes`\s+leaves\s+([\w,\s]+)\s+out", text)
+    options = {each.name: each for each in deploy.params}
+    help_ = str(getattr(options["disputes"], "help", ""))
+    for named in (said, left, help_):
+        assert {name.capitalize() for name in FURTHER} <= set(re.findall(r"\w+", named)), named
+    made = Deployment(
+        "v1",
+        *(Address(bytes([n]) * 20) for n in (1, 2)),
+        BlockNo(1),
+        (),
+        *(Address(bytes([n]) * 20) for n in (3, 4, 5, 6)),
+    )
+    assert [line.split()[0] for line in made.table()] == ["Escrow", "Staking", *map(str.capitalize, FURTHER)]
