@@ -428,22 +428,15 @@ def _clocks(offer: Offer, policy: PricePolicy, market: MarketView, found: _Estim
     start_deadline = _stretched(_ceil(found.transfer_ms, market.block_ms), policy) + policy.start_blocks
     allowance = TRACE_FACTOR * max(_ceil(found.item_ms, market.block_ms), 1)
     window = offer.challenge_window
-    if offer.verification != Verification.NONE and allowance > window:
-        raise _RefusedError(
-            f"challenge window of {window} blocks is too short for items that need {allowance} to be traced"
-        )
-    if offer.verification != Verification.NONE and window < result_deadline:
-        raise _RefusedError(
-            f"challenge window of {window} blocks is shorter than the lease may be ({result_deadline} blocks)"
-        )
     private = bool(offer.flags & BidFlags.PRIVATE)
-    needed = market.judging.least_window(
+    judged = market.judging.least_window(
         Blocks(result_deadline), Blocks(allowance), offer.item_count, private=private
     )
-    if offer.verification != Verification.NONE and window < needed:
+    least = max(judged, allowance)
+    if offer.verification != Verification.NONE and window < least:
         raise _RefusedError(
-            f"challenge window of {window} blocks is too short for demands and an audit after a lease of "
-            f"{result_deadline} blocks, at least {needed}"
+            f"challenge window of {window} blocks is too short, at least {least}: "
+            f"the lease may take {result_deadline}, an item {allowance} to be traced"
         )
     if max(result_deadline, start_deadline) > UINT32:
         raise _RefusedError("the job is too long for a lease")

@@ -189,11 +189,13 @@ def test_the_quickest_device_that_fits_is_taken() -> None:
         ({"max_blocks": 9}, "would take about 10 blocks, the offer funds 9"),
         (
             {"challenge_window": 49},
-            "challenge window of 49 blocks is shorter than the lease may be (50 blocks)",
+            "challenge window of 49 blocks is too short, at least 50: "
+            "the lease may take 50, an item 6 to be traced",
         ),
         (
             {"challenge_window": 300, "item_count": 1, "item_fma": 51 * 10**9},
-            "challenge window of 300 blocks is too short for items that need 306 to be traced",
+            "challenge window of 300 blocks is too short, at least 306: "
+            "the lease may take 173, an item 306 to be traced",
         ),
         ({"delegates": b"\x01" * 32}, "delegates are named, but the job is not private"),
     ],
@@ -216,9 +218,11 @@ def test_rule_14_a_window_holds_lease_demands_and_one_redrawn_audit() -> None:
     needed = 50 + (4 + 1) * (20 + 6) + (2 * 8 + 10 + 2 * 6 + 10 + 10)
     assert bid_for(replace(OFFER, challenge_window=needed), market=judged).bid.result_deadline == 50
     assert refusal(replace(OFFER, challenge_window=needed - 1), market=judged) == (
-        f"challenge window of {needed - 1} blocks is too short for demands and an audit after a lease of "
-        f"50 blocks, at least {needed}"
+        f"challenge window of {needed - 1} blocks is too short, at least {needed}: "
+        "the lease may take 50, an item 6 to be traced"
     )
+    # However much is lacking, what is named is enough.
+    assert f"at least {needed}:" in refusal(replace(OFFER, challenge_window=5), market=judged)
     # Outsiders cannot audit a private lease, so its window need not hold an audit.
     private = replace(OFFER, flags=1, challenge_window=needed - 58)
     assert bid_for(private, market=judged)
