@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -17,6 +18,8 @@ from protocol.runtime.config import option
 from protocol.runtime.exit_codes import ExitCode
 from protocol.runtime.settings import Settings, pass_settings
 from protocol.types import BrokenInvariant, InputError, TransientError
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -338,3 +341,35 @@ def test_a_negative_sum_is_no_unknown_option(sum_: str, capsys: pytest.CaptureFi
     said = capsys.readouterr().err
     assert "no number here may be negative" in said
     assert "option" not in said
+
+
+INTERRUPTED_BY_IMPORT = """
+import sys
+from importlib.metadata import EntryPoint
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "click":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Finder)
+sys.argv = ["gavel", *sys.argv[2:]]
+EntryPoint("gavel", PROGRAM, "console_scripts").load()()
+"""
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_ctrl_c_while_commands_are_imported_is_no_traceback(flags: list[str]) -> None:
+    """The first third of a second of any command."""
+    program = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["gavel"]
+    code = INTERRUPTED_BY_IMPORT.replace("PROGRAM", repr(program))
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-", "market", *flags], capture_output=True, check=False
+    )
+    assert done.returncode == ExitCode.INTERRUPTED
+    assert done.stdout == b""
+    if flags:
+        assert json.loads(done.stderr)["error"]["kind"] == "interrupted"
+    else:
+        assert done.stderr == b"gavel: interrupted\n"
