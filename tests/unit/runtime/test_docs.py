@@ -123,3 +123,19 @@ def test_the_contracts_of_a_deployment_are_named_wherever_they_are_told() -> Non
         *(Address(bytes([n]) * 20) for n in (3, 4, 5, 6)),
     )
     assert [line.split()[0] for line in made.table()] == ["Escrow", "Staking", *map(str.capitalize, FURTHER)]
+
+
+def metrics_of(role: str) -> set[str]:
+    """Return the names that are served of all figures that a role's code makes; counters end in `_total`."""
+    made = r'\b([Cc]ounter|[Gg]auge)(?:MetricFamily)?\(\s*"(gavel_\w+)"'
+    texts = [file.read_text() for file in (ROOT / role).rglob("*.py")]
+    texts.append((ROOT / "protocol" / "runtime" / "metrics.py").read_text().split("class Metrics")[0])
+    found = [pair for text in texts for pair in re.findall(made, text.split('"""', 2)[-1])]
+    counters = {name.removesuffix("_total") + "_total" for kind, name in found if kind.lower() == "counter"}
+    return counters | {name for kind, name in found if kind.lower() == "gauge"}
+
+
+@pytest.mark.parametrize("role", ["provider_node", "watchtower"])
+def test_every_metric_is_documented_and_no_other(role: str) -> None:
+    page = (ROOT / "docs" / f"{role.removesuffix('_node')}.md").read_text()
+    assert set(re.findall(r"`(gavel_\w+)(?:\{\w+\})?`", page)) == metrics_of(role)
