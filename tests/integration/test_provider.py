@@ -196,10 +196,17 @@ async def test_artifacts_that_are_not_what_was_offered_are_not_run(
     quote = await client.ask(job, transfer_bytes=10)
     assert isinstance(quote, Quote)
     lease = await client.open(quote)
-    await client.until(lease, "provider_closed")
-    rows = world.daemon.call("leases")
-    reason = next(row["reason"] for row in rows if row["lease"] == "0x" + lease.hex())
-    assert "bytes to fetch, the offer said 10" in reason
+
+    def reason() -> str:
+        rows = world.daemon.call("leases")
+        return str(next((row["reason"] for row in rows if row["lease"] == "0x" + lease.hex()), ""))
+
+    with trio.fail_after(30):
+        while "bytes to fetch, the offer said 10" not in await trio.to_thread.run_sync(reason):
+            await trio.sleep(0.1)
+    # Nothing is run, and both pay for that (rule 1).
+    world.net.anvil.mine(quote.terms().start_deadline + 1)
+    await client.until(lease, "start_missed", wait_s=30)
 
 
 @pytest.mark.trio
