@@ -46,6 +46,8 @@ from protocol.types import (
     to_hex,
 )
 
+_BROKEN_OFF = "it ended before any bid was opened"
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -115,11 +117,14 @@ class Session:
             addrs=self.node.addrs,
         )
         run = await self._new_run(prepared, terms)
-        seconds = prepared.job.limits.auction
-        collected = await self.collector.collect(terms, seconds, self.nursery)
-        text = f"{several(len(collected.entries), 'quote')}, {len(collected.declines)} declined"
-        run.tell(Kind.QUOTES, text, Amount(0))
-        return run, await run.weigh(collected)
+        try:
+            collected = await self.collector.collect(terms, prepared.job.limits.auction, self.nursery)
+            text = f"{several(len(collected.entries), 'quote')}, {len(collected.declines)} declined"
+            run.tell(Kind.QUOTES, text, Amount(0))
+            return run, await run.weigh(collected)
+        except BaseException:  # by Ctrl-C most of all: lists must not show an auction that nobody holds
+            run.note(state="lost", text=_BROKEN_OFF, over=True)
+            raise
 
     async def _check_purse(self) -> None:
         """Raise `InputError` if the wallet could open no lease whatever: nobody shall bid in vain."""
@@ -243,7 +248,7 @@ class Session:
             case Lost() as lost:
                 run.lose(lost)
             case None:
-                run.note(state="lost", text="it ended before any bid was opened", over=True)
+                run.note(state="lost", text=_BROKEN_OFF, over=True)
             case _:
                 await run.choose(AskedStop())
         return run

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from client_sdk.commands.running import _left_alone
 from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
+from client_sdk.record import load_record
 from client_sdk.session import Session
 from protocol.auction.auction import Collecting, Lost, OpenFailure, Proposed, Won
 from protocol.chain.client import Chain
@@ -544,6 +545,24 @@ async def test_node_that_takes_requests_and_never_answers_is_named_within_second
                 ended = await session.over(run)
             assert ended.reason == "the provider did not start in time"
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.trio
+async def test_an_auction_that_is_broken_off_is_over_in_lists(net: Localnet, tmp_path: Path) -> None:
+    async with client_session(net, tmp_path) as session:
+        prepared = await session.prepare(small_job(tmp_path / "job"))
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(session.auction, prepared, CAP)
+                with trio.fail_after(30):
+                    while _collected(session) is None:
+                        await trio.sleep(0.01)
+                (run,) = session.runs.values()
+                assert load_record(run.folder).state == "collecting"
+                scope.cancel()
+        found = load_record(run.folder)
+        assert (found.state, found.over) == ("lost", True)
+        assert "before any bid was opened" in found.text
 
 
 @pytest.mark.trio
