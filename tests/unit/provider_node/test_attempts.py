@@ -10,9 +10,10 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from protocol.games.line import Line
 from protocol.lease.provider_types import DidNotRun, RunItems
-from protocol.runtime.child import ChildDiedError
+from protocol.runtime.child import ChildDiedError, ChildUnreadableError
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
+from protocol.types import LeaseId, TransientError
 from provider_node.jobs import Jobs
 from provider_node.workers import Workers
 from tests.strategies.provider import fresh
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.trio
 
 CONTEXT = Context(MachineId("lease", bytes(32)), bytes(32), 0)
 NOTHING: Any = None
+LEASE = LeaseId(bytes(32))
 
 
 class World:
@@ -90,3 +92,26 @@ async def test_room_is_made_by_ending_all_jobs() -> None:
     executors: Any = [SimpleNamespace(stop=lambda slot=slot: ended.append(slot)) for slot in range(2)]
     Workers(executors).make_room()
     assert ended == [0, 1]
+
+
+@pytest.mark.parametrize("damaged", [True, False])
+async def test_a_job_that_a_child_cannot_read_is_looked_at_and_fetched_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: bool
+) -> None:
+    """Else each attempt would end over the same sector."""
+    looked = list[bytes]()
+
+    async def mended(lease: bytes, _: object) -> bool:
+        looked.append(lease)
+        return damaged
+
+    async def unreadable(*_: object) -> Any:
+        raise ChildUnreadableError("check the disk")
+
+    files: Any = SimpleNamespace(mended=mended)
+    monkeypatch.setattr(Jobs, "files", files, raising=False)
+    monkeypatch.setattr(Jobs, "_execute", unreadable)
+    jobs = Jobs(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, tmp_path, None)
+    with pytest.raises(TransientError, match="fetched again" if damaged else "^check the disk"):
+        await jobs._executed(LEASE, fresh())
+    assert looked == [LEASE]
