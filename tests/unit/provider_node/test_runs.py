@@ -360,13 +360,15 @@ async def test_a_child_without_a_place_keeps_no_memory(bench, tmp_path) -> None:
     """It holds what it ran last, and others have places meanwhile."""
     line = Line(memory=10)
     async with opened(bench, tmp_path, line=line) as world:
-        for item in (0, 1):
-            world.want(A, item, 9_000)
+        world.want(A, 0, 9_000)
         await world.until(lambda: bench.begun == [("a", 0)])
+        world.want(A, 1, 9_000)
+        await world.until(lambda: world.runs.waiting == 2)
         bench.end(A, 0).set()
         await world.until(lambda: bench.begun == [("a", 0), ("a", 1)])
         assert bench.rested == 0, "the next item needs it"
         world.want(A, 2, 9_500)
+        await world.until(lambda: world.runs.waiting == 2)
         async with trio.open_nursery() as nursery:
 
             async def audited() -> None:
