@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +23,26 @@ class Asked(Protocol):
 
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""
+
+
+@dataclass
+class Stopwatch:
+    """Adds up for how many seconds a child works: what whoever asks it does meanwhile does not count."""
+
+    child: Asked
+    seconds: float = 0.0
+
+    async def call(self, op: str, args: dict[str, Any]) -> Any:
+        """As `Child.call`."""
+        began = trio.current_time()
+        try:
+            return await self.child.call(op, args)
+        finally:
+            self.seconds += trio.current_time() - began
+
+    def blame(self, op: str, why: object) -> ChildFaultError:
+        """As `Child.blame`."""
+        return self.child.blame(op, why)
 
 
 async def ask(child: Asked, args: Any, kind: type[T]) -> T:

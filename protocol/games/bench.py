@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import trio
 
+from protocol.games.asking import Asked, Stopwatch
 from protocol.games.precedence import Precedence
 from protocol.games.turns import SHARE, Claim, Seats, Turn, next_turn, who_gives_way
-from protocol.runtime.child import Child, ChildFaultError
+from protocol.runtime.child import ChildFaultError
 
 T = TypeVar("T")
 
@@ -117,25 +118,24 @@ class SeatedChild:
     One that has to give way is killed, and asked again.
     """
 
-    child: Child
+    child: Asked
     bench: Bench
     precedence: Precedence
     claim: Claim
-    worked: float = 0.0
-    """For how many seconds it has worked."""
+
+    def __post_init__(self) -> None:
+        self._watch = Stopwatch(self.child)
+
+    @property
+    def worked(self) -> float:
+        """For how many seconds it has worked."""
+        return self._watch.seconds
 
     async def call(self, op: str, args: dict[str, Any]) -> Any:
         """As `Child.call`."""
-        ask = partial(self._call, op, args)
+        ask = partial(self._watch.call, op, args)
         return await self.bench.work(self.claim, partial(self.precedence.work, ask))
 
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""
         return self.child.blame(op, why)
-
-    async def _call(self, op: str, args: dict[str, Any]) -> Any:
-        began = trio.current_time()
-        try:
-            return await self.child.call(op, args)
-        finally:
-            self.worked += trio.current_time() - began

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import trio
 
@@ -17,12 +16,12 @@ from protocol.engines.worker.dispute_records import (
     OpenTraceArgs,
     OpenTraceResult,
 )
-from protocol.games.asking import Asked, ask_within, hash32, patience_for, reading
+from protocol.games.asking import Stopwatch, ask_within, hash32, patience_for, reading
 from protocol.games.audit_runs import Effort, Name
 from protocol.games.pledges import Pledges, bond_ahead, total
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Bid
-from protocol.runtime.child import Child, ChildFaultError
+from protocol.runtime.child import Child
 from protocol.types import Blocks, Hash32, LeaseId, TransientError, Wei, to_hex
 from watchtower.auditing.survey import Seen
 from watchtower.fetching import Hold
@@ -54,26 +53,6 @@ class Job:
     served: bool
     seconds: float = 0.0
     trace_bytes: int = 0
-
-
-@dataclass
-class Stopwatch:
-    """Adds up how many seconds a child works: what it waits for meanwhile does not count."""
-
-    child: Asked
-    seconds: float = 0.0
-
-    async def call(self, op: str, args: dict[str, Any]) -> Any:
-        """As `Child.call`."""
-        began = trio.current_time()
-        try:
-            return await self.child.call(op, args)
-        finally:
-            self.seconds += trio.current_time() - began
-
-    def blame(self, op: str, why: object) -> ChildFaultError:
-        """As `Child.blame`."""
-        return self.child.blame(op, why)
 
 
 @dataclass(frozen=True, slots=True)

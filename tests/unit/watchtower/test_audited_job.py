@@ -239,6 +239,18 @@ async def test_who_could_play_no_game_is_told_so_before_it_commits(
     assert beside.startswith("games about 3 audits may take bonds of")
 
 
+def rich() -> Any:
+    """A chain on which a wallet can pay for whatever game."""
+    return SimpleNamespace(
+        game_terms=SimpleNamespace(move_clock=20),
+        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
+        bond=lambda *_: 1,
+        balance=lambda _: 10**18,
+        sender=SimpleNamespace(leaving=lambda: ()),
+        address=b"",
+    )
+
+
 @pytest.mark.parametrize(
     ("took", "takes", "why"),
     [
@@ -256,14 +268,7 @@ def test_nobody_commits_to_more_than_it_could_accuse_at_once(
 ) -> None:
     """A provider may lie in all of its leases, and reveal in the last reading of all: a stake each burns."""
     names = [(LeaseId(bytes([n]) * 32), True) for n in range(3)]
-    chain: Any = SimpleNamespace(
-        game_terms=SimpleNamespace(move_clock=20),
-        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
-        bond=lambda *_: 1,
-        balance=lambda _: 10**18,
-        sender=SimpleNamespace(leaving=lambda: ()),
-        address=b"",
-    )
+    chain = rich()
     opened: Any = SimpleNamespace(bid=BID)
     pledges = Pledges()
     # The own one is pledged already where it was found that it can be committed to.
@@ -278,14 +283,7 @@ def test_nobody_commits_to_more_than_it_could_accuse_at_once(
 def test_games_under_way_keep_their_memory_whoever_began_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider lies in lease after lease: each game keeps its trace, and its audit counts as redeemed."""
     leases = [LeaseId(bytes([n]) * 32) for n in range(4)]
-    chain: Any = SimpleNamespace(
-        game_terms=SimpleNamespace(move_clock=20),
-        network=SimpleNamespace(seconds=float, forced_inclusion_blocks=3),
-        bond=lambda *_: 1,
-        balance=lambda _: 10**18,
-        sender=SimpleNamespace(leaving=lambda: ()),
-        address=b"",
-    )
+    chain = rich()
     opened: Any = SimpleNamespace(bid=BID)
     pledges = Pledges()
     monkeypatch.setattr(pledges, "read", lambda _: [Pledge((leases[1], True), 3, Wei(1))])
