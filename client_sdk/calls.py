@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from client_sdk.bridge import Bridge
 from client_sdk.job import Job, load_job
 from client_sdk.job_run import JobRun
+from client_sdk.offering import Heard, unheard
 from client_sdk.outcome import (
     Quote,
     Refusal,
@@ -52,18 +53,22 @@ class Calls:
         return self.bridge.submit(call, *args, **kwargs)
 
     async def auctioned(
-        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
+        self,
+        job: Job | str | Path,
+        max_price: str | float | Decimal,
+        audits: int | None = None,
+        heard: Heard = unheard,
     ) -> Auctioned:
         """Offer a job and weigh the bids; `AuctionLostError` if none can be opened.
 
-        `audits` replaces what the job says of audits.
+        `audits` replaces what the job says of audits; `heard` is told, in the session's thread, how it goes.
         """
         session = self.bridge.hosted
         cap = session.unit.parse(plain_sum(max_price), "max_price")
         described = job if isinstance(job, Job) else load_job(job)
         if audits is not None:
             described = replace(described, audits=audits)
-        run, state = await session.auction(await session.prepare(described), cap)
+        run, state = await session.auction(await session.prepare(described), cap, heard)
         if isinstance(state, Lost):
             raise lost(state)
         return Auctioned(

@@ -7,6 +7,7 @@ from client_sdk.bridge import wait_for
 from client_sdk.calls import Calls
 from client_sdk.job import Job
 from client_sdk.leases import AsyncAuction, AsyncLease, SyncAuction, SyncLease
+from client_sdk.offering import Heard, unheard
 from protocol.auction.money import Unit
 
 
@@ -35,14 +36,19 @@ class AsyncClient(_Money):
     """A connected client to be awaited, from asyncio or trio."""
 
     async def auction(
-        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
+        self,
+        job: Job | str | Path,
+        max_price: str | float | Decimal,
+        audits: int | None = None,
+        heard: Heard = unheard,
     ) -> AsyncAuction:
         """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
 
-        `audits` auditors are paid to run one item again, instead of as many as the job says.
+        `audits` auditors are paid to run one item again, instead of as many as the job says. `heard` is
+        called about once a second, in another thread, while bids are taken.
         """
         return AsyncAuction(
-            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, max_price, audits))
+            self._calls, await wait_for(self._calls.do(self._calls.auctioned, job, max_price, audits, heard))
         )
 
     async def submit(
@@ -60,14 +66,19 @@ class SyncClient(_Money):
     """A connected client to block on."""
 
     def auction(
-        self, job: Job | str | Path, max_price: str | float | Decimal, audits: int | None = None
+        self,
+        job: Job | str | Path,
+        max_price: str | float | Decimal,
+        audits: int | None = None,
+        heard: Heard = unheard,
     ) -> SyncAuction:
         """Offer a job and weigh the bids; `max_price` is in whole tokens for all, fees and audits included.
 
-        `audits` auditors are paid to run one item again, instead of as many as the job says.
+        `audits` auditors are paid to run one item again, instead of as many as the job says. `heard` is
+        called about once a second, in another thread, while bids are taken.
         """
         return SyncAuction(
-            self._calls, self._calls.do(self._calls.auctioned, job, max_price, audits).result()
+            self._calls, self._calls.do(self._calls.auctioned, job, max_price, audits, heard).result()
         )
 
     def submit(

@@ -1,7 +1,7 @@
 """Puts an offer on the network and collects what providers answer; what strangers send costs a line."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import trio
@@ -38,6 +38,14 @@ _STRANGERS = 32
 """Answers that are looked at at once of who is in no registration that was read: peer ids are free."""
 _PER_SENDER = 4
 """Answers of one peer to one offer that are read."""
+_TICK_S = 1.0
+
+Heard = Callable[[int, int, float], None]
+"""Told about once a second while an auction runs: quotes and refusals so far, seconds left."""
+
+
+def unheard(_quotes: int, _declined: int, _left: float) -> None:
+    """Nobody looks on."""
 
 
 @dataclass
@@ -55,15 +63,20 @@ class Collector:
         name = protocol_id(self.domain.chain_id, self.domain.escrow, "answer")
         self.node.serve(name, self.answer, max_request=_MAX_ANSWER, max_response=16)
 
-    async def collect(self, terms: OfferTerms, seconds: float, nursery: trio.Nursery) -> Collecting:
-        """Gossip the offer and return what came within `seconds`."""
+    async def collect(
+        self, terms: OfferTerms, seconds: float, nursery: trio.Nursery, heard: Heard = unheard
+    ) -> Collecting:
+        """Gossip the offer and return what came within `seconds`; `heard` is told how it goes."""
         await self.reach()
         found = _Open(terms, Collecting(terms.wish), nursery)
         self._open[terms.offer.digest] = found
         try:
             name = topic(self.domain.chain_id, self.domain.escrow, "offers")
             await self.node.publish(name, terms.offer.encode())
-            await trio.sleep(seconds)
+            ends = trio.current_time() + seconds
+            while (left := ends - trio.current_time()) > 0:
+                heard(len(found.state.entries), len(found.state.declines), left)
+                await trio.sleep(min(_TICK_S, left))
             return found.state
         finally:
             del self._open[terms.offer.digest]

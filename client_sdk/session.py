@@ -13,7 +13,7 @@ from client_sdk.following import Follower
 from client_sdk.home import ClientHome, JobFolder
 from client_sdk.job import Job
 from client_sdk.job_run import JobRun, lease_over, refusal_of
-from client_sdk.offering import Collector
+from client_sdk.offering import Collector, Heard, unheard
 from client_sdk.prepare import PreparedJob, prepare
 from client_sdk.progress import Kind
 from client_sdk.record import Record, load_record
@@ -96,7 +96,9 @@ class Session:
         """Lower the model, pack the inputs, store both."""
         return await prepare(job.checked(), self.child, self.store, self.setup.home.models, self.setup.worker)
 
-    async def auction(self, prepared: PreparedJob, cap: Amount) -> tuple[JobRun, Proposed | Lost]:
+    async def auction(
+        self, prepared: PreparedJob, cap: Amount, heard: Heard = unheard
+    ) -> tuple[JobRun, Proposed | Lost]:
         """Offer a job, collect and weigh bids. Nothing is paid yet."""
         await self._check_purse()
         height = await self.chain.run(Chain.clock)
@@ -118,7 +120,8 @@ class Session:
         )
         run = await self._new_run(prepared, terms)
         try:
-            collected = await self.collector.collect(terms, prepared.job.limits.auction, self.nursery)
+            seconds = prepared.job.limits.auction
+            collected = await self.collector.collect(terms, seconds, self.nursery, heard)
             text = f"{several(len(collected.entries), 'quote')}, {len(collected.declines)} declined"
             run.tell(Kind.QUOTES, text, Amount(0))
             return run, await run.weigh(collected)

@@ -12,6 +12,7 @@ from client_sdk.commands.table import quote_table
 from client_sdk.home import ClientHome
 from client_sdk.job import Job
 from client_sdk.leases import SyncAuction, SyncLease
+from client_sdk.offering import Heard
 from client_sdk.outcome import AuctionLostError, Quote
 from client_sdk.progress import Kind, Progress
 from client_sdk.record import OPENING, load_record
@@ -29,7 +30,7 @@ def run_job(
     """Offer, ask, open and follow a job; return the exit code."""
     settings.say("preparing the job" if not job.title else f"preparing: {job.title}")
     try:
-        auction = client.auction(job, max_price)
+        auction = client.auction(job, max_price, heard=_counter(settings))
     except AuctionLostError as error:
         _tell_refusals(settings, error)
         raise
@@ -95,6 +96,23 @@ def _followed(settings: Settings, client: SyncClient, lease: SyncLease, wait: bo
         lines.append(f"not final yet; gavel job result {lease.job} waits for that")
     settings.emit(answer, "\n".join(line for line in lines if line))
     return ExitCode.OK
+
+
+def _counter(settings: Settings) -> Heard:
+    """Return what tells a user how long bids are still taken: once, or on a terminal each second anew."""
+    live = sys.stderr.isatty() and not settings.json
+    said = False
+
+    def heard(quotes: int, declined: int, left: float) -> None:
+        nonlocal said
+        if live:
+            line = f"  bids are taken for {left:.0f} s more: {quotes} so far, {declined} declined"
+            print(f"\r{line:<78}", end="" if left > 1 else "\n", file=sys.stderr, flush=True)
+        elif not said:
+            settings.say(f"bids are taken for {left:.0f} s")
+        said = True
+
+    return heard
 
 
 def _is_near(client: SyncClient, lease: SyncLease) -> bool:

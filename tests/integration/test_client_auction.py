@@ -13,7 +13,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
-from client_sdk.commands.running import _left_alone
+from client_sdk.commands.running import _counter, _left_alone
 from client_sdk.job import Limits
 from client_sdk.outcome import lost, quotes_of, refusals_of
 from client_sdk.record import load_record
@@ -76,7 +76,10 @@ async def test_hostile_bids_are_named_and_the_best_honest_one_wins(net: Localnet
         # Three providers give ten answers, on a machine that may do much else.
         job = small_job(tmp_path / "job", limits=Limits(time=200, window=120, auction=4))
         prepared = await session.prepare(job)
-        run, state = await session.auction(prepared, CAP)
+        heard: list[tuple[int, int, float]] = []
+        run, state = await session.auction(prepared, CAP, lambda *told: heard.append(told))
+        assert (heard[0][0], heard[0][2]) == (0, pytest.approx(4, abs=0.5))
+        assert (heard[-1][0] >= 2, heard[-1][1], heard[-1][2] <= 1) == (True, 1, True)
         assert isinstance(state, Proposed)
         found = quotes_of(state, session.unit)
         assert [each.provider for each in found] == [f"0x{s.owner.hex()}" for s in (first, second)]
@@ -96,6 +99,13 @@ async def test_hostile_bids_are_named_and_the_best_honest_one_wins(net: Localnet
         assert (ended.phase, ended.reason) == (Phase.REFUNDED, "the provider did not start in time")
         assert ended.settlement is not None
         assert ended.settlement.to_client + ended.settlement.burnt >= ended.bid.deposit()
+
+
+def test_a_user_is_told_how_long_bids_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    heard = _counter(Settings())
+    heard(0, 0, 540.0)
+    heard(1, 0, 539.0)
+    assert capsys.readouterr().err == "bids are taken for 540 s\n"
 
 
 def b_junk(stub, offer):
