@@ -1,6 +1,7 @@
 """Plain tables: columns as wide as they must be."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from client_sdk.outcome import Quote
 from protocol.auction.money import Unit
@@ -18,7 +19,10 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset
 
 
 def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
-    """Return the quotes, best first, with sums rounded up to six decimals."""
+    """Return the quotes, best first, with sums rounded up to six decimals.
+
+    Below each stands why it has its place: in a column of its own it would not fit on a terminal.
+    """
 
     def short(text: str) -> str:
         return unit.short(unit.parse(text, "a quote"))
@@ -33,8 +37,6 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
         *([f"audits {unit.symbol}"] if audited else []),
         "bond",
         "stake",
-        "history",
-        "why",
     )
     rows = [
         (
@@ -46,12 +48,16 @@ def quote_table(quotes: Sequence[Quote], unit: Unit) -> str:
             *([short(each.audits)] if audited else []),
             short(each.bond),
             short(each.stake),
-            each.history,
-            each.why,
         )
         for each in quotes
     ]
-    return columns(head, rows, frozenset(range(1, 8 if audited else 7)))
+    title, *lines = columns(head, rows, frozenset(range(1, len(head)))).splitlines()
+    reasons = (f"  {_reason(each)}" for each in quotes)
+    return "\n".join([title, *chain.from_iterable(zip(lines, reasons, strict=True))])
+
+
+def _reason(quote: Quote) -> str:
+    return quote.why if quote.history in quote.why else f"{quote.why} ({quote.history})"
 
 
 def _grams(grams: float) -> str:

@@ -92,6 +92,17 @@ def test_small_estimates_of_carbon_can_be_told_apart() -> None:
     ]
 
 
+def test_quotes_fit_on_a_terminal_and_each_has_its_reason_below_it() -> None:
+    loc, owner = Unit("LOC", 18), "0x" + "aa" * 20
+    history = "12 done, 3 failed, 1 cancelled"
+    first = Quote(owner, "123.456789", "1234.5", 0.00012, 600.0, "1.2", "100", "1000", history, "cheapest")
+    second = Quote(owner, "1", "1", 1.0, 1.0, "1.2", "1", "1", "new", "1 LOC dearer than the winner (new)")
+    head, *lines = quote_table([first, second], loc).splitlines()
+    assert max(map(len, [head, *lines])) <= 80
+    assert lines[1::2] == [f"  cheapest ({history})", "  1 LOC dearer than the winner (new)"]
+    assert [each.split()[1] for each in lines[::2]] == ["123.456789", "1"]
+
+
 def test_a_lost_auction_says_what_to_do_and_nothing_twice() -> None:
     owner = Address(bytes(20))
     tried = Tried(owner, OpenFailure.CANNOT_PAY, "too little money")
