@@ -101,7 +101,8 @@ class Purse:
         """Close a lease as its client, unless it is closing or over."""
         await self._until(
             bid,
-            lambda view: view.state in (LeaseState.OPENED, LeaseState.RUNNING, LeaseState.SERVING),
+            LeaseState.OPENED,
+            lambda state: state in (LeaseState.OPENED, LeaseState.RUNNING, LeaseState.SERVING),
             self.chain.blocking.escrow.close_by_client(bid),
             name,
         )
@@ -109,20 +110,27 @@ class Purse:
     async def expire(self, bid: Bid, name: str) -> None:
         """End a lease whose deadline has passed, unless somebody did."""
         call = self.chain.blocking.escrow.expire(bid)
-        await self._until(bid, lambda view: view.state.live and view.state != LeaseState.POSTED, call, name)
+        await self._until(bid, LeaseState.OPENED, lambda at: at.live and at != LeaseState.POSTED, call, name)
 
     async def finalize(self, bid: Bid, name: str) -> None:
         """Make a posted result final, unless somebody did."""
         call = self.chain.blocking.escrow.finalize(bid)
-        await self._until(bid, lambda view: view.state == LeaseState.POSTED, call, name)
+        await self._until(bid, LeaseState.POSTED, lambda at: at == LeaseState.POSTED, call, name)
 
-    async def _until(self, bid: Bid, needed: Callable[[LeaseView], bool], call: Call, name: str) -> None:
-        if not needed(await self.chain.run(Chain.lease, bid.lease_id())):
+    async def _until(
+        self, bid: Bid, since: LeaseState, needed: Callable[[LeaseState], bool], call: Call, name: str
+    ) -> None:
+        """Send `call` if it is needed; `since` is where the lease stood when this was wanted."""
+
+        async def is_needed() -> bool:
+            return needed((await self.chain.run(Chain.lease, bid.lease_id())).since(since))
+
+        if not await is_needed():
             return
         try:
             await self.send(call, name)
         except Revert:
-            if needed(await self.chain.run(Chain.lease, bid.lease_id())):
+            if await is_needed():
                 raise
             log.info("%s came too late: somebody else did it", call.what)
 

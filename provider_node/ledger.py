@@ -30,6 +30,8 @@ from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
+OPENED = LeaseState.OPENED
+
 
 class Ledger:
     """Handlers of the effects that send transactions, while `run` runs."""
@@ -50,30 +52,29 @@ class Ledger:
     async def start(self, _: SendStart, context: Context) -> None:
         """Perform `SendStart`."""
         bid = self._bid(context)
-        await self._until(context, self._escrow.start(bid), lambda state: state > LeaseState.OPENED)
+        await self._until(context, self._escrow.start(bid), OPENED, lambda state: state > OPENED)
 
     async def post(self, effect: PostResult, context: Context) -> None:
         """Perform `PostResult`."""
         bid = self._bid(context)
         call = self._escrow.post_result(bid.owner, bid.struct_hash(), effect.output_root)
-        await self._until(context, call, lambda state: state not in (LeaseState.RUNNING, LeaseState.CLOSING))
+        await self._until(context, call, LeaseState.RUNNING, lambda state: state > LeaseState.CLOSING)
 
     async def finalize(self, _: Finalize, context: Context) -> None:
         """Perform `Finalize`."""
         bid = self._bid(context)
-        await self._until(context, self._escrow.finalize(bid), lambda state: not state.live)
+        await self._until(context, self._escrow.finalize(bid), LeaseState.POSTED, _is_over)
 
     async def close(self, _: CloseLease, context: Context) -> None:
         """Perform `CloseLease`: past the deadline `expire`, before it a close as the provider."""
         state: ProviderLease = self._loop.state(context.machine)
         self._jobs.forget(LeaseId(context.machine.id))
         view = await self._chain.run(Chain.lease, LeaseId(context.machine.id))
-        opened = view.state is LeaseState.OPENED
-        deadline = view.opened_at + state.bid.start_deadline if opened else view.deadline
+        deadline = view.opened_at + state.bid.start_deadline if view.state is OPENED else view.deadline
         late = self._watcher.height > deadline
         call = self._escrow.expire(state.bid) if late else self._escrow.close_by_provider(state.bid)
         log.warning("closing the lease: %s", state.reason)
-        await self._until(context, call, lambda found: not found.live)
+        await self._until(context, call, OPENED, _is_over)
 
     async def beat(self, _: SendHeartbeat, context: Context) -> None:
         """Perform `SendHeartbeat`, together with the other leases whose beat is due."""
@@ -83,16 +84,24 @@ class Ledger:
         """Perform `Withdraw`, together with others."""
         await self._withdrawals.add(self._bid(context))
 
-    async def _until(self, context: Context, call: Call, holds: Callable[[LeaseState], bool]) -> None:
-        """Send `call` unless its result is there, also if somebody else was quicker and ours reverts."""
-        lease = LeaseId(context.machine.id)
-        if holds((await self._chain.run(Chain.lease, lease)).state):
+    async def _until(
+        self, context: Context, call: Call, since: LeaseState, holds: Callable[[LeaseState], bool]
+    ) -> None:
+        """Send `call` unless its result is there, also if somebody else was quicker and ours reverts.
+
+        `since` is where the lease stood when this was wanted.
+        """
+
+        async def stands() -> bool:
+            return holds((await self._chain.run(Chain.lease, LeaseId(context.machine.id))).since(since))
+
+        if await stands():
             return
         log.info("sending %s", call.what)
         try:
             await self._sending.send(call, context.effect_id.hex())
         except Revert:
-            if not holds((await self._chain.run(Chain.lease, lease)).state):
+            if not await stands():
                 raise
             log.info("%s was done by somebody else", call.what)
 
@@ -108,3 +117,7 @@ class Ledger:
     def _bid(self, context: Context) -> Bid:
         state: ProviderLease = self._loop.state(context.machine)
         return state.bid
+
+
+def _is_over(state: LeaseState) -> bool:
+    return not state.live

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from protocol.messages import Bid, Registration
-from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId
+from protocol.types import Address, Amount, BlockNo, Blocks, Hash32, LeaseId, TransientError
 
 
 class LeaseState(IntEnum):
@@ -56,6 +56,15 @@ class LeaseView:
     """Open games and demands (posted jobs)."""
     output_root: Hash32
     """Zero until posted."""
+
+    def since(self, least: LeaseState) -> LeaseState:
+        """Return the state; `TransientError` if the lease was known to stand at `least` already.
+
+        Nothing may count as done by the word of a node that is behind.
+        """
+        if self.state < least:
+            raise TransientError(f"a node that is behind says that the lease is {self.state.name}")
+        return self.state
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from client_sdk.wallet import Wallet
 from protocol.chain.calls import Call
 from protocol.chain.views import LeaseState, LeaseView
 from protocol.crypto import address_of, keccak256
-from protocol.types import Address, BlockNo, Blocks, Hash32, InputError
+from protocol.types import Address, BlockNo, InputError
+from tests.lease_views import lease_view
 
 
 def test_draws_are_of_the_asked_size_and_differ() -> None:
@@ -24,29 +25,15 @@ def test_draws_are_of_the_asked_size_and_differ() -> None:
     assert len({draw(1000, 50_000) for _ in range(5)}) > 1
 
 
-def view(**changes: object) -> LeaseView:
-    plain: dict[str, object] = {
-        "state": LeaseState.RUNNING,
-        "grace": Blocks(10),
-        "opened_at": BlockNo(0),
-        "started_at": BlockNo(100),
-        "last_beat": BlockNo(120),
-        "deadline": BlockNo(400),
-        "paid_blocks": Blocks(20),
-        "funded_blocks": Blocks(50),
-        "withdrawn_blocks": Blocks(0),
-        "gaps": 0,
-        "freezes": 0,
-        "output_root": Hash32(bytes(32)),
-    }
-    return LeaseView(**{**plain, **changes})  # type: ignore[arg-type]
+def view(paid_blocks: int = 20) -> LeaseView:
+    return lease_view(LeaseState.RUNNING, grace=10, last_beat=120, paid_blocks=paid_blocks, funded_blocks=50)
 
 
 def test_running_cost_counts_no_gap_and_no_more_than_was_funded() -> None:
     assert streamed(BlockNo(120), view()) == 20
     assert streamed(BlockNo(125), view()) == 25
     assert streamed(BlockNo(300), view()) == 30
-    assert streamed(BlockNo(128), view(paid_blocks=Blocks(45))) == 50
+    assert streamed(BlockNo(128), view(paid_blocks=45)) == 50
     assert streamed(BlockNo(90), view()) == 20
 
 

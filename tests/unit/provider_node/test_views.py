@@ -9,23 +9,12 @@ from protocol.lease.provider_types import Stage
 from protocol.types import BlockNo, LeaseId
 from provider_node.views import chain_lease
 from provider_node.watcher import Watcher
+from tests.lease_views import lease_view
 from tests.strategies.provider import BID, fresh
 
 
 def view(state: LeaseState, **changes: int) -> LeaseView:
-    fields = {
-        "grace": 10,
-        "opened_at": 0,
-        "started_at": 0,
-        "last_beat": 0,
-        "deadline": 0,
-        "paid_blocks": 0,
-        "funded_blocks": 40,
-        "withdrawn_blocks": 0,
-        "gaps": 0,
-        "freezes": 0,
-    }
-    return LeaseView(state, output_root=bytes(32), **{**fields, **changes})
+    return lease_view(state, **{"grace": 10, "funded_blocks": 40, **changes})
 
 
 @pytest.mark.parametrize(
