@@ -76,8 +76,6 @@ class FlakyNode:
         self.gas += [one["params"][0]["gas"] for one in each if "gas" in str(one.get("params", ()))]
         if self.nothing and not isinstance(request, list):
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": None}).encode()
-        if self.chain_id and self.seen[-1] == "eth_chainId":
-            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": hex(self.chain_id)}).encode()
         errors = [self.refuse(one) for one in each]
         if not any(errors):
             return self._forged(request, self._ask(self._aged(request)))
@@ -108,6 +106,8 @@ class FlakyNode:
     def _forged(self, request: Any, answer: Any) -> bytes:
         each = zip(request, answer, strict=True) if isinstance(request, list) else [(request, answer)]
         for asked, given in each:
+            if self.chain_id and asked["method"] == "eth_chainId":
+                given["result"] = hex(self.chain_id)
             if self.lag and asked["method"] == "eth_blockNumber":
                 given["result"] = given["result"]["number"]
             if asked["method"] == self.forge.method:

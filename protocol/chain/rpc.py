@@ -21,6 +21,7 @@ T = TypeVar("T")
 Request = tuple[str, Sequence[Any]]
 """Method and parameters."""
 _HEAD: Request = ("eth_blockNumber", ())
+_CHAIN: Request = ("eth_chainId", ())
 _BLOCK: Request = ("eth_getBlockByNumber", ("latest", False))
 BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""
@@ -151,13 +152,17 @@ class Rpc:
 
         def ask(endpoint: _Endpoint) -> T:
             own, floor = endpoint.reach.floor, front.floor
-            head, *answers = _answers(endpoint, (_HEAD, *requests_))
+            # The chain each time: contracts of one deployer have the same addresses on every chain, and what
+            # answers behind a URL can change without an error. A lease would be missing there.
+            head, chain, *answers = _answers(endpoint, (_HEAD, _CHAIN, *requests_))
+            self._require_chain(endpoint, _own(_CHAIN[0], chain))
             number = quantity(_own(_HEAD[0], head))
             endpoint.reach.hold(number, own)
             follows = number < floor and endpoint.reach.moves(number)
             if follows:
                 # In one request with what is believed: a fresh node of a pool must not vouch for an old one.
-                head, *answers = _answers(endpoint, (_BLOCK, *requests_))
+                head, chain, *answers = _answers(endpoint, (_BLOCK, _CHAIN, *requests_))
+                self._require_chain(endpoint, _own(_CHAIN[0], chain))
                 block = _own(_BLOCK[0], head)
                 number = quantity(block["number"])
                 follows = endpoint.reach.moves(number) and not self._is_late(block)
@@ -289,10 +294,12 @@ class Rpc:
     def _check_chain(self, endpoint: _Endpoint) -> None:
         if endpoint.checked:
             return
-        found = quantity(_single(endpoint, "eth_chainId", ()))
-        if found != self.chain_id:
-            raise _OtherChain(f"{endpoint.shown} serves chain {found}")
+        self._require_chain(endpoint, _single(endpoint, *_CHAIN))
         endpoint.checked = self._was_right = True
+
+    def _require_chain(self, endpoint: _Endpoint, answer: Any) -> None:
+        if (found := quantity(answer)) != self.chain_id:
+            raise _OtherChain(f"{endpoint.shown} serves chain {found}")
 
 
 def _age_of(block: Any) -> float:

@@ -13,7 +13,8 @@ from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
 from protocol.chain.rpc import Rpc, RpcRefused
-from protocol.types import Amount, InputError, TransientError
+from protocol.chain.views import LeaseState
+from protocol.types import Amount, InputError, LeaseId, TransientError
 from tests.flaky_node import FlakyNode
 
 NOBODY = "http://127.0.0.1:9"
@@ -162,6 +163,20 @@ def test_a_node_that_was_right_and_then_serves_another_chain_ends_nobody_either(
     flaky.start()
     with pytest.raises(TransientError, match="serves chain 5"):
         client.call("eth_blockNumber")
+
+
+def test_a_node_that_serves_another_chain_from_one_answer_to_the_next_is_believed_nothing(
+    localnet: Localnet, flaky: FlakyNode
+) -> None:
+    """Contracts of one deployer have the same addresses on every chain: a running lease would be missing."""
+    chain = Chain.connect(replace(localnet.network, name="another", rpc_urls=(flaky.url,)))
+    lease = LeaseId(bytes(32))
+    assert chain.lease(lease).state is LeaseState.NONE
+    flaky.chain_id = 5
+    with pytest.raises(TransientError, match="serves chain 5"):
+        chain.lease(lease)
+    flaky.chain_id = 0
+    assert chain.lease(lease).state is LeaseState.NONE
 
 
 @pytest.mark.parametrize(
