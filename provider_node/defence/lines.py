@@ -24,8 +24,6 @@ def game_lines(status: Row) -> list[str]:
         lines.append(f"no new jobs are taken: {status['suspended']} (then: gavel provider resume)")
     if status.get("unable"):
         lines.append(f"no new jobs are taken: {status['unable']}")
-    if status.get("coin_low"):
-        lines.append(f"coin is low: {status['coin_needed_wei']} wei are needed to answer games")
     if status.get("coin_won_wei"):
         lines.append(f"{status['coin_won_wei']} wei of coin were won: the owner can withdraw them")
     return lines

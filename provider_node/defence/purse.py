@@ -11,6 +11,7 @@ from protocol.chain.fees import fee_now
 from protocol.dispute.bonds import BOND_GAS
 from protocol.dispute.defence import ENDED
 from protocol.dispute.moves import WithdrawCoin
+from protocol.dispute.purse import COIN
 from protocol.runtime.loop import Loop
 from protocol.types import Address, GavelError, Wei
 from provider_node.defence.scout import KIND
@@ -43,9 +44,17 @@ class Purse:
     """What code the operator's key carries, in words; empty while it is a plain key."""
 
     @property
-    def unable(self) -> str:
+    def key_trouble(self) -> str:
         """Why nothing can be answered, however much coin there is; empty if it can."""
         return f"its operator key {self.code}, and can answer nothing" if self.code else ""
+
+    @property
+    def unable(self) -> str:
+        """Why a result that is yet to come could not be posted, or not be defended; empty if it could."""
+        lacks = (
+            f"answering games may take {COIN.about(self.needed)}, its operator holds {COIN.about(self.held)}"
+        )
+        return self.key_trouble or (lacks if self.low else "")
 
     @property
     def low(self) -> bool:

@@ -84,7 +84,7 @@ def defending(parts: Parts) -> Room:
         operations={"resume": partial(_resume, suspension)},
         status=partial(_status, parts, scout, purse, executing),
         metrics=partial(game_metrics, states, answering, purse, partial(load_of, parts)),
-        trouble=lambda: purse.unable,
+        trouble=lambda: purse.key_trouble,
         living=lambda: sum(not machine.ended(state) for state in states().values()),
     )
 

@@ -39,20 +39,22 @@ def purse_of(rig: Rig, account: int, owner: Address, folder: Path) -> Purse:
     return Purse(chain, loop, Sending(chain, lambda: None), operator, owner)
 
 
-async def test_a_wallet_that_could_not_pay_for_its_answers_is_warned_of(
+async def test_a_wallet_that_could_not_pay_for_its_answers_is_warned_of_and_bids_for_nothing(
     localnet: Localnet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = await trio.to_thread.run_sync(posted, localnet)
     owner = rig.net.chain(OWNER).address
     purse = purse_of(rig, OPERATOR, owner, tmp_path)
     await purse.look()
-    assert (purse.low, caplog.records) == (False, [])
+    assert (purse.low, purse.unable, caplog.records) == (False, "", [])
     assert purse.needed > 0
     rig.net.anvil.call("anvil_setBalance", "0x" + purse.operator.hex(), hex(purse.needed // 2))
     with caplog.at_level(logging.WARNING):
         await purse.look()
         await purse.look()
     assert purse.low
+    assert purse.unable.startswith("answering games may take 0.")
+    assert purse.key_trouble == "", "what is open is answered all the same"
     assert len(caplog.records) == 1, "once, not at every look"
     assert "send it some" in caplog.text
 
@@ -84,12 +86,16 @@ async def test_a_key_that_gets_code_while_the_daemon_runs_is_noticed(
     rig = await trio.to_thread.run_sync(posted, localnet)
     purse = purse_of(rig, OPERATOR, rig.net.chain(OWNER).address, tmp_path)
     await purse.look()
-    assert (purse.unable, caplog.records) == ("", [])
+    assert (purse.key_trouble, caplog.records) == ("", [])
     operator = "0x" + purse.operator.hex()
     rig.net.anvil.call("anvil_setCode", operator, "0xef0100" + "ab" * 20)
     await purse.look()
     await purse.look()
-    assert purse.unable == f"its operator key delegates to 0x{'ab' * 20}, and can answer nothing"
+    assert (
+        purse.unable
+        == purse.key_trouble
+        == f"its operator key delegates to 0x{'ab' * 20}, and can answer nothing"
+    )
     assert len(caplog.records) == 1, "once, not at every look"
     assert "take no answers from an account with code" in caplog.text
     rig.net.anvil.call("anvil_setCode", operator, "0x")
