@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 
 import msgspec
 import trio
@@ -58,7 +57,7 @@ from protocol.types import (
     Verification,
 )
 from provider_node.defence.items import Items
-from provider_node.defence.tracer import open_tracer
+from provider_node.defence.tracer import Made, open_tracer
 from provider_node.defence.waiting import Waiting
 from provider_node.sending import Sending
 from provider_node.watcher import KIND as LEASE
@@ -217,17 +216,17 @@ class Auditing:
         seconds = sight.clocks.commit * self.items.block_ms / 1_000
         read = partial(self._read, name[0], state, sight, doubts)
         # What is read, or served, slowly takes no run's place.
-        made, outputs = await self._reading.work(Claim(state.bid.client, due, seconds), read)
+        drawn, made = await self._reading.work(Claim(state.bid.client, due, seconds), read)
         async with self.running.place(due, self.items.memory_of(name[0])):
             if self.watcher.height > due:
                 raise TransientError("an audit's clock is over: its run would only keep others waiting")
             left = audit.commit_until + sight.clocks.reveal - self.watcher.height
-            made = msgspec.structs.replace(made, time_limit=max(left, 1) * self.items.block_ms / 1_000)
-            took_s = self.items.longest_ms(name[0]) / 1_000
+            drawn = msgspec.structs.replace(drawn, time_limit=max(left, 1) * self.items.block_ms / 1_000)
+            took_s = self.items.audited_ms(name[0]) / 1_000
             # A child of its own: another audit's long run must not make this one late.
             async with open_tracer(self.options) as tracer:
-                with self._waiting.within(name, took_s, made.time_limit):
-                    found = await tracer.roots(made, str(outputs))
+                with self._waiting.within(name, took_s, drawn.time_limit):
+                    found = await tracer.roots(drawn, made)
         if found.differs:
             # If this run is at fault and not the result, its trace would convict a right result: run again.
             self._doubts[name] = doubts + 1
@@ -238,12 +237,13 @@ class Auditing:
 
     async def _read(
         self, lease: LeaseId, state: ProviderLease, sight: Sight, doubts: int
-    ) -> tuple[Item, Path]:
+    ) -> tuple[Item, Made]:
         if state.result is None:
             raise GavelError("the journal does not know the lease's outputs")
-        outputs = await self.items.held.outputs(lease, state)
+        held = self.items.held
+        made = Made(await held.outputs(lease, state), held.noted(lease), state.result.output_root)
         case = Case(lease, state.bid.job_hash, sight.audit.item, ZERO_HASH)
-        return await self.items.of(case, 0, doubts), outputs
+        return await self.items.of(case, 0, doubts), made
 
     async def _due(self, state: ProviderLease, sight: Sight, *, opens: bool) -> Due:
         bid, audit = state.bid, sight.audit

@@ -69,6 +69,16 @@ class Items:
         usual = state.bid.trace_allowance * self.block_ms // 2
         return self.needs_ms(lease) + min(usual, state.result.usage.wall_ms) + state.result.over_ms
 
+    def audited_ms(self, lease: LeaseId) -> int:
+        """Return the same for an audit's run, which hashes all outputs where the run's notes are gone.
+
+        So did the job's own run.
+        """
+        state: ProviderLease | None = self.loop.state(MachineId(LEASE, lease))
+        if state is None or state.result is None or self.held.noted(lease).exists():
+            return self.longest_ms(lease)
+        return self.longest_ms(lease) + state.result.usage.wall_ms
+
     async def files(self, lease: LeaseId) -> tuple[str, str, str]:
         """Return the paths of a lease's program and inputs, and the device to use.
 

@@ -55,6 +55,15 @@ class Kept:
     path: Path
 
 
+@dataclass(frozen=True)
+class Made:
+    """An own result on disk: its outputs, where the run noted their roots, and the root that was posted."""
+
+    outputs: Path
+    noted: Path
+    root: Hash32
+
+
 class Tracer:
     """Calls to the child while `run` runs; it is started when first needed."""
 
@@ -99,9 +108,13 @@ class Tracer:
         args = OpenTraceArgs(kept.item, trace_path=str(kept.path))
         return await self._from(kept, args, OpenTraceResult)
 
-    async def roots(self, item: Item, outputs: str) -> AccuseResult:
-        """Execute an item; return what it comes to, beside what stands in the posted outputs."""
-        return await self._call(AccuseArgs(item, outputs), AccuseResult)
+    async def roots(self, item: Item, made: Made) -> AccuseResult:
+        """Execute an item; return what it comes to, beside what stands in the posted outputs.
+
+        `InputError` if they are not what was posted any more.
+        """
+        args = AccuseArgs(item, str(made.outputs), str(made.noted), made.root)
+        return await self._call(args, AccuseResult)
 
     async def answer(
         self, kept: Kept, case: Case, view: View, trace_root: Hash32, by: Answerer

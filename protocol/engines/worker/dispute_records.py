@@ -134,12 +134,19 @@ class SealOpeningArgs(msgspec.Struct, frozen=True):
 class AccuseArgs(msgspec.Struct, frozen=True):
     """What a challenge of the item needs, beside its seal: from one's own run, and the posted outputs.
 
-    `output_path` as in `ChallengeMoveArgs`.
+    `output_path` as in `ChallengeMoveArgs`. Whoever made the outputs gives with `noted_path` the items' roots
+    that the run noted (as in `DeliverArgs`), and the posted `output_root` that they are to lead to: hashing
+    all outputs again may take as long as the run, and an audit does not wait for it. Other notes are passed
+    over.
+
+    InputError if then the outputs there are not those whose root was posted.
     """
 
     OP: ClassVar[str] = "accuse"
     item: Item
     output_path: str
+    noted_path: str = ""
+    output_root: bytes = b""
 
 
 class AccuseResult(msgspec.Struct, frozen=True):

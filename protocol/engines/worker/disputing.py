@@ -30,7 +30,7 @@ from protocol.engines.worker.dispute_records import (
     SealOpeningArgs,
 )
 from protocol.engines.worker.game_wire import CASES, JOBS, MOVES, PLACES, VIEWS, WORDS, read_shown
-from protocol.engines.worker.posted import Posted, read_posted
+from protocol.engines.worker.posted import Notes, Posted, read_posted
 from protocol.engines.worker.stored import Shelf, TraceGoneError, write_trace
 from protocol.engines.worker.traces import TRACES
 from protocol.messages import Bid
@@ -113,15 +113,18 @@ def seal_opening(args: SealOpeningArgs) -> MoveResult:
 def accuse(args: AccuseArgs) -> AccuseResult:
     """One's own run of an item beside the posted one."""
     own = TRACES.get(args.item)
-    posted = _posted(Path(args.output_path), own)
+    notes = Notes(Path(args.noted_path), Hash32(args.output_root)) if args.noted_path else None
+    posted = _posted(Path(args.output_path), own, notes)
     proof, posted_root = posted.proof(own.item), posted.item_root(own.item)
     assert posted_root is not None, "what has a proof is known"
+    # The same item has the same tensors, and one's own are hashed already.
+    roots = own.output_roots if own.item_root == posted_root else posted.tensor_roots(own.item)
     return AccuseResult(
         trace_root=bytes(own.root),
         item_root=bytes(own.item_root),
         posted_root=bytes(posted_root),
         proof=tuple(map(bytes, proof)),
-        roots=tuple(map(bytes, posted.tensor_roots(own.item))),
+        roots=tuple(map(bytes, roots)),
         end=tuple(map(bytes, own.end())),
         job=JOBS.encode(own.plan.job),
         memory=_needs(args.item),
@@ -154,8 +157,8 @@ def _needs(item: Item) -> int:
     return job.program.trace_bytes(item.threads, len(job.inputs))
 
 
-def _posted(path: Path, own: Trace) -> Posted:
-    return read_posted(path, own.plan.tape.output_types, own.plan.job.items)
+def _posted(path: Path, own: Trace, notes: Notes | None = None) -> Posted:
+    return read_posted(path, own.plan.tape.output_types, own.plan.job.items, notes)
 
 
 def _read(decode: Callable[[bytes], T], data: bytes) -> T:

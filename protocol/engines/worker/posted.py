@@ -1,13 +1,14 @@
 """The posted side of a comparison: an item file, or the roots that the chain has shown of a result."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
 from protocol.dispute.delivery import POSTED_MAGIC, PostedItem, PostedRoots
 from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.items import ItemFile
+from protocol.engines.worker.items import ItemFile, noted_roots
 from protocol.tape import TensorType
 from protocol.tape.merkle import Tree, depth_of
 from protocol.tape.roots import items_tree
@@ -35,8 +36,19 @@ class Posted(Protocol):
         """The siblings from an item's root up to the root of all. InputError if the item is not known."""
 
 
-def read_posted(path: Path, types: Sequence[TensorType], items: int) -> Posted:
-    """What is posted, from a file of either kind. InputError if it is of another program or job."""
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """Where a run left its items' roots, and the root over them that was posted."""
+
+    path: Path
+    root: Hash32
+
+
+def read_posted(path: Path, types: Sequence[TensorType], items: int, notes: Notes | None = None) -> Posted:
+    """What is posted, from a file of either kind. InputError if it is of another program or job.
+
+    `notes`: of whole outputs, so that they need not all be hashed.
+    """
     try:
         with path.open("rb") as file:
             is_shown = file.read(len(POSTED_MAGIC)) == POSTED_MAGIC
@@ -47,7 +59,7 @@ def read_posted(path: Path, types: Sequence[TensorType], items: int) -> Posted:
         outputs.expect(types, "the outputs")
         if len(outputs) != items:
             raise InputError(f"the outputs hold {len(outputs)} items, the job has {items}")
-        return _Served(outputs)
+        return _Served(outputs, notes)
     shown = PostedRoots.from_bytes(path.read_bytes())
     for number, item in shown.items.items():
         if number >= items or len(item.roots) != len(types) or len(item.proof) != depth_of(items):
@@ -58,11 +70,22 @@ def read_posted(path: Path, types: Sequence[TensorType], items: int) -> Posted:
 class _Served:
     """Whole outputs: everything is known."""
 
-    def __init__(self, file: ItemFile) -> None:
-        self._file = file
+    def __init__(self, file: ItemFile, notes: Notes | None) -> None:
+        self._file, self._notes = file, notes
 
     @cached_property
     def _tree(self) -> Tree:
+        if self._notes is None:
+            return self._hashed()
+        noted = noted_roots(self._notes.path, len(self._file))
+        found = None if noted is None else items_tree(noted, HASHER)
+        if found is None or found.root != self._notes.root:
+            found = self._hashed()
+        if found.root != self._notes.root:
+            raise InputError("the outputs kept are not those whose root was posted")
+        return found
+
+    def _hashed(self) -> Tree:
         return items_tree(self._file.roots(), HASHER)
 
     @property

@@ -17,7 +17,7 @@ from protocol.chain.audits import AuditCalls
 from protocol.chain.calls import Call, Due
 from protocol.dispute.audits import Answer, Part, Sight, Stage, commitment
 from protocol.dispute.names import Case
-from protocol.engines.worker.dispute_records import Item
+from protocol.engines.worker.dispute_records import AccuseArgs, Item
 from protocol.games.audit_runs import AuditRuns
 from protocol.games.audit_sight import salt_of
 from protocol.games.runs_at_once import AT_ONCE
@@ -26,12 +26,12 @@ from protocol.runtime.child import ChildOptions
 from protocol.types import Address, BlockNo, Hash32, LeaseId, TransientError, Verification, Wei
 from provider_node.auditing.answering import Auditing
 from provider_node.defence import tracer
-from tests.held_runs import CHILD, HeldRuns, until
+from tests.held_runs import CHILD, HASH, HeldRuns, until
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import ME, SEED, sight
 
 pytestmark = pytest.mark.trio
-STATE: Any = SimpleNamespace(bid=BID, result=SimpleNamespace(outputs=b"o"))
+STATE: Any = SimpleNamespace(bid=BID, result=SimpleNamespace(outputs=b"o", output_root=HASH))
 NOTHING: Any = None
 DUE = Due(BlockNo(110), Wei(0))
 
@@ -67,8 +67,11 @@ def desk_of(
     async def outputs(*_: object) -> Path:
         return Path("o")
 
-    items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs), block_ms=1_000)
-    items.longest_ms, items.memory_of = lambda _: 1_000, lambda _: 0
+    def noted(_: LeaseId) -> Path:
+        return Path("n")
+
+    items: Any = SimpleNamespace(of=of, held=SimpleNamespace(outputs=outputs, noted=noted), block_ms=1_000)
+    items.audited_ms, items.memory_of = lambda _: 1_000, lambda _: 0
     watcher: Any = SimpleNamespace(height=BlockNo(100))
 
     async def due(_: object) -> Due:
@@ -106,6 +109,24 @@ async def test_an_audited_item_that_is_due_first_waits_for_no_other_run(held: He
         assert not held.has_begun(late[0].hex())
         nursery.cancel_scope.cancel()
     assert desk.trouble == ""
+
+
+async def test_a_run_is_told_where_the_job_s_run_noted_the_items_and_what_was_posted(
+    held: HeldRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it hashes all outputs of the job, for which no clock has time."""
+    asked, call = list[AccuseArgs](), tracer.Tracer._call
+
+    async def seen(self: tracer.Tracer, args: Any, kind: Any) -> Any:
+        asked.append(args)
+        return await call(self, args, kind)
+
+    monkeypatch.setattr(tracer.Tracer, "_call", seen)
+    desk = desk_of(held)
+    async with trio.open_nursery() as nursery:
+        lease, _ = begin(desk, nursery, 1, 1_000)
+        held.let_go(lease.hex())
+    assert [(each.output_path, each.noted_path, each.output_root) for each in asked] == [("o", "n", HASH)]
 
 
 async def test_no_number_of_slow_reads_holds_up_an_item_that_could_run(held: HeldRuns) -> None:

@@ -1,6 +1,7 @@
 """What is known beforehand of executing a lease's items again."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from protocol.auction.defence import STARTUP_MS
 from protocol.types import LeaseId
 from provider_node.defence.items import Items
+from provider_node.holdings import Holdings
 from provider_node.promises import reading_of
 from tests.strategies.provider import RESULT, SPEC, fresh
 
@@ -35,6 +37,16 @@ def test_an_item_is_waited_for_by_what_the_slowest_can_have_taken(wall: int, ove
     assert items.memory_of(LEASE) == 77
 
 
+def test_an_audit_waits_for_all_outputs_to_be_hashed_where_the_run_s_notes_are_gone(tmp_path: Path) -> None:
+    """Else it would be ended, and begun anew, until its clock has run out."""
+    state = replace(fresh(), spec=SPEC, result=replace(RESULT, usage=replace(RESULT.usage, wall_ms=90_000)))
+    items = replace(items_of(state), held=Holdings(NOTHING, NOTHING, tmp_path))
+    assert items.audited_ms(LEASE) == items.longest_ms(LEASE) + 90_000
+    items.held.noted(LEASE).touch()
+    assert items.audited_ms(LEASE) == items.longest_ms(LEASE)
+
+
 def test_of_a_lease_that_is_forgotten_nothing_is_known() -> None:
     items = items_of(None)
-    assert (items.longest_ms(LEASE), items.memory_of(LEASE)) == (STARTUP_MS, 0)
+    assert (items.longest_ms(LEASE), items.audited_ms(LEASE)) == (STARTUP_MS, STARTUP_MS)
+    assert items.memory_of(LEASE) == 0
