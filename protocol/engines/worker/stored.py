@@ -22,7 +22,7 @@ from protocol.dispute.trace import Plan, Trace, middle_bytes
 from protocol.engines.worker.dispute_records import Item
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.room import TRACE_HEAD_BYTES, file_bytes, kept_bytes, value_bytes
-from protocol.engines.worker.traces import PlannedJob, Traces, raw_bytes, trace_room
+from protocol.engines.worker.traces import PlannedJob, Traces, trace_room
 from protocol.tape.merkle import Bytes
 from protocol.tape.roots import item_root_of, leaf_count, leaves_per_row
 from protocol.tape.tensor_tree import root_over
@@ -103,7 +103,7 @@ def read_trace(path: Path, job: PlannedJob, item: int) -> StoredTrace:
     if tuple(middles[constants]) != job.plan.middles:
         raise TraceGoneError("the constants are not those of the trace")
     middles[constants] = job.plan.middles  # kept once
-    values: list[Bytes] = [raw_bytes(array) for array in job.inputs[item]]
+    values: list[Bytes] = [job.inputs.tensor(item, number) for number in range(len(tape.inputs))]
     values += [constant.data for constant in tape.constants]
     for kind in tape.types[tape.first_node :]:
         values.append(held[start : start + kind.nbytes])

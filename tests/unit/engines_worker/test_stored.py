@@ -16,7 +16,7 @@ from protocol.engines.worker.dispute_records import AnswerArgs, BuildTraceArgs, 
 from protocol.engines.worker.game_wire import CASES
 from protocol.engines.worker.hashing import HASHER
 from protocol.engines.worker.programs import write_program
-from protocol.engines.worker.room import kept_bytes, value_bytes
+from protocol.engines.worker.room import input_bytes, kept_bytes, value_bytes
 from protocol.engines.worker.stored import Shelf, TraceGoneError, read_trace
 from protocol.engines.worker.traces import Traces
 from protocol.tape import F32, I8, Constant, Labels, Map, Operand, Reduce, Tape, TapeBuilder, TensorType
@@ -255,6 +255,25 @@ def test_an_open_trace_of_many_small_values_takes_no_more_than_it_is_counted_for
     finally:
         tracemalloc.stop()
     assert value_bytes(tape) < taken / 10 < taken < kept_bytes(tape)
+
+
+def test_what_answers_leaves_large_inputs_in_their_file(tmp_path: Path) -> None:
+    """It has memory for programs and trees alone (`answer_bytes`): what copies take is promised to jobs."""
+    b = TapeBuilder()
+    tape, labels = b.build([b.map(lambda v: v, b.input(I8, (1 << 14, 256)))])
+    write_program(tmp_path / "program", tape, labels)
+    (tmp_path / "inputs").write_bytes(Items(tape.inputs, 1).head + bytes(input_bytes(tape)))
+    item = Item(str(tmp_path / "program"), str(tmp_path / "inputs"), 0)
+    disputing.build_trace(BuildTraceArgs(item, str(tmp_path / "trace")))
+    planned = Traces().job(item.program_path, item.input_path)
+    tracemalloc.start()
+    try:
+        opened = read_trace(tmp_path / "trace", planned, 0)
+        assert opened.leaf(0, 5) == bytes(128)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < input_bytes(tape) / 2
 
 
 @pytest.mark.parametrize("fault", [ChangedError("bent"), TraceGoneError("gone")])
