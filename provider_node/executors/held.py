@@ -57,9 +57,12 @@ class Held:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
-        """Cancel this block after so long, with `TooLongError`. One at a time."""
-        with trio.move_on_after(seconds) as scope:
-            self._limit = scope
+        """Cancel this block after so long, with `TooLongError`. One at a time.
+
+        Work may be held already: a child is stopped also between two calls.
+        """
+        with trio.move_on_after(math.inf if self._since is not None else seconds) as scope:
+            self._limit, self._left = scope, seconds
             try:
                 yield
             finally:

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from protocol.engines.worker.interface import CheckArgs, ProgramInfo, RunResult, to_wire
 from protocol.types import TransientError
 from provider_node.executors.executor import Job
+from provider_node.executors.held import Held, TooLongError
 from provider_node.executors.tape import TapeExecutor, TapeOptions
 from tests.strategies.provider import SPEC
 
@@ -117,6 +118,28 @@ async def test_one_that_was_held_is_still_ended_once_its_own_time_is_over(
     with pytest.raises(TransientError, match=r"the time limit of 228\.024 s is over"):
         await run(executor)
     assert trio.current_time() == pytest.approx(3_600 + LIMIT_S)
+
+
+async def test_a_limit_that_begins_while_work_is_held_has_all_its_time_afterwards(
+    autojump_clock: MockClock,
+) -> None:
+    """The child was stopped after its last answer, and before the next call."""
+    held, began = Held(), trio.current_time()
+
+    async def hangs() -> None:
+        with held.within(120):
+            await trio.sleep(3_600)
+            held.give_back()
+            await trio.sleep_forever()
+
+    with held.within(9), trio.move_on_after(7):
+        held.begin()
+        await trio.sleep_forever()
+    held.give_back()
+    held.begin()
+    with pytest.raises(TooLongError):
+        await hangs()
+    assert trio.current_time() - began == pytest.approx(7 + 3_600 + 120)
 
 
 @pytest.mark.parametrize("kind", ["cpu", "cuda"])
