@@ -160,13 +160,12 @@ contract Audits is AuditAnswers {
         _return(task, bid, fee);
     }
 
-    /// @dev If nobody has earned a part, one is asked for all the same, since a sentence needs one; nobody can take it.
+    /// @dev `earned` parts, of which several count as one claim beyond `MOST_SHARES`. With none, all burns.
     function _sentence(bytes32 id, Audit memory a, bytes32[6] calldata bid, bool byClient, uint256 earned)
         private
     {
         _reach(id, a, bid, byClient, Stage.Silent);
-        uint256 parts = earned == 0 ? 1 : earned;
-        _disputes.silence(bid, uint32(parts < MOST_SHARES ? parts : MOST_SHARES), uint32(parts));
+        _disputes.silence(bid, uint32(earned < MOST_SHARES ? earned : MOST_SHARES), uint32(earned));
     }
 
     /// @inheritdoc IAudits

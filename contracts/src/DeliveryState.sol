@@ -17,7 +17,7 @@ abstract contract DeliveryState is Clock, IDelivery {
     using BidLib for bytes32[6];
 
     /// @inheritdoc IDelivery
-    /// @dev 100 kB. A byte costs the demander some 71 gas (docs/disputes.md), so this much 7.3M.
+    /// @dev 100 kB. A byte costs the demander some 69 gas (docs/disputes.md), so this much 7.1M.
     uint256 public constant BIG_OUTPUT = 800;
 
     uint256 internal constant MOST_REQUESTED = 8;

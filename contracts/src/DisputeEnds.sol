@@ -177,7 +177,8 @@ contract DisputeEnds is DisputeState, IDisputeEnds {
         uint8 kind = bid.verification();
         // Who has no seat is of kind 0, whose leases have no judge: both must fail here.
         if (kind == 0 || _escrow.kindOf(msg.sender) != kind) revert Disputes_NotJudge(msg.sender);
-        if (shares == 0 || parts == 0) revert Disputes_Count(1, 0);
+        // Neither shares that nobody takes, which would be credited to this contract for ever, nor parts of nothing.
+        if ((shares == 0) != (parts == 0)) revert Disputes_Count(1, 0);
         LeaseId leaseId = bid.leaseId();
         if (_leases[leaseId].isSentence()) revert Disputes_Convicted(leaseId);
         LeaseState state = _escrow.leaseOf(leaseId).state;

@@ -37,7 +37,7 @@ interface IDisputeEnds is IDisputeEvents {
     /// @notice Sentence a lease for silence that another judge of its kind found: once for all judges, so that whoever
     /// has an open game shares as after silence in a game. By a judge that holds the lease.
     /// @param shares how many claims of games those count as that the judge speaks for
-    /// @param parts how many it divides them among, each by `takePart`
+    /// @param parts how many it divides them among, each by `takePart`; none if there are no shares
     function silence(bytes32[6] calldata bid, uint32 shares, uint32 parts) external;
 
     /// @notice Once settled: pay out one part of what the calling judge's `silence` earned, rounded down.

@@ -201,6 +201,7 @@ contract AuditAbstainTest is AuditBase {
         eq(owed(CLIENT), 2 * fee(), "paid back");
         settle();
         inState(bid, LeaseState.Convicted);
+        eq(escrow.creditsOf(0, address(disputes)), 0, "and nothing is kept that nobody can take");
         for (uint256 i; i < 2; ++i) {
             eq(stakeLeft(task(i).auditor), STAKE, "not punished");
             vm.expectRevert(abi.encodeWithSelector(IAuditEvents.Audits_WrongPart.selector, Part.Done));

@@ -12,7 +12,7 @@ def silence(state: State, call: Silence, ctx: Context) -> State:
     """See `IDisputes`."""
     kind = call.bid.verification
     require(kind != 0 and state.seats.get(ctx.sender, 0) == kind, "NotJudge")
-    require(call.shares > 0 and call.parts > 0, "Count")
+    require((call.shares == 0) == (call.parts == 0), "Count")
     lease_id = call.bid.lease_id()
     require(sentence_of(state, lease_id).how is Conviction.NONE, "Convicted")
     lease = state.leases.get(lease_id)
