@@ -27,6 +27,7 @@ from protocol.engines.worker.interface import (
     from_wire,
     to_wire,
 )
+from protocol.games.asking import Asked, Stopwatch
 from protocol.games.board import still_holds
 from protocol.games.pace import rest
 from protocol.games.player import Challenger, Player, Turn
@@ -134,16 +135,19 @@ async def _challenge(at: _Setting) -> Challenged:
         stack.callback(store.close)
         child = await stack.enter_async_context(open_worker(at.rerun.limits))
         fetch = Fetcher(stack, chain, store, at.file.provider)
-        how = How(at.rerun.device, at.rerun.threads, at.rerun.item_seconds)
+        rerun, watch = at.rerun, Stopwatch(child)
 
         async def workshop() -> Workshop:
             files, _ = await _fetched(fetch, at)
+            # A worker that checked the outputs has their roots; one that is restarted makes them again.
+            how = How(rerun.device, rerun.threads, rerun.item_seconds, checked=watch.seconds)
             return Workshop(child, files, how)
 
         suspect = None
         if not own:  # else a game is live, and what cannot be fetched now ends none
             files, spec = await _fetched(fetch, at)
             await hold_to_job(child, files.program, files.inputs, spec)
+            await _hold_to_posted(watch, files, at)
             suspect = await _differing(child, files, spec, at)
             if suspect is None:
                 return Challenged(bid.lease_id(), "the result is right: there is nothing to challenge")
@@ -204,12 +208,15 @@ async def _fetched(fetch: Fetcher, at: _Setting) -> tuple[CaseFiles, JobSpec]:
     return CaseFiles(program, inputs, outputs, spec.item_count), spec
 
 
-async def _differing(child: Child, files: CaseFiles, spec: JobSpec, at: _Setting) -> int | None:
-    """The first item that differs, of those asked for."""
+async def _hold_to_posted(child: Asked, files: CaseFiles, at: _Setting) -> None:
     posted = (await AsyncChain(at.chain).run(Chain.lease, at.file.bid.lease_id())).output_root
-    verify = VerifyArgs(str(files.program), str(files.outputs), spec.item_count, posted)
+    verify = VerifyArgs(str(files.program), str(files.outputs), files.items, posted)
     if not from_wire(await child.call(verify.OP, to_wire(verify)), VerifyResult).matches:
         raise InputError("the outputs are not those posted on chain")
+
+
+async def _differing(child: Child, files: CaseFiles, spec: JobSpec, at: _Setting) -> int | None:
+    """The first item that differs, of those asked for."""
     items = None if at.rerun.item is None else (at.rerun.item,)
     at.say(f"running {'all items' if items is None else f'item {items[0]}'} again")
     compare = CompareArgs(

@@ -14,6 +14,7 @@ import trio
 from protocol.chain.calls import Due
 from protocol.chain.client import Chain
 from protocol.chain.views import LeaseState, OpenedLease
+from protocol.games.asking import Stopwatch
 from protocol.games.audit_sight import revealed_items
 from protocol.games.board import openings_by, still_holds
 from protocol.games.pace import rest
@@ -296,8 +297,9 @@ class Games:
         # What the provider has shown of the item on chain, it can keep back no more.
         revealed = await self.rig.chain.run(revealed_items, player.bid, result.output_root)
         posted = revealed if item in revealed.items else None
+        watch = Stopwatch(child)
         try:
-            found = await obtain(self.rig, child, result, hold, item=item, posted=posted)
+            found = await obtain(self.rig, watch, result, hold, item=item, posted=posted)
         except InputError as error:
             # Whatever a stranger serves or claims ends no game: bonds, and an auditor's stake, are at risk
             # until the lease ends.
@@ -307,7 +309,8 @@ class Games:
         # What an auditor could run in time, its game can too, whatever it allows re-runs of its own choice.
         seconds = max(config.item_seconds, network.seconds(clock))
         rank = Rank(child, self.rig.precedence, lambda: player.is_at_risk)
-        return Workshop(child, found.files, How(config.device, config.threads, seconds, player.took), rank)
+        how = How(config.device, config.threads, seconds, player.took, watch.seconds)
+        return Workshop(child, found.files, how, rank)
 
 
 def _subject(player: Player) -> Subject:

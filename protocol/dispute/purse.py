@@ -88,7 +88,7 @@ def _lack(what: str, needed: int, name: str, held: int) -> str:
 def slowness(item: int, seconds: float, clock: float) -> str:
     """Why a game about an item whose run took so long could be lost to a clock of `clock` seconds, or empty.
 
-    A restart in the midst of the game executes the item again before the next move.
+    A restart in the midst of the game checks the job and executes the item again before the next move.
     """
     if seconds < clock:
         return ""

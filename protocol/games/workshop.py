@@ -50,6 +50,8 @@ class How:
     item_seconds: float
     took: float = 0.0
     """How long the item took before, if that is known: who hangs is not waited for until the limit."""
+    checked: float = 0.0
+    """How long the worker has checked job and outputs: in a game, who is restarted does so again."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Charge:
     proof: tuple[Hash32, ...]
     job: Job
     seconds: float = 0.0
-    """How long the run took here."""
+    """How long the run took here, and the checks before it."""
 
     @property
     def differs(self) -> bool:
@@ -128,7 +130,7 @@ class Workshop:
                     hash32(found.posted_root),
                     tuple(map(hash32, found.proof)),
                     JOBS.decode(found.job),
-                    took,
+                    self._how.checked + took,
                 )
         return self._charges[item]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 
 from protocol.dispute.delivery import Kind, Spot, Wanted, answer
@@ -14,15 +13,12 @@ from protocol.engines.worker.delivery_records import (
 )
 from protocol.engines.worker.game_wire import JOBS
 from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.items import ItemFile, noted_roots
+from protocol.engines.worker.items import ItemFile, kept_roots, noted_roots
 from protocol.engines.worker.traces import TRACES
 from protocol.tape import TensorType
 from protocol.tape.encoding import node_headers
-from protocol.tape.roots import joined, nodes_tree
+from protocol.tape.roots import nodes_tree
 from protocol.types import BrokenInvariant, Hash32, InputError
-
-_KEPT = 8
-"""Results whose item roots are kept: each answer about items would hash all of them again."""
 
 
 class KeptOutputs:
@@ -32,8 +28,6 @@ class KeptOutputs:
         """`noted`: where the run left the items' roots."""
         self._file = ItemFile(path)
         self._noted = noted
-        found = path.stat()
-        self._key = (str(path.resolve()), found.st_size, found.st_mtime_ns)
 
     @property
     def types(self) -> Sequence[TensorType]:
@@ -43,7 +37,7 @@ class KeptOutputs:
     def item_roots(self) -> bytes:
         """The roots of all items, back to back."""
         noted = None if self._noted is None else noted_roots(self._noted, len(self._file))
-        return noted or _roots(self._key)
+        return noted or kept_roots(self._file.path)
 
     def tensor(self, item: int, output: int) -> memoryview:
         """The raw bytes of one tensor."""
@@ -85,8 +79,3 @@ def demand_terms(args: DemandTermsArgs) -> DemandTermsResult:
             for number, header in enumerate(node_headers(tape)[first:])
         ),
     )
-
-
-@lru_cache(maxsize=_KEPT)
-def _roots(key: tuple[str, int, int]) -> bytes:
-    return joined(ItemFile(Path(key[0])).roots())

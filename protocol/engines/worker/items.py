@@ -3,7 +3,7 @@
 import mmap
 import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,8 @@ from protocol.types import Hash32
 from protocol.types.errors import InputError
 
 Array = NDArray[Any]
+_KEPT = 2
+"""Files whose items' roots are kept."""
 
 
 class ItemFile:
@@ -77,6 +79,20 @@ class ItemFile:
         """InputError unless the file holds items of these tensors."""
         if self.items.types != tuple(types):
             raise InputError(f"{what} hold {_shown(self.items.types)}, the program has {_shown(types)}")
+
+
+def kept_roots(path: Path) -> bytes:
+    """The roots of all items of a file, back to back.
+
+    Whoever asks again about the same bytes has them at once: hashing all may take as long as making them.
+    """
+    found = path.stat()
+    return _roots(str(path.resolve()), found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=_KEPT)
+def _roots(path: str, _size: int, _written: int) -> bytes:
+    return joined(ItemFile(Path(path)).roots())
 
 
 def noted_roots(path: Path, count: int) -> bytes | None:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from protocol.dispute.delivery import POSTED_MAGIC, PostedItem, PostedRoots
 from protocol.engines.worker.hashing import HASHER
-from protocol.engines.worker.items import ItemFile, noted_roots
+from protocol.engines.worker.items import ItemFile, kept_roots, noted_roots
 from protocol.tape import TensorType
 from protocol.tape.merkle import Tree, depth_of
 from protocol.tape.roots import items_tree
@@ -86,7 +86,7 @@ class _Served:
         return found
 
     def _hashed(self) -> Tree:
-        return items_tree(self._file.roots(), HASHER)
+        return items_tree(kept_roots(self._file.path), HASHER)
 
     @property
     def root(self) -> Hash32:

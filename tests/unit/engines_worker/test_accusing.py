@@ -9,8 +9,8 @@ from protocol.engines.worker import items
 from protocol.engines.worker.delivery_records import noted_path
 from protocol.engines.worker.dispute_records import AccuseArgs, Item
 from protocol.engines.worker.disputing import accuse
-from protocol.engines.worker.interface import RunArgs
-from protocol.engines.worker.jobs import run
+from protocol.engines.worker.interface import RunArgs, VerifyArgs
+from protocol.engines.worker.jobs import run, verify
 from protocol.engines.worker.programs import write_program
 from protocol.tape import I8, TapeBuilder
 from protocol.tape.encoding import Items, join_item
@@ -68,6 +68,20 @@ def test_notes_that_do_not_lead_to_the_posted_root_are_passed_over(
     before = hashed.leaf_bytes
     assert accuse(asked) == right
     assert hashed.leaf_bytes == before + OUTPUT_BYTES
+
+
+def test_outputs_that_a_challenger_has_checked_are_not_hashed_again(
+    asked: AccuseArgs, hashed: CountingHasher
+) -> None:
+    """It opens no game that it could not play after a restart, within the clock of a move."""
+    check = VerifyArgs(asked.item.program_path, asked.output_path, COUNT, asked.output_root)
+    assert verify(check).matches
+    assert hashed.leaf_bytes == OUTPUT_BYTES
+    assert accuse(AccuseArgs(asked.item, asked.output_path)) == accuse(asked)
+    assert hashed.leaf_bytes == OUTPUT_BYTES + COUNT * ROWS
+    path = Path(asked.output_path)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    assert not verify(check).matches
 
 
 def test_outputs_that_were_not_posted_open_nothing(asked: AccuseArgs) -> None:

@@ -26,6 +26,7 @@ from protocol.games.workshop import CaseFiles
 from protocol.types import Address, Amount, BlockNo, Hash32, InputError, LeaseId, TransientError, Wei, to_hex
 from tests.strategies.provider import BID
 from tests.unit.dispute.test_audits import CLOCKS, LIE, OWN, sight
+from tests.unit.games.test_asking import GOOD
 from watchtower import games
 from watchtower.auditing import running
 from watchtower.auditing.survey import Seen
@@ -171,7 +172,7 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
 )
 @pytest.mark.trio
 async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
-    of: dict[str, Any], first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of: dict[str, Any], first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
     """A re-run's own suspicion may be of a cheat's making, to make an accusation late."""
     result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
@@ -180,8 +181,13 @@ async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
         known = {games._posted: (result, 900), games.revealed_items: PostedRoots(ROOT, {})}
         return known.get(read, 60)  # type: ignore[call-overload]
 
-    async def obtain(*_: object, **__: object) -> object:
-        return SimpleNamespace(files=NOTHING)
+    async def obtain(_: object, child: Asked, *__: object, **___: object) -> object:
+        await child.call("check", {})
+        return SimpleNamespace(files=CaseFiles(tmp_path, tmp_path, tmp_path, 4))
+
+    async def answer(op: str, _: object) -> object:
+        await trio.sleep(7 if op == "check" else 20)
+        return GOOD.get(op)
 
     network = SimpleNamespace(seconds=float)
     chain: Any = SimpleNamespace(run=run, blocking=SimpleNamespace(network=network))
@@ -189,11 +195,14 @@ async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
     monkeypatch.setattr(games, "obtain", obtain)
     playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
     player = Player(chain, BID, BlockNo(0), NOTHING, 3, NOTHING, NOTHING, item=3)
-    shop = await playing._workshop(player, NOTHING)
+    worker: Any = SimpleNamespace(call=answer)
+    shop = await playing._workshop(player, worker)
     rank: Any = shop._rank
     for name, value in of.items():
         setattr(player, name, value)
     assert (rank.precedence, rank.first()) == (rig.precedence, first)
+    shop._rank = None
+    assert (await shop.accuse(3)).seconds == 27, "a game after a restart checks the job as well"
 
 
 @pytest.mark.parametrize(
