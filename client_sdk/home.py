@@ -1,6 +1,5 @@
 """Where a client keeps things: artifacts, lowered models, and one folder per job."""
 
-import fcntl
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ from typing import Any
 
 from protocol.runtime import paths
 from protocol.store.files import write_whole
+from protocol.store.owning import own
 from protocol.types import Address, InputError
 
 
@@ -105,18 +105,12 @@ class ClientHome:
 
         Two nodes of one key would get each other's answers.
         """
-        handle = os.open(self.root / f"node-{peer.hex()}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = own(
+            self.root / f"node-{peer.hex()}.lock",
+            f"wallet 0x{peer.hex()}",
+            "one client runs many jobs at once; for a second process use another wallet",
+        )
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                owner = os.pread(handle, 20, 0).decode(errors="replace").strip()
-                raise InputError(
-                    f"wallet 0x{peer.hex()} is in use by process {owner or 'unknown'}",
-                    "one client runs many jobs at once; for a second process use another wallet",
-                ) from None
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(handle)

@@ -1,8 +1,9 @@
 """Audits between real watchtower daemons and a provider whose answers a test makes by the pure judge."""
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -148,6 +149,7 @@ class Towers:
     net: Localnet
     folder: Path
     nursery: trio.Nursery
+    _ended: defaultdict[int, trio.Lock] = field(default_factory=lambda: defaultdict(trio.Lock))
 
     def start(self, account: int, **changes: object) -> trio.CancelScope:
         """Run one; cancelling is its crash: it does nothing at its end."""
@@ -155,9 +157,10 @@ class Towers:
         config = WatchtowerConfig(share_percent=0.0, data_dir=str(self.data(account)))
 
         async def run() -> None:
-            with scope:
-                changed = replace(config, **changes)  # type: ignore[arg-type]
-                await watch(changed, self.net.network, self.net.keys[account], Metrics())
+            async with self._ended[account]:  # one that was cancelled has the folder until it is gone
+                with scope:
+                    changed = replace(config, **changes)  # type: ignore[arg-type]
+                    await watch(changed, self.net.network, self.net.keys[account], Metrics())
 
         self.nursery.start_soon(run)
         return scope

@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,7 @@ class House:
     bid: Bid
     folder: Path
     nursery: trio.Nursery
+    _ended: defaultdict[int, trio.Lock] = field(default_factory=lambda: defaultdict(trio.Lock))
 
     def config(self, **changes: object) -> WatchtowerConfig:
         owner = f"0x{self.net.chain(OWNER).address.hex()}"
@@ -150,9 +152,10 @@ class House:
         scope = trio.CancelScope()
 
         async def run() -> None:
-            with scope:
-                config = self.config(**changes)
-                await watch(config, self.net.network, self.net.keys[account], metrics or Metrics())
+            async with self._ended[account]:  # one that was cancelled has the folder until it is gone
+                with scope:
+                    config = self.config(**changes)
+                    await watch(config, self.net.network, self.net.keys[account], metrics or Metrics())
 
         self.nursery.start_soon(run)
         return scope

@@ -1,6 +1,7 @@
 """The watchtower daemon: scan, judge, respond, for as long as it runs."""
 
 import logging
+import os
 from contextlib import AsyncExitStack
 
 import trio
@@ -15,6 +16,7 @@ from protocol.net import NetSettings, open_node
 from protocol.runtime.metrics import Metrics
 from protocol.runtime.retry import backoff
 from protocol.store.artifacts import Artifacts
+from protocol.store.owning import own
 from protocol.types import TransientError
 from watchtower.auditing.opening import budget_of, open_auditing
 from watchtower.config import WatchtowerConfig
@@ -37,14 +39,15 @@ async def watch(config: WatchtowerConfig, network: Network, key: bytes, metrics:
     rules, folder, who = policy(config), data_dir(config), Challenger.of(key, limits(config))
     gas = idle_gas(config)
     budget_of(config)  # said now, and not once an audit comes
-    if config.device != "cpu":
-        await prove(config)
-    sent = folder / f"sent-{network.chain_id}-0x{address_of(key).hex()}.json"
-    journal = FileJournal(sent, before=folder / "sent.json")
-    chain = AsyncChain(Chain.connect(network, key, journal=journal))
-    await _reach(chain)
-    scan = await chain.run(Scan)
     async with AsyncExitStack() as stack:
+        stack.callback(os.close, own(folder / "lock", str(folder), "stop it, or use another data_dir"))
+        if config.device != "cpu":
+            await prove(config)
+        sent = folder / f"sent-{network.chain_id}-0x{address_of(key).hex()}.json"
+        journal = FileJournal(sent, before=folder / "sent.json")
+        chain = AsyncChain(Chain.connect(network, key, journal=journal))
+        await _reach(chain)
+        scan = await chain.run(Scan)
         settings = NetSettings(listen=config.listen, bootstrap=(*network.bootstrap, *config.bootstrap))
         node = await stack.enter_async_context(open_node(key, settings))
         store = Artifacts(folder / "artifacts", config.quota)

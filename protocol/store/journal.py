@@ -5,7 +5,6 @@ crash either an input happened, with its new state and all its effects pending, 
 opaque bytes (`protocol.runtime.codec`). One process owns a journal at a time.
 """
 
-import fcntl
 import os
 import sqlite3
 import threading
@@ -17,7 +16,8 @@ from typing import Any
 
 from protocol.store import schema
 from protocol.store.files import disk_errors
-from protocol.types import BrokenInvariant, DiskError, InputError
+from protocol.store.owning import own
+from protocol.types import BrokenInvariant, DiskError
 
 PENDING, DONE, DROPPED, REFUSED = 0, 1, 2, 3
 """What became of an effect: to be done; done; no longer wanted; refused with a note."""
@@ -82,7 +82,8 @@ class Journal:
         self.path = path
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._owner = _own(path)
+            lock = path.with_name(path.name + ".lock")
+            self._owner = own(lock, str(path), "stop it, or use another GAVEL_HOME")
         self._lock = threading.Lock()
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -185,25 +186,6 @@ class Journal:
     def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, _told("read"):
             return self._db.execute(query, values).fetchall()
-
-
-def _own(path: Path) -> int:
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(handle, 20, 0).decode(errors="replace").strip()
-        os.close(handle)
-        raise InputError(
-            f"{path} is in use by process {owner or 'unknown'}", "stop it, or use another GAVEL_HOME"
-        ) from None
-    try:
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
 
 
 @contextmanager
