@@ -1,6 +1,7 @@
 """Each way in which a bid is worthless is named, and the order of the good ones is what the formula says."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -166,17 +167,14 @@ def test_cancellations_count():
     assert ranking.ranked[1].why == "no dearer, but record: 0 done, 10 cancelled"
 
 
-def test_bond_breaks_a_tie_and_arrival_does_not():
+def test_a_tie_goes_to_the_larger_bond_then_to_the_lower_address_and_never_by_arrival():
     low, high = entry(3, bond=3 * TOKEN // 2), entry(4, rate_per_block=3 * TOKEN // 100)
-    stands = market(standing(3), standing(4))
-    first = rank((low, high), WISH, stands)
-    second = rank((high, low), WISH, stands)
-    assert first.ranked == second.ranked or [r.entry for r in first.ranked] == [
-        r.entry for r in second.ranked
-    ]
-    same = (entry(5, rate_per_block=9), entry(6, rate_per_block=9))
-    stands = market(standing(5), standing(6))
-    assert rank(same, WISH, stands).ranked[0].entry == rank(same[::-1], WISH, stands).ranked[0].entry
+    same = entry(5, rate_per_block=3 * TOKEN // 100)
+    stands = market(*map(standing, (3, 4, 5)))
+    for arrived in permutations((low, high, same)):
+        ranked = rank(arrived, WISH, stands).ranked
+        assert len({each.score for each in ranked}) == 1, "a tie"
+        assert [each.entry for each in ranked] == [high, same, low]
 
 
 def test_carbon_counts_only_for_whoever_pays_for_it():

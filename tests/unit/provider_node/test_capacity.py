@@ -1,6 +1,7 @@
 """Slots, their nonces, and the stake that open bids may lock."""
 
 from dataclasses import replace
+from itertools import permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,10 +87,12 @@ def test_stake_is_promised_once_a_slot_whatever_the_number_of_its_bids() -> None
         lease(5, Phase.BID, 10),
         lease(6, Phase.BID, 20),
         lease(6, Phase.BID, 30),
+        lease(6, Phase.BID, 25),
         lease(7, Phase.BID, 40, token=1),
         lease(8, Phase.RUNNING, 50),
     ]
-    slots = (Slot(5, 1), Slot(6, 2), Slot(7, 1))
+    slots = (Slot(5, 1), Slot(6, 3), Slot(7, 1))
     # The next bid goes to slot 5; of slot 6 the largest bond may be locked. Running ones are locked already.
-    assert promised(slots, bids, token=0) == 30
+    for order in permutations(bids):
+        assert promised(slots, order, token=0) == 30
     assert promised((), bids, token=0) == 0

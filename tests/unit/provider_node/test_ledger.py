@@ -1,16 +1,19 @@
 """Transactions of leases, asked of a node that is behind others: by its word nothing is done."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from protocol.chain.views import LeaseState, LeaseView
+from protocol.messages import Bid
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
 from protocol.types import TransientError
 from provider_node.ledger import Ledger
 from tests.lease_views import lease_view
+from tests.strategies.provider import BID
 
 pytestmark = pytest.mark.trio
 CONTEXT = Context(MachineId("lease", bytes(32)), bytes(32), 0)
@@ -67,3 +70,23 @@ async def test_what_a_node_that_is_behind_says_counts_for_nothing(
         node = FakeNode(state)
         await getattr(ledger_at(node), name)(EFFECT, CONTEXT)
         assert node.sent == (state in wanted), state.name
+
+
+async def test_a_withdrawal_is_of_one_token() -> None:
+    """The contract refuses a batch of several (`Escrow_MixedBatch`): nobody would be paid any more."""
+    batches, sent = list[list[int]](), list[object]()
+
+    def withdraw(bids: list[Bid]) -> object:
+        batches.append([bid.capacity_nonce for bid in bids])
+        return len(batches)
+
+    async def send(call: object) -> None:
+        sent.append(call)
+
+    here: Any = SimpleNamespace(
+        blocking=SimpleNamespace(escrow=SimpleNamespace(withdraw=withdraw)), send=send
+    )
+    bids = [replace(BID, token=token, capacity_nonce=n) for n, token in enumerate((0, 1, 0, 2, 1))]
+    await Ledger(here, here, here, here, here)._withdraw(bids)
+    assert sorted(batches) == [[0, 2], [1, 4], [3]]
+    assert sent == [1, 2, 3]
