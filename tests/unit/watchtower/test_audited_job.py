@@ -161,6 +161,35 @@ async def test_a_job_that_is_not_the_leases_ends_no_game(
         await playing._workshop(player, NOTHING)
 
 
+async def shop_in(folder: Path, monkeypatch: pytest.MonkeyPatch, **config: Any) -> tuple[Any, Player, Rig]:
+    """The workshop of a game, its player and its rig, on a chain of two seconds a block and 60 blocks a move.
+
+    Its worker checks the job for 7 seconds, and accuses after 20.
+    """
+    result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
+
+    async def run(read: object, *_: object) -> object:
+        known = {games._posted: (result, 900), games.revealed_items: PostedRoots(ROOT, {})}
+        return known.get(read, 60)  # type: ignore[call-overload]
+
+    async def obtain(_: object, child: Asked, *__: object, **___: object) -> object:
+        await child.call("check", {})
+        return SimpleNamespace(files=CaseFiles(folder, folder, folder, 4))
+
+    async def answer(op: str, _: object) -> object:
+        await trio.sleep(7 if op == "check" else 20)
+        return GOOD.get(op)
+
+    network = SimpleNamespace(seconds=lambda span: 2 * span)
+    chain: Any = SimpleNamespace(run=run, blocking=SimpleNamespace(network=network))
+    rig = Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(**config), folder)
+    monkeypatch.setattr(games, "obtain", obtain)
+    playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
+    player = Player(chain, BID, BlockNo(0), NOTHING, 3, NOTHING, NOTHING, item=3)
+    worker: Any = SimpleNamespace(call=answer)
+    return await playing._workshop(player, worker), player, rig
+
+
 @pytest.mark.parametrize(
     ("of", "first"),
     [
@@ -175,34 +204,22 @@ async def test_runs_on_which_a_stake_or_a_bond_depends_are_first(
     of: dict[str, Any], first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
 ) -> None:
     """A re-run's own suspicion may be of a cheat's making, to make an accusation late."""
-    result = PostedResult(LEASE, BID, ROOT, sight(Stage.DRAWN).window_end)
-
-    async def run(read: object, *_: object) -> object:
-        known = {games._posted: (result, 900), games.revealed_items: PostedRoots(ROOT, {})}
-        return known.get(read, 60)  # type: ignore[call-overload]
-
-    async def obtain(_: object, child: Asked, *__: object, **___: object) -> object:
-        await child.call("check", {})
-        return SimpleNamespace(files=CaseFiles(tmp_path, tmp_path, tmp_path, 4))
-
-    async def answer(op: str, _: object) -> object:
-        await trio.sleep(7 if op == "check" else 20)
-        return GOOD.get(op)
-
-    network = SimpleNamespace(seconds=float)
-    chain: Any = SimpleNamespace(run=run, blocking=SimpleNamespace(network=network))
-    rig = Rig(chain, NOTHING, NOTHING, NOTHING, WatchtowerConfig(), tmp_path)
-    monkeypatch.setattr(games, "obtain", obtain)
-    playing = Games(rig, NOTHING, NOTHING, NOTHING, games.Metrics())
-    player = Player(chain, BID, BlockNo(0), NOTHING, 3, NOTHING, NOTHING, item=3)
-    worker: Any = SimpleNamespace(call=answer)
-    shop = await playing._workshop(player, worker)
-    rank: Any = shop._rank
+    shop, player, rig = await shop_in(tmp_path, monkeypatch)
     for name, value in of.items():
         setattr(player, name, value)
-    assert (rank.precedence, rank.first()) == (rig.precedence, first)
+    assert (shop._rank.precedence, shop._rank.first()) == (rig.precedence, first)
     shop._rank = None
     assert (await shop.accuse(3)).seconds == 27, "a game after a restart checks the job as well"
+
+
+@pytest.mark.parametrize(("item_seconds", "most"), [(50.0, 120.0), (500.0, 500.0)])
+@pytest.mark.trio
+async def test_a_game_may_take_a_move_clock_over_its_item_whatever_re_runs_may(
+    item_seconds: float, most: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: object
+) -> None:
+    """An auditor that ran it in time would lose half of its stake by a game that may not."""
+    shop, *_ = await shop_in(tmp_path, monkeypatch, item_seconds=item_seconds)
+    assert shop._how.item_seconds == most
 
 
 @pytest.mark.parametrize(
