@@ -172,20 +172,20 @@ contract RulesTest is Base {
         b.client = STRANGER;
         fundClient(STRANGER, 10_000 ether);
         b.bond = 1_000 ether;
-        bytes32[6] memory bid = pack(b);
-        bytes memory signature = sign(OPERATOR_KEY, bid);
+        bytes32[6] memory dear = pack(b);
+        bytes memory signature = sign(OPERATOR_KEY, dear);
         vm.prank(STRANGER);
         vm.expectRevert(
             abi.encodeWithSelector(IStaking.Staking_OverLeaseCap.selector, OWNER, 1_000 ether, BOND)
         );
-        escrow.openLease(bid, signature);
+        escrow.openLease(dear, signature);
         vm.prank(OWNER);
         staking.setCaps(0, BOND, 2 * BOND);
-        for (uint64 i; i < 2; ++i) {
-            b.bond = BOND;
-            b.capacityNonce = 100 + i;
-            bid = open(b);
-        }
+        b.bond = BOND;
+        b.capacityNonce = 100;
+        bytes32[6] memory running = openAndStart(b);
+        b.capacityNonce = 101;
+        bytes32[6] memory opened = open(b);
         b.capacityNonce = 102;
         bytes32[6] memory third = pack(b);
         signature = sign(OPERATOR_KEY, third);
@@ -194,20 +194,37 @@ contract RulesTest is Base {
             abi.encodeWithSelector(IStaking.Staking_OverTotalCap.selector, OWNER, 3 * BOND, 2 * BOND)
         );
         escrow.openLease(third, signature);
-        // Replaced: unopened bids, starts and posts of the old key are void at once.
+        // Replaced: unopened bids, starts, beats, posts and closes of the old key are void at once.
+        address next = vm.addr(0xF5E5);
         vm.prank(OWNER);
-        escrow.setOperator(vm.addr(0xF5E5));
+        escrow.setOperator(next);
         vm.prank(OWNER);
         staking.setCaps(0, BOND, 1_000 ether);
         vm.prank(STRANGER);
-        vm.expectRevert(
-            abi.encodeWithSelector(IEscrowCore.Escrow_NotSigned.selector, operator, vm.addr(0xF5E5))
-        );
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_NotSigned.selector, operator, next));
         escrow.openLease(third, signature);
-        vm.expectRevert();
-        start(bid);
-        vm.expectRevert();
-        closeByProvider(bid);
+        bytes memory notOperator =
+            abi.encodeWithSelector(IEscrowCore.Escrow_NotOperator.selector, operator, next);
+        vm.expectRevert(notOperator);
+        start(opened);
+        bytes32[] memory hashes = new bytes32[](1);
+        hashes[0] = escrow.bidHash(running);
+        vm.prank(operator);
+        vm.expectRevert(notOperator);
+        escrow.beat(OWNER, hashes);
+        vm.prank(operator);
+        vm.expectRevert(notOperator);
+        escrow.postResult(OWNER, hashes[0], keccak256("garbage"));
+        vm.expectRevert(abi.encodeWithSelector(IEscrowCore.Escrow_NotProvider.selector, operator, OWNER));
+        closeByProvider(opened);
+        // What the thief could not do, the new key can.
+        operator = next;
+        start(opened);
+        beat(running);
+        post(running, keccak256("result"));
+        closeByProvider(opened);
+        inState(running, LeaseState.Posted);
+        inState(opened, LeaseState.ProviderClosed);
     }
 
     /// The operator key moves neither stake nor money.
