@@ -42,8 +42,6 @@ def from_yaml(hint: Any, raw: Any, metadata: Mapping[str, Any]) -> Any:
     if origin in (tuple, dict) or raw is None or isinstance(raw, (list, dict)):
         raise Malformed(describe(hint, metadata), raw)
     if metadata.get("parse") or isinstance(raw, str):
-        if hint is bool:
-            raise Malformed(describe(hint, metadata), raw)
         return _scalar(hint, str(raw), metadata)
     if hint is float and type(raw) is int:
         raw = float(raw)

@@ -9,6 +9,7 @@ import yaml
 from protocol.types import InputError
 
 _MAX_BYTES = 1 << 20
+_BOOL = "tag:yaml.org,2002:bool"
 
 
 class _Loader(yaml.SafeLoader):
@@ -39,9 +40,13 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-# Before YAML's numbers: an address is the text that was written, not a number without its zeros and capitals.
+# What people write without quotes is text. An address is no number without its zeros and capitals, and of
+# YAML 1.1's words for true and false those two alone are taken, as YAML 1.2 has it: NO is Norway.
 _Loader.yaml_implicit_resolvers = {
-    **yaml.SafeLoader.yaml_implicit_resolvers,
+    **{
+        first: [(tag, form) for tag, form in known if tag != _BOOL or first in "tTfF"]
+        for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    },
     "0": [
         ("tag:yaml.org,2002:str", re.compile(r"0x[0-9a-fA-F_]+$")),
         *yaml.SafeLoader.yaml_implicit_resolvers["0"],

@@ -94,6 +94,14 @@ def test_a_file_is_read_with_units_and_types(home: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("word", ["NO", "no", "Yes", "on", "OFF"])
+def test_words_that_yaml_took_for_true_or_false_are_text_where_text_is_wanted(home: Path, word: str) -> None:
+    write(home, f"wallet: {word}\npeers: [{word}]\nmetrics: {word}")
+    value = load_config(Example, "example", environ={}).value
+    assert (value.wallet, value.peers) == (word, (word,)), "NO is Norway"
+    assert value.metrics is (word.lower() in ("yes", "on"))
+
+
 def test_flag_beats_environment_beats_file_beats_default(home: Path) -> None:
     path = write(home, "wallet: file\nstake: 1\nlevel: debug\n")
     environ = {
@@ -129,7 +137,8 @@ def test_flag_beats_environment_beats_file_beats_default(home: Path) -> None:
         ("wallet: 5", "field wallet: expected text, got 5"),
         ("wallet: [a]", "field wallet: expected text, got ['a']"),
         ("wallet:", "field wallet: expected text, got None"),
-        ("metrics: 'yes'", "field metrics: expected true or false, got 'yes'"),
+        ("metrics: maybe", "field metrics: expected true or false, got 'maybe'"),
+        ("wallet: true", "field wallet: expected text, got True"),
         ("policy: cheap", "field policy: expected one of fixed, market, got 'cheap'"),
         ("level: loud", "field level: expected one of info, debug, got 'loud'"),
         ("peers: a", "field peers: expected a list, each item text, got 'a'"),
