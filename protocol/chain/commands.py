@@ -17,8 +17,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "tokens",
     multiple=True,
     metavar="ADDRESS,RESERVE[,SHOWUP[,BPS[,COINS]]]",
-    help="Token to list, sums in whole tokens, and what one is worth in the chain's coin; repeatable, in the "
-    "order of their numbers.",
+    help="Token to list, sums in whole tokens, and what one is worth in the chain's coin, without which no "
+    "dispute can be priced (--no-disputes); repeatable, in the order of their numbers.",
 )
 @click.option(
     "--judge", "judges", multiple=True, metavar="ADDRESS,KIND", help="Further judge of a verification kind."

@@ -50,7 +50,7 @@ def deploy(
     probe_clz(node)
     if not terms.tokens:
         raise InputError("a deployment lists one token at least", "name one with --token")
-    tokens = tuple(_describe(node, each.address) for each in terms.tokens)
+    tokens = tuple(describe_token(node, each.address) for each in terms.tokens)
     tell(f"deploying to {network.name} from {to_hex(sender.address)}")
     at = places(sender.address, node.nonce(sender.address, "pending"), judges)
     terms = replace(terms, seats=(*(Seat(at[j.name], j.kind) for j in judges), *terms.seats))
@@ -166,7 +166,8 @@ def _staking_of(node: Node, escrow: Address) -> Address:
     return Address(abi.results("staking", answer)[0])
 
 
-def _describe(node: Node, address: Address) -> Token:
+def describe_token(node: Node, address: Address) -> Token:
+    """Return how a token calls and divides itself; `InputError` if none stands at `address`."""
     calls = TokenCalls(address)
     if not node.code(address):
         raise InputError(f"there is no token contract at {to_hex(address)}")

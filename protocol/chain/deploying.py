@@ -46,8 +46,8 @@ def deploy_command(
     target = file or user_file()
     require_writable(target)
     sender = Sender(Node.of(network), network, bytes(load_account(wallet, password_file).key))
-    listed = listed_tokens(network, sender, tokens)
     seats = [_seat(text) for text in judges]
+    listed = listed_tokens(network, sender, tokens)
     clocks = default_dispute_terms(network) if with_disputes else None
     terms = default_terms(
         network, listed, seats, min_grace, longest_lease_seconds=longest_lease_seconds, disputes=clocks

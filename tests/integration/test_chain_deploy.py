@@ -281,7 +281,12 @@ def test_the_commands(
                 (["--network", "sepolai"], "network 'sepolai' is unknown"),
                 (["--network", "local", "--token", "0x12,1"], "--token address is not 20 bytes of hex"),
                 (["--network", "local", "--token", facts["token"]], "--token must be ADDRESS,RESERVE"),
-                (["--network", "local", "--token", facts["token"] + ",x"], "'x' is not a sum"),
+                (
+                    ["--network", "local", "--token", facts["token"] + ",x"],
+                    "--token RESERVE must be a number",
+                ),
+                (["--network", "local", "--token", "0x" + "5f" * 20 + ",1"], "there is no token contract at"),
+                (["--network", "local", "--token", to_hex(newest.escrow) + ",1"], "is not an ERC-20"),
                 (["--network", "local", "--token", facts["token"] + ",1,0,0,0"], "--token COINS must be"),
                 (["--network", "local", "--token", facts["token"] + ",1"], "needs a price in coins"),
                 (["--network", "local", "--judge", facts["token"]], "--judge must be ADDRESS,KIND"),
