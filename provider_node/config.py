@@ -1,9 +1,11 @@
 """What a provider's owner can set: `provider.yaml`, environment and flags; see `docs/provider.md`."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Literal
 
 from protocol.auction.money import sum_or_empty, sum_setting
+from protocol.runtime import forms
 from protocol.runtime.config import option
 
 
@@ -50,6 +52,10 @@ class StakeConfig:
     )
     max_locked: str = option("", "most that all leases may lock; empty: the whole stake", parse=sum_or_empty)
 
+    def __post_init__(self) -> None:
+        if self.max_locked and Decimal(self.max_per_lease or 0) > Decimal(self.max_locked):
+            raise ValueError(f"max_per_lease {self.max_per_lease} is more than max_locked {self.max_locked}")
+
 
 @dataclass(frozen=True)
 class LeaseConfig:
@@ -82,7 +88,9 @@ class MachineConfig:
     )
     watts: int = option(0, "power drawn under load, if it cannot be measured; 0: estimated", least=0)
     cuda: bool = option(True, "offer GPUs that are found and priced")
-    devices: tuple[str, ...] = option((), "devices to use, e.g. cuda:0; empty: all that are found")
+    devices: tuple[str, ...] = option(
+        (), "devices to use, e.g. cuda:0; empty: all that are found", parse=forms.device
+    )
 
 
 def _all_or_number(text: str) -> str:
@@ -99,7 +107,7 @@ class DefenceConfig:
     memory: int = option(
         0, "bytes for it; 0: what jobs leave. Jobs that need more are refused", unit="bytes", least=0
     )
-    device: str = option("", "where, e.g. cpu; empty: where the job ran")
+    device: str = option("", "where, e.g. cpu; empty: where the job ran", parse=forms.device)
     disk: int = option(64 << 30, "bytes of traces to keep while games last", unit="bytes", least=1 << 20)
     challenged_at_once: str = option(
         "all",
@@ -113,9 +121,15 @@ class DefenceConfig:
 class NetConfig:
     """How the node is reached."""
 
-    listen: tuple[str, ...] = option(("/ip4/0.0.0.0/tcp/4001",), "multiaddrs to listen on")
-    announce: tuple[str, ...] = option((), "multiaddrs told to others instead of the listening ones")
-    bootstrap: tuple[str, ...] = option((), "peers to start from, beside those of the network")
+    listen: tuple[str, ...] = option(
+        ("/ip4/0.0.0.0/tcp/4001",), "multiaddrs to listen on", parse=forms.multiaddr
+    )
+    announce: tuple[str, ...] = option(
+        (), "multiaddrs told to others instead of the listening ones", parse=forms.multiaddr
+    )
+    bootstrap: tuple[str, ...] = option(
+        (), "peers to start from, beside those of the network", parse=forms.multiaddr
+    )
 
 
 @dataclass(frozen=True)
@@ -125,7 +139,11 @@ class ProviderConfig:
     network: str = option("local", "network of networks.yaml")
     operator: str = option("operator", "wallet of the operator key: signs bids, runs leases, pays gas")
     password_file: str = option("", "file with the operator wallet's password")
-    owner: str = option("", "address that stakes and is paid; empty: that of owner_wallet, else the operator")
+    owner: str = option(
+        "",
+        "address that stakes and is paid; empty: that of owner_wallet, else the operator",
+        parse=forms.address_or_wallet,
+    )
     owner_wallet: str = option("", "wallet of the owner, if the daemon shall register and stake by itself")
     owner_password_file: str = option("", "file with the owner wallet's password; password_file if empty")
     region: str = option("", "where the machine stands, for clients to choose by, e.g. eu-central")
@@ -143,3 +161,14 @@ class ProviderConfig:
     defence: DefenceConfig = field(default_factory=DefenceConfig)
     price: PriceConfig = field(default_factory=PriceConfig)
     stake: StakeConfig = field(default_factory=StakeConfig)
+
+    def __post_init__(self) -> None:
+        if self.grid_zone and not self.carbon_grams_per_kwh:
+            from protocol.runtime.grid import zones
+
+            if self.grid_zone not in zones():
+                known = ", ".join(sorted(zones()))
+                raise ValueError(
+                    f"field grid_zone: expected one of {known}, or carbon_grams_per_kwh of its own, "
+                    f"got {self.grid_zone!r:.40}"
+                )

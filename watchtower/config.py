@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from protocol.auction.money import sum_setting
+from protocol.runtime import forms
 from protocol.runtime.config import option
 
 
@@ -17,10 +18,12 @@ class WatchtowerConfig:
     share_percent: float = option(
         5.0, "part of all results that is re-run, drawn unpredictably", least=0, most=100
     )
-    providers: tuple[str, ...] = option((), "owner addresses whose every result is re-run")
+    providers: tuple[str, ...] = option(
+        (), "owner addresses whose every result is re-run", parse=forms.address
+    )
     parallel: int = option(1, "re-runs at a time; up to five more where windows press", least=1)
     threads: int = option(1, "processor threads of one re-run", least=1)
-    device: str = option("cpu", "what re-runs are made on: cpu, or cuda:0 and so on")
+    device: str = option("cpu", "what re-runs are made on: cpu, or cuda:0 and so on", parse=forms.device)
     memory: int = option(4 << 30, "bytes that one re-run may use", unit="bytes", least=1 << 20)
     games_memory: int = option(
         0,
@@ -54,8 +57,12 @@ class WatchtowerConfig:
     )
     quota: int = option(32 << 30, "bytes of artifacts to keep", unit="bytes", least=1 << 20)
     data_dir: str = option("", "verdicts and artifacts; empty: watchtower in GAVEL_HOME")
-    listen: tuple[str, ...] = option(("/ip4/127.0.0.1/tcp/0",), "multiaddrs to listen on")
-    bootstrap: tuple[str, ...] = option((), "peers to start from, beside those of the network")
+    listen: tuple[str, ...] = option(
+        ("/ip4/127.0.0.1/tcp/0",), "multiaddrs to listen on", parse=forms.multiaddr
+    )
+    bootstrap: tuple[str, ...] = option(
+        (), "peers to start from, beside those of the network", parse=forms.multiaddr
+    )
     metrics_port: int = option(
         0, "port of /metrics and /healthz on loopback; 0: the system chooses", least=0, most=65535
     )

@@ -35,10 +35,20 @@ def load_networks(extra: Path | None = None) -> dict[str, Network]:
         for name, fields in _read(over).items():
             if not isinstance(fields, dict):
                 raise InputError(f"{over}: networks.{name} must be a mapping, found {str(fields)[:60]!r}")
-            merged[name] = {**merged.get(name, {}), **fields}
+            merged[name] = _over(merged.get(name, {}), fields)
             sources[name] = str(over)
     return {
         name: read_network(name, value, sources.get(name, str(SHIPPED))) for name, value in merged.items()
+    }
+
+
+def _over(below: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return `below` with `fields` over it, mappings within field by field too."""
+    return below | {
+        name: _over(found, value)
+        if isinstance(value, dict) and isinstance(found := below.get(name), dict)
+        else value
+        for name, value in fields.items()
     }
 
 

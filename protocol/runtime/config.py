@@ -13,7 +13,8 @@ A role states its schema as a frozen dataclass of `option`s, nested by section:
 
 The file is YAML (`store: {quota: 64 GiB}`), the environment variable of `store.quota` in role `provider` is
 `GAVEL_PROVIDER_STORE_QUOTA`, and flags are given by their dotted name. Field types: str, int, float, bool,
-Path, Enum (by name), Literal, tuple[X, ...], dict[str, X], sections, and X | None.
+Path, Enum (by name), Literal, tuple[X, ...], dict[str, X], sections, and X | None. Fields that do not fit
+each other are a `ValueError` of `__post_init__`.
 """
 
 import dataclasses
@@ -138,7 +139,10 @@ def _section(
             continue
         values[name], source = _value(field, hint, below, file, layers)
         settings.append(Setting(".".join(below), values[name], source, field.metadata.get("help", "")))
-    return schema(**values)
+    try:
+        return schema(**values)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def _value(
@@ -156,6 +160,8 @@ def _value(
     try:
         if flag is not None:
             source = where = f"flag {dotted}"
+            if isinstance(flag, tuple):  # an option that was given several times
+                return from_yaml(hint, list(flag), field.metadata), source
             return (from_text if isinstance(flag, str) else bounded)(hint, flag, field.metadata), source
         if text is not None:
             source = where = f"environment {variable}"

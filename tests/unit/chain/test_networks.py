@@ -1,12 +1,13 @@
 """networks.yaml: what ships, what a user may change, and how each mistake is named."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from protocol.chain.networks import Clock, Deployment, Token
+from protocol.chain.networks import MWEI, Clock, Deployment, Token
 from protocol.chain.networks_file import (
     SHIPPED,
     deployment_yaml,
@@ -14,6 +15,7 @@ from protocol.chain.networks_file import (
     load_network,
     load_networks,
     newest,
+    shipped_network,
     user_file,
     write_deployment,
 )
@@ -54,10 +56,11 @@ def test_the_shipped_networks_are_sound_and_the_root_links_to_them() -> None:
 
 
 def test_the_users_file_is_merged_field_by_field(home: Path) -> None:
-    write(home / "networks.yaml", {"sepolia": {"rpc_urls": ["http://mine"]}})
+    write(home / "networks.yaml", {"sepolia": {"rpc_urls": ["http://mine"], "fees": {"max_mwei": 7_000}}})
     shipped, mine = load_network("base-sepolia"), load_network("sepolia")
     assert mine.rpc_urls == ("http://mine",)
     assert mine.chain_id == 11155111
+    assert mine.fees == replace(shipped_network("sepolia").fees, maximum=7_000 * MWEI)
     assert mine.source == str(user_file())
     assert shipped.source == str(SHIPPED)
 
@@ -71,7 +74,8 @@ def test_the_users_file_is_merged_field_by_field(home: Path) -> None:
         ({"rpc_urls": ["ftp://x"]}, "networks.sepolia.rpc_urls must be"),
         ({"clock": "sundial"}, "networks.sepolia.clock must be 'block' or 'timestamp', found 'sundial'"),
         ({"confirmations": 0}, "networks.sepolia.confirmations must be a positive number of blocks"),
-        ({"fees": {}}, "networks.sepolia.fees.base_fee_multiplier is missing"),
+        ({"fees": {"max_mwei": -5}}, "networks.sepolia.fees.max_mwei must be a price in Mwei"),
+        ({"fees": {"max_gwei": 5}}, "networks.sepolia.fees has an unknown field 'max_gwei'"),
         ({"fees": 3}, "networks.sepolia.fees must be a mapping, found 3"),
         ({"bootstrap": ["x"]}, "networks.sepolia.bootstrap must be a list of multiaddrs"),
         ({"rpc_url": "x"}, "networks.sepolia has an unknown field 'rpc_url'"),

@@ -239,7 +239,7 @@ def test_bytes_that_are_no_yaml_end_in_one_line(tmp_path_factory: Any, data: byt
     assert isinstance(found, Example) or "\n" not in found
 
 
-ADDRESS = "0x0000CdDdB6a900fa2b585dd299e03d12FA4293BC"
+ADDRESS = "0x0000CDdDb6A900fA2b585dD299e03d12fA4293bC"
 
 
 @pytest.mark.parametrize(
