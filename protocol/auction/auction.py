@@ -9,7 +9,8 @@ Collecting   | DidClose             | Weighing, or Lost when nobody bid
 Weighing     | SawMarket            | Proposed, or Lost when no bid is usable
 Proposed     | AskedOpen            | Opening the best
 Opening      | SawOpened            | Won
-Opening      | FailedOpen           | Opening the next within the cap, unasked (RULES 10), or Lost
+Opening      | FailedOpen           | Opening the next within the cap, unasked (RULES 10), or Lost; where the
+             |                      | wallet could not pay, the next that is cheaper
 Collecting, Weighing, Proposed | AskedStop | Lost
 
 Anything else leaves the state as it is and is answered by `Rejected`.
@@ -40,12 +41,9 @@ class OpenFailure(IntEnum):
     BID_VOID = 3
     """The provider changed since it bid: another operator, less stake, a lower cap. The next one may do."""
     CANNOT_PAY = 4
-    """Too little balance, allowance or gas: no other bid would help unless it were cheaper."""
+    """Too little balance, allowance or gas. A cheaper one may do."""
     REFUSED = 5
     """Anything that would stop every bid alike."""
-
-
-NEXT_MAY_DO = frozenset({OpenFailure.NONCE_SPENT, OpenFailure.EXPIRED, OpenFailure.BID_VOID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +115,11 @@ class Opening:
     def choice(self) -> Ranked:
         """Return the bid that is being opened."""
         return self.ranking.ranked[self.place]
+
+    def in_reach(self, bid: Ranked) -> bool:
+        """Tell whether a bid is cheaper than whatever could not be paid."""
+        lacking = {each.owner for each in self.tried if each.failure == OpenFailure.CANNOT_PAY}
+        return all(bid.price < each.price for each in self.ranking.ranked if each.entry.bid.owner in lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -424,7 +427,7 @@ def _open(state: Opening, value: Input) -> Step:
             return Step(Won(lease, state.choice, state.tried))
         case FailedOpen(failed, failure, reason, height) if failed == lease:
             tried = (*state.tried, Tried(state.choice.entry.bid.owner, failure, reason))
-            if failure not in NEXT_MAY_DO:
+            if failure == OpenFailure.REFUSED:
                 return Step(Lost(reason, state.ranking.refused, tried=tried))
             return _try(replace(state, place=state.place + 1, tried=tried), height)
         case SawOpened() | FailedOpen():
@@ -436,17 +439,19 @@ def _open(state: Opening, value: Input) -> Step:
 
 
 def _try(state: Opening, height: BlockNo) -> Step:
-    """Open the bid at `place`, or the first after it that has not expired meanwhile."""
-    place, tried = state.place, state.tried
-    ranked = state.ranking.ranked
-    while place < len(ranked):
-        entry = ranked[place].entry
-        if entry.bid.expiry > height:
-            return Step(replace(state, place=place, tried=tried), (OpenLease(entry),))
-        reason = f"expired: good until block {entry.bid.expiry}, now is {height}"
-        tried = (*tried, Tried(entry.bid.owner, OpenFailure.EXPIRED, reason))
-        place += 1
-    return Step(Lost("no bid within the cap could be opened", state.ranking.refused, tried=tried))
+    """Open the bid at `place`, or the first after it that can be paid and has not expired meanwhile."""
+    tried = state.tried
+    for place, ranked in enumerate(state.ranking.ranked):
+        bid = ranked.entry.bid
+        if place < state.place or not state.in_reach(ranked):
+            continue
+        if bid.expiry > height:
+            return Step(replace(state, place=place, tried=tried), (OpenLease(ranked.entry),))
+        reason = f"expired: good until block {bid.expiry}, now is {height}"
+        tried = (*tried, Tried(bid.owner, OpenFailure.EXPIRED, reason))
+    unpaid = [each.reason for each in tried if each.failure == OpenFailure.CANNOT_PAY]
+    reason = unpaid[-1] if unpaid else "no bid within the cap could be opened"
+    return Step(Lost(reason, state.ranking.refused, tried=tried))
 
 
 def _reject(state: State, value: Input, reason: str) -> Step:

@@ -206,6 +206,7 @@ class HostileAuction(RuleBasedStateMachine):
         self.codec = Codec(auction.State)
         self.market = None
         self.opened = []
+        self.lacking = 1 << 256
         self.height = BlockNo(HEIGHT)
 
     def say(self, value):
@@ -217,6 +218,8 @@ class HostileAuction(RuleBasedStateMachine):
             return
         assert type(done.state) in auction.ALLOWED[type(before)][type(value)]
         self.state = done.state
+        if isinstance(value, auction.FailedOpen) and value.failure == auction.OpenFailure.CANNOT_PAY:
+            self.lacking = before.choice.entry.bid.deposit()
         for effect in done.effects:
             match effect:
                 case auction.ReadMarket(bids):
@@ -226,7 +229,15 @@ class HostileAuction(RuleBasedStateMachine):
                     assert chosen.bid.deposit() <= self.wish.cap
                     assert chosen.bid.expiry > self.height
                     assert chosen not in self.opened
+                    assert chosen.bid.deposit() < self.lacking
                     self.opened.append(chosen)
+        if isinstance(before, auction.Opening) and isinstance(self.state, auction.Lost):
+            assert value.failure == auction.OpenFailure.REFUSED or not self.left(before)
+
+    def left(self, state):
+        """What could still be opened and paid behind the bid that was tried."""
+        behind = [each.entry.bid for each in state.ranking.ranked[state.place + 1 :]]
+        return [bid for bid in behind if bid.expiry > self.height and bid.deposit() < self.lacking]
 
     @rule(number=st.integers(3, 8), life=st.integers(0, 60))
     def honest(self, number, life):
@@ -264,14 +275,25 @@ class HostileAuction(RuleBasedStateMachine):
         self.market = market(*stands, height=height)
         self.say(auction.SawMarket(self.market))
 
-    @rule(height=st.integers(HEIGHT, HEIGHT + 30).map(BlockNo))
+    @rule(
+        numbers=st.sets(st.integers(3, 8)),
+        height=st.integers(HEIGHT, HEIGHT + 30).map(BlockNo),
+        worst=st.integers(3, 9),
+        failures=st.lists(st.sampled_from(list(auction.OpenFailure)), max_size=3),
+    )
     @precondition(lambda self: len(getattr(self.state, "entries", ())) > 1)
-    def go_through(self, height):
+    def go_through(self, numbers, height, worst, failures):
+        """Who asks less than `worst` has failed often: the best bid is not the cheapest."""
+        for number in numbers:
+            self.say(auction.GotEntry(entry(number)))
         self.say(auction.DidClose())
         if isinstance(self.state, auction.Weighing):
-            self.market = market(*map(standing, range(3, 9)))
+            self.market = market(*(standing(each, failed=50 * (each < worst)) for each in range(3, 9)))
             self.say(auction.SawMarket(self.market))
         self.accept(height)
+        for failure in failures:
+            if isinstance(self.state, auction.Opening):
+                self.fail(failure, height)
 
     @rule(height=heights)
     def accept(self, height):

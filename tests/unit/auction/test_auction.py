@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocol.auction.auction import (
     ALLOWED,
@@ -82,12 +84,76 @@ def test_next_bid_is_opened_unasked_when_the_best_is_gone(failure):
     assert [(each.owner, each.reason) for each in state.tried] == [(owner(3), "gone")]
 
 
-@pytest.mark.parametrize("failure", [OpenFailure.CANNOT_PAY, OpenFailure.REFUSED])
-def test_no_other_bid_is_tried_when_the_fault_is_not_the_bids(failure):
+def test_no_other_bid_is_tried_when_the_fault_is_not_the_bids():
     state, _ = run(AskedOpen(NOW), state=proposed(3, 4))
-    state, effects = run(FailedOpen(lease(3), failure, "2 GVL are missing", NOW), state=state)
+    state, effects = run(FailedOpen(lease(3), OpenFailure.REFUSED, "not listed", NOW), state=state)
     assert isinstance(state, Lost)
-    assert (state.reason, effects) == ("2 GVL are missing", ())
+    assert (state.reason, effects) == ("not listed", ())
+
+
+def unproven(*prices):
+    """Proposed bids in this order, best first: who asks less has failed so much more often."""
+    numbers = range(3, 3 + len(prices))
+    bids = [entry(n, rate_per_block=price * TOKEN // 100) for n, price in zip(numbers, prices, strict=True)]
+    stands = [standing(n, finalized=0 if n > 3 else 900, failed=5 * (n - 3)) for n in numbers]
+    state, _ = run(*map(GotEntry, bids), DidClose(), SawMarket(market(*stands)))
+    assert [each.entry for each in state.ranking.ranked] == bids
+    return state, [OpenLease(each) for each in bids]
+
+
+def cannot_pay(opened):
+    bid = opened.entry.bid
+    return FailedOpen(bid.lease_id(), OpenFailure.CANNOT_PAY, f"lacking {bid.deposit()}", NOW)
+
+
+def test_what_the_wallet_cannot_pay_leads_to_the_next_that_is_cheaper():
+    state, (best, _dearer, _same, cheaper) = unproven(50, 51, 50, 49)
+    state, effects = run(AskedOpen(NOW), cannot_pay(best), state=state)
+    assert effects == (cheaper,), "and none that costs as much"
+    lost_, effects = run(cannot_pay(cheaper), state=state)
+    assert isinstance(lost_, Lost)
+    assert effects == ()
+    assert lost_.reason == f"lacking {49 * TOKEN // 10}", "what would have done, at the least"
+    assert [each.owner for each in lost_.tried] == [owner(3), owner(6)]
+
+
+CROWD = tuple(entry(number) for number in range(3, 9))
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(0, 60), min_size=6, max_size=6), st.integers(2, 9))
+def test_whoever_can_pay_any_bid_gets_the_best_of_those(failed, purse):
+    stands = [standing(3 + index, failed=count) for index, count in enumerate(failed)]
+    state, _ = run(*map(GotEntry, CROWD), DidClose(), SawMarket(market(*stands)))
+    payable = [each for each in state.ranking.ranked if each.price <= purse * TOKEN // 10]
+    state, effects = run(AskedOpen(NOW), state=state)
+    while effects:
+        bid = effects[0].entry.bid
+        paid = SawOpened(bid.lease_id()) if bid.deposit() <= purse * TOKEN // 10 else cannot_pay(effects[0])
+        state, effects = run(paid, state=state)
+    assert (state.choice if isinstance(state, Won) else None) == (payable[0] if payable else None)
+
+
+def test_what_could_not_be_paid_is_remembered_while_others_are_gone():
+    state, (best, cheaper, dearer, cheapest) = unproven(50, 48, 49, 47)
+    gone = FailedOpen(cheaper.entry.bid.lease_id(), OpenFailure.NONCE_SPENT, "gone", NOW)
+    state, effects = run(AskedOpen(NOW), cannot_pay(best), state=state)
+    assert effects == (cheaper,)
+    state, effects = run(gone, state=state)
+    assert effects == (dearer,), "it was not this one's price that could not be paid"
+    state, effects = run(cannot_pay(dearer), state=state)
+    assert effects == (cheapest,)
+    state, _ = run(SawOpened(cheapest.entry.bid.lease_id()), state=state)
+    assert isinstance(state, Won)
+    assert [each.failure.name for each in state.tried] == ["CANNOT_PAY", "NONCE_SPENT", "CANNOT_PAY"]
+
+
+def test_who_can_pay_no_bid_that_is_left_hears_what_is_missing():
+    state, (best, cheaper) = unproven(50, 49)
+    gone = FailedOpen(cheaper.entry.bid.lease_id(), OpenFailure.NONCE_SPENT, "gone", NOW)
+    state, _ = run(AskedOpen(NOW), cannot_pay(best), gone, state=state)
+    assert isinstance(state, Lost)
+    assert state.reason == f"lacking {5 * TOKEN}"
 
 
 def test_all_bids_gone_is_said_with_each_reason():

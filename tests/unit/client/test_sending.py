@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from client_sdk.sending import Purse, failure_of
-from protocol.auction.auction import NEXT_MAY_DO, OpenFailure
+from protocol.auction.auction import OpenFailure
 from protocol.auction.money import Unit
 from protocol.chain.errors import Revert, known_errors, revert_of
 from protocol.chain.views import LeaseState, LeaseView
@@ -37,14 +37,18 @@ def test_refusal_of_one_bid_lets_the_next_be_opened(name: str) -> None:
     found = reverted(name)
     assert found.name == name
     failure, reason = failure_of(found)
-    assert failure in NEXT_MAY_DO
+    assert failure in (OpenFailure.BID_VOID, OpenFailure.NONCE_SPENT, OpenFailure.EXPIRED)
     assert OF_ONE_BID[name] in reason
 
 
-@pytest.mark.parametrize("name", ["Escrow_TooFewCredits", "Escrow_UnlistedToken", "Escrow_NotClient"])
+@pytest.mark.parametrize("name", ["Escrow_UnlistedToken", "Escrow_NotClient"])
 def test_refusal_of_every_bid_alike_ends_the_auction(name: str) -> None:
-    assert failure_of(reverted(name))[0] not in NEXT_MAY_DO
+    assert failure_of(reverted(name))[0] is OpenFailure.REFUSED
     assert failure_of(Revert("", {}))[0] is OpenFailure.REFUSED
+
+
+def test_credits_that_do_not_reach_leave_cheaper_bids_to_try() -> None:
+    assert failure_of(reverted("Escrow_TooFewCredits"))[0] is OpenFailure.CANNOT_PAY
 
 
 @pytest.mark.trio
