@@ -24,6 +24,8 @@ def terms_of(program: Path, inputs: Path, limits: WorkerLimits | None = None) ->
 
 def check_burn(chain: Chain, wallet: Wallet, bid: Bid) -> None:
     """Raise `InputError` with the reason if the fee cannot be burnt now, whatever the size; blocking."""
+    if not bid.completion_fee:
+        raise InputError("the lease has no completion fee: nothing would be burnt")
     _ = chain.delivery  # says so if the deployment has none
     if wallet.client != bid.client:
         raise InputError("only the client of the lease may burn its fee", "name that wallet with --wallet")

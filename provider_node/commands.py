@@ -298,7 +298,8 @@ def unstake(
     from provider_node.money import hand_of, take
 
     if (amount is None) == (not claim):
-        raise click.UsageError("give an amount, or --claim")
+        both = " and not both" if claim else ""
+        raise click.UsageError(f"give an amount, or --claim{both}")
     config = _load(settings, sets, data_dir=data_dir, **{"price.token": token})
     row, human = take(config, hand_of(config, wallet, password_file, contract), amount)
     settings.emit(row, human)

@@ -1,6 +1,5 @@
 """Follow results, re-run a share of them, prove on chain what is wrong."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,7 @@ def enrol(settings: Settings, *, wallet: str | None, password_file: str | None, 
     chain = _owner(settings, wallet, password_file)
     check_enrolment(chain)
     settings.say(terms_of(chain))
-    if not yes and not _agreed(settings):
+    if not yes and not settings.agreed("Stake and enrol?", "--yes stakes"):
         settings.emit({"enrolled": False}, "nothing was staked")
         return ExitCode.NO
     settings.emit(*join(chain))
@@ -134,13 +133,6 @@ def _owner(settings: Settings, wallet: str | None, password_file: str | None) ->
     chain = Chain.connect(network, bytes(load_account(config.wallet, password).key))
     chain.check()
     return chain
-
-
-def _agreed(settings: Settings) -> bool:
-    if settings.json or not sys.stdin.isatty():
-        settings.say("nobody to ask: --yes stakes")
-        return False
-    return click.confirm("Stake and enrol?", err=True)
 
 
 @watchtower.command()

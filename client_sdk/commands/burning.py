@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import click
-
 from client_sdk.burning import burn_fee, check_burn, terms_of
 from client_sdk.home import ClientHome
 from client_sdk.record import load_record
@@ -48,9 +46,8 @@ def burn_job_fee(
     finally:
         store.close()
     fee = record.unit.show(bid.completion_fee)
-    if not yes and not click.confirm(
-        f"Burn {fee} of the provider's fee and {fee} of your credits?", err=True
-    ):
+    asked = f"Burn {fee} of the provider's fee and {fee} of your credits?"
+    if not yes and not settings.agreed(asked, "--yes burns"):
         settings.emit({"job": folder.id, "burnt": "0"}, "nothing was burnt")
         return ExitCode.NO
     burn_fee(chain, opened, bid, terms)

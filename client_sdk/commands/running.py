@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import click
-
 from client_sdk.clients import SyncClient
 from client_sdk.commands.table import quote_table
 from client_sdk.home import ClientHome
@@ -35,7 +33,8 @@ def run_job(
         _tell_refusals(settings, error)
         raise
     _show(settings, client, auction)
-    if not yes and not _agreed(settings, client, auction):
+    best = question(auction.quotes[0], client.unit)
+    if not yes and not settings.agreed(best, "--yes takes the best bid"):
         auction.decline()
         settings.emit({"job": auction.job, "state": "declined"}, "nothing was opened, nothing was paid")
         return ExitCode.NO
@@ -136,14 +135,6 @@ def question(best: Quote, unit: Unit) -> str:
 
     audits = f", and pay {about(best.audits)} for audits" if best.audits != "0" else ""
     return f"Open the bid of {best.provider[:10]} for at most {about(best.price)}{audits}?"
-
-
-def _agreed(settings: Settings, client: SyncClient, auction: SyncAuction) -> bool:
-    best = auction.quotes[0]
-    if settings.json or not sys.stdin.isatty():
-        settings.say("nobody to ask: --yes takes the best bid")
-        return False
-    return click.confirm(question(best, client.unit), err=True)
 
 
 def _tell_refusals(settings: Settings, error: AuctionLostError) -> None:

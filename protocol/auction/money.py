@@ -1,7 +1,7 @@
 """Sums for people: the smallest unit as whole tokens and back, exactly."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from protocol.types import Amount, InputError
 
@@ -15,8 +15,14 @@ def check_sum(text: str, what: str) -> None:
 
 
 def plain_sum(value: str | float | Decimal) -> str:
-    """Return a program's sum as text without an exponent: `Decimal("1E-7")` is 0.0000001."""
-    return value if isinstance(value, str) else format(Decimal(str(value)), "f")
+    """Return a program's sum as text without an exponent: `Decimal("1E-7")` is 0.0000001.
+
+    What is no number at all stays as it is, for whoever reads the text to refuse.
+    """
+    try:
+        return value if isinstance(value, str) else format(Decimal(str(value)), "f")
+    except InvalidOperation:
+        return str(value)
 
 
 def sum_setting(text: str) -> str:

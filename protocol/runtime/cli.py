@@ -75,12 +75,23 @@ class LazyGroup(click.Group):
         return self._found
 
 
+def _tell_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        found = version("gavel")
+        context.ensure_object(Settings).emit({"version": found}, f"gavel {found}")
+        context.exit()
+
+
 @click.group(
     cls=LazyGroup,
     params=[*common_options()],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.version_option(None, "--version", package_name="gavel", message="gavel %(version)s")
+@click.option(
+    "--version", is_flag=True, expose_value=False, callback=_tell_version, help="Show the version and exit."
+)
 def root() -> None:
     """Gavel: a compute market where nobody has to be trusted."""
 

@@ -47,7 +47,12 @@ def _describe(error: BaseException) -> tuple[str, str, str, int]:
             command = error.ctx.command_path
             return "input", f"{command} needs a command", f"{command} --help lists them", ExitCode.INPUT
         case click.NoSuchOption() if error.option_name[1:2] in {*"0123456789."}:
-            return "input", "no number here may be negative", "name more than 0", ExitCode.INPUT
+            return (
+                "input",
+                f"no number here may be negative: one begins with {error.option_name}",
+                "",
+                ExitCode.INPUT,
+            )
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "gavel"
             return "input", _line(error.format_message()), f"see {command} --help", ExitCode.INPUT

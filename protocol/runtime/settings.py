@@ -42,6 +42,13 @@ class Settings:
         if not self.json:
             print(text, file=sys.stderr, flush=True)
 
+    def agreed(self, question: str, otherwise: str) -> bool:
+        """Ask before something is spent. Where nobody can be asked it is no, and `otherwise` is said."""
+        if self.json or not sys.stdin.isatty():
+            self.say(f"nobody to ask: {otherwise}")
+            return False
+        return click.confirm(question, err=True)
+
 
 pass_settings = click.make_pass_decorator(Settings, ensure=True)
 
@@ -55,7 +62,8 @@ def common_options() -> list[click.Option]:
             setattr(settings, option.name, value)
 
     def make(*names: str, **attributes: Any) -> click.Option:
-        return click.Option(list(names), expose_value=False, callback=store, **attributes)
+        # Eager: an answer that ends the command at once, as that of --version, has to know.
+        return click.Option(list(names), expose_value=False, is_eager=True, callback=store, **attributes)
 
     file = click.Path(path_type=Path, dir_okay=False)
     return [

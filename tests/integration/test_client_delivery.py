@@ -19,7 +19,7 @@ from protocol.chain.delivery_reads import SeenDemand
 from protocol.chain.localnet import Localnet
 from protocol.chain.views import LeaseState
 from protocol.dispute.delivery import Kind
-from protocol.types import Blocks, InputError
+from protocol.types import Amount, Blocks, InputError
 from tests.chain_helpers import ready_client
 from tests.client_rig import UNIT, bids, client_session, expected, small_job, stub_provider
 from tests.silent_rig import ITEMS, PROVIDER, Answers, Silent, silent
@@ -165,6 +165,8 @@ async def test_the_fee_of_what_is_too_large_to_be_demanded_can_be_burnt_by_the_c
         chain, wallet = localnet.chain(1), session.setup.wallet
         spec, store = run.record.job_spec, session.store
         terms = await trio.to_thread.run_sync(terms_of, store.path(spec.program), store.path(spec.inputs))
+        with pytest.raises(InputError, match="no completion fee"):
+            check_burn(chain, wallet, replace(bid, completion_fee=Amount(0)))
         with pytest.raises(InputError, match="only the client"):
             check_burn(chain, Wallet(localnet.keys[6]), bid)
         with pytest.raises(InputError, match="as much as the fee"):

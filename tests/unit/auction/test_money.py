@@ -16,9 +16,9 @@ def test_small_sums_are_read_however_they_are_written(value: str | float | Decim
 
 
 def test_what_is_no_sum_is_refused() -> None:
-    for value in ("1e-7", float("nan"), float("inf"), Decimal(-1)):
+    for value in ("1e-7", float("nan"), float("inf"), Decimal(-1), None, [1]):
         with pytest.raises(InputError, match="max_price"):
-            LOC.parse(plain_sum(value), "max_price")
+            LOC.parse(plain_sum(value), "max_price")  # type: ignore[arg-type]
 
 
 def test_a_sum_beyond_all_sums_is_refused() -> None:

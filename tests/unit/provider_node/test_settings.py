@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from protocol.runtime import cli
 from protocol.runtime.config import load_config
+from protocol.runtime.exit_codes import ExitCode
 from protocol.types import InputError
 from provider_node.config import ProviderConfig
 from watchtower.config import WatchtowerConfig
@@ -58,3 +60,9 @@ def test_a_watchtower_is_told_the_field() -> None:
     ):
         with pytest.raises(InputError, match=complaint):
             load_config(WatchtowerConfig, "watchtower", None, flags, environ={})
+
+
+def test_unstake_says_what_it_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    for given, said in (([], "give an amount, or --claim ("), (["5", "--claim"], "--claim and not both (")):
+        assert cli.invoke(["provider", "unstake", *given]) == ExitCode.INPUT
+        assert said in capsys.readouterr().err

@@ -203,7 +203,28 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.invoke(["wallet", "list", "--help"]) == ExitCode.OK
     assert "--json" in capsys.readouterr().out
     assert cli.invoke(["--version"]) == ExitCode.OK
-    assert capsys.readouterr().out.startswith("gavel 0.")
+    said = capsys.readouterr().out
+    assert said.startswith("gavel 0.")
+    for args in (["--json", "--version"], ["--version", "--json"]):
+        assert cli.invoke(args) == ExitCode.OK
+        assert json.loads(capsys.readouterr().out) == {"version": said.split()[1]}
+
+
+def test_nobody_is_asked_where_nobody_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A question under --json would stand in the JSON of stderr; every command asks by `Settings.agreed`."""
+    assert not Settings().agreed("Burn?", "--yes burns")
+    assert capsys.readouterr() == ("", "nobody to ask: --yes burns\n")
+    assert not Settings(json=True).agreed("Burn?", "--yes burns")
+    assert capsys.readouterr() == ("", "")
+    rooms = ("client_sdk", "provider_node", "watchtower", "protocol")
+    root = Path(__file__).parents[3]
+    asking = [
+        file
+        for room in rooms
+        for file in root.glob(f"{room}/**/*.py")
+        if "click.confirm(" in file.read_text()
+    ]
+    assert [file.name for file in asking] == ["settings.py"]
 
 
 def test_completion_scripts_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,7 +360,8 @@ def test_no_library_lifts_the_limit_on_recursion(library: str) -> None:
 def test_a_negative_sum_is_no_unknown_option(sum_: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.invoke(["wallet", "deposit", sum_]) == ExitCode.INPUT
     said = capsys.readouterr().err
-    assert "no number here may be negative" in said
+    assert said == f"gavel: no number here may be negative: one begins with {sum_[:2]}\n"
+    assert "more than 0" not in said, "0 is taken by some"
     assert "option" not in said
 
 
