@@ -305,10 +305,11 @@ class Market:
         free = max(min(stake.staked, stake.max_locked) - stake.locked - promised_sum, 0)
         tokens = tuple(
             TokenTerms(
-                symbol=unit.symbol,
+                unit=unit,
                 reserve=listing.reserve,
                 free=Amount(free if index == policy.token else 0),
                 lease_cap=stake.max_per_lease if index == policy.token else Amount(0),
+                is_capped=stake.max_locked < stake.staked,
             )
             for index, (unit, listing) in enumerate(zip(self.rules.units, self.rules.listings, strict=True))
         )

@@ -59,12 +59,14 @@ def add(
         add_stake(hand, purse, more, per_lease, in_all)
     else:
         hand.send(hand.chain.staking.set_caps(token, per_lease, in_all))
+    doubts = doubts_of(per_lease, in_all, before.locked, unit)
     row = {
         "owner": to_hex(hand.address),
         "token": unit.symbol,
         "staked": unit.plain(whole),
         "max_per_lease": unit.plain(per_lease),
         "max_locked": unit.plain(in_all),
+        "warnings": doubts,
     }
     caps = f"up to {unit.show(per_lease)} per lease, {unit.show(in_all)} in all"
     kept = [
@@ -76,7 +78,17 @@ def add(
         if not named and sum_ != whole
     ]
     said = f" (kept as it was; {' and '.join(kept)} would change it)" if kept else ""
-    return row, f"{unit.show(whole)} staked; leases may lock {caps}{said}"
+    return row, "\n".join([f"{unit.show(whole)} staked; leases may lock {caps}{said}", *doubts])
+
+
+def doubts_of(per_lease: Amount, in_all: Amount, locked: Amount, unit: Unit) -> list[str]:
+    """Return what these caps do that their owner may not have meant; a typo in one ends all bidding."""
+    found = []
+    if in_all < per_lease:
+        found.append(f"no lease can lock {unit.show(per_lease)}: all together may lock {unit.show(in_all)}")
+    if in_all <= locked:
+        found.append(f"no bid is made for now: {unit.show(locked)} are locked, all that may be")
+    return found
 
 
 def take(config: ProviderConfig, hand: Owner, amount: str | None) -> Report:

@@ -18,6 +18,7 @@ from protocol.auction.defence import (
     trace_ms,
     worst_ms,
 )
+from protocol.auction.money import Unit
 from protocol.auction.room import room_flaw
 from protocol.dispute.windows import Judging
 from protocol.messages import Bid, JobSpec, Offer
@@ -153,11 +154,20 @@ class TokenTerms:
     `free` is the stake that is neither locked nor unbonding, `lease_cap` the owner's cap on one bond.
     """
 
-    symbol: str
+    unit: Unit
     reserve: Amount
     """Part of a bond that no advance may touch: it pays for a dispute (RULES 4)."""
     free: Amount
     lease_cap: Amount
+    is_capped: bool = False
+    """Whether the owner's cap on all bonds, which is below the stake, says what is free."""
+
+    @property
+    def limit(self) -> str:
+        """What a bond that is too large is too large for."""
+        if self.lease_cap < self.free:
+            return "the owner's cap on one lease (max_per_lease)"
+        return "the owner's cap on all leases (max_locked)" if self.is_capped else "stake"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +306,9 @@ def _acceptable(offer: Offer, house: House, market: MarketView) -> TokenTerms:
     if offer.token >= len(market.tokens):
         raise _RefusedError(f"unknown token {offer.token}: this deployment lists {len(market.tokens)}")
     if offer.token != policy.token:
-        taken = market.tokens[policy.token].symbol if policy.token < len(market.tokens) else "another token"
+        taken = (
+            market.tokens[policy.token].unit.symbol if policy.token < len(market.tokens) else "another token"
+        )
         raise _RefusedError(f"this provider takes {taken} only, the offer pays token {offer.token}")
     if offer.auction_ms > policy.auction_ms:
         raise _RefusedError(
@@ -494,8 +506,8 @@ def _bond(case: _Case, rate: Amount, top_up_cap: int) -> Amount:
     available = min(token.free, token.lease_cap)
     if least > available:
         raise _CrowdedError(
-            f"stake too small for the bond: it takes {least} of {token.symbol}'s smallest unit, "
-            f"{available} are free"
+            f"{token.limit} too small for the bond: it takes {token.unit.show(least)}, "
+            f"{token.unit.show(available)} are free"
         )
     return Amount(min(max(least, token.reserve + rate * top_up_cap), available))
 

@@ -16,6 +16,7 @@ from protocol.auction.bidding import (
     TokenTerms,
     answer,
 )
+from protocol.auction.money import Unit
 from protocol.messages import Bid, Offer
 from protocol.types import InputError
 from tests.strategies.messages import raw_messages
@@ -47,7 +48,7 @@ HOUSES = st.builds(
     st.builds(Capability, st.lists(SPEEDS, max_size=3).map(tuple), st.integers(0, 10**10)),
     POLICIES,
 )
-TOKENS = st.builds(TokenTerms, st.just("USD"), AMOUNTS, AMOUNTS, AMOUNTS)
+TOKENS = st.builds(TokenTerms, st.just(Unit("USD", 6)), AMOUNTS, AMOUNTS, AMOUNTS)
 MARKETS = st.builds(
     MarketView, st.integers(0, 1 << 40), st.integers(1, 10**5), st.lists(TOKENS, max_size=3).map(tuple)
 )

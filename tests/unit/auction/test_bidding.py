@@ -18,6 +18,7 @@ from protocol.auction.bidding import (
     answer,
     rate_per_block,
 )
+from protocol.auction.money import Unit
 from protocol.dispute.audits import AuditClocks
 from protocol.dispute.windows import Judging, demand_rounds
 from protocol.messages import JobSpec, Offer
@@ -52,7 +53,8 @@ OFFER = Offer(
     addrs=("/ip4/127.0.0.1/tcp/1",),
 )
 HOUSE = House(OWNER, Capability((CPU,), 10**7), PricePolicy({"cpu": 3_600_000}))
-MARKET = MarketView(1_000, 1_000, (TokenTerms("USD", 5_000, 10**9, 10**9),))
+USD = Unit("USD", 3)
+MARKET = MarketView(1_000, 1_000, (TokenTerms(USD, 5_000, 10**9, 10**9),))
 SLOTS = (Slot(7),)
 
 
@@ -95,14 +97,17 @@ def test_the_bond_covers_the_reserve_and_everything_that_can_be_withdrawn() -> N
 
 
 def test_a_small_stake_bids_with_what_the_client_insists_on() -> None:
-    small = replace(MARKET, tokens=(TokenTerms("USD", 5_000, 20_000, 10**9),))
+    small = replace(MARKET, tokens=(TokenTerms(USD, 5_000, 20_000, 10**9),))
     assert bid_for(market=small).bid.bond == 20_000
-    capped = replace(MARKET, tokens=(TokenTerms("USD", 5_000, 10**9, 16_000),))
+    capped = replace(MARKET, tokens=(TokenTerms(USD, 5_000, 10**9, 16_000),))
     assert bid_for(market=capped).bid.bond == 16_000
-    poor = replace(MARKET, tokens=(TokenTerms("USD", 5_000, 14_999, 10**9),))
-    assert refusal(market=poor) == (
-        "stake too small for the bond: it takes 15000 of USD's smallest unit, 14999 are free"
-    )
+    poor = replace(MARKET, tokens=(TokenTerms(USD, 5_000, 14_999, 10**9),))
+    takes = "too small for the bond: it takes 15 USD, 14.999 USD are free"
+    assert refusal(market=poor) == f"stake {takes}"
+    held = replace(MARKET, tokens=(replace(poor.tokens[0], is_capped=True),))
+    assert refusal(market=held) == f"the owner's cap on all leases (max_locked) {takes}"
+    tight = replace(MARKET, tokens=(TokenTerms(USD, 5_000, 10**9, 14_999, is_capped=True),))
+    assert refusal(market=tight) == f"the owner's cap on one lease (max_per_lease) {takes}"
 
 
 def test_price_counts_hours_energy_and_margin_and_rounds_up() -> None:
@@ -237,7 +242,7 @@ def test_rule_14_counts_the_demands_from_a_result_to_any_leaf(items: int, rounds
 
 
 def test_declines_by_policy() -> None:
-    two = replace(MARKET, tokens=(TokenTerms("USD", 0, 0, 0), *MARKET.tokens))
+    two = replace(MARKET, tokens=(TokenTerms(USD, 0, 0, 0), *MARKET.tokens))
     assert refusal(replace(OFFER, token=1), market=two) == (
         "this provider takes USD only, the offer pays token 1"
     )

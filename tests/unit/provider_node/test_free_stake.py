@@ -11,6 +11,7 @@ from protocol.auction.money import Unit
 from protocol.chain.views import Listing, StakeView
 from protocol.types import Address, Amount, BlockNo
 from provider_node.market import Market
+from provider_node.money import doubts_of
 
 pytestmark = pytest.mark.trio
 NOTHING: Any = None
@@ -49,11 +50,21 @@ async def test_bids_of_other_slots_take_from_the_whole_and_not_from_one_lease_s_
     promised: int, free: int
 ) -> None:
     found = await seen(CAPPED, promised)
-    assert (found.free, found.lease_cap) == (free, 20)
+    assert (found.free, found.lease_cap, found.is_capped) == (free, 20, True)
 
 
 async def test_never_more_is_promised_than_the_contract_would_lock() -> None:
     """Invariant: locked + promised + bond <= min(staked, max_locked), bond <= max_per_lease."""
     assert (await seen(replace(CAPPED, locked=Amount(35)), 20)).free == 5
     assert (await seen(replace(CAPPED, staked=Amount(50)), 20)).free == 30
+    assert not (await seen(replace(CAPPED, staked=Amount(50)), 20)).is_capped
     assert (await seen(replace(CAPPED, staked=Amount(50), locked=Amount(60)), 0)).free == 0
+
+
+async def test_caps_that_keep_each_other_from_being_reached_are_named() -> None:
+    unit, plenty = Unit("LOC", 0), Amount(100)
+    assert doubts_of(Amount(20), plenty, Amount(3), unit) == []
+    assert doubts_of(plenty, Amount(1), Amount(3), unit) == [
+        "no lease can lock 100 LOC: all together may lock 1 LOC",
+        "no bid is made for now: 3 LOC are locked, all that may be",
+    ]
