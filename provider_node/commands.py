@@ -103,7 +103,7 @@ def run(
     return run_daemon(partial(run_provider, config, started))
 
 
-@provider.command()
+@provider.command(short_help="Name the operator key on chain.")
 @_operator
 @_addrs
 @click.option(
@@ -146,7 +146,7 @@ def register(
     settings.emit(answer, f"operator {answer['operator']} acts for owner {answer['owner']}")
 
 
-@provider.command()
+@provider.command(short_help="Print what an owner on another machine registers.")
 @_operator
 @click.option("--owner", help="Address of the owner that it is for; else the config's.")
 @_addrs
@@ -170,7 +170,7 @@ def introduce(
     settings.emit({"owner": signed.message.owner, "operator": signed.signer, "introduction": text}, text)
 
 
-@provider.command()
+@provider.command(short_help="Show the daemon, its stake and balances.")
 @_config_options
 @pass_settings
 def status(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> int:
@@ -194,7 +194,7 @@ def leases(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> N
     settings.emit(rows, human)
 
 
-@provider.command()
+@provider.command(short_help="Show what was earned and lost, from the chain.")
 @_config_options
 @pass_settings
 def earnings(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
@@ -205,7 +205,7 @@ def earnings(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) ->
     settings.emit(row, human)
 
 
-@provider.command()
+@provider.command(short_help="Take no new jobs, and end when all leases are over.")
 @click.option("--cancel", is_flag=True, help="Bid again.")
 @_config_options
 @pass_settings
@@ -219,7 +219,7 @@ def drain(settings: Settings, cancel: bool, data_dir: str | None, sets: tuple[st
     settings.emit(answer, f"draining: it ends after {left}" if answer["draining"] else "bidding again")
 
 
-@provider.command()
+@provider.command(short_help="Take new jobs again after a contradiction.")
 @_config_options
 @pass_settings
 def resume(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> None:
@@ -236,7 +236,7 @@ def resume(settings: Settings, data_dir: str | None, sets: tuple[str, ...]) -> N
     settings.emit(answer, said)
 
 
-@provider.command()
+@provider.command(short_help="Add to the stake, and set its caps.")
 @click.argument("amount")
 @click.option(
     "--max-per-lease", help="Most that one lease may lock; else as before, at first the whole stake."
@@ -273,7 +273,7 @@ def stake(
     settings.emit(row, human)
 
 
-@provider.command()
+@provider.command(short_help="Take tokens out of the stake, in two steps.")
 @click.argument("amount", required=False)
 @click.option("--claim", is_flag=True, help="Pay out what was unbonded before, its delay being over.")
 @_token
@@ -305,7 +305,7 @@ def unstake(
     settings.emit(row, human)
 
 
-@provider.command()
+@provider.command(short_help="Turn credits into tokens, or take won coin.")
 @click.argument("amount", required=False)
 @click.option("--to", help="Address that gets the tokens; else the owner.")
 @click.option("--coin", is_flag=True, help="Instead, pay out the coin that lost games left to the owner.")

@@ -135,7 +135,7 @@ def _owner(settings: Settings, wallet: str | None, password_file: str | None) ->
     return chain
 
 
-@watchtower.command()
+@watchtower.command(short_help="List results, games and audits, and where each stands.")
 @click.option("--data-dir", help="Folder of the watchtower.")
 @pass_settings
 def status(settings: Settings, data_dir: str | None) -> int:

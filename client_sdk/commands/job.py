@@ -24,7 +24,7 @@ def job() -> None:
     """Run a job on somebody else's machine, follow it, check its result."""
 
 
-@job.command()
+@job.command(short_help="Offer a job, take the best bid, follow it.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--max-price", required=True, help="Whole tokens for the whole job, fees and audits included.")
 @click.option("--yes", "-y", is_flag=True, help="Take the best bid without asking.")
@@ -81,7 +81,7 @@ def list_(settings: Settings) -> None:
     list_jobs(settings)
 
 
-@job.command()
+@job.command(short_help="Show where a job stands.")
 @click.argument("name", default="last")
 @pass_settings
 def status(settings: Settings, name: str) -> None:
@@ -91,7 +91,7 @@ def status(settings: Settings, name: str) -> None:
     show_status(settings, name)
 
 
-@job.command()
+@job.command(short_help="Go on with a job: fetch and check its result.")
 @click.argument("name", default="last")
 @wallet_option
 @password_option
@@ -119,7 +119,7 @@ def result(
         return follow_job(settings, client, client.resume(job), wait=wait)
 
 
-@job.command()
+@job.command(short_help="End a job early.")
 @click.argument("name", default="last")
 @wallet_option
 @password_option
@@ -137,7 +137,7 @@ def cancel(
     return cancel_job(settings, name, wallet, password_file, contract)
 
 
-@job.command(name="top-up")
+@job.command(name="top-up", short_help="Fund more blocks of a running job.")
 @click.argument("name", default="last")
 @click.option("--blocks", type=int, help="How many more blocks; else as many as the bid allows.")
 @wallet_option
@@ -164,7 +164,7 @@ def top_up(
     )
 
 
-@job.command(name="burn-fee")
+@job.command(name="burn-fee", short_help="Burn the fee of a result too large to be demanded.")
 @click.argument("name", default="last")
 @click.option("--yes", "-y", is_flag=True, help="Burn without asking.")
 @wallet_option
@@ -194,7 +194,7 @@ def burn_fee(
     )
 
 
-@job.command()
+@job.command(short_help="Check a receipt from chain and artifacts alone.")
 @click.argument("receipt", type=click.Path(path_type=Path, dir_okay=False))
 @click.option(
     "--rerun-percent", type=click.FloatRange(0, 100), default=0, help="Share of items to run again."
@@ -221,7 +221,7 @@ def verify(settings: Settings, receipt: Path, rerun_percent: float) -> int:
     return ExitCode.OK if found.holds else ExitCode.NO
 
 
-@job.command()
+@job.command(short_help="Run a result again and prove it if it is wrong.")
 @click.argument("name", default="last")
 @click.option(
     "--item", type=click.IntRange(0), metavar="N", help="Run this item alone again; else all of them."

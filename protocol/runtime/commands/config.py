@@ -18,7 +18,7 @@ def config() -> None:
     """Show effective settings and where each came from."""
 
 
-@config.command()
+@config.command(short_help="Show all settings, and where each comes from.")
 @click.argument("role", required=False)
 @pass_settings
 def show(settings: Settings, role: str | None) -> None:

@@ -53,7 +53,7 @@ def list_(settings: Settings) -> None:
     settings.emit(rows, human or "no wallets yet; gavel wallet new makes one")
 
 
-@wallet.command()
+@wallet.command(short_help="Print the address of a wallet.")
 @click.argument("name", required=False)
 @pass_settings
 def address(settings: Settings, name: str | None) -> None:
@@ -101,7 +101,7 @@ def import_(
     settings.emit({"name": name, "address": to_checksum(key.address), "path": str(key.path)}, str(key.path))
 
 
-@wallet.command()
+@wallet.command(short_help="Show coin, tokens and credits.")
 @click.argument("name", required=False)
 @pass_settings
 def balance(settings: Settings, name: str | None) -> None:
@@ -136,7 +136,7 @@ def _pays(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@wallet.command()
+@wallet.command(short_help="Turn tokens into credits in the Escrow.")
 @click.argument("amount")
 @_token
 @_pays
@@ -156,7 +156,7 @@ def deposit(
     settings.emit(*buy_credits(_payer_of(settings, wallet, password_file, contract, token), amount))
 
 
-@wallet.command()
+@wallet.command(short_help="Turn credits back into tokens, or take coin.")
 @click.argument("amount", required=False)
 @click.option("--to", help="Who receives it, a 0x address; else the wallet itself.")
 @click.option("--coin", is_flag=True, help="Pay out the coin that games left to the wallet, not credits.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from protocol.chain.commands import deploy
 from protocol.chain.localnet_command import WALLETS
@@ -139,3 +140,11 @@ def metrics_of(role: str) -> set[str]:
 def test_every_metric_is_documented_and_no_other(role: str) -> None:
     page = (ROOT / "docs" / f"{role.removesuffix('_node')}.md").read_text()
     assert set(re.findall(r"`(gavel_\w+)(?:\{\w+\})?`", page)) == metrics_of(role)
+
+
+@pytest.mark.parametrize("group", ["job", "provider", "wallet", "watchtower", "config"])
+def test_what_each_command_does_is_said_whole_on_a_terminal_of_80_columns(group: str) -> None:
+    shown = CliRunner().invoke(cli.root, [group, "--help"], terminal_width=80).output
+    _, _, rows = shown.partition("Commands:\n")
+    assert rows
+    assert not [row for row in rows.splitlines() if row.endswith("...") or not row.startswith("  ")]
