@@ -139,11 +139,15 @@ def _owner(settings: Settings, wallet: str | None, password_file: str | None) ->
 @click.option("--data-dir", help="Folder of the watchtower.")
 @pass_settings
 def status(settings: Settings, data_dir: str | None) -> int:
-    """List what was found, and where each game and audit stands; the exit code is 1 if a result was wrong."""
+    """List what was found, and where each game and audit stands.
+
+    The exit code is 1 if a result was wrong, else 2 if a file is damaged, which is named.
+    """
     from dataclasses import asdict
 
     from protocol.runtime.config import load_config
     from protocol.runtime.exit_codes import ExitCode
+    from protocol.types import InputError
     from watchtower.auditing.notes import Notes
     from watchtower.config import WatchtowerConfig
     from watchtower.folders import AUDITS
@@ -153,18 +157,23 @@ def status(settings: Settings, data_dir: str | None) -> int:
     from watchtower.verdicts import Finding, Verdicts
 
     config = load_config(WatchtowerConfig, "watchtower", settings.config, {"data_dir": data_dir}).value
-    found = Verdicts(folder_of(config) / "verdicts").all()
-    standings = Standings(folder_of(config) / "games").all()
+    damage = list[InputError]()
+    found = Verdicts(folder_of(config) / "verdicts").all(damage.append)
+    standings = Standings(folder_of(config) / "games").all(damage.append)
     lines = told(found, standings)
     notes = Notes(folder_of(config) / AUDITS)
-    auditor, audits = notes.auditor(), notes.all()
+    auditor, audits = notes.auditor(damage.append), notes.all(damage.append)
     lines += [auditor.sentence()] if auditor else []
     lines += [note.sentence() for note in audits]
+    damaged = [str(each) for each in damage]
     plain = {
         "verdicts": [asdict(each) for each in found],
         "leases": [asdict(each) for each in standings],
         "auditor": asdict(auditor) if auditor else None,
         "audits": [asdict(each) for each in audits],
+        "damaged": damaged,
     }
-    settings.emit(plain, "\n".join(lines))
-    return ExitCode.NO if any(v.finding is Finding.MISMATCH for v in found) else ExitCode.OK
+    settings.emit(plain, "\n".join(lines + damaged))
+    if any(v.finding is Finding.MISMATCH for v in found):
+        return ExitCode.NO
+    return ExitCode.INPUT if damaged else ExitCode.OK

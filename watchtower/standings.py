@@ -8,6 +8,7 @@ from pathlib import Path
 from protocol.games.report import GameReport
 from protocol.store.files import write_whole
 from protocol.types import InputError
+from watchtower.records import Told, intact, refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,9 @@ class Standings:
         file = self._folder / f"{standing.lease}-{standing.item}.json"
         write_whole(file, json.dumps(asdict(standing), indent=1).encode())
 
-    def all(self) -> tuple[Standing, ...]:
-        """Return every item's standing, oldest first. `InputError` names a damaged file."""
-        return tuple(map(_read, sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_ctime)))
+    def all(self, told: Told = refuse) -> tuple[Standing, ...]:
+        """Return every item's standing, oldest first; `told` gets an `InputError` for each damaged file."""
+        return intact(self._folder.glob("0x*.json"), _read, told)
 
 
 def live(standings: Iterable[Standing]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from protocol.store.files import write_whole
 from protocol.types import Hash32, InputError, LeaseId
 from watchtower.judge import ResultId
+from watchtower.records import Told, intact, refuse
 
 log = logging.getLogger(__name__)
 
@@ -103,10 +104,9 @@ class Verdicts:
         write_whole(path, json.dumps(asdict(verdict), indent=1).encode())
         return path
 
-    def all(self) -> tuple[Verdict, ...]:
-        """Return every verdict, oldest first. `InputError` names a damaged file."""
-        paths = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_mtime)
-        return tuple(map(_read, paths))
+    def all(self, told: Told = refuse) -> tuple[Verdict, ...]:
+        """Return every verdict, oldest first; `told` gets an `InputError` for each damaged file."""
+        return intact(self._folder.glob("0x*.json"), _read, told)
 
     def by_lease(self) -> dict[LeaseId, Verdict]:
         """Return every verdict, by its lease."""

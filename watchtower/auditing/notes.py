@@ -10,6 +10,7 @@ from protocol.auction.money import Unit
 from protocol.games.audit_runs import AuditRuns
 from protocol.store.files import write_whole
 from protocol.types import InputError, LeaseId
+from watchtower.records import Told, intact, refuse
 
 T = TypeVar("T", "AuditNote", "AuditorNote")
 
@@ -82,10 +83,9 @@ class Notes:
         """Replace what was said of the auditor."""
         self._write("auditor.json", asdict(note))
 
-    def all(self) -> tuple[AuditNote, ...]:
-        """Return every audit's note, oldest first. `InputError` names a damaged file."""
-        files = sorted(self._folder.glob("0x*.json"), key=lambda path: path.stat().st_ctime)
-        return tuple(_read(file, AuditNote) for file in files)
+    def all(self, told: Told = refuse) -> tuple[AuditNote, ...]:
+        """Return every audit's note, oldest first; `told` gets an `InputError` for each damaged file."""
+        return intact(self._folder.glob("0x*.json"), lambda file: _read(file, AuditNote), told)
 
     def told(self) -> set[tuple[LeaseId, bool]]:
         """Return the audits whose end was written down, by lease and whether they were the client's."""
@@ -97,10 +97,10 @@ class Notes:
                     found.add((LeaseId(bytes.fromhex(note.lease[2:])), note.by == "its client"))
         return found
 
-    def auditor(self) -> AuditorNote | None:
-        """Return the auditor's note, None if no daemon has written one."""
+    def auditor(self, told: Told = refuse) -> AuditorNote | None:
+        """Return the auditor's note, None if no daemon has written one, or it is damaged."""
         file = self._folder / "auditor.json"
-        return _read(file, AuditorNote) if file.exists() else None
+        return next(iter(intact([file], lambda file: _read(file, AuditorNote), told)), None)
 
     def _write(self, name: str, content: dict[str, object]) -> None:
         write_whole(self._folder / name, json.dumps(content, indent=1).encode())
