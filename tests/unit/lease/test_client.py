@@ -230,6 +230,35 @@ def test_a_look_that_says_nothing_new_or_fails_is_repeated_later_and_none_is_lef
     assert not wanted(gone, effects[0])
     assert isinstance(run(SawHolds(BlockNo(200)), state=gone)[1][0], Rejected)
     assert run(saw(147, HELD), state=gone)[1] == (FetchOutputs(ROOT, 1), EndHolds(1, False))
+    later, _ = run(SawHolds(BlockNo(900)), saw(147, RUNNING), state=state)
+    assert run(saw(148, HELD), state=later)[1] == (FetchOutputs(ROOT, 1), EndHolds(1, False))
+
+
+def test_what_was_to_be_done_with_outputs_that_others_replaced_is_not_done():
+    """A check of the first ones says nothing of the second, nor may they be saved as the result."""
+    checking, (check,) = run(DidFetch(GOT), state=RESULT)
+    saving, (save,) = run(DidCheck(RIGHT), state=checking)
+    assert wanted(checking, check)
+    assert wanted(saving, save)
+    changed, _ = run(saw(142, replace(POSTED, output_root=OTHER)), state=saving)
+    again, (check_again,) = run(DidFetch(GOT), state=changed)
+    saves, (save_again,) = run(DidCheck(Verdict(OTHER, OTHER, 2, None)), state=again)
+    assert [wanted(again, each) for each in (check, check_again)] == [False, True]
+    assert [wanted(saves, each) for each in (save, save_again)] == [False, True]
+
+
+@pytest.mark.parametrize("state", [STARTED, RESULT, GOOD])
+def test_only_what_was_lost_is_fetched_again(state):
+    after, (effect,) = run(AskedFetch(), state=state)
+    assert after == state
+    assert isinstance(effect, Rejected)
+
+
+def test_a_close_that_was_refused_is_wanted_no_more():
+    cancelled, (close,) = run(AskedCancel(), state=STARTED)
+    assert wanted(cancelled, close)
+    refused, _ = run(DidNotSend("SendClose", "the deadline is nearer"), state=cancelled)
+    assert not wanted(refused, close)
 
 
 def test_reorganisation_takes_the_result_back_or_changes_it():
