@@ -9,6 +9,7 @@ import pytest
 from protocol.chain.calls import Call, TxReceipt
 from protocol.chain.errors import Revert
 from protocol.chain.networks_file import shipped_network
+from protocol.chain.rpc import RpcRefused
 from protocol.chain.sender import NonceTakenError, Sender
 from protocol.chain.sent import FileJournal, SentJournal
 from protocol.crypto import keccak256
@@ -106,6 +107,24 @@ def test_so_is_each_attempt_that_pays_more(tmp_path: Path) -> None:
     node.shows = BlockNo(node.shows + 3)
     assert sender.poll(ticket) is None
     assert len(node.taken) == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [TransientError("timed out"), RpcRefused("send", {"code": -32000, "message": "nonce too low"})],
+    ids=["timed out", "nonce too low"],
+)
+def test_what_a_node_took_before_it_failed_gets_no_second_nonce(error: Exception) -> None:
+    """One URL takes it and times out; the next one then calls its nonce used: by ourselves."""
+
+    class Takes(FakeNode):
+        def send_raw(self, raw: bytes) -> None:
+            super().send_raw(raw)
+            raise error
+
+    sender = sender_of(node := Takes())
+    ticket = sender.submit(CALL, "an effect")
+    assert (ticket.nonce, len(node.taken), sender.unmined()) == (0, 1, (ticket,))
 
 
 def test_what_failed_on_chain_may_be_sent_again(node: FakeNode, tmp_path: Path) -> None:
