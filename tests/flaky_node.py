@@ -10,6 +10,8 @@ from typing import Any
 import requests
 
 Answer = dict[str, Any]
+MOST_IN_A_BATCH = 100
+"""As public nodes have it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,9 @@ class FlakyNode:
         self.gas += [one["params"][0]["gas"] for one in each if "gas" in str(one.get("params", ()))]
         if self.nothing and not isinstance(request, list):
             return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": None}).encode()
+        if len(each) > MOST_IN_A_BATCH:
+            error = {"code": -32600, "message": f"more than {MOST_IN_A_BATCH} requests in a batch"}
+            return json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
         errors = [self.refuse(one) for one in each]
         if not any(errors):
             return self._forged(request, self._ask(self._aged(request)))

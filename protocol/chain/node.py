@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from protocol.chain.calls import Call, Log, TxReceipt
 from protocol.chain.errors import revert_of
 from protocol.chain.networks import Network
-from protocol.chain.rpc import STILL_S, Rpc, RpcRefused, quantity
+from protocol.chain.rpc import MOST_READ, STILL_S, Rpc, RpcRefused, quantity
 from protocol.types import Address, BlockNo, Hash32, Wei, to_hex
 
 T = TypeVar("T")
@@ -16,8 +16,6 @@ Tag = str | int
 """A block number, or "latest", "pending"."""
 _SLOW_BLOCKS = 5
 """Times a chain's usual time after which a block is late."""
-_PER_BATCH = 99
-"""Public nodes accept a hundred; one more is asked with them (`Rpc.read`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +128,8 @@ class Node:
         """Return what many calls return, as `view`, in requests of as many as public nodes accept."""
         requests = [("eth_call", [_call_object(call, None), _tag(tag)]) for call in calls]
         found: list[T] = []
-        for first in range(0, len(requests), _PER_BATCH):
-            part = requests[first : first + _PER_BATCH]
+        for first in range(0, len(requests), MOST_READ):
+            part = requests[first : first + MOST_READ]
             found += self.rpc.read(lambda each: [parse(_bytes(one)) for one in each], *part, sure=sure)
         return found
 
@@ -153,8 +151,8 @@ class Node:
     def transactions(self, hashes: Sequence[Hash32]) -> list[Transaction]:
         """Return transactions, in order. `TransientError` if no node has one: a re-org took it, say."""
         found: list[Transaction] = []
-        for first in range(0, len(hashes), _PER_BATCH):
-            part = hashes[first : first + _PER_BATCH]
+        for first in range(0, len(hashes), MOST_READ):
+            part = hashes[first : first + MOST_READ]
             requests = (("eth_getTransactionByHash", [to_hex(tx)]) for tx in part)
             found += self.rpc.read(partial(_transactions, part), *requests)
         return found
@@ -168,7 +166,7 @@ class Node:
 
         By one node: what one calls spent, another that is behind would say has no receipt.
         """
-        receipts = [("eth_getTransactionReceipt", [to_hex(tx)]) for tx in hashes[:_PER_BATCH]]
+        receipts = [("eth_getTransactionReceipt", [to_hex(tx)]) for tx in hashes[: MOST_READ - 1]]
 
         def read(answers: list[Any]) -> tuple[tuple[TxReceipt, bool] | None, int]:
             found = (_receipt(tx, raw) for tx, raw in zip(hashes, answers[:-1], strict=False))

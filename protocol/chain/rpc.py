@@ -22,6 +22,10 @@ Request = tuple[str, Sequence[Any]]
 """Method and parameters."""
 _HEAD: Request = ("eth_blockNumber", ())
 _CHAIN: Request = ("eth_chainId", ())
+_WITH_EACH = 2
+"""Requests that go with those of a `read`: how far the node is, and which chain it serves."""
+MOST_READ = 100 - _WITH_EACH
+"""Requests of one `read`: public nodes accept a hundred in a batch."""
 _BLOCK: Request = ("eth_getBlockByNumber", ("latest", False))
 BUSY_CODES = (-32005, -32016, -32097, 429)
 """Answers that mean "ask somebody else", not "no"."""

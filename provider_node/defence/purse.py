@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 _EVERY_S = 30.0
 _GAMES_AHEAD = 2
 """Long games that the wallet should always be able to answer, beside those that are open."""
+_LEASE_GAS = 500_000
+"""Where no games are: a lease's start, result and some heartbeats, with room."""
 _WITHDRAW_GAS = 60_000
 _WORTH = 10
 """Coin is withdrawn once it is this many times what that costs."""
@@ -51,15 +53,17 @@ class Purse:
     @property
     def unable(self) -> str:
         """Why a result that is yet to come could not be posted, or not be defended; empty if it could."""
-        lacks = (
-            f"answering games may take {COIN.about(self.needed)}, its operator holds {COIN.about(self.held)}"
-        )
+        lacks = f"its gas may cost {COIN.about(self.needed)}, its operator holds {COIN.about(self.held)}"
         return self.key_trouble or (lacks if self.low else "")
 
     @property
     def low(self) -> bool:
         """Whether the wallet could not answer all that may be asked."""
         return self.held < self.needed
+
+    @property
+    def _has_games(self) -> bool:
+        return self.chain.blocking.deployment.disputes is not None
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -73,16 +77,16 @@ class Purse:
     async def look(self) -> None:
         """Take the figures, warn if key or coin will not do, take what was won if that may be done here."""
         before = self.low
-        await self._look_at_key()
+        if self._has_games:
+            await self._look_at_key()
         games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
         self.held, price, self.won = await self.chain.run(_figures, self.operator, self.owner)
-        self.needed = Wei((games + _GAMES_AHEAD) * BOND_GAS * price)
+        self.needed = Wei(((games + _GAMES_AHEAD) * BOND_GAS if self._has_games else _LEASE_GAS) * price)
         if self.low and not before:
             log.warning(
-                "the operator 0x%s has %d wei of coin; answering %d games may take %d: send it some",
+                "the operator 0x%s has %d wei of coin; what is open and new leases may take %d: send it some",
                 self.operator.hex(),
                 self.held,
-                games + _GAMES_AHEAD,
                 self.needed,
             )
         # Only the owner can take it; where that is another key, `status` says so.
@@ -107,4 +111,5 @@ class Purse:
 
 def _figures(chain: Chain, operator: Address, owner: Address) -> tuple[Wei, int, Wei]:
     price = fee_now(chain.node, chain.network.fees).max_fee
-    return chain.balance(operator), price, chain.coin(owner)
+    won = chain.coin(owner) if chain.deployment.disputes is not None else Wei(0)
+    return chain.balance(operator), price, won

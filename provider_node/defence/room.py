@@ -76,11 +76,11 @@ def defending(parts: Parts) -> Room:
     )
     purse = Purse(parts.chain, parts.loop, parts.sending, parts.identity.operator, parts.identity.owner)
     parts.market.unable = lambda: purse.unable
-    tasks = (executing.run, tracer.run, runs.run, scout.errands.run, scout.run, purse.run)
+    games = (executing.run, tracer.run, runs.run, scout.errands.run, scout.run)
     states = partial(parts.loop.states, KIND)
     return Room(
         wire=partial(_wire, parts, answering),
-        tasks=tasks if parts.chain.blocking.deployment.disputes else (),
+        tasks=(purse.run, *(games if parts.chain.blocking.deployment.disputes else ())),
         operations={"resume": partial(_resume, suspension)},
         status=partial(_status, parts, scout, purse, executing),
         metrics=partial(game_metrics, states, answering, purse, partial(load_of, parts)),

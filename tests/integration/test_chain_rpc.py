@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from protocol.chain import http
+from protocol.chain.calls import Call
 from protocol.chain.client import Chain
 from protocol.chain.errors import Revert
 from protocol.chain.localnet import Localnet
 from protocol.chain.rpc import Rpc, RpcRefused
 from protocol.chain.views import LeaseState
-from protocol.types import Amount, InputError, LeaseId, TransientError
+from protocol.types import Address, Amount, Hash32, InputError, LeaseId, TransientError
 from tests.flaky_node import FlakyNode
 
 NOBODY = "http://127.0.0.1:9"
@@ -124,6 +125,17 @@ def test_all_down_is_transient_and_names_every_url_without_its_key(localnet: Loc
     assert "http://127.0.0.1:9: connection failed" in str(error.value)
     assert "127.0.0.1:7" in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_no_batch_is_larger_than_public_nodes_take(localnet: Localnet, flaky: FlakyNode) -> None:
+    """Anybody can register: who could not read a hundred owners, or games, would be blind."""
+    chain = Chain.connect(replace(localnet.network, name="another", rpc_urls=(flaky.url,)))
+    call = Call(localnet.network.deployments[0].escrow, bytes.fromhex("4bf5d7e9"), "CLOCK_MODE")
+    assert len(chain.node.views([call] * 250, bytes)) == 250
+    unknown = [Hash32(bytes([each]) * 32) for each in range(250)]
+    with pytest.raises(TransientError, match="transaction"):
+        chain.node.transactions(unknown)
+    assert chain.node.fate(unknown, Address(bytes(20))) == (None, 0)
 
 
 def test_another_chain_is_refused_by_its_id(localnet: Localnet) -> None:

@@ -1,6 +1,7 @@
 """The coin that answers are paid from, and the coin that lost games leave, on a real chain."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,25 @@ async def test_a_wallet_that_could_not_pay_for_its_answers_is_warned_of_and_bids
         await purse.look()
         await purse.look()
     assert purse.low
-    assert purse.unable.startswith("answering games may take 0.")
+    assert purse.unable.startswith("its gas may cost 0.")
     assert purse.key_trouble == "", "what is open is answered all the same"
     assert len(caplog.records) == 1, "once, not at every look"
     assert "send it some" in caplog.text
+
+
+async def test_where_no_games_are_a_lease_must_be_paid_for_all_the_same(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    bare = replace(localnet.network.deployments[0], disputes=None, delivery=None, audits=None)
+    net = replace(localnet, network=replace(localnet.network, deployments=(bare,)))
+    chain = AsyncChain(net.chain(OPERATOR))
+    operator = chain.blocking.address
+    purse = Purse(chain, Loop(Journal(tmp_path / "j.db")), Sending(chain, lambda: None), operator, operator)
+    await purse.look()
+    assert (purse.unable, purse.needed > 0) == ("", True)
+    localnet.anvil.call("anvil_setBalance", "0x" + operator.hex(), "0x0")
+    await purse.look()
+    assert purse.unable.endswith("its operator holds 0 coin")
 
 
 async def test_what_lost_games_leave_is_taken_by_who_may(localnet: Localnet, tmp_path: Path) -> None:
