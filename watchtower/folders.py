@@ -11,6 +11,4 @@ AUDITS = "audits"
 
 def data_dir(config: WatchtowerConfig) -> Path:
     """Return the folder of verdicts, artifacts and the secret that decides what is re-run."""
-    path = Path(config.data_dir).expanduser() if config.data_dir else paths.role_dir("watchtower")
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return path
+    return paths.data_dir("watchtower", config.data_dir)

@@ -285,6 +285,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("GAVEL_HOME", str(tmp_path))
     with pytest.raises(InputError, match=f"{file}"):
         paths.role_dir("file")
+    for bad in (str(file), "~no-such-user-here/data"):
+        with pytest.raises(InputError, match="data_dir names") as found:
+            paths.data_dir("provider", bad)
+        assert bad in str(found.value)
+    assert paths.data_dir("provider", str(tmp_path / "data")) == tmp_path / "data"
+    assert paths.data_dir("provider", "") == tmp_path / "provider"
 
 
 def test_hex_is_no_number(tmp_path: Path) -> None:
