@@ -33,14 +33,18 @@ def ceiling(policy: Fees, due: Due | None, now: int, gas: int) -> Wei:
     return Wei(max(policy.maximum, pressing))
 
 
+class DearGasError(TransientError):
+    """The base fee is above what this sender pays."""
+
+
 def fee_now(node: Node, policy: Fees, most: Wei | None = None) -> Fee:
     """Return what a fresh transaction offers, at most `most` (the policy's limit).
 
-    `TransientError` while the base fee is above that.
+    `DearGasError` while the base fee is above that.
     """
     base, most = node.base_fee(), policy.maximum if most is None else most
     if base > most:
-        raise TransientError(
+        raise DearGasError(
             f"base fee is {base} wei per gas, the limit is {most}",
             "wait, or raise fees.max_mwei in networks.yaml",
         )

@@ -7,7 +7,7 @@ import trio
 
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
-from protocol.chain.fees import fee_now
+from protocol.chain.fees import DearGasError, fee_now
 from protocol.dispute.bonds import BOND_GAS
 from protocol.dispute.defence import ENDED
 from protocol.dispute.moves import WithdrawCoin
@@ -42,6 +42,8 @@ class Purse:
     held: Wei = Wei(0)  # noqa: RUF009 - a number
     needed: Wei = Wei(0)  # noqa: RUF009
     won: Wei = Wei(0)  # noqa: RUF009
+    dear: str = ""
+    """Why nothing that can wait is sent now; empty while gas costs no more than the operator pays."""
     code: str = ""
     """What code the operator's key carries, in words; empty while it is a plain key."""
 
@@ -54,7 +56,7 @@ class Purse:
     def unable(self) -> str:
         """Why a result that is yet to come could not be posted, or not be defended; empty if it could."""
         lacks = f"its gas may cost {COIN.about(self.needed)}, its operator holds {COIN.about(self.held)}"
-        return self.key_trouble or (lacks if self.low else "")
+        return self.key_trouble or self.dear or (lacks if self.low else "")
 
     @property
     def low(self) -> bool:
@@ -80,7 +82,7 @@ class Purse:
         if self._has_games:
             await self._look_at_key()
         games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
-        self.held, price, self.won = await self.chain.run(_figures, self.operator, self.owner)
+        self.held, price, self.won, self.dear = await self.chain.run(_figures, self.operator, self.owner)
         self.needed = Wei(((games + _GAMES_AHEAD) * BOND_GAS if self._has_games else _LEASE_GAS) * price)
         if self.low and not before:
             log.warning(
@@ -109,7 +111,11 @@ class Purse:
         self.code = code
 
 
-def _figures(chain: Chain, operator: Address, owner: Address) -> tuple[Wei, int, Wei]:
-    price = fee_now(chain.node, chain.network.fees).max_fee
+def _figures(chain: Chain, operator: Address, owner: Address) -> tuple[Wei, int, Wei, str]:
+    fees, dear = chain.network.fees, ""
+    try:
+        price = fee_now(chain.node, fees).max_fee
+    except DearGasError as error:
+        price, dear = fees.maximum, error.message
     won = chain.coin(owner) if chain.deployment.disputes is not None else Wei(0)
-    return chain.balance(operator), price, won
+    return chain.balance(operator), price, won, dear

@@ -14,7 +14,7 @@ from protocol.dispute import moves
 from protocol.dispute.trees import root_of
 from protocol.runtime.loop import Loop
 from protocol.store.journal import Journal
-from protocol.types import Address
+from protocol.types import Address, Wei
 from provider_node.defence.purse import Purse
 from provider_node.sending import Sending
 from tests.chain_helpers import OPERATOR, OWNER
@@ -60,19 +60,36 @@ async def test_a_wallet_that_could_not_pay_for_its_answers_is_warned_of_and_bids
     assert "send it some" in caplog.text
 
 
+def own_purse(net: Localnet, folder: Path) -> Purse:
+    """Of an operator that is its own owner."""
+    chain = AsyncChain(net.chain(OPERATOR))
+    own = chain.blocking.address
+    return Purse(chain, Loop(Journal(folder / "journal.db")), Sending(chain, lambda: None), own, own)
+
+
 async def test_where_no_games_are_a_lease_must_be_paid_for_all_the_same(
     localnet: Localnet, tmp_path: Path
 ) -> None:
     bare = replace(localnet.network.deployments[0], disputes=None, delivery=None, audits=None)
-    net = replace(localnet, network=replace(localnet.network, deployments=(bare,)))
-    chain = AsyncChain(net.chain(OPERATOR))
-    operator = chain.blocking.address
-    purse = Purse(chain, Loop(Journal(tmp_path / "j.db")), Sending(chain, lambda: None), operator, operator)
+    purse = own_purse(replace(localnet, network=replace(localnet.network, deployments=(bare,))), tmp_path)
     await purse.look()
     assert (purse.unable, purse.needed > 0) == ("", True)
-    localnet.anvil.call("anvil_setBalance", "0x" + operator.hex(), "0x0")
+    localnet.anvil.call("anvil_setBalance", "0x" + purse.operator.hex(), "0x0")
     await purse.look()
     assert purse.unable.endswith("its operator holds 0 coin")
+
+
+async def test_while_gas_is_dearer_than_the_operator_pays_nothing_is_bid_for(
+    localnet: Localnet, tmp_path: Path
+) -> None:
+    """A lease that cannot be started in time costs both sides the show-up sum."""
+    fees = replace(localnet.network.fees, maximum=Wei(1000), priority=Wei(1))
+    purse = own_purse(replace(localnet, network=replace(localnet.network, fees=fees)), tmp_path)
+    for base, unable in ((1001, "base fee is 1001 wei per gas, the limit is 1000"), (1000, "")):
+        localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(base))
+        localnet.anvil.mine(1)
+        await purse.look()
+        assert (purse.unable, purse.low) == (unable, False)
 
 
 async def test_what_lost_games_leave_is_taken_by_who_may(localnet: Localnet, tmp_path: Path) -> None:
