@@ -314,6 +314,22 @@ async def test_who_is_refused_takes_no_place_and_loses_its_stream(
         assert server.metrics.streams_refused == 0
 
 
+async def test_who_has_its_answer_holds_no_place_until_it_asks_again(
+    store: Callable[..., Artifacts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_TOTAL", 1)
+    source = store("source")
+    artifact = source.put_bytes(noise(CHUNK))
+    async with nodes(3) as (server, honest, idle):
+        server.serve_artifacts(source, anybody)
+        question = Request(Kind.CHUNKS, artifact, 0, 1).to_bytes()
+        wires = [Wire(await node.open_stream(server.address, PROTOCOL)) for node in (idle, honest)]
+        for wire in wires * 2:
+            await wire.write(question)
+            assert await wire.read_exact(CHUNK + 1) == b"\x01" + noise(CHUNK)
+        assert server.metrics.streams_refused == 0
+
+
 async def test_a_stream_on_which_nothing_is_asked_is_ended(store: Callable[..., Artifacts]) -> None:
     settings = NetSettings(streams=StreamSettings(idle_s=0.1))
     async with nodes(2, settings) as (server, client):

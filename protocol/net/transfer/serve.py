@@ -116,13 +116,13 @@ class ArtifactServer:
             if raw is None:
                 return
             request = Request.from_bytes(raw)
-            if not self._allow(peer, request.artifact):
+            if self._allow(peer, request.artifact):
+                self._take_place(served)
+                await self._answer(served, request)
+                await served.written()
+                self._places.leave(served)
+            else:
                 await served.send([bytes([Status.DENIED])])
-                return
-            self._take_place(served)
-            await self._answer(served, request)
-            await served.written()
-            self._places.leave(served)
 
     def _take_place(self, served: _Stream) -> None:
         leaving = self._places.take(served, served.site, served.peer)
