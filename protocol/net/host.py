@@ -19,6 +19,7 @@ from multiaddr import Multiaddr
 
 from protocol.net.settings import NetSettings
 from protocol.net.workarounds.connector import IdleConnector
+from protocol.net.workarounds.identify import ask_nobody
 from protocol.net.workarounds.reads import EagerNoise
 from protocol.net.workarounds.yamux import PROTOCOL as YAMUX
 from protocol.net.workarounds.yamux import BoundMuxers, BoundYamux
@@ -69,10 +70,9 @@ def build_host(keys: KeyPair, settings: NetSettings) -> IHost:
             enable_graceful_degradation=False,
             enable_metrics=False,
         ),
-        # Stock, what four strangers say of where this node is becomes one of its addresses.
-        disable_identify_address_discovery=True,
         announce_addrs=[parse_addr(text) for text in settings.announce] or None,
     )
+    ask_nobody(host)
     # The dialler has its own back-off; a dial that waits inside the swarm blocks the next address.
     swarm = swarm_of(host)
     swarm.retry_config = RetryConfig(max_retries=0)

@@ -462,7 +462,7 @@ async def test_streams_that_a_peer_never_closes_are_dropped(monkeypatch: pytest.
             wire = Wire(await attacker.open_stream(victim.address, "/t/1"))
             await wire.write_frame(b"and no end")
             assert await wire.read_exact(1) == b"\x01"
-        await until(lambda: kept_streams(victim) <= before, 10)
+        await until(lambda: kept_streams(victim) <= before + 4, 10)  # gossip's may open only now
         assert victim.metrics.stream_faults == 0
         assert await honest.request(victim.address, "/t/1", b"mine") == b"mine"
 

@@ -16,6 +16,11 @@ from hypothesis import strategies as st
 from libp2p import new_host
 from libp2p.abc import IHost, INetStream
 from libp2p.custom_types import TProtocol
+from libp2p.host.exceptions import StreamFailure
+from libp2p.identity import update
+from libp2p.identity.identify.identify import ID
+from libp2p.identity.identify.pb.identify_pb2 import Identify
+from libp2p.identity.identify_push.identify_push import ID_PUSH
 from libp2p.io.exceptions import MessageTooLarge
 from libp2p.network.config import ConnectionConfig
 from libp2p.peer.peerinfo import PeerInfo, info_from_p2p_addr
@@ -29,7 +34,11 @@ from libp2p.pubsub.utils import maybe_consume_signed_record
 from libp2p.security.insecure.transport import PLAINTEXT_PROTOCOL_ID, InsecureTransport
 from libp2p.stream_muxer.yamux.yamux import YamuxStream
 from libp2p.tools.anyio_service import background_trio_service
-from libp2p.utils.varint import encode_varint_prefixed, read_varint_prefixed_bytes_limited
+from libp2p.utils.varint import (
+    encode_varint_prefixed,
+    read_length_prefixed_protobuf,
+    read_varint_prefixed_bytes_limited,
+)
 from multiaddr import Multiaddr
 
 from protocol.net import open_node
@@ -327,6 +336,37 @@ async def test_stock_accepts_plaintext() -> None:
         with pytest.raises(Exception, match="unable to connect"):
             await client.connect(info_from_p2p_addr(Multiaddr(ours.addrs[0])))
         assert ours.peers() == ()
+
+
+# ---------------------------------------------------------------- identify
+
+
+@pytest.mark.trio
+async def test_stock_keeps_for_ever_what_a_peer_says_of_itself() -> None:
+    kept = update._safe_parse_multiaddr_cached
+    junk = Identify(listen_addrs=[b"\xff" + bytes([number]) * 1000 for number in range(50)])
+
+    async def answer(stream: INetStream) -> None:
+        await stream.write(encode_varint_prefixed(junk.SerializeToString()))
+        await stream.close()
+
+    async with stock("talker") as talker:
+        talker.set_stream_handler(ID, answer)
+        async with stock("server") as server:
+            kept.cache_clear()
+            await connect(talker, server)
+            await until(lambda: kept.cache_info().currsize >= 50)
+        async with nodes(1) as (ours,):
+            kept.cache_clear()
+            await talker.connect(info_from_p2p_addr(Multiaddr(ours.addrs[0])))
+            await until(lambda: bool(ours.peers()))
+            with pytest.raises(StreamFailure):
+                await talker.new_stream(ours._host.get_id(), [ID_PUSH])
+            stream = await talker.new_stream(ours._host.get_id(), [ID])
+            said = await read_length_prefixed_protobuf(stream)
+            assert Identify.FromString(said).listen_addrs  # who asks is answered
+            await trio.sleep(0.1)
+            assert kept.cache_info().currsize <= 1  # the talker's, of what ours said
 
 
 # ---------------------------------------------------------------- dialling
