@@ -8,7 +8,7 @@ import trio
 from protocol.chain.async_chain import AsyncChain
 from protocol.chain.client import Chain
 from protocol.chain.fees import DearGasError, fee_now
-from protocol.dispute.bonds import BOND_GAS
+from protocol.dispute.bonds import BOND_BYTES, BOND_GAS
 from protocol.dispute.defence import ENDED
 from protocol.dispute.moves import WithdrawCoin
 from protocol.dispute.purse import COIN
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _EVERY_S = 30.0
 _GAMES_AHEAD = 2
 """Long games that the wallet should always be able to answer, beside those that are open."""
-_LEASE_GAS = 500_000
+_LEASE_GAS, _LEASE_BYTES = 500_000, 6_000
 """Where no games are: a lease's start, result and some heartbeats, with room."""
 _WITHDRAW_GAS = 60_000
 _WORTH = 10
@@ -83,7 +83,7 @@ class Purse:
             await self._look_at_key()
         games = sum(state.phase not in ENDED for state in self.loop.states(KIND).values())
         self.held, price, self.won, self.dear = await self.chain.run(_figures, self.operator, self.owner)
-        self.needed = Wei(((games + _GAMES_AHEAD) * BOND_GAS if self._has_games else _LEASE_GAS) * price)
+        self.needed = self._cost(games + _GAMES_AHEAD, price)
         if self.low and not before:
             log.warning(
                 "the operator 0x%s has %d wei of coin; what is open and new leases may take %d: send it some",
@@ -95,6 +95,12 @@ class Purse:
         if self.operator == self.owner and self.won > _WORTH * _WITHDRAW_GAS * price:
             log.info("taking %d wei that challengers lost", self.won)
             await self.sending.send(self.chain.blocking.disputes.move(WithdrawCoin(self.owner)))
+
+    def _cost(self, games: int, price: int) -> Wei:
+        """Of so many games' answers, or of a lease; with what a roll-up takes for their bytes."""
+        each = (BOND_GAS, BOND_BYTES) if self._has_games else (_LEASE_GAS, _LEASE_BYTES)
+        gas, size = (part * (games if self._has_games else 1) for part in each)
+        return Wei(gas * price + size * self.chain.blocking.network.data_fee_wei_per_byte)
 
     async def _look_at_key(self) -> None:
         """A wallet may put code on a key that was plain when the daemon started."""

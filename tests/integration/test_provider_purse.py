@@ -84,12 +84,14 @@ async def test_while_gas_is_dearer_than_the_operator_pays_nothing_is_bid_for(
 ) -> None:
     """A lease that cannot be started in time costs both sides the show-up sum."""
     fees = replace(localnet.network.fees, maximum=Wei(1000), priority=Wei(1))
-    purse = own_purse(replace(localnet, network=replace(localnet.network, fees=fees)), tmp_path)
+    net = replace(localnet.network, fees=fees, data_fee_wei_per_byte=Wei(10**9))
+    purse = own_purse(replace(localnet, network=net), tmp_path)
     for base, unable in ((1001, "base fee is 1001 wei per gas, the limit is 1000"), (1000, "")):
         localnet.anvil.call("anvil_setNextBlockBaseFeePerGas", hex(base))
         localnet.anvil.mine(1)
         await purse.look()
         assert (purse.unable, purse.low) == (unable, False)
+        assert purse.needed == 2 * (700_000 * 1000 + 12_000 * 10**9), "with what a roll-up takes for bytes"
 
 
 async def test_what_lost_games_leave_is_taken_by_who_may(localnet: Localnet, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import trio
 from protocol.chain.localnet import run_localnet
 from protocol.messages import Decline, Quote
 from protocol.store import Artifacts
-from tests.provider_rig import long_job, open_client, provider_home
+from tests.chain_helpers import OPERATOR
+from tests.provider_rig import long_job, make_job, open_client, provider_home
 
 pytestmark = pytest.mark.xdist_group("provider")
 
@@ -44,3 +45,21 @@ async def test_jobs_that_would_find_no_room_beside_others_are_declined(tmp_path:
             beside_a_lease = await client.ask(jobs[2])
             assert isinstance(beside_a_lease, Decline), "served on for a while, it takes its room"
             assert "store has room for" in beside_a_lease.reason
+
+
+@pytest.mark.trio
+async def test_an_operator_without_coin_bids_for_nothing(tmp_path: Path) -> None:
+    """A lease that it could not start would cost both sides the show-up sum."""
+    networks = tmp_path / "networks.yaml"
+    with (
+        run_localnet(block_time=1, networks_file=networks) as net,
+        provider_home(net, tmp_path, networks) as daemon,
+    ):
+        operator = net.chain(OPERATOR).address
+        net.anvil.call("anvil_setBalance", "0x" + operator.hex(), hex(10**9))
+        daemon.start()
+        async with open_client(net, tmp_path) as client:
+            await daemon.meet(client)
+            answer = await client.ask(make_job(client.store, tmp_path / "job"))
+        assert isinstance(answer, Decline)
+        assert "its operator holds 0.000000001 coin" in answer.reason
