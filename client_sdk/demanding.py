@@ -1,7 +1,8 @@
 """Outputs by way of the chain: demanded once nobody serves them, and followed until every bond is back."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import trio
@@ -14,6 +15,7 @@ from protocol.games.demanding import Demander, DemandTurn, demand_terms, holds, 
 from protocol.games.pace import rest
 from protocol.lease.client_types import DidFetch, Outputs
 from protocol.messages import Bid
+from protocol.net import Patience, Progress, TooSlowError, patiently
 from protocol.runtime.retry import backoff
 from protocol.types import ArtifactId, BidFlags, Hash32, InputError, TransientError, Verification, Wei
 
@@ -21,9 +23,12 @@ log = logging.getLogger(__name__)
 
 DEMAND_BUDGET = Wei(10**17)
 """Most that demanding a job's outputs may cost if nobody says otherwise: 0.1 coin of the chain."""
-_PATIENCE = 8
-"""Into so many parts the window is cut by the time for which the network alone is asked."""
+_PARTS = 8
+"""Into so many parts the window is cut by the longest time for which the network alone is asked."""
 _LEAST_S, _LONGEST_S = 5.0, 120.0
+"""For so long at least, and at most if nothing comes."""
+_LEAST_RATE = 64 << 10
+"""What comes at so many bytes a second is waited for longer."""
 _IDLE_S = 120.0
 
 
@@ -48,13 +53,16 @@ class Delivery:
     given: Wei | None
     """Most that may be spent; None: nobody said."""
     patience_s: float | None = None
-    """Seconds for which only the network is asked; None: a part of the window."""
+    """Seconds for which only the network is asked if nothing comes; None: a part of the window."""
     over: str = ""
     """Why nothing is demanded any more, without success."""
     found: ArtifactId | None = None
     """The outputs, once the chain has shown all of them."""
     _root: Hash32 | None = None
     _failing: float | None = None
+    _ends: float | None = None
+    """When what comes buys no more time, before anything is demanded."""
+    _fetching: trio.CancelScope = field(default_factory=trio.CancelScope)
     _asked: trio.Event = field(default_factory=trio.Event)
     _idle: trio.Event = field(default_factory=trio.Event)
     _demander: Demander | None = None
@@ -69,23 +77,47 @@ class Delivery:
         self._root = root
         self._asked.set()
 
+    @contextmanager
+    def patiently(self) -> Iterator[Progress]:
+        """Give up the try to fetch in the body once patience is over, or the chain has shown all outputs.
+
+        INVARIANT: a provider that serves, but slowly, is demanded from while most of the window is left.
+        """
+        stall_s, now = self._patience_s(), trio.current_time()
+        if self._ends is None or self._asked.is_set():
+            self._ends = now + max(self._window_s() / _PARTS, stall_s)
+        patience = Patience(_LEAST_RATE, stall_s, self._ends)
+        with trio.CancelScope() as self._fetching, patiently(patience, "the outputs") as progress:
+            if self.found is not None:
+                self._fetching.cancel()
+            yield progress
+        if self._fetching.cancelled_caught:
+            raise TransientError("the outputs are taken from the chain")
+
+    def shown(self, outputs: ArtifactId) -> None:
+        """Note that the chain has shown all outputs: no peer is waited for any longer."""
+        self.found = outputs
+        self._fetching.cancel()
+
     async def instead(self, root: Hash32, error: Exception) -> DidFetch | None:
         """Return outputs that the chain has shown; else None, and after some patience they are demanded.
 
-        What was served and is wrong is no reason for patience: `error` says which of the two it was.
+        What was served and is wrong is no reason for patience, and what came too slowly has had it: `error`
+        says which of the three it was.
         """
         if self.found is not None:
             receipt = await self.results.receipt_of(self.found, root, self.wanted())
             return DidFetch(Outputs(self.found, receipt))
         now = trio.current_time()
         self._failing = self._failing if self._failing is not None else now
-        if not isinstance(error, TransientError) or now - self._failing >= self._patience_s():
+        patient = isinstance(error, TransientError) and not isinstance(error, TooSlowError)
+        if not patient or now - self._failing >= self._patience_s():
             self.ask(root)
         return None
 
     def served(self) -> None:
         """Note that the outputs came over the network after all: no more is demanded."""
-        self._failing = None
+        self._failing = self._ends = None
         if self._demander is not None:
             self._demander.paused = "the outputs came over the network"
 
@@ -149,7 +181,7 @@ class Delivery:
         # challenged all the same.
         roots = await self._put(posted_roots(shape, root, turn.known).to_bytes())
         self.results.write_evidence(roots, self.wanted())
-        self.found = await self._put(data)
+        self.shown(await self._put(data))
         self.tell(f"the chain has shown all outputs, {len(data)} bytes")
 
     async def _put(self, data: bytes) -> ArtifactId:
@@ -171,5 +203,7 @@ class Delivery:
     def _patience_s(self) -> float:
         if self.patience_s is not None:
             return self.patience_s
-        window = self.results.chain.blocking.network.seconds(self.wanted().bid.challenge_window)
-        return min(max(window / _PATIENCE, _LEAST_S), _LONGEST_S)
+        return min(max(self._window_s() / _PARTS, _LEAST_S), _LONGEST_S)
+
+    def _window_s(self) -> float:
+        return self.results.chain.blocking.network.seconds(self.wanted().bid.challenge_window)

@@ -327,12 +327,12 @@ class JobRun:
     async def _served(
         self, effect: lease.FetchOutputs, wanted: Wanted, *, can_demand: bool
     ) -> lease.DidFetch:
-        """Fetch; while they can be demanded, other bytes than those posted are as good as none."""
-        if self.delivery.found is not None:
-            raise TransientError("the outputs are taken from the chain")
-        found = await self.results.fetch(effect, wanted)
-        judged = can_demand and not self.delivery.over
-        if judged and not await self.results.matches(effect.output_root, found.outputs, wanted):
+        """Fetch; while they can be demanded, late bytes and others than those posted are as good as none."""
+        if not can_demand or self.delivery.over:
+            return await self.results.fetch(effect, wanted)
+        with self.delivery.patiently() as progress:
+            found = await self.results.fetch(effect, wanted, progress)
+        if not await self.results.matches(effect.output_root, found.outputs, wanted):
             raise InputError("what the provider serves is not what it posted")
         return found
 

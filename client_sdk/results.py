@@ -35,7 +35,7 @@ from protocol.lease.client_types import (
     Verdict,
 )
 from protocol.messages import Bid, JobSpec, Receipt, Signed, open_signed
-from protocol.net import Node, protocol_id
+from protocol.net import Node, Progress, protocol_id
 from protocol.runtime.child import Child, ChildOutOfMemoryError
 from protocol.store.artifacts import Artifacts
 from protocol.types import Address, ArtifactId, Hash32, InputError, LeaseId, TransientError, to_hex
@@ -75,7 +75,7 @@ class Results:
     child: Child
     bidders: Bidders
 
-    async def fetch(self, effect: FetchOutputs, wanted: Wanted) -> DidFetch:
+    async def fetch(self, effect: FetchOutputs, wanted: Wanted, progress: Progress | None = None) -> DidFetch:
         """Get the receipt from the provider and the outputs from any peer that has them."""
         operators = await self._operators(wanted)
         signed = await self._receipt(effect.output_root, wanted, operators)
@@ -92,6 +92,7 @@ class Results:
             receipt.outputs,
             [*operators, *others[:_MORE_HOLDERS]],
             max_size=max(receipt.output_bytes, 1),
+            progress=progress,
         )
         return DidFetch(Outputs(receipt.outputs, signed.encode()))
 

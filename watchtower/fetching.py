@@ -6,9 +6,9 @@ from pathlib import Path
 
 import trio
 
-from protocol.net import ArtifactTooLargeError, Node, WrongBytesError
+from protocol.net import ArtifactTooLargeError, Node, Patience, WrongBytesError, patiently
 from protocol.store.artifacts import Artifacts
-from protocol.types import Address, ArtifactId, InputError, TransientError
+from protocol.types import Address, ArtifactId, InputError
 
 PARTS = 8
 """Into so many parts a window is cut by the longest time that one try may fetch."""
@@ -18,25 +18,6 @@ LEAST_S = 60.0
 
 class WrongArtifactsError(InputError):
     """The provider serves something, but not what it committed to on chain."""
-
-
-class TooSlowError(TransientError):
-    """It came too slowly. What came is kept for the next try, as long as there is room."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a fetch may take: `stall_s` seconds and as long as `rate` bytes per second need, at most until
-    `ends`, in trio's time. What came early buys time for what comes later.
-    """
-
-    rate: int
-    stall_s: float
-    ends: float
-
-    def deadline(self, began: float, received: int) -> float:
-        """Return when a fetch that has brought so many bytes is given up unless more come."""
-        return min(began + self.stall_s + received / self.rate, self.ends)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +53,10 @@ class Fetcher:
         return self.store.path(artifact)
 
     async def _fetch(self, artifact: ArtifactId, most_bytes: int, peers: Sequence[Address]) -> None:
-        began, before = trio.current_time(), -1
-        with trio.CancelScope(deadline=self.patience.deadline(began, 0)) as scope:
-
-            def progress(here: int, _: int) -> None:
-                nonlocal before
-                before = here if before < 0 else before  # what an earlier try left buys no time
-                scope.deadline = self.patience.deadline(began, here - before)
-
-            try:
+        try:
+            with patiently(self.patience, f"artifact 0x{artifact.hex()}") as progress:
                 await self.node.fetch_artifact(
                     self.store, artifact, peers, max_size=max(most_bytes, 1), progress=progress
                 )
-            except (WrongBytesError, ArtifactTooLargeError) as error:
-                raise WrongArtifactsError(error.message) from error
-        if scope.cancelled_caught:
-            took = trio.current_time() - began
-            raise TooSlowError(f"artifact 0x{artifact.hex()} came too slowly: given up after {took:.0f} s")
+        except (WrongBytesError, ArtifactTooLargeError) as error:
+            raise WrongArtifactsError(error.message) from error

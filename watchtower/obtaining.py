@@ -34,7 +34,7 @@ from protocol.games.runs_at_once import AT_ONCE, MOST
 from protocol.games.turns import Claim, Seats
 from protocol.games.workshop import CaseFiles
 from protocol.messages import Domain, JobSpec, Receipt, open_signed
-from protocol.net import Node, protocol_id
+from protocol.net import Node, Patience, TooSlowError, protocol_id
 from protocol.runtime.child import ChildOutOfMemoryError
 from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.files import write_whole
@@ -42,7 +42,7 @@ from protocol.tape import DType, TensorType
 from protocol.tape.encoding import Items
 from protocol.types import ZERO_ADDRESS, Address, ArtifactId, InputError, TransientError, to_hex
 from watchtower.config import WatchtowerConfig
-from watchtower.fetching import LEAST_S, PARTS, Fetcher, Hold, Patience, TooSlowError, WrongArtifactsError
+from watchtower.fetching import LEAST_S, PARTS, Fetcher, Hold, WrongArtifactsError
 from watchtower.judge import PostedResult
 
 T = TypeVar("T")

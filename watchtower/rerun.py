@@ -19,6 +19,7 @@ from protocol.games.asking import Asked, ask
 from protocol.games.bench import SeatedChild
 from protocol.games.demanding import DemandTerms, demand_terms
 from protocol.games.turns import Claim
+from protocol.net import Patience
 from protocol.runtime.child import (
     ChildDiedError,
     ChildFaultError,
@@ -32,7 +33,7 @@ from protocol.tape.tree_file import open_tree
 from protocol.types import InputError, TransientError, Wei, to_hex
 from watchtower.config import WatchtowerConfig
 from watchtower.demanding import demanded
-from watchtower.fetching import Hold, Patience
+from watchtower.fetching import Hold
 from watchtower.judge import PostedResult
 from watchtower.obtaining import Obtained, Rig, WithheldError, keep, keep_shown, obtain
 

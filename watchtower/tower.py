@@ -10,6 +10,7 @@ import trio
 
 from protocol.chain.errors import Revert
 from protocol.engines.worker.interface import CompareResult
+from protocol.net import TooSlowError
 from protocol.runtime.logs import about
 from protocol.runtime.metrics import Health, Metrics
 from protocol.runtime.retry import backoff
@@ -27,7 +28,7 @@ from watchtower.auditing.auditor import Court
 from watchtower.auditing.moves import stake_due
 from watchtower.auditing.survey import Seen
 from watchtower.demanding import can_demand
-from watchtower.fetching import TooSlowError, WrongArtifactsError
+from watchtower.fetching import WrongArtifactsError
 from watchtower.games import Games, Subject
 from watchtower.judge import Policy, PostedResult, Rerun, ResultId, View, judge, next_try, why_not
 from watchtower.keeping import Keeping

@@ -8,10 +8,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from protocol.net import Patience, TooSlowError
 from protocol.store.artifacts import Artifacts, QuotaExceededError
 from protocol.store.manifest import CHUNK, Manifest, chunk_leaf
 from protocol.types import ArtifactId, TransientError
-from watchtower.fetching import Fetcher, Hold, Patience, TooSlowError
+from watchtower.fetching import Fetcher, Hold
 from watchtower.obtaining import _Fetch
 
 pytestmark = pytest.mark.trio

@@ -19,6 +19,7 @@ from protocol.dispute.delivery import PostedRoots
 from protocol.engines.worker.interface import CompareResult, to_wire
 from protocol.games.turns import Claim
 from protocol.games.workshop import CaseFiles
+from protocol.net import Patience
 from protocol.runtime.child import ChildFaultError
 from protocol.runtime.metrics import Metrics
 from protocol.store.artifacts import Artifacts
@@ -27,7 +28,7 @@ from tests.strategies.provider import BID
 from tests.unit.watchtower.test_fetching import CHUNK, Slow, manifest
 from watchtower import rerun
 from watchtower.config import WatchtowerConfig
-from watchtower.fetching import Hold, Patience
+from watchtower.fetching import Hold
 from watchtower.judge import WHOLE_SHARE, Policy, PostedResult
 from watchtower.keeping import Keeping
 from watchtower.obtaining import Obtained, Rig, WithheldError, _Fetch
