@@ -60,6 +60,6 @@ async def test_an_operator_without_coin_bids_for_nothing(tmp_path: Path) -> None
         daemon.start()
         async with open_client(net, tmp_path) as client:
             await daemon.meet(client)
-            answer = await client.ask(make_job(client.store, tmp_path / "job"))
+            answer = await client.ask(make_job(client.store, tmp_path / "job", items=2))
         assert isinstance(answer, Decline)
-        assert "its operator holds 0.000000001 coin" in answer.reason
+        assert "its operator holds 0.000001 coin" in answer.reason
