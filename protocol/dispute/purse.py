@@ -92,4 +92,7 @@ def slowness(item: int, seconds: float, clock: float) -> str:
     """
     if seconds < clock:
         return ""
-    return f"executing item {item} takes {seconds:.0f} s here, the clock of a move is {clock:.0f} s"
+    return (
+        f"checking the job and executing item {item} takes {seconds:.0f} s here, "
+        f"the clock of a move is {clock:.0f} s"
+    )

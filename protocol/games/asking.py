@@ -24,6 +24,9 @@ class Asked(Protocol):
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""
 
+    def kill(self) -> None:
+        """As `Child.kill`."""
+
 
 @dataclass
 class Stopwatch:
@@ -43,6 +46,10 @@ class Stopwatch:
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""
         return self.child.blame(op, why)
+
+    def kill(self) -> None:
+        """As `Child.kill`."""
+        self.child.kill()
 
 
 async def ask(child: Asked, args: Any, kind: type[T]) -> T:

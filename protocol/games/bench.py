@@ -136,6 +136,10 @@ class SeatedChild:
         ask = partial(self._watch.call, op, args)
         return await self.bench.work(self.claim, partial(self.precedence.work, ask))
 
+    def kill(self) -> None:
+        """As `Child.kill`."""
+        self._watch.kill()
+
     def blame(self, op: str, why: object) -> ChildFaultError:
         """As `Child.blame`."""
         return self.child.blame(op, why)

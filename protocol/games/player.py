@@ -128,6 +128,9 @@ class Player:
     bound: bool = False
     """Whether a game of its own was seen or sent: a bond is in it, and no error ends its player."""
     _shop: Workshop | None = None
+    _anew_at: float | None = None
+    """When the item is run anew, because a run was too slow; None: not planned."""
+    _pause: float = 0.0
     _cleared: bool = False
     """Whether what was suspected turned out to be right."""
     _done: set[Hash32] = field(default_factory=set)
@@ -317,7 +320,23 @@ class Player:
         free = due is not None
         pledged = Wei(0) if free else await self.chain.run(self.pledges.beside, self.lease, charge.item)
         purse = counted(purse, pledged, outgoing)
-        return replace(purse, too_slow=slowness(charge.item, charge.seconds, clock))
+        slow = slowness(charge.item, charge.seconds, clock)
+        if slow:
+            self._measure_anew(charge)
+        return replace(purse, too_slow=slow)
+
+    def _measure_anew(self, charge: Charge) -> None:
+        """A machine that had much else to do is none that is slow: after a while its child begins anew.
+
+        Each time the while is twice as long, at first four times what was measured.
+        """
+        now = trio.current_time()
+        if self._anew_at is None:
+            self._pause = 2 * self._pause or _ANEW * charge.seconds
+            self._anew_at = now + self._pause
+        elif now >= self._anew_at and self._shop is not None:
+            self._shop.close()
+            self._shop = self._anew_at = None
 
     async def _open(self, charge: Charge, attempt: int) -> str:
         # What a game on another lease has taken meanwhile counts as well; but nobody waits until another's
@@ -517,6 +536,8 @@ class Player:
         return line
 
 
+_ANEW = 4
+"""Times what a run took, after which one that was too slow is made anew."""
 _CONTRADICTED = "it shows another trace than in the audit, whose end convicts it"
 _UNDONE = "what the audit had shown is on the chain no more"
 _MOST_ATTEMPTS = 64

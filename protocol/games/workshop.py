@@ -110,6 +110,10 @@ class Workshop:
         finally:
             self._took = trio.current_time() - began
 
+    def close(self) -> None:
+        """End the child, with all that it keeps: what is asked next takes what it takes after a restart."""
+        self._child.kill()
+
     async def accuse(self, item: int) -> Charge:
         """Return the own run of an item beside the posted one.
 

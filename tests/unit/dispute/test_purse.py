@@ -67,7 +67,9 @@ def test_the_figures_are_those_of_the_largest_game_measured() -> None:
 
 def test_no_game_is_opened_that_a_restart_would_lose() -> None:
     assert slowness(3, 599, 600) == ""
-    assert slowness(3, 600, 600) == "executing item 3 takes 600 s here, the clock of a move is 600 s"
+    assert slowness(3, 600, 600) == (
+        "checking the job and executing item 3 takes 600 s here, the clock of a move is 600 s"
+    )
 
 
 def test_no_limit_keeps_an_accuser_from_the_game_that_saves_its_stake() -> None:

@@ -404,3 +404,26 @@ async def test_what_is_sent_and_waited_for_is_counted_once(monkeypatch: pytest.M
     assert total(pledges.outgoing(chain)) == 112
     purse = counted(wallet(coin=150)(0, 0, 0, LIMITS, None), Wei(0), pledges.outgoing(chain))
     assert (purse.coin, purse.bonds_of_day, purse.games_of_day) == (38, 100, 1)
+
+
+async def test_a_run_that_was_too_slow_is_made_anew_after_a_while(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    """The machine may have had much else to do: no wrong result may stand because of that."""
+    monkeypatch.setattr(players, "read_purse", wallet(coin=10**18))
+    pledges = Pledges()
+    monkeypatch.setattr(pledges, "beside", lambda *_: Wei(0))
+    accuser, ended, began = rich(pledges), list[float](), trio.current_time()
+    charge = await accuser._charge(3)
+
+    async def shop() -> Any:
+        return SimpleNamespace(close=lambda: ended.append(trio.current_time() - began))
+
+    monkeypatch.setattr(accuser, "workshop", shop)
+    accuser._shop = None
+    for _ in range(80):
+        await accuser._work()
+        assert (await accuser._purse(replace(charge, seconds=50.0), 0)).too_slow
+        await trio.sleep(10)
+    assert ended == [200, 610], "after four times as long, then twice that"
+    assert not (await accuser._purse(replace(charge, seconds=19.0), 0)).too_slow

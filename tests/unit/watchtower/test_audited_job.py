@@ -226,7 +226,7 @@ async def test_a_game_may_take_a_move_clock_over_its_item_whatever_re_runs_may(
     ("seconds", "coin", "why"),
     [
         (7.9, 200, ""),
-        (8.0, 200, "executing item 3 takes 8 s here, the clock of a move is 8 s"),
+        (8.0, 200, "checking the job and executing item 3 takes 8 s here, the clock of a move is 8 s"),
         (1.0, 199, "a game may take a bond of"),
     ],
 )
