@@ -260,10 +260,10 @@ class Node:
     ) -> Manifest:
         """Fetch an artifact of at most `max_size` bytes from any of `peers`; return its manifest.
 
-        Every chunk is checked before it is written; up to four peers serve at a time; a broken
-        connection is dialled again, and what came survives this process. Returns at once if the store
-        has it. Raises ArtifactUnavailableError (transient), WrongBytesError, ArtifactTooLargeError, and
-        what the store raises (no room).
+        Every chunk is checked before it is written; peers serve in the order given, up to four at a time that
+        keep up; a broken connection is dialled again, and what came survives this process. Returns at once
+        if the store has it. Raises ArtifactUnavailableError (transient), WrongBytesError,
+        ArtifactTooLargeError, and what the store raises (no room).
         """
         return await fetch(
             store,
@@ -272,14 +272,14 @@ class Node:
             max_size=max_size,
             open_stream=lambda peer: self.open_stream(peer, ARTIFACTS),
             metrics=self.metrics,
-            blame=self._blame_wrong_bytes,
+            blame=self._blame_server,
             progress=progress,
         )
 
-    def _blame_wrong_bytes(self, address: Address) -> None:
+    def _blame_server(self, address: Address, fault: Fault) -> None:
         peer = self._peers.id_of(address)
         if peer is not None:
-            self._peers.blame(peer, Fault.WRONG_BYTES)
+            self._peers.blame(peer, fault)
 
     async def _reach_addr(self, addr: str) -> ID:
         return await self._reach(await self.connect(addr))
