@@ -41,6 +41,9 @@ _BATCH = 4
 _ANSWER_S = 60.0
 """A peer that takes a chunk of 256 KiB in more than this is not worth the stream: 4 KiB/s."""
 
+_GONE = (InputError, FileNotFoundError)
+"""The artifact is not here, or was collected while it was read."""
+
 
 class _NoPlaceError(Exception):
     """The peer, or its site, has its share of places."""
@@ -154,7 +157,7 @@ class ArtifactServer:
     def _manifest(self, artifact: ArtifactId) -> bytes:
         try:
             return bytes([Status.OK]) + self._store.manifest(artifact).to_bytes()
-        except InputError:
+        except _GONE:
             return bytes([Status.MISSING])
 
     def _read(self, artifact: ArtifactId, indexes: range) -> list[bytes]:
@@ -163,7 +166,7 @@ class ArtifactServer:
         try:
             for index in indexes:
                 answers.append(bytes([Status.OK]) + self._store.read_chunk(artifact, index))
-        except InputError:
+        except _GONE:
             answers.append(bytes([Status.MISSING]))
         except OSError as error:
             logger.error("cannot read artifact 0x%s: %s", artifact.hex(), error)

@@ -1,12 +1,16 @@
 """The parts of the artifact protocol that need no network."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.net import PeerProtocolError
+from protocol.net import NetMetrics, PeerProtocolError, StreamSettings
+from protocol.net.transfer import ArtifactServer
 from protocol.net.transfer.queue import LATE_S, ChunkQueue
-from protocol.net.transfer.wire import REQUEST_SIZE, Kind, Request
+from protocol.net.transfer.wire import REQUEST_SIZE, Kind, Request, Status
+from protocol.store import Artifacts, Manifest
 from protocol.types import Address, ArtifactId
 
 ID = ArtifactId(bytes(range(32)))
@@ -92,3 +96,20 @@ def test_who_brings_nothing_for_a_while_is_slow() -> None:
     assert queue.slow() == {ONE}
     queue.give_back(ONE, range(4))
     assert queue.slow() == set()
+
+
+class Collected(Artifacts):
+    """A store from which everything is collected between two looks."""
+
+    def manifest(self, artifact: ArtifactId) -> Manifest:
+        raise FileNotFoundError(str(artifact))
+
+    def read_chunk(self, artifact: ArtifactId, index: int) -> bytes:
+        raise FileNotFoundError(f"{artifact!r} {index}")
+
+
+def test_what_is_collected_while_it_is_asked_for_is_not_here(tmp_path: Path) -> None:
+    server = ArtifactServer(
+        Collected(tmp_path, 1 << 20), lambda *_: True, StreamSettings(), NetMetrics(), lambda *_: None
+    )
+    assert server._manifest(ID) == server._read(ID, range(2))[0] == bytes([Status.MISSING])
