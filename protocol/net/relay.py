@@ -33,6 +33,8 @@ _HOP = TProtocol("/libp2p/circuit/relay/0.2.0/hop")
 _ANSWER_S = 10.0
 _RETRY_FIRST_S = 0.2
 _RETRY_LAST_S = 30.0
+_RENEW_S = (30.0, 1800.0)
+"""Least and most between two renewals, however wrong a relay's clock is."""
 
 
 def is_circuit(addr: str) -> bool:
@@ -99,7 +101,8 @@ class Reservations:
                 continue
             wait = _RETRY_FIRST_S
             self.addrs[relay] = f"{relay}{CIRCUIT}/p2p/{self.host.get_id()}"
-            with trio.move_on_after(seconds / 2):
+            least, most = _RENEW_S
+            with trio.move_on_after(min(max(seconds / 2, least), most)):
                 while self.host.get_network().get_connections(peer):
                     await self.wait_changed()
                 self.addrs.pop(relay, None)

@@ -1,8 +1,9 @@
 """A node that nobody can dial is reached through a relay."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -12,6 +13,9 @@ from libp2p.relay.circuit_v2.utils import read_delimited_msg, write_delimited_ms
 
 from protocol.net import NetSettings, Node, PeerUnreachableError, open_node
 from protocol.net.host import swarm_of
+from protocol.net.identity import parse_peer_id
+from protocol.net.relay import reserve
+from protocol.net.workarounds import relay as forwarding
 from protocol.store import Artifacts
 from tests.unit.net.support import OFFERS, accept_all, free_port, key, until
 
@@ -85,6 +89,94 @@ async def test_nobody_reserves_a_place_for_another() -> None:
         client.learn(other.address, [f"{relay.addrs[0]}/p2p-circuit/p2p/{other.peer_id}"])
         with pytest.raises(PeerUnreachableError, match="NO_RESERVATION"):
             await client.request(other.address, "/t/1", b"")
+
+
+class Source:
+    """Which of this machine's addresses the next dial comes from."""
+
+    def __init__(self) -> None:
+        self.ip = "127.0.0.1"
+        self._open = trio.open_tcp_stream
+
+    async def open(self, host: str, port: int, **rest: Any) -> trio.SocketStream:
+        return await self._open(host, port, local_address=self.ip, **rest)
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+    found = Source()
+    monkeypatch.setattr(trio, "open_tcp_stream", found.open)
+    return found
+
+
+async def reserve_at(relay: Node, node: Node) -> None:
+    await node.connect(relay.addrs[0])
+    await reserve(node._host, parse_peer_id(relay.peer_id))
+
+
+async def test_a_place_ends_with_its_peers_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 free keys that reserved and left took all places for an hour."""
+    monkeypatch.setattr(forwarding, "RESERVATIONS", 2)
+    async with open_node(key("relay"), NetSettings(relay_for_others=True)) as relay:
+        for number in range(2):
+            async with open_node(key(f"passes by {number}")) as node:
+                await reserve_at(relay, node)
+        await until(lambda: not relay.peers())
+        async with open_node(key("hidden")) as hidden:
+            await reserve_at(relay, hidden)
+
+
+async def test_places_of_a_relay_are_shared_out_by_site(
+    monkeypatch: pytest.MonkeyPatch, source: Source
+) -> None:
+    monkeypatch.setattr(forwarding, "RESERVATIONS", 2)
+    async with (
+        open_node(key("relay"), NetSettings(relay_for_others=True)) as relay,
+        AsyncExitStack() as stack,
+    ):
+        sybils = [await stack.enter_async_context(open_node(key(f"sybil {number}"))) for number in range(3)]
+        for sybil in sybils[:2]:
+            await reserve_at(relay, sybil)
+        with pytest.raises(PeerUnreachableError, match="RESOURCE_LIMIT"):
+            await reserve_at(relay, sybils[2])
+        source.ip = "127.0.0.9"
+        hidden = await stack.enter_async_context(open_node(key("hidden")))
+        await reserve_at(relay, hidden)
+        # Whose place went is told so by the end of its connection, and does not get it back.
+        await until(lambda: sybils[1].metrics.dials == 2)
+        assert sybils[0].metrics.dials == 1
+        source.ip = "127.0.0.1"
+        with pytest.raises(PeerUnreachableError, match="RESOURCE_LIMIT"):
+            await reserve_at(relay, sybils[1])
+        await reserve_at(relay, sybils[0])
+        await reserve_at(relay, hidden)
+
+
+async def test_circuits_of_a_place_are_shared_out_by_site_and_idle_ones_make_room(
+    monkeypatch: pytest.MonkeyPatch, source: Source
+) -> None:
+    """16 free keys that dialled a node behind NAT and said nothing kept everybody from it for an hour."""
+    monkeypatch.setattr(forwarding, "CIRCUITS", 2)
+    async with hidden_behind_a_relay() as (_relay, hidden), AsyncExitStack() as stack:
+        addr = hidden.addrs[1]
+        names = ("first", "second", "third", "from elsewhere")
+        nodes = [await stack.enter_async_context(open_node(key(name))) for name in names]
+        first, second, third, elsewhere = nodes
+        for node in (first, second):
+            await node.connect(addr)
+        with pytest.raises(PeerUnreachableError, match="RESOURCE_LIMIT"):
+            await third.connect(addr)
+
+        source.ip = "127.0.0.9"
+        await elsewhere.connect(addr)
+        assert await elsewhere.request(hidden.address, "/t/1", b"!") == elsewhere.address + b"!"
+        await until(lambda: not second.is_connected(hidden.address))
+        assert first.is_connected(hidden.address)
+
+        source.ip = "127.0.0.1"
+        monkeypatch.setattr(forwarding, "IDLE_S", 0.0)
+        await third.connect(addr)
+        assert await third.request(hidden.address, "/t/1", b"!") == third.address + b"!"
 
 
 async def test_a_node_that_forwards_for_nobody_refuses() -> None:
