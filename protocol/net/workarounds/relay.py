@@ -35,7 +35,9 @@ CIRCUIT_BYTES = 2 << 30
 CIRCUITS = 16
 """Per node behind NAT."""
 IDLE_S = 60.0
-"""A circuit that carried nothing for so long makes room for others."""
+"""A circuit that carried nothing but pings for so long makes room for others."""
+_PINGS = 64
+"""Pieces up to this long are pings, one each 30 s of 30 bytes from either end."""
 RESERVATIONS = 64
 _PIECE = 64 * 1024
 _STOP_S = 15.0
@@ -221,7 +223,8 @@ async def _carry(circuit: _Circuit, one: INetStream, other: INetStream) -> None:
 async def _pump(circuit: _Circuit, source: INetStream, target: INetStream) -> None:
     try:
         while data := await source.read(_PIECE):
-            circuit.used = trio.current_time()
+            if len(data) > _PINGS:
+                circuit.used = trio.current_time()
             circuit.left -= len(data)
             if circuit.left < 0:
                 return

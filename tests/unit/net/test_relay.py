@@ -1,4 +1,4 @@
-"""How often a node asks for its place at a relay."""
+"""How often a node asks for its place at a relay, and when a circuit counts as idle."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -6,12 +6,13 @@ from typing import cast
 
 import pytest
 import trio
-from libp2p.abc import IHost
+from libp2p.abc import IHost, INetStream
 from libp2p.peer.id import ID
 from trio.testing import MockClock
 
 from protocol.net import relay
 from protocol.net.relay import Reservations
+from protocol.net.workarounds import relay as forwarding
 
 
 @pytest.mark.trio
@@ -40,3 +41,27 @@ async def test_a_place_is_renewed_in_time_and_not_without_a_pause(
     pauses = [later - earlier for earlier, later in pairwise(asked)]
     assert min(pauses) >= 30
     assert max(pauses) <= 1800
+
+
+@pytest.mark.trio
+@pytest.mark.parametrize(("size", "counts"), [(30, False), (300, True)])
+async def test_pings_keep_no_circuit_from_being_idle(
+    size: int, counts: bool, autojump_clock: MockClock
+) -> None:
+    """The muxers of both ends ping each other every 30 s: with that no circuit ever made room."""
+    written: list[bytes] = []
+
+    class Stream:
+        async def read(self, _most: int) -> bytes:
+            await trio.sleep(30)
+            return bytes(size) if len(written) < 3 else b""
+
+        async def write(self, data: bytes) -> None:
+            written.append(data)
+
+    circuit = forwarding._Circuit()
+    start, stream = circuit.used, cast(INetStream, Stream())
+    await forwarding._pump(circuit, stream, stream)
+    assert circuit.used - start == (90 if counts else 0)
+    assert circuit.over.is_set()
+    assert len(written) == 3
