@@ -92,3 +92,18 @@ async def test_a_try_ends_when_the_chain_has_shown_the_outputs(autojump_clock: M
             with trio.fail_after(2), pytest.raises(TransientError, match="from the chain"):
                 await served()
     assert dripping.tries == 2
+
+
+@pytest.mark.trio
+async def test_a_provider_that_breaks_off_has_no_more_time_for_it(autojump_clock: MockClock) -> None:
+    nothing: Any = None
+    dripping: Any = Dripping(1 << 30)
+    job = DrippedJob(nothing, nothing, nothing, dripping)
+    began = trio.current_time()
+    with job.delivery.patiently() as progress:
+        progress(0, 1 << 40)
+        progress(1 << 30, 1 << 40)
+        await trio.sleep(300)
+    with pytest.raises(TransientError, match="too slowly"):
+        await job._fetch(FetchOutputs(ROOT, 0), Context(MachineId("lease", bytes(32)), bytes(32), 0))
+    assert trio.current_time() - began <= WINDOW // 8
