@@ -127,6 +127,17 @@ async def test_a_run_is_told_where_the_job_s_run_noted_the_items_and_what_was_po
         lease, _ = begin(desk, nursery, 1, 1_000)
         held.let_go(lease.hex())
     assert [(each.output_path, each.noted_path, each.output_root) for each in asked] == [("o", "n", HASH)]
+    left = 1_000 + sight(Stage.DRAWN).clocks.reveal - 100
+    assert [each.item.time_limit for each in asked] == [left], "until it could be revealed no more"
+
+
+async def test_a_run_whose_clock_went_by_while_it_waited_is_not_begun(held: HeldRuns) -> None:
+    """It would only keep others waiting."""
+    desk, name = desk_of(held), (LeaseId(bytes([1]) * 32), True)
+    seen = sight(Stage.DRAWN, Part.ASSIGNED, audit={"commit_until": BlockNo(99)})
+    with pytest.raises(TransientError, match="an audit's clock is over"):
+        await desk._executed(name, STATE, seen)
+    assert not held.has_begun(name[0].hex())
 
 
 async def test_no_number_of_slow_reads_holds_up_an_item_that_could_run(held: HeldRuns) -> None:
