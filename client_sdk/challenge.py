@@ -235,6 +235,9 @@ async def _differing(child: Child, files: CaseFiles, spec: JobSpec, at: _Setting
     return found.first_different
 
 
+_ADVICE = "give the wallet coin, allow a larger bond, or, if that was too slow, leave the machine less to do"
+
+
 async def _to_the_end(player: Player, say: Say) -> Challenged:
     seen, said, failures = None, "", 0
     while True:
@@ -244,7 +247,7 @@ async def _to_the_end(player: Player, say: Say) -> Challenged:
                 turn = await player.turn()
                 said = _waiting(turn, said, say)
                 if turn.refused and not player.bound:
-                    raise InputError(turn.refused, "give the wallet coin, or allow a larger bond")
+                    raise InputError(turn.refused, _ADVICE)
                 if turn.over:
                     return Challenged(player.lease, turn.over, turn.reports)
                 seen, failures = head, 0

@@ -321,7 +321,8 @@ class Player:
         pledged = Wei(0) if free else await self.chain.run(self.pledges.beside, self.lease, charge.item)
         purse = counted(purse, pledged, outgoing)
         slow = slowness(charge.item, charge.seconds, clock)
-        if slow:
+        # A game that is due is opened however slow: its run must be there when it is needed.
+        if slow and not free:
             self._measure_anew(charge)
         return replace(purse, too_slow=slow)
 

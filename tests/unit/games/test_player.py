@@ -426,4 +426,9 @@ async def test_a_run_that_was_too_slow_is_made_anew_after_a_while(
         assert (await accuser._purse(replace(charge, seconds=50.0), 0)).too_slow
         await trio.sleep(10)
     assert ended == [200, 610], "after four times as long, then twice that"
+    await trio.sleep(10_000)
+    monkeypatch.setattr(players, "contested_traces", lambda *_: (OTHER,))
+    accuser.due = DUE
+    assert (await accuser._purse(replace(charge, seconds=50.0), 0)).too_slow
+    assert len(ended) == 2, "a game that is due needs its run now"
     assert not (await accuser._purse(replace(charge, seconds=19.0), 0)).too_slow
