@@ -78,13 +78,14 @@ class Delivery:
         self._asked.set()
 
     @contextmanager
-    def patiently(self) -> Iterator[Progress]:
+    def patiently(self, *, demands: bool) -> Iterator[Progress]:
         """Give up the try to fetch in the body once patience is over, or the chain has shown all outputs.
 
         INVARIANT: a provider that serves, but slowly, is demanded from while most of the window is left.
+        Without `demands` each try has its own patience: all that it leads to is that the user is told.
         """
         stall_s, now = self._patience_s(), trio.current_time()
-        if self._ends is None or self._asked.is_set():
+        if self._ends is None or self._asked.is_set() or not demands:
             self._ends = now + max(self._window_s() / _PARTS, stall_s)
         patience = Patience(_LEAST_RATE, stall_s, self._ends)
         with trio.CancelScope() as self._fetching, patiently(patience, "the outputs") as progress:

@@ -28,6 +28,7 @@ from protocol.lease import client_types as lease
 from protocol.lease.client import wake
 from protocol.lease.client_types import ClientLease
 from protocol.messages import Bid
+from protocol.net import TooSlowError
 from protocol.runtime.loop import Loop
 from protocol.runtime.machine import MachineId
 from protocol.runtime.performer import Context
@@ -311,12 +312,13 @@ class JobRun:
         root, wanted = effect.output_root, self.wanted()
         can_demand = self.delivery.available(wanted.bid)
         try:
-            found = await self._served(effect, wanted, can_demand=can_demand)
+            found = await self._served(effect, wanted, demands=can_demand and not self.delivery.over)
         except (TransientError, InputError) as error:
             forced = await self.delivery.instead(root, error) if can_demand else None
             if forced is not None:
                 return forced
-            if context.attempt in (3, 10):
+            slow = isinstance(error, TooSlowError) and not (can_demand or context.attempt)
+            if slow or context.attempt in (3, 10):
                 self.tell(Kind.TROUBLE, f"outputs: {error}", self.cost_now())
             if can_demand and not self.delivery.over:
                 raise TransientError(str(error)) from error
@@ -324,15 +326,11 @@ class JobRun:
         self.delivery.served()
         return found
 
-    async def _served(
-        self, effect: lease.FetchOutputs, wanted: Wanted, *, can_demand: bool
-    ) -> lease.DidFetch:
+    async def _served(self, effect: lease.FetchOutputs, wanted: Wanted, *, demands: bool) -> lease.DidFetch:
         """Fetch; while they can be demanded, late bytes and others than those posted are as good as none."""
-        if not can_demand or self.delivery.over:
-            return await self.results.fetch(effect, wanted)
-        with self.delivery.patiently() as progress:
+        with self.delivery.patiently(demands=demands) as progress:
             found = await self.results.fetch(effect, wanted, progress)
-        if not await self.results.matches(effect.output_root, found.outputs, wanted):
+        if demands and not await self.results.matches(effect.output_root, found.outputs, wanted):
             raise InputError("what the provider serves is not what it posted")
         return found
 

@@ -80,7 +80,7 @@ async def test_a_try_ends_when_the_chain_has_shown_the_outputs(autojump_clock: M
     nothing: Any = None
     dripping: Any = Dripping(1 << 30)
     job = DrippedJob(nothing, nothing, nothing, dripping)
-    served = partial(job._served, FetchOutputs(ROOT, 0), job.wanted(), can_demand=True)
+    served = partial(job._served, FetchOutputs(ROOT, 0), job.wanted(), demands=True)
 
     async def show() -> None:
         await trio.sleep(1)
@@ -100,10 +100,30 @@ async def test_a_provider_that_breaks_off_has_no_more_time_for_it(autojump_clock
     dripping: Any = Dripping(1 << 30)
     job = DrippedJob(nothing, nothing, nothing, dripping)
     began = trio.current_time()
-    with job.delivery.patiently() as progress:
+    with job.delivery.patiently(demands=True) as progress:
         progress(0, 1 << 40)
         progress(1 << 30, 1 << 40)
         await trio.sleep(300)
     with pytest.raises(TransientError, match="too slowly"):
         await job._fetch(FetchOutputs(ROOT, 0), Context(MachineId("lease", bytes(32)), bytes(32), 0))
     assert trio.current_time() - began <= WINDOW // 8
+
+
+@pytest.mark.trio
+async def test_where_nothing_can_be_demanded_the_user_is_told_that_outputs_come_too_slowly(
+    autojump_clock: MockClock,
+) -> None:
+    nothing: Any = None
+    record: Any = SimpleNamespace(lease="")
+    job = DrippedJob(nothing, record, nothing, dripping := Dripping(13_000), demand_budget=Wei(0))  # type: ignore[arg-type]
+    for attempt in range(2):
+        began = trio.current_time()
+        with pytest.raises(TransientError, match="too slowly"):
+            await job._fetch(
+                FetchOutputs(ROOT, 0), Context(MachineId("lease", bytes(32)), bytes(32), attempt)
+            )
+        assert 120 <= trio.current_time() - began <= 150, "as long again: what came is kept"
+    assert [each.text for each in job.story.events] == [
+        "outputs: the outputs came too slowly: given up after 149 s"
+    ]
+    assert (job.delivery._asked.is_set(), dripping.tries) == (False, 2)

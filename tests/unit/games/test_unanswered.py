@@ -84,3 +84,14 @@ async def test_a_run_in_a_child_that_was_there_already_shortens_no_wait_for_one_
     for item in (1, 2, 3):
         await shop.accuse(item)
     assert lasts == []
+
+
+async def test_who_closes_a_workshop_learns_what_a_restarted_worker_takes(held: HeldRuns) -> None:
+    """A trace that a child has kept says nothing of the time that it takes to make."""
+    async with open_child(CHILD) as child:
+        shop = Workshop(child, files(held.program("p")), How("cpu", 1, 10**6))
+        held.let_go("p")
+        await shop.accuse(1)
+        assert child.pid is not None
+        shop.close()
+        assert child.pid is None
