@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 _RANDOM = SystemRandom()
 
 _FRESH_S = 60.0
-RECENT_S = 0.5
-"""Registrations are read no oftener than that, however many strangers answer."""
+_PAUSE_S = 0.5
+"""Between two looks while not all registrations have been read."""
 _READ_S = 2.0
 """For so long one look reads logs: somebody may be waiting for it."""
 _PART_S = 0.25
@@ -90,7 +90,7 @@ class Bidders:
         """Read on until all registrations are known: of an old deployment that takes a while."""
         while not self.chain.blocking.book.is_complete:
             await self.refresh(0)
-            await trio.sleep(RECENT_S)
+            await trio.sleep(_PAUSE_S)
 
     async def _read_since(self, moment: float, seconds: float) -> None:
         async with self._reading:

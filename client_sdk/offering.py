@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from client_sdk.bidders import RECENT_S, Bidders
+from client_sdk.bidders import Bidders
 from client_sdk.terms import OfferTerms
 from protocol.auction import auction
 from protocol.auction.auction import (
@@ -87,7 +87,7 @@ class Collector:
         Reading registrations on from the last block costs two requests, and a provider that came a moment ago
         must not be left out. If they cannot be read, whom we know has to do.
         """
-        await self.bidders.refresh(RECENT_S)
+        await self.bidders.refresh(0)
         await self.bidders.weigh()
         order = self.bidders.by_stake()
         # The node, too, dials who has a stake first.

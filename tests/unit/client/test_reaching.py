@@ -57,9 +57,17 @@ class FakeNode:
 
 
 async def reach(
-    monkeypatch: pytest.MonkeyPatch, node: FakeNode, registered: list[Address], stakes: Weights
+    monkeypatch: pytest.MonkeyPatch,
+    node: FakeNode,
+    registered: list[Address],
+    stakes: Weights,
+    *,
+    late: bool = False,
 ) -> None:
-    """Let a client reach out with these registrations, oldest first, and stakes in smallest bonds."""
+    """Let a client reach out with these registrations, oldest first, and stakes in smallest bonds.
+
+    `late`: the newest comes when all others have just been read.
+    """
     found = [
         Registered(owner, operator_of(owner), registration_of(owner, operator_of(owner), (at,)))
         for owner in registered
@@ -75,6 +83,10 @@ async def reach(
     there: Any = node
     chain: Any = SimpleNamespace()
     collector = Collector(there, Domain(1, Address(bytes(20))), Bidders(AsyncChain(chain)))
+    if late:
+        newest = found.pop()
+        await collector.bidders.refresh()
+        found.append(newest)
     await collector.reach()
 
 
@@ -138,3 +150,12 @@ async def test_who_has_most_at_stake_is_dialled_first_more_often(
         await reach(monkeypatch, node, [*small, large], {**dict.fromkeys(small, 1), large: 10_000})
         first += operator_of(large) in node.dialled[:6]
     assert first > 15, "by chance alone it would be two or three"
+
+
+async def test_a_provider_that_came_just_after_the_last_reading_is_reached(
+    monkeypatch: pytest.MonkeyPatch, autojump_clock: trio.testing.MockClock
+) -> None:
+    (honest,) = owners(1000, 1)
+    node = FakeNode([honest])
+    await reach(monkeypatch, node, [honest], {honest: 1}, late=True)
+    assert node.is_connected(operator_of(honest))
