@@ -4,7 +4,8 @@ pragma solidity 0.8.37;
 import {Game, Phase} from "../../src/types/DisputeTypes.sol";
 import {GameCalls, Opening} from "../base/GameCalls.sol";
 import {GamePlay} from "../base/GamePlay.sol";
-import {HookToken, IHooked} from "../base/HookToken.sol";
+import {Caller} from "../base/Caller.sol";
+import {HookToken} from "../base/HookToken.sol";
 import {IDisputes} from "../../src/interfaces/IDisputes.sol";
 import {Case} from "../../src/types/DisputeTypes.sol";
 import {vm} from "../base/Vm.sol";
@@ -192,35 +193,17 @@ contract DisputeMoneyTest is GamePlay {
 }
 
 /// @notice A challenger that tries every way out again whenever coin or tokens reach it.
-contract Greedy is IHooked {
+contract Greedy is Caller {
     IDisputes private _disputes;
     bytes32[6] private _bid;
     Case private _case;
     bytes32 private _seal;
-    uint256 public reached;
 
     function arm(IDisputes disputes, bytes32[6] calldata bid, Case calldata case_, bytes32 seal) external {
         (_disputes, _bid, _case, _seal) = (disputes, bid, case_, seal);
     }
 
-    function exec(address to, bytes calldata data) external {
-        (bool ok, bytes memory reason) = to.call(data);
-        if (!ok) {
-            assembly {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
-    }
-
-    function called() external {
-        _again();
-    }
-
-    receive() external payable {
-        _again();
-    }
-
-    function _again() private {
+    function _again() internal override {
         if (address(_disputes) == address(0) || reached > 8) return;
         ++reached;
         try _disputes.collect(_bid, _case, _seal) {} catch {}

@@ -2,16 +2,16 @@
 pragma solidity 0.8.37;
 
 import {Base} from "../base/Base.sol";
-import {HookToken, IHooked} from "../base/HookToken.sol";
+import {Caller} from "../base/Caller.sol";
+import {HookToken} from "../base/HookToken.sol";
 import {vm} from "../base/Vm.sol";
 import {IEscrow} from "../../src/interfaces/IEscrow.sol";
 import {Bid, Deployment, LeaseState} from "../../src/types/Types.sol";
 
 /// @notice Client and owner in one, that tries every way out again whenever its token calls it.
-contract Greedy is IHooked {
+contract Greedy is Caller {
     IEscrow private immutable _escrow;
     bytes32[6] private _bid;
-    uint256 public reached;
     bool private _on;
 
     constructor(IEscrow escrow) {
@@ -23,16 +23,7 @@ contract Greedy is IHooked {
         _on = on;
     }
 
-    function exec(address to, bytes calldata data) external {
-        (bool ok, bytes memory reason) = to.call(data);
-        if (!ok) {
-            assembly {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
-    }
-
-    function called() external {
+    function _again() internal override {
         if (!_on) return;
         _on = false;
         ++reached;

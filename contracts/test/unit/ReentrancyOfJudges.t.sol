@@ -2,36 +2,23 @@
 pragma solidity 0.8.37;
 
 import {AuditBase} from "../base/AuditBase.sol";
-import {HookToken, IHooked} from "../base/HookToken.sol";
+import {Caller} from "../base/Caller.sol";
+import {HookToken} from "../base/HookToken.sol";
 import {vm} from "../base/Vm.sol";
 import {Wanted} from "../../src/types/DeliveryTypes.sol";
 
 /// @notice Repeats one call whenever coin or tokens reach it.
-contract Repeater is IHooked {
+contract Repeater is Caller {
     address private _to;
     bytes private _data;
-    uint256 public reached;
 
-    /// @dev What is called now, with this coin, and again from within.
-    function exec(address to, uint256 value, bytes calldata data) external {
+    /// @dev What is called now, and again from within.
+    function exec(address to, bytes calldata data) public override {
         (_to, _data) = (to, data);
-        (bool ok, bytes memory reason) = to.call{value: value}(data);
-        if (!ok) {
-            assembly {
-                revert(add(reason, 0x20), mload(reason))
-            }
-        }
+        super.exec(to, data);
     }
 
-    function called() external {
-        _again();
-    }
-
-    receive() external payable {
-        _again();
-    }
-
-    function _again() private {
+    function _again() internal override {
         if (_to == address(0) || reached > 8) return;
         ++reached;
         (bool ok,) = _to.call(_data);
@@ -58,7 +45,7 @@ contract ReentrancyOfJudgesTest is AuditBase {
         deliverRoots(0);
         uint256 rest = uint256(delivery.demandOf(demand).bond) * 1 gwei;
         uint256 had = STRANGER.balance;
-        r.exec(address(delivery), 0, abi.encodeCall(delivery.collect, (bid, wantedRoots(0))));
+        r.exec(address(delivery), abi.encodeCall(delivery.collect, (bid, wantedRoots(0))));
         yes(r.reached() != 0, "called back");
         eq(STRANGER.balance - had, rest, "the rest, once");
         eq(address(delivery).balance, others, "the other's bond is there");
@@ -74,7 +61,7 @@ contract ReentrancyOfJudgesTest is AuditBase {
         delivery.timeout(bid, wantedRoots(0));
         settle();
         uint256 coin = STRANGER.balance;
-        r.exec(address(delivery), 0, abi.encodeCall(delivery.collect, (bid, wantedRoots(0))));
+        r.exec(address(delivery), abi.encodeCall(delivery.collect, (bid, wantedRoots(0))));
         yes(r.reached() >= 2, "called back by coin and token");
         eq(STRANGER.balance - coin, one, "its bond, once");
         eq(token.balanceOf(STRANGER) - had, RESERVE / 4, "its part, once");
@@ -88,7 +75,7 @@ contract ReentrancyOfJudgesTest is AuditBase {
         finish();
         (address first, address second) = (task(0).auditor, task(1).auditor);
         Repeater r = _repeats(first);
-        r.exec(address(audits), 0, abi.encodeCall(audits.withdraw, (0, first)));
+        r.exec(address(audits), abi.encodeCall(audits.withdraw, (0, first)));
         yes(r.reached() != 0, "called back");
         eq(token.balanceOf(first), fee(), "its fee, once");
         vm.prank(second);
@@ -102,7 +89,7 @@ contract ReentrancyOfJudgesTest is AuditBase {
         quit(who);
         skip(LEAVE + 1);
         Repeater r = _repeats(who);
-        r.exec(address(audits), 0, abi.encodeCall(audits.takeStake, (who)));
+        r.exec(address(audits), abi.encodeCall(audits.takeStake, (who)));
         yes(r.reached() != 0, "called back");
         eq(token.balanceOf(who), STAKE, "its stake, once");
         eq(token.balanceOf(address(audits)), (AUDITORS - 1) * STAKE, "the others' are there");
@@ -117,7 +104,7 @@ contract ReentrancyOfJudgesTest is AuditBase {
         settle();
         (address first, address second) = (task(0).auditor, task(1).auditor);
         Repeater r = _repeats(first);
-        r.exec(address(audits), 0, abi.encodeCall(audits.takeReward, (bid, true, 0)));
+        r.exec(address(audits), abi.encodeCall(audits.takeReward, (bid, true, 0)));
         yes(r.reached() != 0, "called back");
         eq(token.balanceOf(first), RESERVE / 4, "its part, once");
         audits.takeReward(bid, true, 1);
