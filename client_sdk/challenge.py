@@ -50,6 +50,7 @@ from protocol.types import (
 )
 
 Say = Callable[[str], None]
+_ADVICE = "give the wallet coin, allow a larger bond, or, if that was too slow, leave the machine less to do"
 
 _SMALL = 1 << 20
 _NO_LIMIT = Wei(1 << 128)
@@ -233,9 +234,6 @@ async def _differing(child: Child, files: CaseFiles, spec: JobSpec, at: _Setting
     if found.first_different is not None:
         at.say(f"item {found.first_different} is wrong")
     return found.first_different
-
-
-_ADVICE = "give the wallet coin, allow a larger bond, or, if that was too slow, leave the machine less to do"
 
 
 async def _to_the_end(player: Player, say: Say) -> Challenged:

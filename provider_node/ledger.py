@@ -30,7 +30,7 @@ from provider_node.watcher import Watcher
 
 log = logging.getLogger(__name__)
 
-OPENED = LeaseState.OPENED
+_OPENED = LeaseState.OPENED
 
 
 class Ledger:
@@ -52,7 +52,7 @@ class Ledger:
     async def start(self, _: SendStart, context: Context) -> None:
         """Perform `SendStart`."""
         bid = self._bid(context)
-        await self._until(context, self._escrow.start(bid), OPENED, lambda state: state > OPENED)
+        await self._until(context, self._escrow.start(bid), _OPENED, lambda state: state > _OPENED)
 
     async def post(self, effect: PostResult, context: Context) -> None:
         """Perform `PostResult`."""
@@ -70,11 +70,11 @@ class Ledger:
         state: ProviderLease = self._loop.state(context.machine)
         self._jobs.forget(LeaseId(context.machine.id))
         view = await self._chain.run(Chain.lease, LeaseId(context.machine.id))
-        deadline = view.opened_at + state.bid.start_deadline if view.state is OPENED else view.deadline
+        deadline = view.opened_at + state.bid.start_deadline if view.state is _OPENED else view.deadline
         late = self._watcher.height > deadline
         call = self._escrow.expire(state.bid) if late else self._escrow.close_by_provider(state.bid)
         log.warning("closing the lease: %s", state.reason)
-        await self._until(context, call, OPENED, _is_over)
+        await self._until(context, call, _OPENED, _is_over)
 
     async def beat(self, _: SendHeartbeat, context: Context) -> None:
         """Perform `SendHeartbeat`, together with the other leases whose beat is due."""
